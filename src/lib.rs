@@ -1,0 +1,2 @@
+//! revdeck
+pub mod simulator;

@@ -1,0 +1,289 @@
+//! The simulated Cloud Foundry: API v3, UAA and log-cache over HTTP.
+//!
+//! The state machine of deployments ([`updater`]), the rules of revisions ([`revise`]) and the texts of errors
+//! ([`deploy`], [`deployments`]) follow Cloud Controller 3.228. Everything is served by one address.
+//!
+//! To make an app misbehave by hand, set its environment variable `SIMULATE` (or put a file of that name, in lower
+//! case, into the directory that is pushed) to `good=SECONDS`, `crash=REASON`, `unready`, `unplaced=REASON` or
+//! `staging-failure`.
+
+mod apps;
+mod artifacts;
+mod build;
+mod call;
+mod deploy;
+mod deployments;
+mod error;
+mod events;
+mod health;
+mod list;
+mod logs;
+mod orgs;
+mod places;
+mod present;
+mod processes;
+mod revise;
+mod revisions;
+mod root;
+mod route;
+mod session;
+mod uaa;
+mod updater;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, to_bytes},
+    extract::{ConnectInfo, DefaultBodyLimit, FromRequest, Multipart, Request, State},
+    http::{HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use self::{call::Call, error::ApiError, uaa::Uaa, world::World};
+use super::{
+    Options,
+    clock::Clock,
+    fault::{Faults, Kind},
+    listener::Scissors,
+    scenario::Scenario,
+};
+
+/// The largest body that is taken, in bytes.
+const BODY_LIMIT: usize = 512 * 1_048_576;
+
+/// A foundation that is being served.
+#[derive(Debug)]
+pub struct Foundation {
+    world: Mutex<World>,
+    uaa: Uaa,
+    faults: Faults,
+    base: String,
+    requests: AtomicU64,
+    log: Mutex<Vec<String>>,
+    keep_log: bool,
+}
+
+impl Foundation {
+    /// Builds the world that the options describe, to be served at `base`.
+    pub(super) fn new(
+        options: &Options,
+        clock: Clock,
+        faults: Faults,
+        base: String,
+    ) -> Result<Self, String> {
+        let scenario = Scenario::load(&options.scenario)?;
+        let world = World::build(&scenario, clock, options.seed, options.apps)?;
+        Ok(Self {
+            uaa: Uaa::new(options.seed, &scenario.user, faults.clone()),
+            world: Mutex::new(world),
+            faults,
+            base,
+            requests: AtomicU64::new(0),
+            log: Mutex::default(),
+            keep_log: options.keep_log,
+        })
+    }
+
+    /// How many requests have been answered.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// The requests so far as `METHOD PATH?QUERY`, where the options asked for them to be kept.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Who is logged in, and the password.
+    pub(super) fn login(&self) -> (String, String) {
+        (self.uaa.user.clone(), self.uaa.password.clone())
+    }
+
+    /// Writes the session file of a `cf login` below `home`, targeting the first space.
+    pub(super) fn write_session(&self, home: &std::path::Path) -> io::Result<()> {
+        let world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        session::write(home, &self.base, &self.uaa, &world)
+    }
+
+    pub(super) fn router(self: Arc<Self>) -> Router {
+        Router::new().fallback(handle).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(self)
+    }
+}
+
+async fn handle(
+    State(foundation): State<Arc<Foundation>>,
+    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
+    foundation.requests.fetch_add(1, Ordering::Relaxed);
+    if foundation.keep_log {
+        let line = format!("{method} {}", parts.uri);
+        foundation.log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+    let faults = foundation.faults.strike(&method, &path);
+    for fault in &faults {
+        match fault {
+            Kind::Latency(time) => tokio::time::sleep(*time).await,
+            Kind::Hang => tokio::time::sleep(Duration::from_secs(3_600)).await,
+            Kind::ResetBefore => {
+                scissors.cut();
+                return StatusCode::OK.into_response();
+            }
+            Kind::Status(status) => {
+                return dress(ApiError::injected(*status).into_response(), &parts, None);
+            }
+            Kind::RateLimited(seconds) => {
+                let mut response = dress(ApiError::injected(429).into_response(), &parts, None);
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+                return response;
+            }
+            Kind::Html(status) => return html(*status),
+            Kind::ResetAfter | Kind::Truncate | Kind::TokenLife(_) => {}
+        }
+    }
+    let who = foundation.uaa.who(&parts.headers);
+    let response = foundation.respond(&parts, body, who.clone()).await;
+    let response = dress(response, &parts, who.ok().map(|user| foundation.uaa.user_guid(&user)));
+    if faults.contains(&Kind::ResetAfter) {
+        scissors.cut();
+    }
+    if faults.contains(&Kind::Truncate) { truncate(response).await } else { response }
+}
+
+impl Foundation {
+    async fn respond(&self, parts: &Parts, body: Body, who: Result<String, bool>) -> Response {
+        let path: Vec<String> =
+            parts.uri.path().split('/').filter(|part| !part.is_empty()).map(decode).collect();
+        let segments: Vec<&str> = path.iter().map(String::as_str).collect();
+        if segments == ["healthz"] {
+            return "OK".into_response();
+        }
+        let actor = match who {
+            Ok(user) => user,
+            Err(_) if route::open(&segments) => String::new(),
+            Err(true) => return ApiError::invalid_token().into_response(),
+            Err(false) => return ApiError::not_authenticated().into_response(),
+        };
+        let upload = match segments.as_slice() {
+            ["v3", "packages", guid, "upload"] => Some((*guid).to_owned()),
+            _ => None,
+        };
+        let query = pairs(parts.uri.query().unwrap_or_default());
+        let mut call = Call {
+            method: parts.method.clone(),
+            path,
+            query,
+            body: String::new(),
+            actor,
+            base: self.base.clone(),
+        };
+        if let Some(guid) = upload {
+            let request = Request::from_parts(parts.clone(), body);
+            let bits = match bits(request).await {
+                Ok(bits) => bits,
+                Err(detail) => return ApiError::unprocessable(detail).into_response(),
+            };
+            let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+            world.catch_up();
+            return artifacts::upload(&mut world, &call, &guid, &bits).into_response();
+        }
+        let Ok(bytes) = to_bytes(body, BODY_LIMIT).await else {
+            return ApiError::bad_json().into_response();
+        };
+        call.body = String::from_utf8_lossy(&bytes).into_owned();
+        if call.path == ["oauth", "token"] {
+            let form: BTreeMap<_, _> = pairs(&call.body).into_iter().collect();
+            return self.uaa.token(&parts.headers, &form).into_response();
+        }
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.catch_up();
+        route::answer(&mut world, &call, &self.uaa).into_response()
+    }
+}
+
+async fn bits(request: Request) -> Result<Bytes, String> {
+    let mut form =
+        Multipart::from_request(request, &()).await.map_err(|error| error.to_string())?;
+    let mut bits = Bytes::new();
+    while let Some(field) = form.next_field().await.map_err(|error| error.to_string())? {
+        if field.name() == Some("bits") {
+            bits = field.bytes().await.map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(bits)
+}
+
+/// Adds the headers that every answer carries.
+fn dress(mut response: Response, parts: &Parts, user: Option<String>) -> Response {
+    let own = format!("{:016x}", fastrand::u64(..));
+    let given = ["x-vcap-request-id", "x-request-id"]
+        .iter()
+        .find_map(|name| parts.headers.get(*name))
+        .and_then(|value| value.to_str().ok());
+    let id = given.map_or_else(|| own.clone(), |given| format!("{given}::{own}"));
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert("x-vcap-request-id", value);
+    }
+    if let Some(value) = user.and_then(|user| HeaderValue::from_str(&user).ok()) {
+        response.headers_mut().insert("x-user-guid", value);
+    }
+    response
+}
+
+fn html(status: u16) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let page = "<html><head><title>Gateway</title></head><body><h1>Something is in between</h1></body></html>";
+    (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
+}
+
+async fn truncate(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let bytes = to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(bytes.slice(..bytes.len() / 2)))
+}
+
+/// Name and value pairs of a query or form, percent-decoded.
+fn pairs(text: &str) -> Vec<(String, String)> {
+    text.split('&')
+        .filter(|part| !part.is_empty())
+        .map(|part| part.split_once('=').unwrap_or((part, "")))
+        .map(|(name, value)| (decode(&name.replace('+', " ")), decode(&value.replace('+', " "))))
+        .collect()
+}
+
+fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let escaped = (*byte == b'%')
+            .then(|| text.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok()))
+            .flatten();
+        decoded.push(escaped.unwrap_or(*byte));
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// The one line that a starting simulator prints.
+pub(super) fn banner(foundation: &Foundation, home: &std::path::Path) -> serde_json::Value {
+    let (user, password) = foundation.login();
+    json!({ "platform": "cloud-foundry", "api": foundation.base, "user": user, "password": password, "cf_home": home })
+}

@@ -1,0 +1,198 @@
+//! Faults that the simulators inject: how an API behaves on a bad day.
+//!
+//! A specification is a comma-separated list of `KIND[=VALUE][~PERCENT%][@METHOD:/path][#COUNT]`:
+//!
+//! | kind | what happens |
+//! |---|---|
+//! | `latency=300ms` | every answer waits so long |
+//! | `hang` | no answer comes for an hour |
+//! | `reset-before` | the connection is closed before the request takes effect |
+//! | `reset-after` | the request takes effect, then the connection is closed without an answer |
+//! | `500`, `502`, `503`, `401`, `403`, `404`, `409`, `422` … | that status with the platform's error body |
+//! | `429=5s` | too many requests, `Retry-After: 5` |
+//! | `html` | status 200 with an HTML page |
+//! | `html-502` | status 502 with an HTML page, as a proxy makes it |
+//! | `truncate` | the JSON ends half-way |
+//! | `token=30s` | access tokens live so long (a setting, not a chance) |
+//!
+//! Without a percentage a fault strikes always; with `#COUNT` only so often. `@POST:/v3/deployments` limits it to
+//! requests whose method and path begin so; `@/v3/apps` to any method.
+
+use std::{
+    str::FromStr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+/// What a fault does to a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// The answer waits.
+    Latency(Duration),
+    /// No answer comes.
+    Hang,
+    /// The connection is closed, nothing has happened.
+    ResetBefore,
+    /// The request takes effect, the answer is lost.
+    ResetAfter,
+    /// This status, with the platform's own error body.
+    Status(u16),
+    /// Status 429 with `Retry-After` in seconds.
+    RateLimited(u64),
+    /// An HTML page with this status.
+    Html(u16),
+    /// The JSON body is cut in the middle.
+    Truncate,
+    /// Access tokens live so long.
+    TokenLife(Duration),
+}
+
+/// One fault and when it strikes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fault {
+    kind: Kind,
+    chance: f64,
+    method: Option<String>,
+    path: String,
+    left: Option<u32>,
+}
+
+/// The faults of one simulator; clones share them, and tests may change them while it runs.
+#[derive(Clone, Debug, Default)]
+pub struct Faults(Arc<Mutex<Vec<Fault>>>);
+
+impl Faults {
+    /// Replaces all faults by those of a specification; an empty one removes them.
+    pub fn set(&self, specification: &str) -> Result<(), String> {
+        let faults = parse(specification)?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+        Ok(())
+    }
+
+    /// The faults that strike this request, counted as having struck.
+    pub(crate) fn strike(&self, method: &str, path: &str) -> Vec<Kind> {
+        let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kinds = Vec::new();
+        for fault in faults.iter_mut() {
+            let meant = fault.method.as_deref().is_none_or(|wanted| wanted == method)
+                && path.starts_with(&fault.path)
+                && fault.left != Some(0);
+            if meant && (fault.chance >= 1.0 || fastrand::f64() < fault.chance) {
+                if let Some(left) = &mut fault.left {
+                    *left -= 1;
+                }
+                kinds.push(fault.kind.clone());
+            }
+        }
+        kinds
+    }
+
+    /// How long access tokens live, where a fault says so.
+    pub(crate) fn token_life(&self) -> Option<Duration> {
+        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.iter().find_map(|fault| match fault.kind {
+            Kind::TokenLife(life) => Some(life),
+            _ => None,
+        })
+    }
+}
+
+fn parse(specification: &str) -> Result<Vec<Fault>, String> {
+    specification
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .map(str::parse)
+        .collect()
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = |what: &str| format!("fault {text:?}: {what}");
+        let (rest, left) = match text.rsplit_once('#') {
+            Some((rest, count)) => {
+                (rest, Some(count.parse().map_err(|_| wrong("the count after # is no number"))?))
+            }
+            None => (text, None),
+        };
+        let (rest, place) = rest.split_once('@').unwrap_or((rest, ""));
+        let (method, path) = match place.split_once(':') {
+            Some((method, path)) => (Some(method.to_ascii_uppercase()), path),
+            None => (None, place),
+        };
+        let (rest, chance) = match rest.split_once('~') {
+            Some((rest, percent)) => {
+                let percent = percent.trim_end_matches('%').parse::<f64>();
+                (rest, percent.map_err(|_| wrong("the chance after ~ is no percentage"))? / 100.0)
+            }
+            None => (rest, 1.0),
+        };
+        let (name, value) = match rest.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (rest, None),
+        };
+        let span = |default: Duration| match value {
+            Some(value) => {
+                duration(value).ok_or_else(|| wrong("the value is no time such as 300ms, 5s, 2m"))
+            }
+            None => Ok(default),
+        };
+        let kind = match name {
+            "latency" => Kind::Latency(span(Duration::from_millis(300))?),
+            "hang" => Kind::Hang,
+            "reset-before" => Kind::ResetBefore,
+            "reset-after" => Kind::ResetAfter,
+            "html" => Kind::Html(200),
+            "html-502" => Kind::Html(502),
+            "truncate" => Kind::Truncate,
+            "token" => Kind::TokenLife(span(Duration::from_secs(30))?),
+            "429" => Kind::RateLimited(span(Duration::from_secs(5))?.as_secs()),
+            code => match code.parse::<u16>() {
+                Ok(code @ 400..=599) => Kind::Status(code),
+                _ => return Err(wrong("no such fault; see `revdeck simulator --help`")),
+            },
+        };
+        Ok(Self { kind, chance, method, path: path.to_owned(), left })
+    }
+}
+
+/// Reads `300ms`, `5s`, `4m`, `2h`, `31d` or a plain number of seconds.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let number =
+        digits.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0)?;
+    let unit = match text.get(digits.len()..)? {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3_600.0,
+        "d" => 86_400.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(number * unit).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strikes_where_and_as_often_as_said() {
+        let faults = Faults::default();
+        faults.set("reset-after@POST:/v3/deployments#1, latency=5ms").unwrap();
+        let latency = Kind::Latency(Duration::from_millis(5));
+        assert_eq!(faults.strike("GET", "/v3/apps"), [latency.clone()]);
+        assert_eq!(faults.strike("POST", "/v3/deployments"), [Kind::ResetAfter, latency.clone()]);
+        assert_eq!(faults.strike("POST", "/v3/deployments"), [latency]);
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know() {
+        for wrong in ["potato", "429=soon", "500~many", "html#x", "700"] {
+            let said = Faults::default().set(wrong).unwrap_err();
+            assert!(said.contains(wrong), "{said}");
+        }
+    }
+}

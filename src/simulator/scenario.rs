@@ -1,0 +1,181 @@
+//! Scenarios: the worlds that the simulators start with, written in TOML.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use super::fault;
+
+/// The worlds that are shipped with the program, by name.
+const SHIPPED: [(&str, &str); 3] = [
+    ("default", include_str!("../../assets/scenarios/default.toml")),
+    ("quiet", include_str!("../../assets/scenarios/quiet.toml")),
+    ("rolling", include_str!("../../assets/scenarios/rolling.toml")),
+];
+
+/// A whole world.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scenario {
+    /// Who is logged in.
+    #[serde(default = "operator")]
+    pub(crate) user: String,
+    #[serde(default)]
+    pub(crate) org: Vec<OrgPlan>,
+    #[serde(default)]
+    pub(crate) app: Vec<AppPlan>,
+}
+
+fn operator() -> String {
+    "hana@acme.example".to_owned()
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OrgPlan {
+    pub(crate) name: String,
+    pub(crate) spaces: Vec<SpacePlan>,
+    /// Memory limit of the organization in MB; none when left out.
+    pub(crate) memory: Option<u64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SpacePlan {
+    pub(crate) name: String,
+    /// Memory limit of the space in MB; none when left out.
+    pub(crate) memory: Option<u64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AppPlan {
+    pub(crate) name: String,
+    /// `ORG/SPACE`.
+    pub(crate) space: String,
+    #[serde(default = "one")]
+    pub(crate) instances: u32,
+    #[serde(default = "small")]
+    pub(crate) memory: u64,
+    #[serde(default)]
+    pub(crate) stopped: bool,
+    #[serde(default = "yes")]
+    pub(crate) revisions: bool,
+    /// Other processes: type to number of instances.
+    #[serde(default)]
+    pub(crate) processes: BTreeMap<String, u32>,
+    pub(crate) docker: Option<String>,
+    #[serde(default)]
+    pub(crate) annotations: BTreeMap<String, String>,
+    /// How many staged droplets the platform has kept, besides the current one.
+    #[serde(default = "five")]
+    pub(crate) droplets_kept: usize,
+    /// The history, oldest first.
+    pub(crate) revision: Vec<RevisionPlan>,
+    /// What happened lately, played through the real state machine.
+    #[serde(default)]
+    pub(crate) script: Vec<Step>,
+}
+
+fn one() -> u32 {
+    1
+}
+fn small() -> u64 {
+    256
+}
+fn five() -> usize {
+    5
+}
+fn yes() -> bool {
+    true
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RevisionPlan {
+    /// How long ago.
+    #[serde(deserialize_with = "seconds")]
+    pub(crate) age: f64,
+    #[serde(default = "operator")]
+    pub(crate) by: String,
+    /// See [`crate::simulator::cloud_foundry`]'s health words; that of the revision before when left out.
+    pub(crate) health: Option<String>,
+    /// Whether a new droplet came with it.
+    #[serde(default = "yes")]
+    pub(crate) droplet: bool,
+    #[serde(default)]
+    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) command: Option<String>,
+    /// Sidecar name to command.
+    #[serde(default)]
+    pub(crate) sidecars: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Step {
+    #[serde(deserialize_with = "seconds")]
+    pub(crate) ago: f64,
+    #[serde(default = "operator")]
+    pub(crate) by: String,
+    #[serde(flatten)]
+    pub(crate) action: Action,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub(crate) enum Action {
+    /// A new droplet, and environment where given, rolled out.
+    Deploy {
+        health: Option<String>,
+        #[serde(default)]
+        env: BTreeMap<String, String>,
+        #[serde(default)]
+        sidecars: BTreeMap<String, String>,
+        #[serde(default)]
+        canary: Vec<u64>,
+        max_in_flight: Option<u64>,
+    },
+    /// A roll back to that version.
+    RollBack { to: u32 },
+    /// The active deployment is cancelled.
+    Cancel,
+    /// A paused canary goes on.
+    Continue,
+}
+
+fn seconds<'de, D: Deserializer<'de>>(input: D) -> Result<f64, D::Error> {
+    let text = String::deserialize(input)?;
+    fault::duration(&text)
+        .map(|span| span.as_secs_f64())
+        .ok_or_else(|| D::Error::custom(format!("{text:?} is no time such as 90s, 4m, 2h, 31d")))
+}
+
+impl Scenario {
+    /// A shipped scenario by its name, or one from a file.
+    pub(crate) fn load(name_or_file: &str) -> Result<Self, String> {
+        if let Some((_, text)) = SHIPPED.iter().find(|(name, _)| *name == name_or_file) {
+            return toml::from_str(text)
+                .map_err(|error| format!("scenario {name_or_file}: {error}"));
+        }
+        let names: Vec<_> = SHIPPED.iter().map(|(name, _)| *name).collect();
+        let text = std::fs::read_to_string(Path::new(name_or_file)).map_err(|error| {
+            format!(
+                "scenario {name_or_file:?} is neither shipped ({}) nor a file: {error}",
+                names.join(", ")
+            )
+        })?;
+        toml::from_str(&text).map_err(|error| format!("scenario {name_or_file}: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shipped_scenarios_load() {
+        for (name, _) in SHIPPED {
+            Scenario::load(name).unwrap();
+        }
+    }
+}
