@@ -1,2 +1,4 @@
 //! revdeck
+pub mod domain;
+pub mod platform;
 pub mod simulator;

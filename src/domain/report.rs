@@ -1,0 +1,153 @@
+//! What a target reports while it is watched, and what the watcher is told to look at.
+
+use jiff::Timestamp;
+
+use super::{App, AppId, History};
+
+/// How much of a target is looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// Where the login points.
+    #[default]
+    Home,
+    /// All that belongs to the same organization, account or cluster.
+    Organization,
+    /// All that the login can see.
+    Everything,
+}
+
+impl Scope {
+    /// The next wider one, and from the widest back home.
+    pub fn wider(&self) -> Self {
+        match self {
+            Self::Home => Self::Organization,
+            Self::Organization => Self::Everything,
+            Self::Everything => Self::Home,
+        }
+    }
+}
+
+/// What the screen shows, so that no more is asked for than that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// How much is looked at.
+    pub scope: Scope,
+    /// The app that is selected.
+    pub focus: Option<AppId>,
+    /// Changed to have everything read again at once.
+    pub nudge: u64,
+}
+
+/// What kind of trouble it is; decides the advice and the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TroubleKind {
+    /// Nobody is logged in, or the login has run out.
+    Login,
+    /// The login may not do this.
+    Forbidden,
+    /// There is no such thing.
+    NotFound,
+    /// The API does not answer or cannot be reached.
+    Unreachable,
+    /// The API asks for fewer requests.
+    RateLimited,
+    /// The platform said no.
+    Refused,
+    /// The answer made no sense.
+    Garbled,
+}
+
+/// Something went wrong, in one sentence of what, where and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What kind.
+    pub kind: TroubleKind,
+    /// One sentence.
+    pub text: String,
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// How a target is doing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Status {
+    /// The version of its API.
+    pub api_version: Option<String>,
+    /// Requests that the server still allows in its present window, and of how many.
+    pub requests_left: Option<(u64, u64)>,
+    /// Where the scope points, such as `acme/prod`.
+    pub place: Option<String>,
+}
+
+/// News of a target. Only what has changed travels.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Report {
+    /// These apps are new or have changed, those are gone; read at `at`.
+    Apps {
+        /// New or changed.
+        changed: Vec<App>,
+        /// No longer there.
+        gone: Vec<AppId>,
+        /// When it was read.
+        at: Timestamp,
+        /// How long until the next reading at the latest; data older than twice this is stale.
+        fresh_for: jiff::SignedDuration,
+    },
+    /// The scope changed: forget all apps.
+    Reset,
+    /// The revisions of the focused app.
+    History {
+        /// Which app.
+        app: AppId,
+        /// Its revisions.
+        history: History,
+    },
+    /// The latest events of the focused app, newest first.
+    Events {
+        /// Which app.
+        app: AppId,
+        /// What happened.
+        events: Vec<Happening>,
+    },
+    /// The target's status changed.
+    Status(Status),
+    /// A reading failed; the next one is tried at `retry_at`.
+    Trouble {
+        /// What went wrong.
+        trouble: Trouble,
+        /// When it is tried again.
+        retry_at: Timestamp,
+    },
+}
+
+/// Something that happened to an app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub who: String,
+    /// What, in a clause such as `created a deployment of rev 8`.
+    pub what: String,
+    /// Whether it is a crash or a failure.
+    pub bad: bool,
+}
+
+/// One line of an app's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// When.
+    pub at: Timestamp,
+    /// Which instance, such as `web/1`; `API` or `STG` for the platform's own.
+    pub source: String,
+    /// The label of the revision that wrote it, where known.
+    pub revision: Option<String>,
+    /// The text, cleaned.
+    pub text: String,
+    /// Whether it went to standard error.
+    pub error: bool,
+}

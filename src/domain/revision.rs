@@ -1,0 +1,184 @@
+//! Revisions: the deployable states of an app's history.
+
+use jiff::Timestamp;
+
+use super::RevisionId;
+
+/// A revision as others refer to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevisionRef {
+    /// Its identifier.
+    pub id: RevisionId,
+    /// What people call it, such as `7`; `None` until it has been looked up.
+    pub label: Option<String>,
+}
+
+impl RevisionRef {
+    /// The label, or `?` where it is not known.
+    pub fn shown(&self) -> &str {
+        self.label.as_deref().unwrap_or("?")
+    }
+}
+
+/// Whether a revision can be deployed again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Deployable {
+    /// It can.
+    Yes,
+    /// It cannot; the text says why.
+    No(String),
+    /// The platform does not say.
+    Unknown,
+}
+
+/// Whether a revision ever served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proven {
+    /// A rollout of it finished.
+    Good,
+    /// Its rollout was cancelled, superseded or is not finished.
+    Unfinished,
+    /// There is no record.
+    NoRecord,
+}
+
+/// One revision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Revision {
+    /// Its identifier.
+    pub id: RevisionId,
+    /// What people call it, such as `7`.
+    pub label: String,
+    /// What changed, in the platform's words.
+    pub description: String,
+    /// When it was made.
+    pub created_at: Option<Timestamp>,
+    /// Who made it.
+    pub by: Option<String>,
+    /// Whether it can be deployed again.
+    pub deployable: Deployable,
+    /// Whether it serves now.
+    pub deployed: bool,
+    /// Whether it is what the rollout in progress brings.
+    pub incoming: bool,
+    /// What it runs, such as a droplet's GUID.
+    pub artifact: Option<String>,
+    /// Whether it ever served.
+    pub proven: Proven,
+    /// How long it served, where that can be told.
+    pub served: Option<jiff::SignedDuration>,
+    /// Why it was deployed, where somebody said so.
+    pub note: Option<String>,
+}
+
+/// The revisions of one app, newest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// Newest first.
+    pub revisions: Vec<Revision>,
+    /// Why there may be none, such as revisions being switched off.
+    pub remark: Option<String>,
+    /// Whether older ones exist that are not listed.
+    pub truncated: bool,
+}
+
+/// The revision to go back to: the newest one before what runs or rolls that is known to have served and can be
+/// deployed. The second value is `false` where there is no record that it served and it was only inferred.
+///
+/// With `rolling` the old side still serves and is the last good one. `None` where nothing earlier can be deployed.
+pub fn last_good(revisions: &[Revision], rolling: bool) -> Option<(&Revision, bool)> {
+    let can = |revision: &&Revision| !matches!(revision.deployable, Deployable::No(_));
+    if rolling {
+        if let Some(old) = revisions.iter().find(|one| one.deployed && !one.incoming) {
+            return Some((old, true));
+        }
+    }
+    let at = revisions.iter().position(|one| one.deployed || (rolling && one.incoming))?;
+    let (now, earlier) = revisions.get(at..)?.split_first()?;
+    // A roll back makes a twin of an older revision: going "back" to the twin would change nothing.
+    let other = |one: &&Revision| {
+        one.artifact.is_none() || one.artifact != now.artifact || !twins(one, now)
+    };
+    let good = earlier.iter().filter(can).filter(other).find(|one| one.proven == Proven::Good);
+    if let Some(good) = good {
+        return Some((good, true));
+    }
+    let inferred =
+        earlier.iter().filter(can).filter(other).find(|one| one.proven == Proven::NoRecord);
+    inferred.map(|one| (one, false))
+}
+
+/// Whether one of two revisions with the same artifact was made by rolling back to the other.
+fn twins(one: &Revision, other: &Revision) -> bool {
+    let made_from = |a: &Revision, b: &Revision| {
+        a.description.ends_with(&format!("Rolled back to revision {}.", b.label))
+    };
+    made_from(one, other) || made_from(other, one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn revision(label: &str, proven: Proven) -> Revision {
+        Revision {
+            id: RevisionId::new(label),
+            label: label.to_owned(),
+            description: String::new(),
+            created_at: None,
+            by: None,
+            deployable: Deployable::Yes,
+            deployed: false,
+            incoming: false,
+            artifact: Some(label.to_owned()),
+            proven,
+            served: None,
+            note: None,
+        }
+    }
+
+    fn goal(revisions: &[Revision], rolling: bool) -> Option<(&str, bool)> {
+        last_good(revisions, rolling).map(|(one, known)| (one.label.as_str(), known))
+    }
+
+    #[test]
+    fn the_old_side_of_a_rollout_is_the_last_good_one() {
+        let mut list = [revision("8", Proven::Unfinished), revision("7", Proven::NoRecord)];
+        list[0].deployed = true;
+        list[0].incoming = true;
+        list[1].deployed = true;
+        assert_eq!(goal(&list, true), Some(("7", true)));
+    }
+
+    #[test]
+    fn unfinished_and_undeployable_ones_are_passed_over() {
+        let mut list = [
+            revision("5", Proven::Good),
+            revision("4", Proven::Unfinished),
+            revision("3", Proven::Good),
+            revision("2", Proven::Good),
+        ];
+        list[0].deployed = true;
+        list[2].deployable = Deployable::No("gone".to_owned());
+        assert_eq!(goal(&list, false), Some(("2", true)));
+    }
+
+    #[test]
+    fn without_a_record_it_is_only_inferred() {
+        let mut list = [revision("2", Proven::NoRecord), revision("1", Proven::NoRecord)];
+        list[0].deployed = true;
+        assert_eq!(goal(&list, false), Some(("1", false)));
+        list[1].deployable = Deployable::No("gone".to_owned());
+        assert_eq!(goal(&list, false), None);
+    }
+
+    #[test]
+    fn the_twin_of_what_runs_is_no_way_back() {
+        let mut list =
+            [revision("4", Proven::Good), revision("3", Proven::Good), revision("2", Proven::Good)];
+        list[0].deployed = true;
+        list[0].description = "New droplet deployed. Rolled back to revision 2.".to_owned();
+        list[0].artifact = Some("2".to_owned());
+        assert_eq!(goal(&list, false), Some(("3", true)));
+    }
+}

@@ -1,0 +1,214 @@
+//! Rollouts: one change of the deployed revision, in progress or done.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Count, RevisionRef, RolloutId, Strategy};
+
+/// How far a rollout has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Taken by the platform, nothing seen yet.
+    Accepted,
+    /// Instances are coming and going.
+    Rolling,
+    /// It does not move.
+    Stuck,
+    /// It waits for somebody to let it go on.
+    Paused,
+    /// The platform is undoing it.
+    Cancelling,
+    /// The new side has replaced the old.
+    Done,
+    /// The old side has been restored.
+    Cancelled,
+    /// Another rollout took its place.
+    Superseded,
+    /// The platform gave it up.
+    Failed,
+}
+
+impl Phase {
+    /// The word that scripts and screens show.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rolling => "rolling",
+            Self::Stuck => "stuck",
+            Self::Paused => "paused",
+            Self::Cancelling => "cancelling",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+            Self::Superseded => "superseded",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether it is still under way.
+    pub fn active(self) -> bool {
+        !matches!(self, Self::Done | Self::Cancelled | Self::Superseded | Self::Failed)
+    }
+}
+
+/// What one instance is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum InstanceState {
+    /// Runs and takes requests.
+    Running,
+    /// Runs, but its readiness check does not pass.
+    NotReady,
+    /// On its way up.
+    Starting,
+    /// Fell over; the platform will try again.
+    Crashed,
+    /// Wanted but not there.
+    Down,
+    /// On its way out.
+    Stopping,
+    /// The platform did not say, or used a word that is not known.
+    Unknown,
+}
+
+impl InstanceState {
+    /// The word beside every glyph.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::NotReady => "not ready",
+            Self::Starting => "starting",
+            Self::Crashed => "crashed",
+            Self::Down => "down",
+            Self::Stopping => "stopping",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether it stands in the way of a rollout.
+    pub fn bad(self) -> bool {
+        matches!(self, Self::Crashed | Self::Down)
+    }
+}
+
+/// One running copy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instance {
+    /// Its number on its side.
+    pub index: u32,
+    /// What it does.
+    pub state: InstanceState,
+    /// Since when.
+    pub since: Option<Timestamp>,
+    /// Why it does not run, where the platform says so.
+    pub reason: Option<String>,
+}
+
+/// The old or the new instances of a rollout.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Side {
+    /// How many the platform wants here now.
+    pub desired: u32,
+    /// The instances; `None` where they could not be read, which is not the same as none.
+    pub instances: Option<Vec<Instance>>,
+}
+
+impl Side {
+    /// How many instances are in one of these states; `None` where they are not known.
+    pub fn tally(&self, states: &[InstanceState]) -> Option<u32> {
+        let instances = self.instances.as_ref()?;
+        Some(instances.iter().filter(|one| states.contains(&one.state)).count() as u32)
+    }
+
+    /// Desired and running.
+    pub fn count(&self) -> Count {
+        Count { desired: self.desired, running: self.tally(&[InstanceState::Running]) }
+    }
+
+    /// Whether an instance is crashed or missing.
+    pub fn has_bad(&self) -> bool {
+        self.instances.iter().flatten().any(|one| one.state.bad())
+    }
+}
+
+/// The step of a rollout that goes in steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Counted from 1.
+    pub current: u32,
+    /// How many there are.
+    pub total: u32,
+}
+
+/// Since when a rollout does not move, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    /// The last time it moved.
+    pub since: Timestamp,
+    /// One clause, such as `new instances crash: Exited with status 137`.
+    pub why: String,
+}
+
+/// One rollout.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rollout {
+    /// Its identifier.
+    pub id: RolloutId,
+    /// How far it has come.
+    pub phase: Phase,
+    /// The platform's own word for its state, such as `ACTIVE/DEPLOYING`.
+    pub reason: String,
+    /// How it proceeds.
+    pub strategy: Strategy,
+    /// How many instances may be on their way at a time.
+    pub max_in_flight: Option<u32>,
+    /// Where it is, if it goes in steps.
+    pub step: Option<Step>,
+    /// How many instances there will be at its end.
+    pub wanted: u32,
+    /// What was there before.
+    pub old: Side,
+    /// What comes.
+    pub new: Side,
+    /// The revision before.
+    pub from: Option<RevisionRef>,
+    /// The revision that comes.
+    pub to: Option<RevisionRef>,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it last moved, as far as is known.
+    pub moved_at: Option<Timestamp>,
+    /// Set where it does not move.
+    pub stuck: Option<Stuck>,
+    /// An error that the platform attached to it.
+    pub error: Option<String>,
+    /// Why somebody began it, where they said so.
+    pub note: Option<String>,
+}
+
+/// How long a rollout with no bad instance may stand still before it counts as stuck.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(120);
+
+impl Rollout {
+    /// Whether it should be called stuck at `now`: an instance was bad since it last moved, or it has not moved for
+    /// two minutes.
+    pub fn stands_still(&self, bad_seen: bool, now: Timestamp) -> bool {
+        let moving = matches!(self.phase, Phase::Accepted | Phase::Rolling | Phase::Stuck);
+        let idle = self.moved_at.map(|moved| now.duration_since(moved));
+        moving && (bad_seen || self.new.has_bad() || idle.is_some_and(|idle| idle >= PATIENCE))
+    }
+
+    /// Instances of the new side per minute since it began, and the time until it is done at that pace.
+    ///
+    /// `None` while nothing can be said: nothing has come yet, or it does not move.
+    pub fn pace(&self, now: Timestamp) -> Option<(f64, SignedDuration)> {
+        if !matches!(self.phase, Phase::Rolling) {
+            return None;
+        }
+        let running = self.new.count().running.filter(|running| *running > 0)?;
+        let elapsed = now.duration_since(self.started_at?).as_secs_f64();
+        if elapsed < 1.0 {
+            return None;
+        }
+        let per_second = f64::from(running) / elapsed;
+        let left = f64::from(self.wanted.saturating_sub(running)) / per_second;
+        Some((per_second * 60.0, SignedDuration::try_from_secs_f64(left).ok()?))
+    }
+}

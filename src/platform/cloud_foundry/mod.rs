@@ -1,0 +1,209 @@
+//! Cloud Foundry, API v3, with the login of the cf CLI.
+
+mod auth;
+mod convert;
+mod execute;
+mod plan;
+mod push;
+mod read;
+mod session;
+mod settle;
+mod watch;
+mod wire;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use tokio::sync::{OnceCell, mpsc, watch as interest};
+
+use self::{auth::Auth, convert::Labels, session::Session};
+use super::{
+    Error, Now, OpenError, Platform, Progress, Sent,
+    http::{self, Http, Meter, Settings},
+};
+use crate::domain::{
+    App, AppId, Capabilities, Capability, Confirmed, Detail, Happening, History, Interest, LogLine,
+    Plan, PlatformKind, Receipt, Report, Request, RevisionId, Scope, Settlement, Target, TargetId,
+    text::clean,
+};
+
+/// Which session to use, and where in it to look.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The directory that holds `.cf`, as `CF_HOME` names it.
+    pub home: PathBuf,
+    /// Another organization than the session's, by name.
+    pub org: Option<String>,
+    /// Another space than the session's, by name.
+    pub space: Option<String>,
+}
+
+/// A foundation, seen with one login.
+pub struct CloudFoundry {
+    target: TargetId,
+    session: Session,
+    user: String,
+    http: Http,
+    now: Now,
+    wanted: (Option<String>, Option<String>),
+    facts: OnceCell<Facts>,
+    labels: Mutex<Labels>,
+}
+
+/// What is asked of a foundation once.
+#[derive(Clone, Debug)]
+struct Facts {
+    version: Option<String>,
+    log_cache: String,
+    org: Option<(String, String)>,
+    space: Option<(String, String)>,
+}
+
+impl CloudFoundry {
+    /// Opens the session file; speaks to nobody yet.
+    pub fn open(target: TargetId, options: &Options, now: Now) -> Result<Self, OpenError> {
+        let session = Session::read(&session::file_in(&options.home))?;
+        let settings = Settings {
+            api: session.api.clone(),
+            skip_verification: session.skip_verification,
+            login_command: format!("cf login -a {}", session.api),
+        };
+        let client = http::client(&settings)
+            .map_err(|why| OpenError::Client { api: session.api.clone(), why })?;
+        let claims = auth::claims(&session.tokens.access).unwrap_or_default();
+        let user =
+            claims.user_name.or(claims.client_id).unwrap_or_else(|| "unknown user".to_owned());
+        let auth = Auth::new(client.clone(), &session, now.clone());
+        Ok(Self {
+            target,
+            user: clean(&user),
+            http: Http::new(client, settings, Arc::new(auth), Arc::new(Meter::default())),
+            session,
+            now,
+            wanted: (options.org.clone(), options.space.clone()),
+            facts: OnceCell::new(),
+            labels: Mutex::default(),
+        })
+    }
+
+    /// The session file that [`CloudFoundry::open`] reads for a home directory.
+    pub fn session_file(home: &Path) -> PathBuf {
+        session::file_in(home)
+    }
+
+    /// Requests made so far.
+    pub fn requests(&self) -> u64 {
+        self.http.meter().total()
+    }
+
+    fn learn(&self, guid: &str, label: String) {
+        self.labels.lock().unwrap_or_else(PoisonError::into_inner).insert(guid.to_owned(), label);
+    }
+
+    fn learn_all(&self, deployments: &[wire::Deployment]) {
+        let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        for revision in deployments.iter().filter_map(|one| one.revision.as_ref()) {
+            if let Some(version) = revision.version {
+                labels.insert(revision.guid.clone(), version.to_string());
+            }
+        }
+    }
+
+    fn labels(&self) -> Labels {
+        self.labels.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the API is of this version or newer; `true` where it does not say.
+    fn at_least(version: Option<&str>, major: u32, minor: u32) -> bool {
+        let Some(version) = version else { return true };
+        let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+        (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= (major, minor)
+    }
+}
+
+#[async_trait]
+impl Platform for CloudFoundry {
+    fn target(&self) -> Target {
+        let place = match (&self.session.org, &self.session.space) {
+            (Some((_, org)), Some((_, space))) => format!("{org}/{space}"),
+            (Some((_, org)), None) => org.clone(),
+            _ => "everything".to_owned(),
+        };
+        Target {
+            id: self.target.clone(),
+            platform: PlatformKind::CloudFoundry,
+            api: self.session.api.clone(),
+            place: match &self.wanted {
+                (Some(org), Some(space)) => format!("{org}/{space}"),
+                (Some(org), None) => org.clone(),
+                _ => place,
+            },
+            user: self.user.clone(),
+            badge: self.session.skip_verification.then(|| "TLS NOT VERIFIED".to_owned()),
+        }
+    }
+
+    async fn capabilities(&self) -> Result<Capabilities, Error> {
+        let facts = self.facts().await?;
+        let since = |major, minor, what: &str| {
+            let version = facts.version.as_deref();
+            if Self::at_least(version, major, minor) {
+                return Capability::Yes;
+            }
+            Capability::No(format!("API {} has no {what}", version.unwrap_or_default()))
+        };
+        Ok(Capabilities {
+            roll_back: since(3, 66, "roll back to a revision"),
+            deploy: since(3, 44, "rolling deployments"),
+            canary: since(3, 173, "canary deployments"),
+            cancel: since(3, 57, "cancelling of deployments"),
+            go_on: since(3, 173, "canary deployments"),
+            restart: since(3, 44, "rolling deployments"),
+        })
+    }
+
+    async fn watch(&self, interest: interest::Receiver<Interest>, reports: mpsc::Sender<Report>) {
+        watch::run(self, interest, reports).await;
+    }
+
+    async fn apps(&self, scope: &Scope) -> Result<Vec<App>, Error> {
+        let mut apps = self.overview(scope).await?.apps;
+        self.learn_few(&mut apps).await;
+        Ok(apps)
+    }
+
+    async fn app(&self, name: &str) -> Result<App, Error> {
+        self.find(name).await
+    }
+
+    async fn revisions(&self, app: &AppId) -> Result<History, Error> {
+        self.history(app).await
+    }
+
+    async fn detail(&self, _: &AppId, revision: &RevisionId) -> Result<Detail, Error> {
+        self.configuration(revision.as_str()).await
+    }
+
+    async fn plan(&self, request: Request) -> Result<Plan, Error> {
+        plan::make(self, request).await
+    }
+
+    async fn execute(&self, plan: Confirmed, progress: Progress) -> Sent {
+        execute::run(self, &plan, &progress).await
+    }
+
+    async fn settle(&self, receipt: &Receipt) -> Result<Settlement, Error> {
+        settle::look(self, receipt).await
+    }
+
+    async fn events(&self, app: &AppId) -> Result<Vec<Happening>, Error> {
+        self.happenings(app, 30).await
+    }
+
+    async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {
+        self.log_lines(app).await
+    }
+}

@@ -1,0 +1,187 @@
+//! Deploying something new, and restarting what runs.
+
+use super::{
+    Clue, Ground, Step, blank, capacity, cli_flags, deployment_body, finish, operation_name,
+    quoted, superseding, unfit,
+};
+use crate::{
+    domain::{
+        Note, Plan, PlanEnd, Request, Source,
+        text::{clean, short, span},
+    },
+    platform::{
+        Error,
+        cloud_foundry::{CloudFoundry, push, wire},
+    },
+};
+
+pub(super) async fn plan(
+    foundation: &CloudFoundry,
+    ground: &Ground,
+    request: Request,
+    source: &Source,
+) -> Result<Plan, Error> {
+    let name = &ground.name;
+    let manner = request.manner.clone();
+    let reason = request.reason.clone();
+    let mut plan = blank(ground, request, format!("DEPLOY {name}"));
+    plan.from = ground.deployed().map(|revision| ground.end(revision));
+    if let Some(wrong) = unfit(&manner) {
+        plan.refused = Some(wrong);
+        return Ok(plan);
+    }
+    let docker = ground.app.lifecycle.kind == "docker";
+    let operation = operation_name();
+    let body = |what: Option<(&str, &str)>| {
+        deployment_body(ground, &manner, what, reason.as_deref(), &operation)
+    };
+    let (step, goal) = match source {
+        Source::Artifact(guid) => {
+            let droplet =
+                foundation.http.get::<wire::Droplet>(&format!("/v3/droplets/{guid}"), &[]).await;
+            let droplet = match droplet {
+                Ok(droplet) => droplet,
+                Err(Error::NotFound { .. }) => {
+                    plan.refused = Some(format!("there is no droplet {}", clean(guid)));
+                    return Ok(plan);
+                }
+                Err(error) => return Err(error),
+            };
+            if droplet.state != "STAGED" {
+                plan.refused = Some(format!(
+                    "droplet {} is {}: it cannot be deployed",
+                    short(guid),
+                    clean(&droplet.state)
+                ));
+                return Ok(plan);
+            }
+            let age = droplet
+                .created_at
+                .map(|at| format!("staged {} ago", span(ground.read_at.duration_since(at))));
+            plan.to = Some(PlanEnd {
+                name: format!("droplet {}", short(&droplet.guid)),
+                artifact: droplet.image.as_deref().map(clean),
+                remark: age,
+            });
+            plan.way = "a new rollout of an existing droplet with the app's present environment"
+                .to_owned();
+            let body = body(Some(("droplet", guid)));
+            let mut bare = body.clone();
+            if let Some(map) = bare.as_object_mut() {
+                map.remove("metadata");
+            }
+            plan.by_hand.push(format!("cf curl /v3/deployments -X POST -d '{bare}'"));
+            (Step::Deploy { body }, format!("on droplet {}", short(guid)))
+        }
+        Source::Directory(directory) => {
+            if docker {
+                plan.refused = Some(format!(
+                    "{name} runs docker images: deploy an image instead of a directory"
+                ));
+                return Ok(plan);
+            }
+            let size = match push::measure(directory).await {
+                Ok(size) => size,
+                Err(why) => {
+                    plan.refused = Some(why);
+                    return Ok(plan);
+                }
+            };
+            plan.to = Some(PlanEnd {
+                name: format!("directory {}", clean(&directory.display().to_string())),
+                artifact: Some(format!("{} files, {:.1} MB", size.files, size.bytes as f64 / 1e6)),
+                remark: None,
+            });
+            plan.way = "upload, staging, then a new rollout; nothing that runs changes before staging has succeeded".to_owned();
+            let path = quoted(&directory.display().to_string());
+            plan.by_hand.push(format!("cf push {} -p {path} {}", quoted(name), cli_flags(&manner)));
+            (
+                Step::Push { directory: directory.clone(), body: body(None) },
+                "on the new revision".to_owned(),
+            )
+        }
+        Source::Image(image) => {
+            if !docker {
+                plan.refused = Some(format!(
+                    "{name} is built from source: deploy a directory instead of an image"
+                ));
+                return Ok(plan);
+            }
+            plan.to = Some(PlanEnd {
+                name: format!("image {}", clean(image)),
+                artifact: None,
+                remark: None,
+            });
+            plan.way = "staging, then a new rollout".to_owned();
+            plan.by_hand.push(format!(
+                "cf push {} --docker-image {} {}",
+                quoted(name),
+                quoted(image),
+                cli_flags(&manner)
+            ));
+            (
+                Step::Image { image: image.clone(), body: body(None) },
+                "on the new revision".to_owned(),
+            )
+        }
+    };
+    if let Some(end) = &plan.to {
+        plan.title = format!("DEPLOY {} to {name}", end.name);
+    }
+    plan.notes.extend(superseding(ground));
+    capacity::describe(foundation, ground, &manner, &mut plan).await;
+    let leaving = plan.from.as_ref().map(|end| end.name.clone());
+    let clue = Clue { operation, goal, leaving, ..Clue::default() };
+    Ok(finish(plan, ground, vec![step], clue))
+}
+
+/// A deployment of nothing new: all instances are replaced, with the app's present environment.
+pub(super) async fn restart(
+    foundation: &CloudFoundry,
+    ground: &Ground,
+    request: Request,
+) -> Result<Plan, Error> {
+    let name = &ground.name;
+    let manner = request.manner.clone();
+    let reason = request.reason.clone();
+    let mut plan = blank(ground, request, format!("RESTART {name}"));
+    plan.from = ground.deployed().map(|revision| ground.end(revision));
+    plan.to = plan.from.clone();
+    if let Some(wrong) = unfit(&manner) {
+        plan.refused = Some(wrong);
+        return Ok(plan);
+    }
+    plan.way =
+        "a rollout of the current droplet: every instance is replaced by a new one".to_owned();
+    if ground.active().is_some() {
+        plan.notes.extend(superseding(ground));
+        plan.notes.push(Note::Warning(
+            "the current droplet is that of the rollout in progress: this brings it anew"
+                .to_owned(),
+        ));
+    }
+    if let Some(deployed) = ground.deployed() {
+        let path = format!("/v3/revisions/{}/environment_variables", deployed.guid);
+        let environment = foundation.http.get::<wire::Environment>(&path, &[]).await.ok();
+        let drift =
+            environment.and_then(|environment| ground.drift(&environment)).unwrap_or_default();
+        if !drift.is_empty() {
+            let names: Vec<_> = drift.iter().map(|name| clean(name)).collect();
+            plan.notes.push(Note::Warning(format!(
+                "this also brings changed environment variables: {}",
+                names.join(", ")
+            )));
+        }
+    }
+    capacity::describe(foundation, ground, &manner, &mut plan).await;
+    plan.by_hand.push(format!("cf restart {} {}", quoted(name), cli_flags(&manner)));
+    let operation = operation_name();
+    let body = deployment_body(ground, &manner, None, reason.as_deref(), &operation);
+    let clue = Clue {
+        operation,
+        goal: "on new instances".to_owned(),
+        leaving: Some("the old ones".to_owned()),
+        ..Clue::default()
+    };
+    Ok(finish(plan, ground, vec![Step::Deploy { body }], clue))
+}

@@ -1,0 +1,254 @@
+//! The state that a plan stands on.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    domain::{
+        AppId, PlanEnd, Revision,
+        text::{clean, short, span},
+    },
+    platform::{
+        Error,
+        cloud_foundry::{CloudFoundry, convert, wire},
+    },
+};
+
+/// Everything about one app, read at once.
+pub(in super::super) struct Ground {
+    pub(in super::super) guid: String,
+    pub(super) name: String,
+    pub(super) app: wire::App,
+    pub(super) versioned: bool,
+    /// Newest first.
+    pub(super) revisions: Vec<wire::Revision>,
+    pub(super) processes: Vec<wire::Process>,
+    /// Oldest first.
+    pub(super) deployments: Vec<wire::Deployment>,
+    /// `None` where the login may not see it.
+    pub(super) environment: Option<wire::Environment>,
+    pub(super) sidecars: Vec<wire::Sidecar>,
+    pub(super) read_at: Timestamp,
+}
+
+/// What must still be so when a plan is carried out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(in super::super) struct Guard {
+    pub(in super::super) app: String,
+    pub(in super::super) state: String,
+    pub(in super::super) droplet: Option<String>,
+    /// The active deployment with its status.
+    pub(in super::super) active: Option<(String, String)>,
+    /// The newest revision.
+    pub(in super::super) latest: Option<String>,
+}
+
+impl Guard {
+    pub(in super::super) fn of(
+        app: &wire::App,
+        active: Option<&wire::Deployment>,
+        latest: Option<&wire::Revision>,
+    ) -> Self {
+        Self {
+            app: app.guid.clone(),
+            state: app.state.clone(),
+            droplet: app.relationships.current_droplet.guid().map(str::to_owned),
+            active: active.map(|one| (one.guid.clone(), status_text(one))),
+            latest: latest.map(|one| one.guid.clone()),
+        }
+    }
+
+    /// What has changed since, in a clause.
+    pub(in super::super) fn difference(&self, now: &Self) -> Option<String> {
+        let verb = match (&self.active, &now.active) {
+            (None, Some(_)) => "a rollout has begun".to_owned(),
+            (Some(_), None) => "the rollout in progress has ended".to_owned(),
+            (Some((before, _)), Some((after, _))) if before != after => {
+                "another rollout has begun".to_owned()
+            }
+            (Some((_, before)), Some((_, after))) if before != after => {
+                format!("the rollout went from {before} to {after}")
+            }
+            _ if self.state != now.state => {
+                format!("the app is now {}", clean(&now.state.to_lowercase()))
+            }
+            _ if self.latest != now.latest => "there is a new revision".to_owned(),
+            _ if self.droplet != now.droplet => "the app has another droplet".to_owned(),
+            _ => return None,
+        };
+        Some(verb)
+    }
+}
+
+fn status_text(deployment: &wire::Deployment) -> String {
+    let (value, reason) = convert::status(deployment);
+    format!("{value}/{reason}")
+}
+
+impl Ground {
+    pub(super) async fn read(foundation: &CloudFoundry, app: &AppId) -> Result<Self, Error> {
+        let guid = app.as_str();
+        let at = |tail: &str| format!("/v3/apps/{guid}{tail}");
+        let (own, feature, revisions) = (at(""), at("/features/revisions"), at("/revisions"));
+        let (environment, sidecars) = (at("/environment_variables"), at("/sidecars"));
+        let newest = [("order_by", "-created_at".to_owned()), ("per_page", "100".to_owned())];
+        let facts = foundation.facts().await?;
+        let embed = CloudFoundry::at_least(facts.version.as_deref(), 3, 211);
+        let read_at = (foundation.now)();
+        let (app, feature, revisions, processes, deployments, environment, sidecars) = tokio::join!(
+            foundation.http.get::<wire::App>(&own, &[]),
+            foundation.http.get::<wire::Feature>(&feature, &[]),
+            foundation.http.get::<wire::Page<wire::Revision>>(&revisions, &newest),
+            foundation.processes_of(guid, embed),
+            foundation
+                .all::<wire::Deployment>("/v3/deployments", vec![("app_guids", guid.to_owned())]),
+            foundation.http.get::<wire::Environment>(&environment, &[]),
+            foundation.all::<wire::Sidecar>(&sidecars, Vec::new()),
+        );
+        let (app, deployments) = (app?, deployments?);
+        foundation.learn_all(&deployments);
+        let revisions = revisions?.resources;
+        for revision in &revisions {
+            foundation.learn(&revision.guid, revision.version.to_string());
+        }
+        let environment = match environment {
+            Ok(environment) => Some(environment),
+            Err(Error::Forbidden { .. } | Error::NotFound { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(Self {
+            guid: guid.to_owned(),
+            name: clean(&app.name),
+            app,
+            versioned: feature.map(|feature| feature.enabled).unwrap_or(true),
+            revisions,
+            processes: processes?,
+            deployments,
+            environment,
+            sidecars: sidecars.unwrap_or_default(),
+            read_at,
+        })
+    }
+
+    pub(super) fn guard(&self) -> Guard {
+        Guard::of(&self.app, self.active(), self.revisions.first())
+    }
+
+    pub(super) fn active(&self) -> Option<&wire::Deployment> {
+        self.deployments.iter().rfind(|one| convert::phase(one).active())
+    }
+
+    pub(super) fn stopped(&self) -> bool {
+        self.app.state == "STOPPED"
+    }
+
+    /// The web processes, oldest first.
+    pub(super) fn web(&self) -> Vec<&wire::Process> {
+        let mut web: Vec<_> =
+            self.processes.iter().filter(|process| process.kind == "web").collect();
+        web.sort_by_key(|process| process.created_at);
+        web
+    }
+
+    /// The web processes that the active deployment did not bring.
+    pub(super) fn old_web(&self) -> Vec<&wire::Process> {
+        let new: Vec<_> =
+            self.active().iter().flat_map(|one| &one.new_processes).map(|new| &new.guid).collect();
+        self.web().into_iter().filter(|process| !new.contains(&&process.guid)).collect()
+    }
+
+    /// How many of these processes' instances run, and how many are wanted; `None` where that is not known.
+    pub(super) fn running(processes: &[&wire::Process]) -> (Option<u32>, u32) {
+        let running = processes
+            .iter()
+            .map(|process| {
+                let instances = process.process_instances.as_ref()?;
+                Some(instances.iter().filter(|one| one.state == "RUNNING").count() as u32)
+            })
+            .sum();
+        (running, processes.iter().map(|process| process.instances).sum())
+    }
+
+    /// The revision that serves now; during a rollout the old side's.
+    pub(super) fn deployed(&self) -> Option<&wire::Revision> {
+        let old = self.old_web();
+        let of = |processes: &[&wire::Process]| {
+            let guid = processes
+                .iter()
+                .rev()
+                .find_map(|process| process.relationships.revision.guid())?
+                .to_owned();
+            self.revisions.iter().find(|revision| revision.guid == guid)
+        };
+        of(&old).or_else(|| of(&self.web()))
+    }
+
+    /// The revisions as the deck has them, newest first.
+    pub(super) fn history(&self) -> Vec<Revision> {
+        let deployed: Vec<_> = self
+            .web()
+            .iter()
+            .filter_map(|process| process.relationships.revision.guid().map(str::to_owned))
+            .collect();
+        let incoming =
+            self.active().and_then(|one| one.revision.as_ref()).map(|of| of.guid.as_str());
+        self.revisions
+            .iter()
+            .map(|one| {
+                convert::revision(one, &self.deployments, &deployed, incoming, self.versioned)
+            })
+            .collect()
+    }
+
+    pub(super) fn revision(&self, guid: &str) -> Option<&wire::Revision> {
+        self.revisions.iter().find(|revision| revision.guid == guid)
+    }
+
+    /// One end of a change: `rev 7`, its droplet, and what is known of it.
+    pub(super) fn end(&self, revision: &wire::Revision) -> PlanEnd {
+        let history = self.history();
+        let known = history.iter().find(|one| one.id.as_str() == revision.guid);
+        let mut remarks = Vec::new();
+        if let Some(created) = revision.created_at {
+            remarks.push(format!("made {} ago", span(self.read_at.duration_since(created))));
+        }
+        if let Some(served) = known.and_then(|one| one.served) {
+            remarks.push(format!("served {}", span(served)));
+        }
+        if known.is_some_and(|one| one.proven == crate::domain::Proven::Unfinished) {
+            remarks.push("its rollout never finished".to_owned());
+        }
+        PlanEnd {
+            name: format!("rev {}", revision.version),
+            artifact: revision
+                .droplet
+                .guid
+                .as_deref()
+                .map(|guid| format!("droplet {}", short(guid))),
+            remark: (!remarks.is_empty()).then(|| remarks.join(", ")),
+        }
+    }
+
+    /// How the env of the app differs from that of a revision: names only.
+    pub(super) fn drift(&self, environment: &wire::Environment) -> Option<Vec<String>> {
+        let now = self.environment.as_ref()?;
+        let mut names: Vec<_> = now.var.keys().chain(environment.var.keys()).cloned().collect();
+        names.sort_unstable();
+        names.dedup();
+        names.retain(|name| now.var.get(name) != environment.var.get(name));
+        Some(names)
+    }
+
+    /// Whether the app's sidecars differ from those of a revision.
+    pub(super) fn sidecars_drift(&self, revision: &wire::Revision) -> bool {
+        let bare = |sidecars: &[wire::Sidecar]| {
+            let mut bare: Vec<_> = sidecars
+                .iter()
+                .map(|one| (one.name.clone(), one.command.clone(), one.process_types.clone()))
+                .collect();
+            bare.sort();
+            bare
+        };
+        bare(&self.sidecars) != bare(&revision.sidecars)
+    }
+}

@@ -1,0 +1,226 @@
+//! Plans: what an operation would do, from data read now.
+
+mod capacity;
+mod deploy;
+mod ground;
+mod roll_back;
+mod rollout;
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+pub(super) use ground::{Ground, Guard};
+
+use super::{CloudFoundry, convert};
+use crate::{
+    domain::{Manner, Note, Operation, Plan, Request, Strategy},
+    platform::Error,
+};
+
+/// What carrying out a plan consists of, and the state that it stands on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Recipe {
+    pub(super) guard: Guard,
+    pub(super) steps: Vec<Step>,
+    pub(super) clue: Clue,
+}
+
+/// One call, or a few that belong together. Values of environment variables are not kept here: they are read when the
+/// step is carried out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Step {
+    /// `POST /v3/deployments`.
+    Deploy { body: Value },
+    /// `POST /v3/deployments/:guid/actions/cancel`.
+    Cancel { deployment: String },
+    /// `POST /v3/deployments/:guid/actions/continue`.
+    Continue { deployment: String },
+    /// The app's environment is set to that of a revision.
+    RestoreEnvironment { revision: String },
+    /// The app's sidecars are set to those of a revision.
+    RestoreSidecars { revision: String },
+    /// The web process's start command is set to that of a revision.
+    RestoreCommand { process: String, revision: String },
+    /// A directory is uploaded and staged, then deployed.
+    Push { directory: PathBuf, body: Value },
+    /// An image is staged, then deployed.
+    Image { image: String, body: Value },
+}
+
+/// How the end is recognised, and what it is called.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Clue {
+    /// The annotation that marks a deployment of ours.
+    pub(super) operation: String,
+    /// The deployment that is cancelled or continued.
+    pub(super) deployment: Option<String>,
+    /// Its status before, as `VALUE/REASON`.
+    pub(super) before: Option<String>,
+    /// What the app will be on, such as `rev 7`.
+    pub(super) goal: String,
+    /// What it will no longer be on.
+    pub(super) leaving: Option<String>,
+    /// When it was sent.
+    pub(super) sent_at: Option<Timestamp>,
+}
+
+/// Works out a plan.
+pub(super) async fn make(foundation: &CloudFoundry, request: Request) -> Result<Plan, Error> {
+    let ground = Ground::read(foundation, &request.app).await?;
+    match request.operation.clone() {
+        Operation::RollBack(goal) => roll_back::plan(foundation, &ground, request, &goal).await,
+        Operation::Deploy(source) => deploy::plan(foundation, &ground, request, &source).await,
+        Operation::Restart => deploy::restart(foundation, &ground, request).await,
+        Operation::Cancel => rollout::cancel(foundation, &ground, request).await,
+        Operation::Continue => Ok(rollout::go_on(&ground, request)),
+    }
+}
+
+/// A plan with nothing in it yet but what every plan has.
+fn blank(ground: &Ground, request: Request, title: String) -> Plan {
+    Plan {
+        request,
+        app: ground.name.clone(),
+        title,
+        refused: None,
+        way: String::new(),
+        from: None,
+        to: None,
+        differs: Vec::new(),
+        capacity: Vec::new(),
+        notes: Vec::new(),
+        by_hand: Vec::new(),
+        calls: Vec::new(),
+        checked_at: ground.read_at,
+        recipe: Value::Null,
+    }
+}
+
+/// Sets the recipe and lists its calls.
+fn finish(mut plan: Plan, ground: &Ground, steps: Vec<Step>, clue: Clue) -> Plan {
+    let app = &ground.guid;
+    plan.calls = steps
+        .iter()
+        .flat_map(|step| match step {
+            Step::Deploy { .. } => vec!["POST /v3/deployments".to_owned()],
+            Step::Cancel { deployment } => {
+                vec![format!("POST /v3/deployments/{deployment}/actions/cancel")]
+            }
+            Step::Continue { deployment } => {
+                vec![format!("POST /v3/deployments/{deployment}/actions/continue")]
+            }
+            Step::RestoreEnvironment { .. } => {
+                vec![format!("PATCH /v3/apps/{app}/environment_variables")]
+            }
+            Step::RestoreSidecars { .. } => {
+                vec![format!("POST, PATCH or DELETE sidecars of /v3/apps/{app}/sidecars")]
+            }
+            Step::RestoreCommand { process, .. } => vec![format!("PATCH /v3/processes/{process}")],
+            Step::Push { .. } | Step::Image { .. } => ["packages", "builds", "deployments"]
+                .map(|name| format!("POST /v3/{name}"))
+                .to_vec(),
+        })
+        .collect();
+    let recipe = Recipe { guard: ground.guard(), steps, clue };
+    // A recipe is made of texts and numbers: it cannot fail to become JSON.
+    plan.recipe = serde_json::to_value(recipe).unwrap_or_default();
+    plan
+}
+
+/// A name that no other operation has.
+fn operation_name() -> String {
+    format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..))
+}
+
+/// The body of `POST /v3/deployments`; `what` is the droplet or revision, if any.
+fn deployment_body(
+    ground: &Ground,
+    manner: &Manner,
+    what: Option<(&str, &str)>,
+    reason: Option<&str>,
+    operation: &str,
+) -> Value {
+    let mut body = json!({
+        "relationships": { "app": { "data": { "guid": ground.guid } } },
+        "strategy": manner.strategy.to_string(),
+        "metadata": { "annotations": { convert::OPERATION: operation } },
+    });
+    if let Some((kind, guid)) = what {
+        body[kind] = json!({ "guid": guid });
+    }
+    if let Some(reason) = reason.filter(|reason| !reason.trim().is_empty()) {
+        let reason: String = reason.trim().chars().take(4_000).collect();
+        body["metadata"]["annotations"][convert::REASON] = json!(reason);
+    }
+    let mut options = json!({});
+    if let Some(most) = manner.max_in_flight {
+        options["max_in_flight"] = json!(most);
+    }
+    if let Some(instances) = manner.instances {
+        options["web_instances"] = json!(instances);
+    }
+    if manner.strategy == Strategy::Canary && !manner.steps.is_empty() {
+        let steps: Vec<_> =
+            manner.steps.iter().map(|weight| json!({ "instance_weight": weight })).collect();
+        options["canary"] = json!({ "steps": steps });
+    }
+    if options.as_object().is_some_and(|options| !options.is_empty()) {
+        body["options"] = options;
+    }
+    body
+}
+
+/// The flags of the cf CLI that say the same as a manner.
+fn cli_flags(manner: &Manner) -> String {
+    let mut flags = format!("--strategy {}", manner.strategy);
+    if let Some(most) = manner.max_in_flight {
+        flags += &format!(" --max-in-flight {most}");
+    }
+    if !manner.steps.is_empty() {
+        let steps: Vec<_> = manner.steps.iter().map(u32::to_string).collect();
+        flags += &format!(" --instance-steps {}", steps.join(","));
+    }
+    if let Some(instances) = manner.instances {
+        flags += &format!(" -i {instances}");
+    }
+    flags
+}
+
+/// What is wrong with a manner, before anything is asked.
+fn unfit(manner: &Manner) -> Option<String> {
+    if manner.max_in_flight == Some(0) {
+        return Some("max in flight must be at least 1".to_owned());
+    }
+    if manner.strategy == Strategy::Rolling && !manner.steps.is_empty() {
+        return Some("steps belong to the canary strategy: add --strategy canary".to_owned());
+    }
+    if manner.steps.iter().any(|step| !(1..=100).contains(step)) || !manner.steps.is_sorted() {
+        return Some(
+            "canary steps must be percentages from 1 to 100 in ascending order".to_owned(),
+        );
+    }
+    None
+}
+
+/// The name of an app as a shell word.
+fn quoted(name: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:,=@".contains(letter);
+    if !name.is_empty() && name.chars().all(plain) {
+        name.to_owned()
+    } else {
+        format!("'{}'", name.replace('\'', "'\\''"))
+    }
+}
+
+/// Warns that a rollout in progress would be superseded.
+fn superseding(ground: &Ground) -> Option<Note> {
+    let active = ground.active()?;
+    let revision = active.revision.as_ref().and_then(|of| of.version);
+    let of = revision.map(|version| format!(" of rev {version}")).unwrap_or_default();
+    Some(Note::Warning(format!(
+        "the rollout{of} in progress is superseded: its instances are drained too"
+    )))
+}

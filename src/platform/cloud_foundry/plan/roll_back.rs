@@ -1,0 +1,336 @@
+//! Rolling back: the quickest way that works.
+
+use serde_json::Value;
+
+use super::{
+    Clue, Ground, Step, blank, capacity, cli_flags, deployment_body, finish, operation_name,
+    quoted, superseding, unfit,
+};
+use crate::{
+    domain::{
+        Deployable, Detail, Goal, Note, Phase, Plan, Proven, Request, differences, last_good,
+        text::span,
+    },
+    platform::{
+        Error,
+        cloud_foundry::{CloudFoundry, convert, wire},
+    },
+};
+
+pub(super) async fn plan(
+    foundation: &CloudFoundry,
+    ground: &Ground,
+    request: Request,
+    goal: &Goal,
+) -> Result<Plan, Error> {
+    let name = &ground.name;
+    let mut plan = blank(ground, request, format!("ROLL BACK {name}"));
+    let from = ground
+        .active()
+        .and_then(|one| one.revision.as_ref())
+        .and_then(|of| ground.revision(&of.guid));
+    let from = from.or_else(|| ground.deployed());
+    plan.from = from.map(|revision| ground.end(revision));
+    if !ground.versioned {
+        plan.refused = Some(format!(
+            "revisions are switched off for {name}, so the platform keeps nothing to go back to"
+        ));
+        plan.by_hand = vec![format!(
+            "cf curl /v3/apps/{}/features/revisions -X PATCH -d '{{\"enabled\":true}}'",
+            ground.guid
+        )];
+        return Ok(plan);
+    }
+    let history = ground.history();
+    let rolling = ground.active().is_some();
+    let (chosen, sure) = match goal {
+        Goal::LastGood => match last_good(&history, rolling) {
+            Some((revision, sure)) => (Some(revision), sure),
+            None => {
+                plan.refused =
+                    Some(format!("{name} has no earlier revision that can be deployed again"));
+                return Ok(plan);
+            }
+        },
+        Goal::Revision(id) => (history.iter().find(|one| &one.id == id), true),
+    };
+    let Some((chosen, target)) =
+        chosen.and_then(|one| Some((one, ground.revision(one.id.as_str())?)))
+    else {
+        plan.refused = Some(format!("{name} no longer has that revision"));
+        return Ok(plan);
+    };
+    let mut why = Vec::new();
+    if *goal == Goal::LastGood {
+        why.push(
+            if sure { "last good" } else { "last one before, good only by inference" }.to_owned(),
+        );
+    }
+    if let Some(served) = chosen.served {
+        why.push(format!("served {}", span(served)));
+    }
+    let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join(", ")) };
+    plan.title = format!("ROLL BACK {name} to rev {}{why}", target.version);
+    plan.to = Some(ground.end(target));
+    if let Deployable::No(reason) = &chosen.deployable {
+        plan.refused = Some(format!("rev {} cannot be deployed: {reason}", target.version));
+        return Ok(plan);
+    }
+    if chosen.proven == Proven::Unfinished && !chosen.deployed {
+        plan.notes
+            .push(Note::Warning(format!("no rollout of rev {} ever finished", target.version)));
+    }
+    if !sure {
+        plan.notes.push(Note::Info(
+            "there is no record that it served: it was pushed without a rollout".to_owned(),
+        ));
+    }
+    if chosen.incoming && rolling {
+        plan.refused =
+            Some(format!("rev {} is what the rollout in progress brings", target.version));
+        return Ok(plan);
+    }
+    if chosen.deployed && !rolling {
+        plan.refused =
+            Some(format!("rev {} is what runs now: nothing would change", target.version));
+        return Ok(plan);
+    }
+    let details = Details::read(foundation, from, target, ground.revisions.first()).await?;
+    if let Some(from) = &details.from {
+        plan.differs = differences(from, &details.to);
+    }
+    plan.notes.extend(
+        details.to.hidden.iter().map(|text| Note::Info(format!("{text}: it is not compared"))),
+    );
+    let is_old_side = ground.deployed().is_some_and(|old| old.guid == target.guid);
+    if rolling && is_old_side && cancelling_is_quickest(ground) {
+        return Ok(by_cancel(ground, plan, target, &details));
+    }
+    Ok(by_deployment(foundation, ground, plan, target, &details).await)
+}
+
+/// The configurations that are compared.
+struct Details {
+    from: Option<Detail>,
+    to: Detail,
+    /// The target's environment, where it may be read.
+    environment: Option<wire::Environment>,
+    /// Whether the newest revision is configured just like the target, so that the platform refuses the roll back.
+    same_as_latest: bool,
+}
+
+impl Details {
+    async fn read(
+        foundation: &CloudFoundry,
+        from: Option<&wire::Revision>,
+        target: &wire::Revision,
+        latest: Option<&wire::Revision>,
+    ) -> Result<Self, Error> {
+        let environment = |revision: Option<&wire::Revision>| {
+            let path =
+                revision.map(|one| format!("/v3/revisions/{}/environment_variables", one.guid));
+            async move {
+                let Some(path) = path else { return Ok(None) };
+                match foundation.http.get::<wire::Environment>(&path, &[]).await {
+                    Ok(environment) => Ok(Some(environment)),
+                    Err(Error::Forbidden { .. } | Error::NotFound { .. }) => Ok(None),
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        let newest = latest.filter(|latest| {
+            latest.guid != target.guid
+                && Some(latest.guid.as_str()) != from.map(|from| from.guid.as_str())
+        });
+        let (from_env, to_env, latest_env) =
+            tokio::try_join!(environment(from), environment(Some(target)), environment(newest))?;
+        let same_as_latest = latest.is_some_and(|latest| {
+            let env = match (from, newest) {
+                _ if latest.guid == target.guid => to_env.as_ref(),
+                (_, Some(_)) => latest_env.as_ref(),
+                _ => from_env.as_ref(),
+            };
+            latest.droplet.guid == target.droplet.guid
+                && latest.processes == target.processes
+                && latest.sidecars == target.sidecars
+                && env.map(|env| &env.var) == to_env.as_ref().map(|env| &env.var)
+        });
+        Ok(Self {
+            from: from.map(|from| convert::detail(from, from_env.as_ref())),
+            to: convert::detail(target, to_env.as_ref()),
+            environment: to_env,
+            same_as_latest,
+        })
+    }
+}
+
+/// Cancelling is quickest while old instances serve, or while no new one does: nothing has to be started anew.
+fn cancelling_is_quickest(ground: &Ground) -> bool {
+    let old = ground.old_web();
+    let new: Vec<_> = ground
+        .web()
+        .into_iter()
+        .filter(|one| !old.iter().any(|old| old.guid == one.guid))
+        .collect();
+    let (old_running, old_wanted) = Ground::running(&old);
+    let (new_running, _) = Ground::running(&new);
+    old_running.unwrap_or(old_wanted) > 0 || new_running == Some(0)
+}
+
+fn by_cancel(ground: &Ground, mut plan: Plan, target: &wire::Revision, details: &Details) -> Plan {
+    let Some(active) = ground.active() else { return plan };
+    let old = ground.old_web();
+    let (running, wanted) = Ground::running(&old);
+    let new = active.revision.as_ref().and_then(|of| of.version);
+    let of = new.map(|version| format!(" of rev {version}")).unwrap_or_default();
+    let serve = match running {
+        Some(running) => format!("{running} of {wanted} old instances still serve"),
+        None => format!("{wanted} old instances still stand"),
+    };
+    plan.way = format!("cancel the rollout{of}: {serve}, so this is the quickest way");
+    plan.capacity.push(
+        "what is missing of the old instances starts again at once; nothing is built".to_owned(),
+    );
+    let mut steps = vec![Step::Cancel { deployment: active.guid.clone() }];
+    plan.by_hand.push(format!("cf cancel-deployment {}", quoted(&ground.name)));
+    restore(ground, &mut plan, target, details, &mut steps, "the cancel leaves behind");
+    if convert::phase(active) == Phase::Cancelling {
+        plan.notes.push(Note::Info("the platform is cancelling already".to_owned()));
+    }
+    let clue = Clue {
+        operation: operation_name(),
+        deployment: Some(active.guid.clone()),
+        goal: format!("back on rev {}", target.version),
+        leaving: new.map(|version| format!("rev {version}")),
+        ..Clue::default()
+    };
+    finish(plan, ground, steps, clue)
+}
+
+/// Puts right environment and sidecars, which the platform does not.
+fn restore(
+    ground: &Ground,
+    plan: &mut Plan,
+    target: &wire::Revision,
+    details: &Details,
+    steps: &mut Vec<Step>,
+    why: &str,
+) {
+    let drift = details.environment.as_ref().and_then(|environment| ground.drift(environment));
+    match drift {
+        Some(names) if !names.is_empty() => {
+            let names: Vec<_> = names.iter().map(|name| crate::domain::text::clean(name)).collect();
+            let listed = names.join(", ");
+            plan.notes.push(Note::Warning(format!(
+                "{why} the environment of another revision: {listed} will be set as in rev {}",
+                target.version
+            )));
+            for name in names {
+                plan.by_hand.push(format!(
+                    "cf set-env {} {} VALUE-OF-REV-{}",
+                    quoted(&ground.name),
+                    quoted(&name),
+                    target.version
+                ));
+            }
+            steps.push(Step::RestoreEnvironment { revision: target.guid.clone() });
+        }
+        Some(_) => {}
+        None => plan.notes.push(Note::Warning(
+            "the environment cannot be read with this login: check it yourself".to_owned(),
+        )),
+    }
+    if ground.sidecars_drift(target) {
+        plan.notes.push(Note::Warning(format!(
+            "{why} other sidecars: they will be set as in rev {}",
+            target.version
+        )));
+        plan.by_hand.push(format!(
+            "cf curl /v3/apps/{}/sidecars   # set as in rev {}",
+            ground.guid, target.version
+        ));
+        steps.push(Step::RestoreSidecars { revision: target.guid.clone() });
+    }
+}
+
+async fn by_deployment(
+    foundation: &CloudFoundry,
+    ground: &Ground,
+    mut plan: Plan,
+    target: &wire::Revision,
+    details: &Details,
+) -> Plan {
+    let manner = plan.request.manner.clone();
+    if let Some(wrong) = unfit(&manner) {
+        plan.refused = Some(wrong);
+        return plan;
+    }
+    let operation = operation_name();
+    let reason = plan.request.reason.clone();
+    let mut steps = Vec::new();
+    let body = |kind: &str, guid: &str| -> Value {
+        deployment_body(ground, &manner, Some((kind, guid)), reason.as_deref(), &operation)
+    };
+    plan.notes.extend(superseding(ground));
+    if details.same_as_latest {
+        let droplet = target.droplet.guid.clone().unwrap_or_default();
+        plan.way = format!(
+            "deploy the droplet of rev {}: the platform refuses to repeat a roll back that was cancelled, and this is the way that works",
+            target.version
+        );
+        restore(ground, &mut plan, target, details, &mut steps, "the app has");
+        restore_command(ground, target, &mut steps);
+        let hand = body("droplet", &droplet);
+        plan.by_hand.push(format!("cf curl /v3/deployments -X POST -d '{}'", bare(&hand)));
+        steps.push(Step::Deploy { body: hand });
+    } else {
+        plan.way = match ground.active() {
+            Some(_) => format!(
+                "a new rollout of rev {}; the old instances of the one in progress go with it",
+                target.version
+            ),
+            None => format!("a new rollout of rev {}, as a new revision", target.version),
+        };
+        plan.by_hand.push(format!(
+            "cf rollback {} --version {} {}",
+            quoted(&ground.name),
+            target.version,
+            cli_flags(&manner)
+        ));
+        steps.push(Step::Deploy { body: body("revision", &target.guid) });
+    }
+    capacity::describe(foundation, ground, &manner, &mut plan).await;
+    plan.notes.push(Note::Info(
+        "service bindings do not roll back; a pipeline that deploys again will undo this"
+            .to_owned(),
+    ));
+    let clue = Clue {
+        operation,
+        goal: format!("back on rev {}", target.version),
+        leaving: plan.from.as_ref().map(|end| end.name.clone()),
+        ..Clue::default()
+    };
+    finish(plan, ground, steps, clue)
+}
+
+/// A droplet is started with the command of the newest process, not with that of the revision.
+fn restore_command(ground: &Ground, target: &wire::Revision, steps: &mut Vec<Step>) {
+    let now = ground.deployed().and_then(|revision| revision.processes.get("web"));
+    if ground.active().is_none() && now != target.processes.get("web") {
+        if let Some(process) = ground.web().last() {
+            steps.push(Step::RestoreCommand {
+                process: process.guid.clone(),
+                revision: target.guid.clone(),
+            });
+        }
+    }
+}
+
+/// A body without the marks that only revdeck needs.
+fn bare(body: &Value) -> Value {
+    let mut body = body.clone();
+    if let Some(map) = body.as_object_mut() {
+        map.remove("metadata");
+    }
+    body
+}

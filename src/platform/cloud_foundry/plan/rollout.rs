@@ -1,0 +1,121 @@
+//! Cancelling a rollout, and letting one go on.
+
+use super::{Clue, Ground, Step, blank, capacity, finish, operation_name, quoted};
+use crate::{
+    domain::{Note, Phase, Plan, PlanEnd, Request},
+    platform::{
+        Error,
+        cloud_foundry::{CloudFoundry, convert, wire},
+    },
+};
+
+pub(super) async fn cancel(
+    foundation: &CloudFoundry,
+    ground: &Ground,
+    request: Request,
+) -> Result<Plan, Error> {
+    let name = &ground.name;
+    let mut plan = blank(ground, request, format!("CANCEL the rollout of {name}"));
+    let Some(active) = ground.active() else {
+        plan.refused = Some(format!("{name} has no rollout in progress"));
+        return Ok(plan);
+    };
+    if convert::phase(active) == Phase::Cancelling {
+        plan.refused = Some(format!("the rollout of {name} is being cancelled already"));
+        return Ok(plan);
+    }
+    let new = active.revision.as_ref().and_then(|of| ground.revision(&of.guid));
+    let old = ground.deployed();
+    plan.from = new.map(|revision| ground.end(revision));
+    plan.to = old.map(|revision| ground.end(revision));
+    plan.way =
+        "the platform destroys the new instances and scales the old ones up again".to_owned();
+    let (running, wanted) = Ground::running(&ground.old_web());
+    match running {
+        Some(0) if wanted == 0 => plan.notes.push(Note::Warning(
+            "no old instance stands any more: nothing serves until they have started".to_owned(),
+        )),
+        Some(running) => plan.capacity.push(format!(
+            "{running} of {wanted} old instances serve; what is missing starts again at once"
+        )),
+        None => plan.capacity.push(format!("{wanted} old instances stand")),
+    }
+    plan.by_hand.push(format!("cf cancel-deployment {}", quoted(name)));
+    let mut steps = vec![Step::Cancel { deployment: active.guid.clone() }];
+    if let Some(old) = old {
+        let path = format!("/v3/revisions/{}/environment_variables", old.guid);
+        let environment = foundation.http.get::<wire::Environment>(&path, &[]).await.ok();
+        let drift = environment.and_then(|environment| ground.drift(&environment));
+        if let Some(names) = drift.filter(|names| !names.is_empty()) {
+            let names: Vec<_> = names.iter().map(|name| crate::domain::text::clean(name)).collect();
+            plan.notes.push(Note::Warning(format!(
+                "the cancel leaves the new environment behind: {} will be set as in rev {}",
+                names.join(", "),
+                old.version
+            )));
+            steps.push(Step::RestoreEnvironment { revision: old.guid.clone() });
+        }
+        if ground.sidecars_drift(old) {
+            plan.notes
+                .push(Note::Warning(format!("sidecars will be set as in rev {}", old.version)));
+            steps.push(Step::RestoreSidecars { revision: old.guid.clone() });
+        }
+    }
+    let clue = Clue {
+        operation: operation_name(),
+        deployment: Some(active.guid.clone()),
+        goal: match old {
+            Some(old) => format!("back on rev {}", old.version),
+            None => "back on what it ran before".to_owned(),
+        },
+        leaving: new.map(|revision| format!("rev {}", revision.version)),
+        ..Clue::default()
+    };
+    Ok(finish(plan, ground, steps, clue))
+}
+
+pub(super) fn go_on(ground: &Ground, request: Request) -> Plan {
+    let name = &ground.name;
+    let mut plan = blank(ground, request, format!("CONTINUE the rollout of {name}"));
+    let Some(active) = ground.active() else {
+        plan.refused = Some(format!("{name} has no rollout in progress"));
+        return plan;
+    };
+    if convert::phase(active) != Phase::Paused {
+        let (value, reason) = convert::status(active);
+        plan.refused = Some(format!(
+            "the rollout of {name} does not wait for anybody: it is {value}/{reason}"
+        ));
+        return plan;
+    }
+    let old = ground.deployed();
+    let new = active.revision.as_ref().and_then(|of| ground.revision(&of.guid));
+    plan.from = old.map(|revision| ground.end(revision));
+    plan.to = new.map(|revision| ground.end(revision));
+    let step =
+        active.status.canary.as_ref().map(|canary| (canary.steps.current, canary.steps.total));
+    plan.way = match step {
+        Some((current, total)) if current < total => {
+            format!("on to step {} of {total}, where it waits again", current + 1)
+        }
+        _ => "the last step: all old instances are replaced".to_owned(),
+    };
+    let last = step.is_none_or(|(current, total)| current >= total);
+    if last {
+        capacity::bulk(ground, &mut plan);
+    }
+    plan.by_hand.push(format!("cf continue-deployment {}", quoted(name)));
+    let goal = new
+        .map_or_else(|| "on the new revision".to_owned(), |new| format!("on rev {}", new.version));
+    let (value, reason) = convert::status(active);
+    let clue = Clue {
+        operation: operation_name(),
+        deployment: Some(active.guid.clone()),
+        before: Some(format!("{value}/{reason} {}", step.map_or(0, |(current, _)| current))),
+        goal,
+        leaving: plan.from.as_ref().map(|end: &PlanEnd| end.name.clone()),
+        ..Clue::default()
+    };
+    let steps = vec![Step::Continue { deployment: active.guid.clone() }];
+    finish(plan, ground, steps, clue)
+}

@@ -1,0 +1,179 @@
+//! The session that `cf login` leaves in `$CF_HOME/.cf/config.json`, shared with the cf CLI.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+
+use crate::{domain::text::clean, platform::OpenError};
+
+/// What a session file says.
+#[derive(Clone, Debug)]
+pub(super) struct Session {
+    pub(super) file: PathBuf,
+    pub(super) api: String,
+    pub(super) uaa: String,
+    pub(super) log_cache: String,
+    pub(super) client: String,
+    pub(super) client_secret: SecretString,
+    pub(super) by_client: bool,
+    pub(super) skip_verification: bool,
+    /// GUID and name.
+    pub(super) org: Option<(String, String)>,
+    /// GUID and name.
+    pub(super) space: Option<(String, String)>,
+    pub(super) tokens: Tokens,
+}
+
+/// The two tokens of a session.
+#[derive(Clone, Debug)]
+pub(super) struct Tokens {
+    /// Without the word `bearer`.
+    pub(super) access: SecretString,
+    pub(super) refresh: SecretString,
+}
+
+/// The session file below a home directory.
+pub(super) fn file_in(home: &Path) -> PathBuf {
+    home.join(".cf").join("config.json")
+}
+
+impl Session {
+    pub(super) fn read(file: &Path) -> Result<Self, OpenError> {
+        let bad = |why: &str| OpenError::BadSession { file: file.to_owned(), why: why.to_owned() };
+        let config = read_config(file)?;
+        let text =
+            |name: &str| config.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        if config.get("ConfigVersion").and_then(Value::as_u64).is_some_and(|version| version != 4) {
+            return Err(bad("it is of another version than that of the cf CLI 7 and 8"));
+        }
+        let api = text("Target").trim_end_matches('/').to_owned();
+        if api.is_empty() {
+            return Err(bad("it names no API"));
+        }
+        let tokens = tokens_of(&config);
+        if tokens.access.expose_secret().is_empty() {
+            return Err(bad("nobody is logged in"));
+        }
+        let place = |name: &str| {
+            let fields = config.get(name)?;
+            let field =
+                |key: &str| fields.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+            Some((field("GUID")?.to_owned(), clean(field("Name")?)))
+        };
+        let first = |names: [&str; 2]| {
+            names
+                .iter()
+                .map(|name| text(name))
+                .find(|text| !text.is_empty())
+                .unwrap_or_else(|| api.clone())
+        };
+        let client = text("UAAOAuthClient");
+        Ok(Self {
+            file: file.to_owned(),
+            uaa: first(["AuthorizationEndpoint", "UaaEndpoint"]).trim_end_matches('/').to_owned(),
+            log_cache: text("LogCacheEndPoint").trim_end_matches('/').to_owned(),
+            client: if client.is_empty() { "cf".to_owned() } else { client },
+            client_secret: SecretString::from(text("UAAOAuthClientSecret")),
+            by_client: text("UAAGrantType") == "client_credentials",
+            skip_verification: config.get("SSLDisabled").and_then(Value::as_bool).unwrap_or(false),
+            org: place("OrganizationFields"),
+            space: place("SpaceFields"),
+            api,
+            tokens,
+        })
+    }
+}
+
+fn read_config(file: &Path) -> Result<Map<String, Value>, OpenError> {
+    let bad = |why: String| OpenError::BadSession { file: file.to_owned(), why };
+    let bytes = match fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(OpenError::NoSession { file: file.to_owned() });
+        }
+        Err(error) => return Err(bad(error.to_string())),
+    };
+    serde_json::from_slice(&bytes)
+        .map_err(|error| bad(format!("it is not the JSON that it should be ({error})")))
+}
+
+fn tokens_of(config: &Map<String, Value>) -> Tokens {
+    let text = |name: &str| config.get(name).and_then(Value::as_str).unwrap_or_default();
+    let access = text("AccessToken");
+    let access = match access.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token,
+        _ => access,
+    };
+    Tokens {
+        access: SecretString::from(access.to_owned()),
+        refresh: SecretString::from(text("RefreshToken").to_owned()),
+    }
+}
+
+/// The tokens that the file holds now: the cf CLI may have renewed them.
+pub(super) fn tokens_in(file: &Path) -> Option<Tokens> {
+    read_config(file).ok().map(|config| tokens_of(&config))
+}
+
+/// Writes new tokens back as the cf CLI does: nothing else changes, a temporary file is renamed over the old one, and
+/// the mode is kept.
+pub(super) fn write_tokens(file: &Path, tokens: &Tokens) -> io::Result<()> {
+    // A link stays a link.
+    let file = fs::canonicalize(file)?;
+    let bytes = fs::read(&file)?;
+    let mut config: Map<String, Value> = serde_json::from_slice(&bytes)?;
+    config.insert(
+        "AccessToken".to_owned(),
+        format!("bearer {}", tokens.access.expose_secret()).into(),
+    );
+    config.insert("RefreshToken".to_owned(), tokens.refresh.expose_secret().into());
+    let directory = file.parent().unwrap_or(Path::new("."));
+    let mut written = tempfile::Builder::new().prefix("temp-config").tempfile_in(directory)?;
+    written.write_all(serde_json::to_string_pretty(&config)?.as_bytes())?;
+    written.as_file().set_permissions(fs::metadata(&file)?.permissions())?;
+    written.as_file().sync_all()?;
+    written.persist(&file)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_tokens_change() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("config.json");
+        fs::write(&file, r#"{"ConfigVersion":4,"Target":"https://api.x","AccessToken":"bearer old","RefreshToken":"r","Unknown":{"b":1,"a":2}}"#).unwrap();
+        let session = Session::read(&file).unwrap();
+        assert_eq!(session.tokens.access.expose_secret(), "old");
+        let tokens = Tokens { access: "new".into(), refresh: "r2".into() };
+        write_tokens(&file, &tokens).unwrap();
+        let after: Map<String, Value> = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        assert_eq!(after["AccessToken"], "bearer new");
+        assert_eq!(after["RefreshToken"], "r2");
+        assert_eq!(after["Unknown"], serde_json::json!({ "b": 1, "a": 2 }));
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_said() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("config.json");
+        let said = |text: &str| {
+            fs::write(&file, text).unwrap();
+            Session::read(&file).unwrap_err().to_string()
+        };
+        assert!(said("{}").contains("names no API"));
+        assert!(said("[]").contains("JSON"));
+        assert!(said(r#"{"Target":"https://x"}"#).contains("nobody is logged in"));
+        assert!(said(r#"{"ConfigVersion":3,"Target":"https://x"}"#).contains("version"));
+        let missing = Session::read(&home.path().join("none")).unwrap_err().to_string();
+        assert!(missing.contains("cf login") && missing.contains("revdeck demo"));
+    }
+}

@@ -1,0 +1,410 @@
+//! Watching by polling, since the API has no watch: few, large requests, no more often than what is on screen needs.
+
+use std::{collections::HashMap, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::{
+    sync::{mpsc, watch as interest},
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    CloudFoundry,
+    read::{Base, why_stuck},
+};
+use crate::{
+    domain::{App, AppId, Instance, Interest, Phase, Report, RolloutId, Side, Status, Stuck},
+    platform::{Error, http::Backoff},
+};
+
+/// The rhythm of the platform's own updater: nothing changes more often.
+const ROLLING: Duration = Duration::from_secs(5);
+/// The whole scope while something rolls in it, and while nothing does.
+const ALL_WHILE_ROLLING: Duration = Duration::from_secs(60);
+const ALL_WHILE_IDLE: Duration = Duration::from_secs(30);
+/// History and events of the selected app.
+const FOCUS: Duration = Duration::from_secs(120);
+/// How long the selection rests before its details are asked for.
+const DEBOUNCE: Duration = Duration::from_millis(150);
+/// Requests a minute above which the watcher holds back.
+const BUDGET: usize = 26;
+/// How often the reason for crashes is asked for.
+const REASONS: SignedDuration = SignedDuration::from_secs(60);
+
+/// Watches until nobody listens.
+pub(super) async fn run(
+    foundation: &CloudFoundry,
+    mut interest: interest::Receiver<Interest>,
+    reports: mpsc::Sender<Report>,
+) {
+    let mut watcher = Watcher::new(foundation, reports);
+    loop {
+        let wanted = interest.borrow_and_update().clone();
+        let next = match watcher.turn(&wanted).await {
+            Ok(next) => next,
+            Err(Gone) => return,
+        };
+        tokio::select! {
+            changed = interest.changed() => if changed.is_err() { return },
+            () = sleep_until(next) => {}
+            () = watcher.reports.closed() => return,
+        }
+    }
+}
+
+/// Nobody listens any more.
+struct Gone;
+
+/// What is remembered of a rollout between two looks.
+#[derive(Clone, Debug)]
+struct Memory {
+    shape: (u32, u32, u32),
+    moved_at: Timestamp,
+    bad_seen: bool,
+    crash: Option<(String, Timestamp)>,
+}
+
+struct Watcher<'a> {
+    foundation: &'a CloudFoundry,
+    reports: mpsc::Sender<Report>,
+    wanted: Interest,
+    apps: HashMap<AppId, App>,
+    rollouts: HashMap<RolloutId, Memory>,
+    status: Status,
+    failures: u32,
+    next_all: Instant,
+    next_rolling: Instant,
+    next_focus: Instant,
+    /// The focused app and its rollout when its history was read.
+    focus_read: Option<(AppId, Option<RolloutId>)>,
+    started: bool,
+}
+
+#[expect(clippy::disallowed_methods, reason = "tokio's clock, which tests can pause")]
+fn instant() -> Instant {
+    Instant::now()
+}
+
+impl<'a> Watcher<'a> {
+    fn new(foundation: &'a CloudFoundry, reports: mpsc::Sender<Report>) -> Self {
+        let now = instant();
+        Self {
+            foundation,
+            reports,
+            wanted: Interest::default(),
+            apps: HashMap::new(),
+            rollouts: HashMap::new(),
+            status: Status::default(),
+            failures: 0,
+            next_all: now,
+            next_rolling: now,
+            next_focus: now,
+            focus_read: None,
+            started: false,
+        }
+    }
+
+    async fn report(&self, report: Report) -> Result<(), Gone> {
+        self.reports.send(report).await.map_err(|_| Gone)
+    }
+
+    /// Reads what is due, and says when to come back.
+    async fn turn(&mut self, wanted: &Interest) -> Result<Instant, Gone> {
+        let now = instant();
+        if wanted.scope != self.wanted.scope && self.started {
+            self.apps.clear();
+            self.report(Report::Reset).await?;
+            self.next_all = now;
+        }
+        if wanted.nudge != self.wanted.nudge {
+            self.next_all = now;
+            self.next_rolling = now;
+            self.next_focus = now;
+        }
+        if wanted.focus != self.wanted.focus {
+            self.next_focus =
+                now + if self.focus_read.is_some() { DEBOUNCE } else { Duration::ZERO };
+        }
+        self.wanted = wanted.clone();
+        let read = self.read(now).await;
+        match read {
+            Ok(()) => {
+                self.failures = 0;
+                self.report_status().await?;
+                Ok(self.next())
+            }
+            Err(Failed::Gone) => Err(Gone),
+            Err(Failed::Error(error)) => {
+                self.failures += 1;
+                let wait = error
+                    .retry_after()
+                    .unwrap_or_else(|| Backoff::PATIENT.delay(self.failures, fastrand::f64()));
+                let at = instant() + wait;
+                self.next_all = at;
+                self.next_rolling = at;
+                self.next_focus = self.next_focus.max(at);
+                let now = (self.foundation.now)();
+                let span = SignedDuration::try_from(wait).unwrap_or_default();
+                let retry_at = now.checked_add(span).unwrap_or(now);
+                self.report(Report::Trouble { trouble: error.trouble(), retry_at }).await?;
+                Ok(at)
+            }
+        }
+    }
+
+    async fn read(&mut self, now: Instant) -> Result<(), Failed> {
+        if now >= self.next_all {
+            let overview = self.foundation.overview(&self.wanted.scope).await?;
+            self.started = true;
+            self.take(overview.apps, true).await?;
+            let pause = if self.is_rolling() { ALL_WHILE_ROLLING } else { ALL_WHILE_IDLE };
+            self.next_all = instant() + self.stretched(pause);
+            self.next_rolling = instant() + self.stretched(ROLLING);
+        } else if self.is_rolling() && now >= self.next_rolling {
+            let rolling = |app: &&App| app.rollout.is_some();
+            let known: Vec<_> = self.apps.values().filter(rolling).map(Base::known).collect();
+            let apps = self.foundation.rolling(known).await?;
+            self.take(apps, false).await?;
+            self.next_rolling = instant() + self.stretched(ROLLING);
+        }
+        let focus = self.wanted.focus.clone();
+        if let Some(focus) = focus.filter(|focus| self.apps.contains_key(focus)) {
+            let rollout = self
+                .apps
+                .get(&focus)
+                .and_then(|app| app.rollout.as_ref())
+                .map(|one| one.id.clone());
+            let key = (focus, rollout);
+            let other = self.focus_read.as_ref() != Some(&key);
+            let same_app = self.focus_read.as_ref().is_some_and(|read| read.0 == key.0);
+            if instant() >= self.next_focus || (other && same_app) {
+                self.read_focus(key).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_focus(&mut self, key: (AppId, Option<RolloutId>)) -> Result<(), Failed> {
+        let app = key.0.clone();
+        let (history, events) =
+            tokio::join!(self.foundation.history(&app), self.foundation.happenings(&app, 20));
+        self.focus_read = Some(key);
+        self.next_focus = instant() + self.stretched(FOCUS);
+        let history = history?;
+        // The deployed revision's number may have been learned with it.
+        let labels = self.foundation.labels();
+        let named = self.apps.get_mut(&app).and_then(|known| {
+            let deployed = known.deployed.as_mut()?;
+            let label = labels.get(deployed.id.as_str()).cloned();
+            (deployed.label.is_none() && label.is_some()).then(|| deployed.label = label)?;
+            Some(known.clone())
+        });
+        if let Some(named) = named {
+            self.send_apps(vec![named], Vec::new()).await?;
+        }
+        self.report(Report::History { app: app.clone(), history }).await?;
+        if let Ok(events) = events {
+            self.report(Report::Events { app, events }).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes what was read: judges rollouts by what is remembered of them, and reports what differs.
+    async fn take(&mut self, mut apps: Vec<App>, complete: bool) -> Result<(), Failed> {
+        for app in &mut apps {
+            self.judge(app);
+        }
+        self.find_reasons(&mut apps).await;
+        let ended = apps.iter().any(|app| {
+            app.rollout.is_none()
+                && self.apps.get(&app.id).is_some_and(|known| known.rollout.is_some())
+        });
+        if ended {
+            self.foundation.learn_few(&mut apps).await;
+            // Its other processes and state are read again soon.
+            self.next_all = self.next_all.min(instant() + ROLLING);
+        }
+        let mut gone = Vec::new();
+        if complete {
+            let present: std::collections::HashSet<_> = apps.iter().map(|app| &app.id).collect();
+            gone = self.apps.keys().filter(|id| !present.contains(id)).cloned().collect();
+            for id in &gone {
+                self.apps.remove(id);
+            }
+        }
+        let mut changed = Vec::new();
+        for mut app in apps {
+            let known = self.apps.get(&app.id);
+            if let Some(known) = known {
+                steady(known, &mut app);
+                if app.deployed.as_ref().is_some_and(|of| of.label.is_none()) {
+                    let same = known.deployed.as_ref().map(|of| &of.id)
+                        == app.deployed.as_ref().map(|of| &of.id);
+                    if same {
+                        app.deployed.clone_from(&known.deployed);
+                    }
+                }
+                if *known == app {
+                    continue;
+                }
+            }
+            self.apps.insert(app.id.clone(), app.clone());
+            changed.push(app);
+        }
+        self.send_apps(changed, gone).await
+    }
+
+    async fn send_apps(&self, changed: Vec<App>, gone: Vec<AppId>) -> Result<(), Failed> {
+        let pause = if self.is_rolling() { ROLLING } else { ALL_WHILE_IDLE };
+        let fresh_for = SignedDuration::try_from(self.stretched(pause)).unwrap_or_default();
+        let at = (self.foundation.now)();
+        Ok(self.report(Report::Apps { changed, gone, at, fresh_for }).await?)
+    }
+
+    /// Whether the rollout of an app moves.
+    fn judge(&mut self, app: &mut App) {
+        let now = (self.foundation.now)();
+        let Some(rollout) = &mut app.rollout else { return };
+        if rollout.phase == Phase::Stuck {
+            rollout.phase = Phase::Rolling;
+            rollout.stuck = None;
+        }
+        let running = rollout.new.count().running.unwrap_or(0);
+        let shape = (rollout.old.desired, rollout.new.desired, running);
+        let memory = self.rollouts.entry(rollout.id.clone()).or_insert_with(|| Memory {
+            shape,
+            moved_at: rollout.moved_at.unwrap_or(now),
+            bad_seen: false,
+            crash: None,
+        });
+        // Fewer running ones are no progress; a crash loop goes up and down without getting anywhere.
+        let moved =
+            shape.0 != memory.shape.0 || shape.1 != memory.shape.1 || shape.2 > memory.shape.2;
+        if moved {
+            *memory = Memory { shape, moved_at: now, bad_seen: false, crash: None };
+        }
+        memory.bad_seen |= rollout.new.has_bad();
+        rollout.moved_at = rollout.moved_at.max(Some(memory.moved_at));
+        if rollout.stands_still(memory.bad_seen, now) {
+            rollout.phase = Phase::Stuck;
+            let crash = memory.crash.as_ref().map(|(reason, _)| reason.as_str());
+            let since = rollout.moved_at.unwrap_or(now);
+            rollout.stuck = Some(Stuck { since, why: why_stuck(rollout, crash) });
+        }
+    }
+
+    /// Asks why new instances crash, for the selected app and a few others, now and then.
+    async fn find_reasons(&mut self, apps: &mut [App]) {
+        let now = (self.foundation.now)();
+        let focus = self.wanted.focus.clone();
+        let mut asked = 0;
+        for app in apps {
+            let Some(rollout) = &mut app.rollout else { continue };
+            let Some(memory) = self.rollouts.get_mut(&rollout.id) else { continue };
+            let due = memory.crash.as_ref().is_none_or(|(_, at)| now.duration_since(*at) > REASONS);
+            if rollout.stuck.is_none() || !due || (asked >= 3 && focus.as_ref() != Some(&app.id)) {
+                continue;
+            }
+            asked += 1;
+            let Some((reason, _)) = self.foundation.crash_reason(app.id.as_str()).await else {
+                continue;
+            };
+            if rollout.new.has_bad() || memory.bad_seen {
+                if let Some(stuck) = &rollout.stuck {
+                    let why = why_stuck(rollout, Some(&reason));
+                    rollout.stuck = Some(Stuck { since: stuck.since, why });
+                }
+            }
+            memory.crash = Some((reason, now));
+        }
+        let alive: std::collections::HashSet<_> = self
+            .apps
+            .values()
+            .filter_map(|app| app.rollout.as_ref())
+            .map(|one| one.id.clone())
+            .collect();
+        if self.rollouts.len() > 100 {
+            self.rollouts.retain(|id, _| alive.contains(id));
+        }
+    }
+
+    async fn report_status(&mut self) -> Result<(), Gone> {
+        let facts = self.foundation.facts.get();
+        let status = Status {
+            api_version: facts.and_then(|facts| facts.version.clone()),
+            requests_left: self.foundation.http.meter().left(),
+            place: facts.map(|facts| CloudFoundry::place_of(facts, &self.wanted.scope)),
+        };
+        if status != self.status {
+            self.status = status.clone();
+            self.report(Report::Status(status)).await?;
+        }
+        Ok(())
+    }
+
+    fn is_rolling(&self) -> bool {
+        self.apps.values().any(|app| app.rollout.is_some())
+    }
+
+    /// A pause, longer the less the server still allows, and longer when the last minute was busy.
+    fn stretched(&self, pause: Duration) -> Duration {
+        let meter = self.foundation.http.meter();
+        let scarce = match meter.left() {
+            Some((left, limit)) if left * 10 < limit => 6,
+            Some((left, limit)) if left * 10 < limit * 3 => 2,
+            _ => 1,
+        };
+        let busy = if meter.last_minute() > BUDGET { 2 } else { 1 };
+        pause * scarce * busy
+    }
+
+    fn next(&self) -> Instant {
+        let mut next = self.next_all;
+        if self.is_rolling() {
+            next = next.min(self.next_rolling);
+        }
+        if self.wanted.focus.as_ref().is_some_and(|focus| self.apps.contains_key(focus)) {
+            next = next.min(self.next_focus);
+        }
+        next
+    }
+}
+
+enum Failed {
+    Gone,
+    Error(Error),
+}
+
+impl From<Gone> for Failed {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Times that are worked out from "seconds in this state" waver by a second: those that say the same stay the same.
+fn steady(known: &App, app: &mut App) {
+    let (Some(before), Some(now)) = (&known.rollout, &mut app.rollout) else { return };
+    steady_side(&before.old, &mut now.old);
+    steady_side(&before.new, &mut now.new);
+}
+
+fn steady_side(before: &Side, now: &mut Side) {
+    let find = |instance: &Instance| {
+        let known =
+            before.instances.iter().flatten().find(|known| known.index == instance.index)?;
+        let (a, b) = (known.since?, instance.since?);
+        let close = a.duration_since(b).abs() <= SignedDuration::from_secs(4);
+        (known.state == instance.state && close).then_some(a)
+    };
+    for instance in now.instances.iter_mut().flatten() {
+        if let Some(since) = find(instance) {
+            instance.since = Some(since);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What can go wrong between an adapter and its platform.
+
+use std::time::Duration;
+
+use crate::domain::{Trouble, TroubleKind};
+
+/// A failed call. Its text is one sentence of what, where and what to do.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The login has run out or is not accepted.
+    #[error("the login at {api} is no longer accepted ({why}): log in again with `{command}`")]
+    Login {
+        /// The API.
+        api: String,
+        /// What it said.
+        why: String,
+        /// The command that logs in.
+        command: String,
+    },
+    /// The login may not do this.
+    #[error("{api} does not let this login do that ({what}): ask for the role")]
+    Forbidden {
+        /// The API.
+        api: String,
+        /// What was asked for.
+        what: String,
+    },
+    /// There is no such thing, or the login may not see it.
+    #[error("{what}")]
+    NotFound {
+        /// What is missing, as a whole sentence.
+        what: String,
+    },
+    /// The API asks for fewer requests.
+    #[error("{api} asks for fewer requests: trying again in {} s", after.as_secs())]
+    RateLimited {
+        /// The API.
+        api: String,
+        /// How long it asks to wait.
+        after: Duration,
+    },
+    /// No connection, or no answer in time.
+    #[error("{api} cannot be reached ({why}): check the network, VPN and proxy")]
+    Unreachable {
+        /// The API.
+        api: String,
+        /// What the connection said.
+        why: String,
+    },
+    /// The server's certificate is not trusted.
+    #[error(
+        "the certificate of {api} is not trusted ({why}): set SSL_CERT_FILE to your CA, or log in with --skip-ssl-validation if you must"
+    )]
+    Tls {
+        /// The API.
+        api: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The API answered with an error of its own.
+    #[error("{api} says: {detail} ({status} {title})")]
+    Api {
+        /// The API.
+        api: String,
+        /// The HTTP status.
+        status: u16,
+        /// The platform's number of the error, 0 where it gave none.
+        code: u32,
+        /// The platform's name of the error.
+        title: String,
+        /// The platform's text, cleaned.
+        detail: String,
+    },
+    /// The answer is not what the API's documents promise.
+    #[error("{api} sent something that makes no sense at {place} ({why}): is a proxy in between?")]
+    Garbled {
+        /// The API.
+        api: String,
+        /// The path of the request, and of the value in the JSON.
+        place: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+impl Error {
+    /// What kind of trouble it is.
+    pub fn kind(&self) -> TroubleKind {
+        match self {
+            Self::Login { .. } => TroubleKind::Login,
+            Self::Forbidden { .. } => TroubleKind::Forbidden,
+            Self::NotFound { .. } => TroubleKind::NotFound,
+            Self::RateLimited { .. } => TroubleKind::RateLimited,
+            Self::Unreachable { .. } | Self::Tls { .. } => TroubleKind::Unreachable,
+            Self::Api { status: 500.., .. } => TroubleKind::Unreachable,
+            Self::Api { .. } => TroubleKind::Refused,
+            Self::Garbled { .. } => TroubleKind::Garbled,
+        }
+    }
+
+    /// The same as the rest of the program knows it.
+    pub fn trouble(&self) -> Trouble {
+        Trouble { kind: self.kind(), text: self.to_string() }
+    }
+
+    /// How long the server asked to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { after, .. } => Some(*after),
+            _ => None,
+        }
+    }
+}
