@@ -86,6 +86,45 @@ pub struct Confirmed {
 }
 
 impl Plan {
+    /// The plan as labelled lines: the same on screen, in a dry run and in the journal. Values that may be secret are
+    /// masked unless `reveal`.
+    pub fn lines(&self, reveal: bool) -> Vec<(&'static str, String)> {
+        let mut lines = Vec::new();
+        let end = |end: &PlanEnd| {
+            let parts = [Some(end.name.clone()), end.artifact.clone(), end.remark.clone()];
+            parts.into_iter().flatten().collect::<Vec<_>>().join("   ")
+        };
+        if let Some(refused) = &self.refused {
+            lines.push(("REFUSED", refused.clone()));
+        }
+        if !self.way.is_empty() {
+            lines.push(("way", self.way.clone()));
+        }
+        lines.extend(self.from.as_ref().map(|from| ("from", end(from))));
+        lines.extend(self.to.as_ref().map(|to| ("to", end(to))));
+        lines.extend(
+            self.differs
+                .iter()
+                .map(|one| ("differs", format!("{} {}", one.group.word(), one.line(reveal)))),
+        );
+        if self.from.is_some() && self.to.is_some() && self.differs.is_empty() && self.compares() {
+            lines.push(("differs", "nothing that can be compared".to_owned()));
+        }
+        lines.extend(self.capacity.iter().map(|line| ("runs", line.clone())));
+        lines.extend(self.notes.iter().map(|note| match note {
+            Note::Info(text) => ("note", text.clone()),
+            Note::Warning(text) => ("WARNING", text.clone()),
+        }));
+        lines.extend(self.calls.iter().map(|call| ("call", call.clone())));
+        lines.extend(self.by_hand.iter().map(|line| ("by hand", line.clone())));
+        lines
+    }
+
+    /// Whether this operation changes the configuration to a known one.
+    fn compares(&self) -> bool {
+        self.refused.is_none() && matches!(self.request.operation, super::Operation::RollBack(_))
+    }
+
     /// Confirms the plan; a refused one comes back as the reason.
     pub fn confirm(self, consent: Consent) -> Result<Confirmed, String> {
         match self.refused {

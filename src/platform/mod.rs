@@ -75,6 +75,9 @@ pub trait Platform: Send + Sync {
     /// Looks, without changing anything, how an operation is going.
     async fn settle(&self, receipt: &Receipt) -> Result<Settlement, Error>;
 
+    /// A receipt for the rollout in progress of an app, whoever began it, so that its end can be told.
+    fn follow(&self, app: &App) -> Option<Receipt>;
+
     /// The latest events of an app, newest first.
     async fn events(&self, app: &AppId) -> Result<Vec<Happening>, Error>;
 

@@ -199,6 +199,10 @@ impl Platform for CloudFoundry {
         settle::look(self, receipt).await
     }
 
+    fn follow(&self, app: &App) -> Option<Receipt> {
+        settle::receipt(app)
+    }
+
     async fn events(&self, app: &AppId) -> Result<Vec<Happening>, Error> {
         self.happenings(app, 30).await
     }

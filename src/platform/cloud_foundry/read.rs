@@ -418,6 +418,19 @@ impl CloudFoundry {
         Ok(apps)
     }
 
+    /// One app with the deployment that is known to be active.
+    pub(super) async fn one(
+        &self,
+        base: Base,
+        deployment: Option<&wire::Deployment>,
+    ) -> Result<domain::App, Error> {
+        let facts = self.facts().await?;
+        let processes = self.processes_of(&base.guid, Self::embeds(&facts)).await?;
+        let refs: Vec<_> = processes.iter().collect();
+        let reads = self.reads(&refs, true).await;
+        Ok(self.app_from(base, &reads, deployment, &self.labels()))
+    }
+
     /// The revisions of an app, with who made them and whether they served.
     pub(super) async fn history(&self, app: &AppId) -> Result<History, Error> {
         let guid = app.as_str();
@@ -551,6 +564,16 @@ impl Base {
             stopped: app.state == "STOPPED",
             updated_at: app.updated_at,
             scope,
+        }
+    }
+
+    pub(super) fn named(guid: &str, name: &str) -> Self {
+        Self {
+            guid: guid.to_owned(),
+            name: name.to_owned(),
+            stopped: false,
+            updated_at: None,
+            scope: String::new(),
         }
     }
 

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::{
     CloudFoundry, convert,
     plan::Clue,
-    read::why_stuck,
+    read::{Base, why_stuck},
     wire::{self, Page},
 };
 use crate::{
@@ -61,6 +61,31 @@ pub(super) async fn look(
     receipt.clue = serde_json::to_value(learned).unwrap_or_default();
     let look = Look { foundation, clue, deployment, receipt, waited };
     look.judge().await
+}
+
+/// A receipt for a rollout that somebody else began.
+pub(super) fn receipt(app: &App) -> Option<Receipt> {
+    let rollout = app.rollout.as_ref()?;
+    let named =
+        |of: Option<&crate::domain::RevisionRef>| of.map(|of| format!("rev {}", of.shown()));
+    let cancelling = rollout.phase == Phase::Cancelling;
+    let (goal, leaving) =
+        if cancelling { (&rollout.from, &rollout.to) } else { (&rollout.to, &rollout.from) };
+    let clue = Clue {
+        deployment: Some(rollout.id.as_str().to_owned()),
+        goal: named(goal.as_ref()).map_or_else(|| "done".to_owned(), |name| format!("on {name}")),
+        leaving: named(leaving.as_ref()),
+        sent_at: rollout.started_at,
+        ..Clue::default()
+    };
+    Some(Receipt {
+        app: app.id.clone(),
+        name: app.name.clone(),
+        operation: if cancelling { Operation::Cancel } else { Operation::Restart },
+        rollout: Some(rollout.id.clone()),
+        lost: false,
+        clue: serde_json::to_value(clue).ok()?,
+    })
 }
 
 async fn by_mark(
@@ -232,8 +257,15 @@ impl Look<'_> {
         Ok(pending(Stage::Converging, self.receipt, None))
     }
 
+    /// The app as it is now: its processes, and the rollout if it is still under way.
     async fn app(&self) -> Result<App, Error> {
-        self.foundation.find(self.receipt.app.as_str()).await
+        let base = Base::named(self.receipt.app.as_str(), &self.receipt.name);
+        if convert::phase(&self.deployment).active() {
+            return self.foundation.one(base, Some(&self.deployment)).await;
+        }
+        let guid = self.receipt.app.as_str();
+        let another = self.foundation.active_of(&[guid]).await?;
+        self.foundation.one(base, another.last()).await
     }
 
     /// ` by NAME` of the newest such event.

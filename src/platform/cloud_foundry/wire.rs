@@ -125,8 +125,6 @@ pub(super) struct App {
     pub(super) lifecycle: Lifecycle,
     #[serde(default)]
     pub(super) relationships: Relationships,
-    #[serde(default)]
-    pub(super) metadata: Metadata,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -157,7 +155,6 @@ pub(super) struct Process {
     pub(super) guid: String,
     #[serde(rename = "type")]
     pub(super) kind: String,
-    pub(super) command: Option<String>,
     #[serde(default)]
     pub(super) instances: u32,
     #[serde(default)]
@@ -245,10 +242,6 @@ pub(super) struct Deployment {
     pub(super) strategy: Option<String>,
     #[serde(default, deserialize_with = "null_is_default")]
     pub(super) options: DeploymentOptions,
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub(super) droplet: Reference,
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub(super) previous_droplet: Reference,
     #[serde(default, deserialize_with = "null_is_default")]
     pub(super) new_processes: Vec<NewProcess>,
     pub(super) revision: Option<DeploymentRevision>,

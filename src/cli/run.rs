@@ -1,0 +1,256 @@
+//! From the command line to what it asks for.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{
+    Cli, Colour, Command, Global, MannerArgs, OperationArgs, Output, ScopeArg, SimulatorArgs,
+    SimulatorCommand, StrategyArg,
+};
+use crate::{
+    config::{self, Paths},
+    dashboard::{Keymap, keymap::COMMANDS},
+    domain::{AppId, Goal, Manner, Operation, Request, Scope, Source, Strategy, TargetId},
+    platform::{
+        Now, OpenError, Platform,
+        cloud_foundry::{self, CloudFoundry},
+    },
+    runtime::{
+        self, Setup, clock,
+        headless::{self, Code, Consenting, Context, Exit},
+        journal::Journal,
+    },
+    simulator::{self, Simulator},
+    telemetry,
+    ui::theme::{Depth, Theme},
+};
+
+/// Does what the command line asks for.
+pub async fn run(cli: Cli) -> Result<(), Exit> {
+    let paths = Paths::find();
+    let _logs = paths.state.as_deref().and_then(telemetry::start);
+    let global = &cli.global;
+    match cli.command {
+        None => {
+            let platform = open(global, &paths, clock::system())?;
+            let journal = Journal::in_directory(paths.state.clone());
+            dashboard(global, &paths, Arc::new(platform), clock::system(), journal, false).await
+        }
+        Some(Command::Demo(args)) => demo(global, &paths, &args).await,
+        Some(Command::Simulator(SimulatorCommand::CloudFoundry(args))) => serve(&args).await,
+        Some(Command::Keys) => keys(global, &paths),
+        Some(command) => {
+            let platform = open(global, &paths, clock::system())?;
+            let context = Context {
+                platform: &platform,
+                json: global.output == Output::Json,
+                now: clock::system(),
+                journal: Journal::in_directory(paths.state.clone()),
+                read_only: global.read_only,
+            };
+            headless_command(&context, command).await
+        }
+    }
+}
+
+fn open(global: &Global, paths: &Paths, now: Now) -> Result<CloudFoundry, OpenError> {
+    let home =
+        global.cf_home.clone().or_else(|| paths.home.clone()).unwrap_or_else(|| PathBuf::from("."));
+    let target = global.target.clone();
+    let options = cloud_foundry::Options {
+        home,
+        org: target.as_ref().and_then(|target| target.org.clone()),
+        space: target.and_then(|target| target.space),
+    };
+    CloudFoundry::open(TargetId::new("cloud-foundry"), &options, now)
+}
+
+async fn dashboard(
+    global: &Global,
+    paths: &Paths,
+    platform: Arc<dyn Platform>,
+    now: Now,
+    journal: Journal,
+    demo: bool,
+) -> Result<(), Exit> {
+    let setup = Setup {
+        platform,
+        now,
+        keymap: keymap(global, paths)?,
+        theme: theme(global),
+        journal,
+        demo,
+        read_only: global.read_only,
+    };
+    runtime::dashboard(setup).await.map_err(|error| Exit::new(Code::Usage, error.to_string()))
+}
+
+fn keymap(global: &Global, paths: &Paths) -> Result<Keymap, Exit> {
+    config::keymap(global.keys.as_deref(), paths.keys().as_deref())
+        .map_err(|text| Exit::new(Code::Usage, text))
+}
+
+fn theme(global: &Global) -> Theme {
+    let variable = |name: &str| std::env::var(name).ok();
+    let depth = match global.color {
+        Colour::Never => Depth::None,
+        Colour::Auto => Depth::detect(variable),
+        Colour::Always => {
+            Depth::detect(|name| if name == "NO_COLOR" { None } else { variable(name) })
+        }
+    };
+    // An environment that names no UTF-8 locale gets plain characters, unless it names none at all.
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| variable(name).filter(|value| !value.is_empty()));
+    let plain = locale.is_some_and(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        !locale.contains("utf-8") && !locale.contains("utf8")
+    });
+    Theme::new(depth, global.ascii || plain)
+}
+
+fn options(args: &SimulatorArgs) -> simulator::Options {
+    simulator::Options {
+        listen: args.listen,
+        speed: args.speed,
+        seed: args.seed,
+        scenario: args.scenario.clone(),
+        faults: args.faults.clone(),
+        apps: args.apps,
+        keep_log: false,
+    }
+}
+
+async fn start(args: &SimulatorArgs) -> Result<Simulator, Exit> {
+    Simulator::cloud_foundry(&options(args))
+        .await
+        .map_err(|error| Exit::new(Code::Usage, error.to_string()))
+}
+
+/// The dashboard on a foundation in the same process, on that foundation's clock.
+async fn demo(global: &Global, paths: &Paths, args: &SimulatorArgs) -> Result<(), Exit> {
+    let simulator = start(args).await?;
+    let time = simulator.clock().clone();
+    let now: Now = Arc::new(move || time.now());
+    let target = global.target.clone();
+    let options = cloud_foundry::Options {
+        home: simulator.cf_home_buf(),
+        org: target.as_ref().and_then(|target| target.org.clone()),
+        space: target.and_then(|target| target.space),
+    };
+    let platform = CloudFoundry::open(TargetId::new("cloud-foundry"), &options, now.clone())?;
+    dashboard(global, paths, Arc::new(platform), now, Journal::nowhere(), true).await
+}
+
+/// Serves a simulated foundation until a signal ends it.
+async fn serve(args: &SimulatorArgs) -> Result<(), Exit> {
+    let simulator = start(args).await?;
+    {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{}", simulator.banner())?;
+        out.flush()?;
+    }
+    let mut ends = signal(SignalKind::terminate())?;
+    let mut hangups = signal(SignalKind::hangup())?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = ends.recv() => {}
+        _ = hangups.recv() => {}
+    }
+    Ok(())
+}
+
+fn keys(global: &Global, paths: &Paths) -> Result<(), Exit> {
+    let keymap = keymap(global, paths)?;
+    let rows = COMMANDS.iter().map(|(command, table, name, text)| {
+        let keys: Vec<_> = keymap.keys(*command).iter().map(ToString::to_string).collect();
+        (*table, *name, keys, *text)
+    });
+    let text = if global.output == Output::Json {
+        let rows: Vec<_> = rows
+            .map(|(table, name, keys, text)| serde_json::json!({ "table": table, "command": name, "keys": keys, "does": text }))
+            .collect();
+        format!("{:#}\n", serde_json::Value::Array(rows))
+    } else {
+        let mut text: String = rows
+            .map(|(table, name, keys, does)| {
+                format!("{table:<5} {:<18} {name:<21} {does}\n", keys.join(" "))
+            })
+            .collect();
+        if let Some(file) = paths.keys() {
+            text += &format!("\nYour own table is read from {}\n", file.display());
+        }
+        text
+    };
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+fn manner(args: MannerArgs) -> Manner {
+    Manner {
+        strategy: match args.strategy {
+            StrategyArg::Rolling => Strategy::Rolling,
+            StrategyArg::Canary => Strategy::Canary,
+        },
+        steps: args.instance_steps,
+        max_in_flight: args.max_in_flight,
+        instances: args.instances,
+    }
+}
+
+async fn headless_command(context: &Context<'_>, command: Command) -> Result<(), Exit> {
+    let unnamed = || AppId::new("");
+    let plain = |operation: Operation| Request::new(unnamed(), operation);
+    let (app, mut request, to, args) = match command {
+        Command::Apps { scope } => {
+            let scope = match scope {
+                ScopeArg::Home => Scope::Home,
+                ScopeArg::Org => Scope::Organization,
+                ScopeArg::All => Scope::Everything,
+            };
+            return context.apps(&scope).await;
+        }
+        Command::Revisions { app } => return context.revisions(&app).await,
+        Command::Status { app } => return context.status(&app).await,
+        Command::Diff { app, from, to, reveal } => {
+            return context.diff(&app, from.as_deref(), &to, reveal).await;
+        }
+        Command::Watch { app } => return headless::watch(context, &app).await,
+        Command::Targets => return context.targets().await,
+        Command::Rollback { app, to, manner: how, operation } => {
+            let request =
+                Request { manner: manner(how), ..plain(Operation::RollBack(Goal::LastGood)) };
+            (app, request, to, operation)
+        }
+        Command::Deploy { app, path, droplet, image, manner: how, operation } => {
+            let source = match (path, droplet, image) {
+                (Some(path), ..) => Source::Directory(path),
+                (_, Some(droplet), _) => Source::Artifact(droplet),
+                (.., image) => Source::Image(image.unwrap_or_default()),
+            };
+            (
+                app,
+                Request { manner: manner(how), ..plain(Operation::Deploy(source)) },
+                None,
+                operation,
+            )
+        }
+        Command::Cancel { app, operation } => (app, plain(Operation::Cancel), None, operation),
+        Command::Continue { app, operation } => (app, plain(Operation::Continue), None, operation),
+        Command::Restart { app, manner: how, operation } => {
+            (app, Request { manner: manner(how), ..plain(Operation::Restart) }, None, operation)
+        }
+        Command::Demo(_) | Command::Simulator(_) | Command::Keys => return Ok(()),
+    };
+    let OperationArgs { dry_run, yes, no_wait, reason } = args;
+    request.reason = reason;
+    let consenting = Consenting { dry_run, yes, no_wait };
+    headless::operate(context, &app, request, to.as_deref(), consenting).await
+}

@@ -1,0 +1,121 @@
+//! What lies over the deck: dialogs, the top one first to take a key.
+
+use jiff::Timestamp;
+use tui_textarea::TextArea;
+
+use crate::domain::{AppId, Difference, Happening, LogLine, Plan, Request, Trouble};
+
+use super::key::Key;
+
+/// One dialog.
+#[derive(Clone, Debug)]
+pub enum Layer {
+    /// A plan to confirm or leave.
+    Plan(Box<PlanDialog>),
+    /// The key table.
+    Help {
+        /// Rows scrolled.
+        scroll: usize,
+    },
+    /// Commands by name.
+    Palette {
+        /// What was typed.
+        text: String,
+        /// The row that is selected.
+        at: usize,
+    },
+    /// What happened to an app.
+    Events(Page<Happening>),
+    /// Log lines of an app.
+    Logs(Page<LogLine>),
+    /// What differs between two revisions.
+    Diff(Box<DiffDialog>),
+    /// What to deploy.
+    Deploy(Box<DeployDialog>),
+    /// Where to look.
+    Targets {
+        /// The row that is selected.
+        at: usize,
+    },
+}
+
+/// Rows that have been asked for.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// Which request belongs to it.
+    pub id: u64,
+    /// Whose.
+    pub app: AppId,
+    /// The app's name.
+    pub name: String,
+    /// The rows, once they are there.
+    pub rows: Option<Result<Vec<T>, Trouble>>,
+    /// Rows scrolled from the newest.
+    pub scroll: usize,
+}
+
+/// A plan, from the question to the answer.
+#[derive(Clone, Debug)]
+pub struct PlanDialog {
+    /// Which request belongs to it.
+    pub id: u64,
+    /// What was asked for.
+    pub request: Request,
+    /// The app's name.
+    pub name: String,
+    /// The key that opened it: it never confirms.
+    pub opened_by: Option<Key>,
+    /// The plan, once it is there.
+    pub plan: Option<Result<Plan, Trouble>>,
+    /// When the whole plan was first on screen.
+    pub shown_at: Option<Timestamp>,
+    /// Why the plan no longer holds.
+    pub void: Option<String>,
+    /// Rows scrolled.
+    pub scroll: usize,
+    /// Whether values are shown.
+    pub reveal: bool,
+    /// The reason that is being typed.
+    pub why: Option<Box<TextArea<'static>>>,
+    /// The rollout of the app when the dialog was opened, as identifier and phase.
+    pub seen: Option<(String, String)>,
+}
+
+/// What differs between two revisions.
+#[derive(Clone, Debug)]
+pub struct DiffDialog {
+    /// Which request belongs to it.
+    pub id: u64,
+    /// Labels: from and to.
+    pub labels: (String, String),
+    /// The differences and what could not be read, once they are there.
+    pub found: Option<Result<(Vec<Difference>, Vec<String>), Trouble>>,
+    /// Whether values are shown.
+    pub reveal: bool,
+    /// Rows scrolled.
+    pub scroll: usize,
+}
+
+/// The fields of a deploy.
+#[derive(Clone, Debug)]
+pub struct DeployDialog {
+    /// The app.
+    pub app: AppId,
+    /// Its name.
+    pub name: String,
+    /// The field that has the keys.
+    pub at: usize,
+    /// What each field holds, see [`FIELDS`].
+    pub values: [String; 5],
+    /// What is wrong with them.
+    pub wrong: Option<String>,
+}
+
+/// The fields of a deploy: name and hint.
+pub const FIELDS: [(&str, &str); 5] = [
+    ("what", "a directory, a droplet's GUID, or an image; empty = restart what runs"),
+    ("strategy", "rolling or canary"),
+    ("steps", "canary steps in per cent, such as 10,50,100"),
+    ("max in flight", "how many instances may be on their way at a time"),
+    ("instances", "how many there shall be at the end; empty = as many as now"),
+];

@@ -1,0 +1,148 @@
+//! What comes in and what goes out.
+
+use super::key::Key;
+use crate::domain::{
+    AppId, Capabilities, Confirmed, Detail, Happening, Interest, LogLine, Outcome, Plan, Receipt,
+    Report, Request, RevisionId, Settlement, Trouble,
+};
+
+/// Everything that can happen to the dashboard.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A key was pressed.
+    Key(Key),
+    /// Text was pasted.
+    Paste(String),
+    /// The terminal has this many columns and rows.
+    Resize(u16, u16),
+    /// A frame with the present state is on its way to the terminal.
+    Painted,
+    /// Time has passed.
+    Tick,
+    /// News of the target.
+    Report(Report),
+    /// What the target can do.
+    Capabilities(Capabilities),
+    /// A plan is ready, or could not be made.
+    Planned {
+        /// Which dialog asked.
+        id: u64,
+        /// The plan.
+        plan: Box<Result<Plan, Trouble>>,
+    },
+    /// An operation says what it is doing.
+    Progress {
+        /// Which operation.
+        id: u64,
+        /// One line.
+        line: String,
+    },
+    /// An operation was taken, or its answer was lost.
+    Accepted {
+        /// Which operation.
+        id: u64,
+        /// What to follow it by.
+        receipt: Receipt,
+    },
+    /// An operation has ended.
+    Ended {
+        /// Which operation.
+        id: u64,
+        /// How.
+        outcome: Outcome,
+    },
+    /// One look at an operation under way.
+    Settled {
+        /// Which operation.
+        id: u64,
+        /// What was found.
+        settlement: Box<Result<Settlement, Trouble>>,
+    },
+    /// The configurations of two revisions.
+    Details {
+        /// Which dialog asked.
+        id: u64,
+        /// From and to.
+        details: Box<Result<(Detail, Detail), Trouble>>,
+    },
+    /// Log lines.
+    Logs {
+        /// Which dialog asked.
+        id: u64,
+        /// Oldest first.
+        lines: Result<Vec<LogLine>, Trouble>,
+    },
+    /// Events of an app.
+    Events {
+        /// Which dialog asked.
+        id: u64,
+        /// Newest first.
+        events: Result<Vec<Happening>, Trouble>,
+    },
+}
+
+/// Everything that the dashboard can want.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Watch this.
+    Interest(Interest),
+    /// Work out a plan.
+    Plan {
+        /// Which dialog asks.
+        id: u64,
+        /// What for.
+        request: Request,
+    },
+    /// Carry out a plan, once.
+    Execute {
+        /// The operation's number.
+        id: u64,
+        /// What was agreed to.
+        plan: Box<Confirmed>,
+    },
+    /// Look how an operation is going.
+    Settle {
+        /// Which operation.
+        id: u64,
+        /// What to follow it by.
+        receipt: Box<Receipt>,
+    },
+    /// Write down how an operation ended.
+    Journal {
+        /// Which operation.
+        id: u64,
+        /// How.
+        outcome: Outcome,
+    },
+    /// Read the configurations of two revisions.
+    Details {
+        /// Which dialog asks.
+        id: u64,
+        /// Whose.
+        app: AppId,
+        /// From.
+        from: RevisionId,
+        /// To.
+        to: RevisionId,
+    },
+    /// Read log lines.
+    Logs {
+        /// Which dialog asks.
+        id: u64,
+        /// Whose.
+        app: AppId,
+    },
+    /// Read events.
+    Events {
+        /// Which dialog asks.
+        id: u64,
+        /// Whose.
+        app: AppId,
+    },
+    /// Put text on the operator's clipboard.
+    Copy(String),
+    /// Go to the background until woken.
+    Suspend,
+    /// Leave.
+    Quit,
+}

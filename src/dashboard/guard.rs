@@ -1,0 +1,102 @@
+//! Which commands can be used here and now, and why the others cannot.
+
+use super::{Command, State};
+use crate::domain::{Condition, Deployable, Phase, text::span};
+
+/// Whether a command would do something; the text says why not.
+pub fn can(state: &State, command: Command) -> Result<(), String> {
+    use Command::{
+        Cancel, Continue, Deploy, Diff, Events, Logs, Restart, RollBackLastGood, RollBackSelected,
+    };
+    let needs_app =
+        [Cancel, Continue, Deploy, Diff, Events, Logs, Restart, RollBackLastGood, RollBackSelected];
+    if !needs_app.contains(&command) {
+        return Ok(());
+    }
+    let app = state.app().ok_or_else(|| "no app is selected".to_owned())?;
+    if matches!(command, Events | Logs) {
+        return Ok(());
+    }
+    if command == Diff {
+        let known = state.history().is_some_and(|history| history.revisions.len() > 1);
+        return if known {
+            Ok(())
+        } else {
+            Err("there are no two revisions to compare".to_owned())
+        };
+    }
+    if state.read_only {
+        return Err("revdeck was started with --read-only".to_owned());
+    }
+    blind(state)?;
+    if let Some(own) = state.running.iter().find(|one| one.app == app.id && one.receipt.is_none()) {
+        return Err(format!("your {} of {} is being sent", own.operation.verb(), own.name));
+    }
+    let capabilities = &state.capabilities;
+    let capability = match command {
+        Cancel => &capabilities.cancel,
+        Continue => &capabilities.go_on,
+        Deploy => &capabilities.deploy,
+        Restart => &capabilities.restart,
+        _ => &capabilities.roll_back,
+    };
+    if let Some(reason) = capability.reason() {
+        return Err(reason.to_owned());
+    }
+    let rollout = app.rollout.as_ref();
+    match command {
+        Cancel if rollout.is_none() => Err(format!("{} has no rollout to cancel", app.name)),
+        Cancel if app.condition() == Condition::Cancelling => {
+            Err(format!("the rollout of {} is being cancelled already", app.name))
+        }
+        Continue if rollout.is_none_or(|rollout| rollout.phase != Phase::Paused) => {
+            Err(format!("{} does not wait for anybody", app.name))
+        }
+        RollBackLastGood | RollBackSelected => can_roll_back(state, command),
+        _ => Ok(()),
+    }
+}
+
+fn can_roll_back(state: &State, command: Command) -> Result<(), String> {
+    let Some(history) = state.history() else {
+        // The plan reads its own data: what is not on screen yet is no reason to wait.
+        return if command == Command::RollBackLastGood {
+            Ok(())
+        } else {
+            Err("the revisions are still being read".to_owned())
+        };
+    };
+    if let (Some(remark), true) = (
+        &history.remark,
+        history.revisions.iter().all(|one| matches!(one.deployable, Deployable::No(_))),
+    ) {
+        return Err(remark.clone());
+    }
+    if command == Command::RollBackSelected {
+        let Some(revision) = state.selected_revision() else {
+            return Err("no revision is selected".to_owned());
+        };
+        if let Deployable::No(reason) = &revision.deployable {
+            return Err(format!("rev {} cannot be deployed: {reason}", revision.label));
+        }
+    }
+    Ok(())
+}
+
+/// While the API is out of reach nothing is sent.
+pub fn blind(state: &State) -> Result<(), String> {
+    if state.live() {
+        return Ok(());
+    }
+    let age = state.connection.read_at.map(|at| span(state.now.duration_since(at)));
+    match (&state.connection.trouble, age) {
+        (Some((trouble, _)), Some(age)) => {
+            Err(format!("nothing is sent while blind for {age}: {trouble}"))
+        }
+        (Some((trouble, _)), None) => Err(format!("nothing has been read yet: {trouble}")),
+        (None, Some(age)) => {
+            Err(format!("what is shown is {age} old: nothing is sent while blind"))
+        }
+        (None, None) => Err("nothing has been read yet".to_owned()),
+    }
+}

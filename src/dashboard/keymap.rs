@@ -1,0 +1,232 @@
+//! The key table: which key means what, from the shipped file with the operator's own merged over it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::key::Key;
+
+/// The shipped table.
+pub const SHIPPED: &str = include_str!("../../keybindings.toml");
+
+macro_rules! commands {
+    ($($(#[$doc:meta])* $variant:ident $table:literal $name:literal $text:literal,)*) => {
+        /// What a key can mean.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Command {
+            $(#[doc = $text] $variant,)*
+        }
+
+        /// Every command: itself, its table, its name there, what it does.
+        pub const COMMANDS: &[(Command, &str, &str, &str)] = &[$((Command::$variant, $table, $name, $text),)*];
+    };
+}
+
+commands! {
+    Up "deck" "up" "select the row above",
+    Down "deck" "down" "select the row below",
+    PageUp "deck" "page-up" "a page up",
+    PageDown "deck" "page-down" "a page down",
+    Top "deck" "top" "the first row",
+    Bottom "deck" "bottom" "the last row",
+    NextPanel "deck" "next-panel" "the next panel",
+    PreviousPanel "deck" "previous-panel" "the panel before",
+    Open "deck" "open" "open what is selected",
+    Back "deck" "back" "back: clears the filter, or the last message",
+    Filter "deck" "filter" "filter the apps as you type",
+    OnlyActive "deck" "only-active" "only what is rolling or broken",
+    Sort "deck" "sort" "order: by need, by name, by scope",
+    RollBackLastGood "deck" "roll-back-last-good" "roll back to the last good revision",
+    RollBackSelected "deck" "roll-back-selected" "roll back to the selected revision",
+    Deploy "deck" "deploy" "deploy a directory, a droplet or an image",
+    Cancel "deck" "cancel" "cancel the rollout",
+    Continue "deck" "continue" "let a rollout that waits go on",
+    Restart "deck" "restart" "replace all instances, rolling",
+    Diff "deck" "diff" "what differs between the deployed and the selected revision",
+    Mark "deck" "mark" "mark the revision that D compares from",
+    Events "deck" "events" "what happened to the app",
+    Logs "deck" "logs" "the latest log lines",
+    Targets "deck" "targets" "where to look: this space, the organization, everything",
+    Refresh "deck" "refresh" "read everything again now",
+    Copy "deck" "copy" "copy the name of the app, or the revision's identifier",
+    Palette "deck" "palette" "find a command by its name",
+    Help "deck" "help" "this table",
+    Suspend "deck" "suspend" "back to the shell; `fg` returns",
+    Quit "deck" "quit" "leave",
+    Confirm "plan" "confirm" "do it; never the key that opened the plan",
+    Leave "plan" "leave" "leave everything as it is",
+    ScrollUp "plan" "scroll-up" "scroll the plan up",
+    ScrollDown "plan" "scroll-down" "scroll the plan down",
+    Why "plan" "why" "say why; stored with the rollout",
+    Reveal "plan" "reveal" "show the values of environment variables, or hide them",
+    CopyByHand "plan" "copy-by-hand" "copy the commands that do the same by hand",
+    Replan "plan" "replan" "make the plan anew",
+}
+
+/// Keys by table and command, and the other way round.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Keymap {
+    keys: HashMap<Command, Vec<Key>>,
+    deck: HashMap<Key, Command>,
+    plan: HashMap<Key, Command>,
+}
+
+/// What is wrong with a key table: the line, counted from 1, and one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}, line {line}: {text}")]
+pub struct KeymapError {
+    /// Which file.
+    pub file: String,
+    /// Which line of it.
+    pub line: usize,
+    /// What is wrong.
+    pub text: String,
+}
+
+type Table = BTreeMap<Spanned<String>, Spanned<Vec<Spanned<String>>>>;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    deck: Table,
+    #[serde(default)]
+    plan: Table,
+}
+
+impl Keymap {
+    /// The shipped table.
+    pub fn shipped() -> Result<Self, KeymapError> {
+        Self::with(None)
+    }
+
+    /// The shipped table with another merged over it, given as file name and text.
+    pub fn with(own: Option<(&str, &str)>) -> Result<Self, KeymapError> {
+        let mut map = Self { keys: HashMap::new(), deck: HashMap::new(), plan: HashMap::new() };
+        let mut places = HashMap::new();
+        map.merge("keybindings.toml", SHIPPED, &mut places)?;
+        if let Some((file, text)) = own {
+            map.merge(file, text, &mut places)?;
+        }
+        map.index(&places)?;
+        Ok(map)
+    }
+
+    fn merge(
+        &mut self,
+        file: &str,
+        text: &str,
+        places: &mut HashMap<Command, (String, usize)>,
+    ) -> Result<(), KeymapError> {
+        let line_of = |at: usize| text.get(..at).unwrap_or(text).matches('\n').count() + 1;
+        let wrong = |at: usize, text: String| KeymapError {
+            file: file.to_owned(),
+            line: line_of(at),
+            text,
+        };
+        let parsed: File = toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            wrong(at, error.message().to_owned())
+        })?;
+        for (table, entries) in [("deck", parsed.deck), ("plan", parsed.plan)] {
+            for (name, keys) in entries {
+                let known = COMMANDS.iter().find(|one| one.1 == table && one.2 == name.get_ref());
+                let Some((command, ..)) = known else {
+                    let text = format!("there is no command {:?} in [{table}]", name.get_ref());
+                    return Err(wrong(name.span().start, text));
+                };
+                let mut parsed = Vec::new();
+                let place = keys.span().start;
+                for key in keys.into_inner() {
+                    parsed
+                        .push(key.get_ref().parse().map_err(|text| wrong(key.span().start, text))?);
+                }
+                self.keys.insert(*command, parsed);
+                places.insert(*command, (file.to_owned(), line_of(place)));
+            }
+        }
+        Ok(())
+    }
+
+    fn index(&mut self, places: &HashMap<Command, (String, usize)>) -> Result<(), KeymapError> {
+        for (command, table, name, _) in COMMANDS {
+            for key in self.keys.get(command).cloned().unwrap_or_default() {
+                let index = if *table == "deck" { &mut self.deck } else { &mut self.plan };
+                if let Some(other) = index.insert(key, *command) {
+                    let (own, others) = (places.get(command), places.get(&other));
+                    // The later file is the one to mend.
+                    let (file, line) = own.max(others).cloned().unwrap_or_default();
+                    let other = COMMANDS.iter().find(|one| one.0 == other).map_or("", |one| one.2);
+                    let text =
+                        format!("the key {key} would mean both {other} and {name} in [{table}]");
+                    return Err(KeymapError { file, line, text });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a key means on the deck.
+    pub fn deck(&self, key: Key) -> Option<Command> {
+        self.deck.get(&key).copied()
+    }
+
+    /// What a key means in a plan dialog.
+    pub fn plan(&self, key: Key) -> Option<Command> {
+        self.plan.get(&key).copied()
+    }
+
+    /// The keys of a command.
+    pub fn keys(&self, command: Command) -> &[Key] {
+        self.keys.get(&command).map_or(&[], Vec::as_slice)
+    }
+
+    /// The first key of a command, for hints.
+    pub fn hint(&self, command: Command) -> String {
+        self.keys(command).first().map(Key::to_string).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_table_is_whole() {
+        let map = Keymap::shipped().unwrap();
+        for (command, _, name, text) in COMMANDS {
+            assert!(!map.keys(*command).is_empty(), "{name} has no key");
+            let line =
+                SHIPPED.lines().find(|line| line.starts_with(&format!("{name} = "))).unwrap();
+            assert!(line.ends_with(&format!("# {text}")), "{line}\nshould end in {text}");
+        }
+    }
+
+    #[test]
+    fn an_own_table_is_merged_over_it() {
+        let map = Keymap::with(Some(("own.toml", "[deck]\nquit = [\"x\"]\n"))).unwrap();
+        assert_eq!(map.deck("x".parse().unwrap()), Some(Command::Quit));
+        assert_eq!(map.deck("q".parse().unwrap()), None);
+        assert_eq!(map.deck("R".parse().unwrap()), Some(Command::RollBackLastGood));
+    }
+
+    #[test]
+    fn mistakes_stop_the_start_with_their_line() {
+        let said = |text: &str| Keymap::with(Some(("own.toml", text))).unwrap_err().to_string();
+        assert_eq!(
+            said("[deck]\n\nquit = [\"R\"]\n"),
+            "own.toml, line 3: the key R would mean both roll-back-last-good and quit in [deck]"
+        );
+        assert_eq!(
+            said("[deck]\nfly = [\"x\"]\n"),
+            "own.toml, line 2: there is no command \"fly\" in [deck]"
+        );
+        assert_eq!(
+            said("[deck]\nquit = [\"Hyper-x\"]\n"),
+            "own.toml, line 2: \"Hyper-x\" is no key"
+        );
+        assert!(said("[deck]\nquit = \n").starts_with("own.toml, line 2: "));
+        assert!(said("[desk]\n").contains("line 1"), "{}", said("[desk]\n"));
+    }
+}

@@ -1,0 +1,18 @@
+//! The pure heart of the dashboard: state, events, effects, and what a key means.
+//!
+//! [`update`] takes the state and one event and returns effects. It never waits, reads no clock and touches nothing
+//! outside: time comes with the events, and everything that is to happen is an [`Effect`].
+
+pub mod dialog;
+mod event;
+pub mod guard;
+pub mod key;
+pub mod keymap;
+pub mod plan_view;
+mod state;
+pub mod update;
+
+pub use event::{Effect, Event};
+pub use keymap::{Command, Keymap};
+pub use state::{Connection, Notice, Panel, Running, Sort, Start, State, Trend};
+pub use update::update;

@@ -1,0 +1,289 @@
+//! Everything that the dashboard knows.
+
+use std::collections::{HashMap, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{dialog::Layer, keymap::Keymap};
+use crate::domain::{
+    App, AppId, Capabilities, Happening, History, Interest, Operation, Outcome, Receipt, Revision,
+    RevisionId, RolloutId, Scope, Stage, Status, Target, Trouble, last_good,
+};
+
+/// How many samples of old and new are kept for a rollout.
+const SAMPLES: usize = 240;
+/// How many apps' histories are kept.
+const HISTORIES: usize = 40;
+
+/// What the dashboard starts with.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Where it looks.
+    pub target: Target,
+    /// Whether this is the demo.
+    pub demo: bool,
+    /// Whether every operation is refused.
+    pub read_only: bool,
+    /// The key table.
+    pub keymap: Keymap,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// The present time.
+    pub now: Timestamp,
+}
+
+/// The panels of the deck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Panel {
+    /// All apps.
+    Apps,
+    /// The revisions of the selected app.
+    Revisions,
+    /// Its rollout.
+    Rollout,
+}
+
+/// How the apps are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// What needs an operator first.
+    Need,
+    /// By name.
+    Name,
+    /// By scope, then name.
+    Scope,
+}
+
+/// How the connection is doing.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// What the target says of itself.
+    pub status: Status,
+    /// When data last came.
+    pub read_at: Option<Timestamp>,
+    /// How long it stays fresh.
+    pub fresh_for: SignedDuration,
+    /// What went wrong with the last reading, and when it is tried again.
+    pub trouble: Option<(Trouble, Timestamp)>,
+}
+
+impl Connection {
+    /// Whether what is shown can be relied on.
+    pub fn live(&self, now: Timestamp) -> bool {
+        let age = self.read_at.map(|at| now.duration_since(at));
+        self.trouble.is_none()
+            && age.is_some_and(|age| age <= self.fresh_for * 2 + SignedDuration::from_secs(5))
+    }
+}
+
+/// Old and new running instances over time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trend {
+    /// Oldest first: old and new.
+    pub samples: VecDeque<(u32, u32)>,
+}
+
+/// An operation of ours under way.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Its number.
+    pub id: u64,
+    /// The app.
+    pub app: AppId,
+    /// Its name.
+    pub name: String,
+    /// What was asked for.
+    pub operation: Operation,
+    /// What to follow it by, once it has been sent.
+    pub receipt: Option<Receipt>,
+    /// How far it is.
+    pub stage: Option<Stage>,
+    /// The last thing it said.
+    pub line: String,
+    /// Whether a look at it is under way.
+    pub looking: bool,
+    /// When it may be looked at again.
+    pub look_at: Timestamp,
+    /// When it began.
+    pub began: Timestamp,
+}
+
+/// Something that the operator should read; it stays until dismissed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// How an operation ended.
+    Outcome(Outcome),
+    /// A hint, such as why a key does nothing now.
+    Hint(String),
+}
+
+/// The whole state.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The time of the last event.
+    pub now: Timestamp,
+    /// Where it looks.
+    pub target: Target,
+    /// Whether this is the demo.
+    pub demo: bool,
+    /// Whether every operation is refused.
+    pub read_only: bool,
+    /// The key table.
+    pub keymap: Keymap,
+    /// Columns and rows.
+    pub size: (u16, u16),
+    /// What the target can do.
+    pub capabilities: Capabilities,
+    /// How the connection is doing.
+    pub connection: Connection,
+    /// All apps.
+    pub apps: HashMap<AppId, App>,
+    /// Those that are listed, in order.
+    pub listed: Vec<AppId>,
+    /// The selected one.
+    pub selected: Option<AppId>,
+    /// Whether the operator has chosen it, rather than the order.
+    pub chosen: bool,
+    /// The filter's text.
+    pub filter: String,
+    /// Whether the filter is being typed.
+    pub filtering: bool,
+    /// Whether only what is rolling or broken is listed.
+    pub only_active: bool,
+    /// How the apps are ordered.
+    pub sort: Sort,
+    /// The panel that has the keys.
+    pub panel: Panel,
+    /// Revisions by app.
+    pub histories: HashMap<AppId, History>,
+    /// Events by app, newest first.
+    pub events: HashMap<AppId, Vec<Happening>>,
+    /// The revision that was selected by hand.
+    pub revision: Option<RevisionId>,
+    /// The revision that a diff starts from, where marked.
+    pub marked: Option<RevisionId>,
+    /// Old and new over time.
+    pub trends: HashMap<RolloutId, Trend>,
+    /// Dialogs, the top one last.
+    pub layers: Vec<Layer>,
+    /// Operations of ours under way.
+    pub running: Vec<Running>,
+    /// What the operator should read.
+    pub notice: Option<Notice>,
+    /// What is watched.
+    pub interest: Interest,
+    /// Numbers dialogs and operations.
+    pub next_id: u64,
+    /// How far the rollout panel is scrolled.
+    pub scrolled: u16,
+}
+
+impl State {
+    /// The state before anything is known.
+    pub fn new(start: Start) -> Self {
+        Self {
+            now: start.now,
+            target: start.target,
+            demo: start.demo,
+            read_only: start.read_only,
+            keymap: start.keymap,
+            size: start.size,
+            capabilities: Capabilities::all(),
+            connection: Connection::default(),
+            apps: HashMap::new(),
+            listed: Vec::new(),
+            selected: None,
+            chosen: false,
+            filter: String::new(),
+            filtering: false,
+            only_active: false,
+            sort: Sort::Need,
+            panel: Panel::Apps,
+            histories: HashMap::new(),
+            events: HashMap::new(),
+            revision: None,
+            marked: None,
+            trends: HashMap::new(),
+            layers: Vec::new(),
+            running: Vec::new(),
+            notice: None,
+            interest: Interest::default(),
+            next_id: 1,
+            scrolled: 0,
+        }
+    }
+
+    /// The selected app.
+    pub fn app(&self) -> Option<&App> {
+        self.apps.get(self.selected.as_ref()?)
+    }
+
+    /// The revisions of the selected app.
+    pub fn history(&self) -> Option<&History> {
+        self.histories.get(self.selected.as_ref()?)
+    }
+
+    /// The selected revision: the one chosen by hand, else the last good one, else the first.
+    pub fn selected_revision(&self) -> Option<&Revision> {
+        let history = self.history()?;
+        let chosen = self
+            .revision
+            .as_ref()
+            .and_then(|id| history.revisions.iter().find(|one| &one.id == id));
+        let rolling = self.app().is_some_and(|app| app.rollout.is_some());
+        let good = || last_good(&history.revisions, rolling).map(|(one, _)| one);
+        chosen.or_else(good).or_else(|| history.revisions.first())
+    }
+
+    /// The place of the selected app in the list.
+    pub fn selected_at(&self) -> Option<usize> {
+        let selected = self.selected.as_ref()?;
+        self.listed.iter().position(|id| id == selected)
+    }
+
+    /// Whether what is shown can be relied on.
+    pub fn live(&self) -> bool {
+        self.connection.live(self.now)
+    }
+
+    /// The next number for a dialog or an operation.
+    pub(super) fn fresh_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// Takes a sample of every rollout's sides.
+    pub(super) fn sample(&mut self, apps: &[App]) {
+        for rollout in apps.iter().filter_map(|app| app.rollout.as_ref()) {
+            let running = |side: &crate::domain::Side| side.count().running.unwrap_or(0);
+            let trend = self.trends.entry(rollout.id.clone()).or_default();
+            trend.samples.push_back((running(&rollout.old), running(&rollout.new)));
+            if trend.samples.len() > SAMPLES {
+                trend.samples.pop_front();
+            }
+        }
+    }
+
+    /// Forgets histories of apps that have not been selected for long.
+    pub(super) fn trim(&mut self) {
+        if self.histories.len() > HISTORIES {
+            let selected = self.selected.clone();
+            self.histories.retain(|id, _| Some(id) == selected.as_ref());
+            self.events.retain(|id, _| Some(id) == selected.as_ref());
+        }
+        if self.trends.len() > 200 {
+            let alive: std::collections::HashSet<_> = self
+                .apps
+                .values()
+                .filter_map(|app| app.rollout.as_ref())
+                .map(|one| &one.id)
+                .collect();
+            self.trends.retain(|id, _| alive.contains(id));
+        }
+    }
+
+    /// How much is looked at.
+    pub fn scope(&self) -> &Scope {
+        &self.interest.scope
+    }
+}

@@ -1,0 +1,209 @@
+//! Moving about on the deck: selection, order and filter of the apps.
+
+use nucleo_matcher::{
+    Config, Matcher,
+    pattern::{CaseMatching, Normalization, Pattern},
+};
+
+use super::{
+    super::{
+        Command, Effect, Panel, Sort, State,
+        key::{Key, Name},
+    },
+    is,
+};
+use crate::domain::App;
+
+/// Lists the apps anew: filtered, ordered, with the selection kept.
+pub(super) fn list(state: &mut State) {
+    let before = state.selected_at();
+    let active = |app: &&App| !state.only_active || app.condition().needs_attention();
+    let mut rows: Vec<(u32, &App)> = if state.filter.is_empty() {
+        state.apps.values().filter(active).map(|app| (0, app)).collect()
+    } else {
+        let mut matcher = Matcher::new(Config::DEFAULT);
+        let pattern = Pattern::parse(&state.filter, CaseMatching::Smart, Normalization::Smart);
+        let mut buffer = Vec::new();
+        state
+            .apps
+            .values()
+            .filter(active)
+            .filter_map(|app| {
+                let text = format!("{} {}", app.name, app.scope);
+                let text = nucleo_matcher::Utf32Str::new(&text, &mut buffer);
+                pattern.score(text, &mut matcher).map(|score| (score, app))
+            })
+            .collect()
+    };
+    match state.sort {
+        Sort::Need => rows.sort_by(|(_, a), (_, b)| {
+            a.condition()
+                .cmp(&b.condition())
+                .then_with(|| a.name.cmp(&b.name))
+                .then_with(|| a.id.cmp(&b.id))
+        }),
+        Sort::Name => {
+            rows.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name).then_with(|| a.id.cmp(&b.id)))
+        }
+        Sort::Scope => rows.sort_by(|(_, a), (_, b)| {
+            a.scope.cmp(&b.scope).then_with(|| a.name.cmp(&b.name)).then_with(|| a.id.cmp(&b.id))
+        }),
+    }
+    if !state.filter.is_empty() {
+        rows.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    }
+    state.listed = rows.into_iter().map(|(_, app)| app.id.clone()).collect();
+    let here = state.selected.as_ref().is_some_and(|id| state.listed.contains(id));
+    if here && state.chosen {
+        return;
+    }
+    if !state.chosen {
+        state.selected = state.listed.first().cloned();
+    } else {
+        // The selected one is gone: stay at the same place.
+        let at = before.unwrap_or(0).min(state.listed.len().saturating_sub(1));
+        state.selected = state.listed.get(at).cloned();
+    }
+    forget_choice(state);
+}
+
+/// What was chosen for one app does not hold for another.
+fn forget_choice(state: &mut State) {
+    state.revision = None;
+    state.marked = None;
+    state.scrolled = 0;
+}
+
+pub(super) fn obey(state: &mut State, command: Command) {
+    match command {
+        Command::NextPanel => state.panel = turn(state.panel, 1),
+        Command::PreviousPanel => state.panel = turn(state.panel, 2),
+        Command::Open => {
+            if state.panel == Panel::Apps {
+                state.panel = Panel::Revisions;
+            }
+        }
+        Command::Back => back(state),
+        Command::Filter => {
+            state.filtering = true;
+            state.panel = Panel::Apps;
+        }
+        Command::OnlyActive => {
+            state.only_active = !state.only_active;
+            list(state);
+        }
+        Command::Sort => {
+            state.sort = match state.sort {
+                Sort::Need => Sort::Name,
+                Sort::Name => Sort::Scope,
+                Sort::Scope => Sort::Need,
+            };
+            list(state);
+        }
+        Command::Mark => state.marked = state.selected_revision().map(|one| one.id.clone()),
+        moving => step(state, moving),
+    }
+}
+
+fn turn(panel: Panel, by: usize) -> Panel {
+    let panels = [Panel::Apps, Panel::Revisions, Panel::Rollout];
+    let at = panels.iter().position(|one| *one == panel).unwrap_or(0);
+    panels[(at + by) % panels.len()]
+}
+
+fn back(state: &mut State) {
+    if state.notice.take().is_some() {
+        return;
+    }
+    if !state.filter.is_empty() {
+        state.filter.clear();
+        list(state);
+        return;
+    }
+    state.panel = Panel::Apps;
+}
+
+/// How far a command moves within `length` rows from `at`.
+pub(super) fn moved(command: Command, at: usize, length: usize, page: usize) -> usize {
+    let last = length.saturating_sub(1);
+    let to = match command {
+        Command::Up => at.saturating_sub(1),
+        Command::Down => at + 1,
+        Command::PageUp => at.saturating_sub(page),
+        Command::PageDown => at + page,
+        Command::Top => 0,
+        Command::Bottom => last,
+        _ => at,
+    };
+    to.min(last)
+}
+
+fn step(state: &mut State, command: Command) {
+    let page = usize::from(state.size.1 / 3).max(1);
+    match state.panel {
+        Panel::Apps => {
+            let at = state.selected_at().unwrap_or(0);
+            let to = moved(command, at, state.listed.len(), page);
+            if let Some(id) = state.listed.get(to).cloned() {
+                state.chosen = true;
+                if state.selected.as_ref() != Some(&id) {
+                    state.selected = Some(id);
+                    forget_choice(state);
+                }
+            }
+        }
+        Panel::Revisions => {
+            let Some(history) = state.history() else { return };
+            let at = state.selected_revision().map(|one| one.id.clone());
+            let at =
+                history.revisions.iter().position(|one| Some(&one.id) == at.as_ref()).unwrap_or(0);
+            let to = moved(command, at, history.revisions.len(), page);
+            state.revision = history.revisions.get(to).map(|one| one.id.clone());
+            // Whoever chooses a revision has chosen its app.
+            state.chosen = true;
+        }
+        Panel::Rollout => {
+            state.scrolled = moved(command, usize::from(state.scrolled), 200, page) as u16;
+        }
+    }
+}
+
+/// A key while the filter is typed.
+pub(super) fn type_filter(state: &mut State, key: Key) {
+    if is(key, Name::Enter) {
+        state.filtering = false;
+        return;
+    }
+    if is(key, Name::Esc) {
+        state.filtering = false;
+        state.filter.clear();
+    } else if is(key, Name::Backspace) {
+        if state.filter.pop().is_none() {
+            state.filtering = false;
+        }
+    } else if let Some(letter) = key.typed() {
+        state.filter.push(letter);
+        // What is typed for decides what is selected.
+        state.chosen = false;
+    } else if let Some(
+        command @ (Command::Up | Command::Down | Command::PageUp | Command::PageDown),
+    ) = state.keymap.deck(key)
+    {
+        step(state, command);
+        return;
+    } else {
+        return;
+    }
+    list(state);
+    state.chosen = state.selected.is_some() && !state.filter.is_empty();
+}
+
+pub(super) fn copy(state: &mut State) -> Vec<Effect> {
+    let text = match state.panel {
+        Panel::Revisions => state.selected_revision().map(|one| one.id.to_string()),
+        _ => state.app().map(|app| app.name.clone()),
+    };
+    let Some(text) = text else { return Vec::new() };
+    state.notice = Some(super::Notice::Hint(format!("copied: {text}")));
+    vec![Effect::Copy(text)]
+}

@@ -1,0 +1,279 @@
+//! Dialogs other than plans.
+
+use super::{
+    super::{
+        Command, Effect, State,
+        dialog::{DeployDialog, DiffDialog, FIELDS, Layer, Page},
+        key::{Key, Name},
+        keymap::COMMANDS,
+        state::Notice,
+    },
+    deck, is, obey, plans,
+};
+use crate::domain::{Detail, Happening, LogLine, Scope, Trouble, differences};
+
+/// Where to look, in the order of the dialog.
+pub const SCOPES: [Scope; 3] = [Scope::Home, Scope::Organization, Scope::Everything];
+
+pub(super) fn open_deploy(state: &mut State) {
+    let Some(app) = state.app() else { return };
+    let dialog = DeployDialog {
+        app: app.id.clone(),
+        name: app.name.clone(),
+        at: 0,
+        values: [".".to_owned(), "rolling".to_owned(), String::new(), String::new(), String::new()],
+        wrong: None,
+    };
+    state.layers.push(Layer::Deploy(Box::new(dialog)));
+}
+
+pub(super) fn open_diff(state: &mut State) -> Vec<Effect> {
+    let (Some(app), Some(history)) = (state.app(), state.history()) else { return Vec::new() };
+    let to = state.selected_revision();
+    let marked =
+        state.marked.as_ref().and_then(|id| history.revisions.iter().find(|one| &one.id == id));
+    let from = marked.or_else(|| history.revisions.iter().find(|one| one.deployed));
+    let (Some(from), Some(to)) = (from, to) else {
+        state.notice =
+            Some(Notice::Hint("nothing is deployed: mark a revision to compare from".to_owned()));
+        return Vec::new();
+    };
+    let (app, labels) = (app.id.clone(), (from.label.clone(), to.label.clone()));
+    let (from, to) = (from.id.clone(), to.id.clone());
+    let id = state.fresh_id();
+    state.layers.push(Layer::Diff(Box::new(DiffDialog {
+        id,
+        labels,
+        found: None,
+        reveal: false,
+        scroll: 0,
+    })));
+    vec![Effect::Details { id, app, from, to }]
+}
+
+pub(super) fn open_events(state: &mut State) -> Vec<Effect> {
+    let id = state.fresh_id();
+    let Some(app) = state.app() else { return Vec::new() };
+    let (app, name) = (app.id.clone(), app.name.clone());
+    let rows = state.events.get(&app).cloned().map(Ok);
+    state.layers.push(Layer::Events(Page { id, app: app.clone(), name, rows, scroll: 0 }));
+    vec![Effect::Events { id, app }]
+}
+
+pub(super) fn open_logs(state: &mut State) -> Vec<Effect> {
+    let id = state.fresh_id();
+    let Some(app) = state.app() else { return Vec::new() };
+    let (app, name) = (app.id.clone(), app.name.clone());
+    state.layers.push(Layer::Logs(Page { id, app: app.clone(), name, rows: None, scroll: 0 }));
+    vec![Effect::Logs { id, app }]
+}
+
+pub(super) fn open_targets(state: &mut State) {
+    let at = SCOPES.iter().position(|scope| scope == state.scope()).unwrap_or(0);
+    state.layers.push(Layer::Targets { at });
+}
+
+pub(super) fn details(state: &mut State, id: u64, details: Result<(Detail, Detail), Trouble>) {
+    for layer in &mut state.layers {
+        if let Layer::Diff(dialog) = layer {
+            if dialog.id == id {
+                dialog.found = Some(details.map(|(from, to)| (differences(&from, &to), to.hidden)));
+                return;
+            }
+        }
+    }
+}
+
+pub(super) fn logs(state: &mut State, id: u64, lines: Result<Vec<LogLine>, Trouble>) {
+    for layer in &mut state.layers {
+        if let Layer::Logs(page) = layer {
+            if page.id == id {
+                page.rows = Some(lines);
+                return;
+            }
+        }
+    }
+}
+
+pub(super) fn events(state: &mut State, id: u64, events: Result<Vec<Happening>, Trouble>) {
+    for layer in &mut state.layers {
+        if let Layer::Events(page) = layer {
+            if page.id == id {
+                page.rows = Some(events);
+                return;
+            }
+        }
+    }
+}
+
+/// The commands that a palette's text names, best first.
+pub fn found(text: &str) -> Vec<(Command, &'static str, &'static str)> {
+    let words: Vec<_> = text.to_lowercase().split_whitespace().map(str::to_owned).collect();
+    COMMANDS
+        .iter()
+        .filter(|(_, table, ..)| *table == "deck")
+        .filter(|(_, _, name, text)| {
+            words.iter().all(|word| {
+                name.contains(word.as_str()) || text.to_lowercase().contains(word.as_str())
+            })
+        })
+        .map(|(command, _, name, text)| (*command, *name, *text))
+        .collect()
+}
+
+/// A key in the top dialog.
+pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
+    let moving = state.keymap.deck(key);
+    let page = usize::from(state.size.1 / 2).max(1);
+    let leaves = is(key, Name::Esc);
+    match state.layers.last_mut() {
+        Some(Layer::Plan(_)) => return plans::press(state, key),
+        Some(Layer::Palette { text, at }) => {
+            let rows = found(text);
+            if leaves {
+                state.layers.pop();
+            } else if is(key, Name::Enter) {
+                let command = rows.get(*at).map(|row| row.0);
+                state.layers.pop();
+                return command.map(|command| obey(state, command, Some(key))).unwrap_or_default();
+            } else if is(key, Name::Up) || is(key, Name::Down) {
+                *at = deck::moved(
+                    if is(key, Name::Up) { Command::Up } else { Command::Down },
+                    *at,
+                    rows.len(),
+                    page,
+                );
+            } else if is(key, Name::Backspace) {
+                text.pop();
+                *at = 0;
+            } else if let Some(letter) = key.typed() {
+                text.push(letter);
+                *at = 0;
+            }
+        }
+        Some(Layer::Deploy(dialog)) => {
+            if leaves {
+                state.layers.pop();
+            } else if is(key, Name::Enter) {
+                return finish_deploy(state, key);
+            } else if is(key, Name::Tab) || is(key, Name::Down) {
+                dialog.at = (dialog.at + 1) % FIELDS.len();
+            } else if is(key, Name::BackTab) || is(key, Name::Up) {
+                dialog.at = (dialog.at + FIELDS.len() - 1) % FIELDS.len();
+            } else if is(key, Name::Backspace) {
+                dialog.values[dialog.at].pop();
+            } else if key.ctrl && key.typed().is_none() && key.to_string() == "C-u" {
+                dialog.values[dialog.at].clear();
+            } else if let Some(letter) = key.typed() {
+                dialog.values[dialog.at].push(letter);
+            }
+        }
+        Some(Layer::Targets { at }) => {
+            if leaves {
+                state.layers.pop();
+            } else if is(key, Name::Enter) {
+                let scope = SCOPES[(*at).min(SCOPES.len() - 1)].clone();
+                state.layers.pop();
+                if scope != state.interest.scope {
+                    state.interest.scope = scope;
+                    return vec![Effect::Interest(state.interest.clone())];
+                }
+            } else if let Some(command) = moving {
+                if command == Command::Targets {
+                    *at = (*at + 1) % SCOPES.len();
+                } else {
+                    *at = deck::moved(command, *at, SCOPES.len(), page);
+                }
+            }
+        }
+        Some(Layer::Help { scroll }) => {
+            let length = COMMANDS.len() + 6;
+            match moving {
+                Some(Command::Help | Command::Quit | Command::Back) => drop(state.layers.pop()),
+                Some(command) => *scroll = deck::moved(command, *scroll, length, page),
+                None => {}
+            }
+        }
+        Some(Layer::Diff(dialog)) => {
+            let reveals = state.keymap.plan(key) == Some(Command::Reveal);
+            let length = dialog
+                .found
+                .as_ref()
+                .and_then(|found| found.as_ref().ok())
+                .map_or(0, |found| found.0.len());
+            match moving {
+                _ if reveals => dialog.reveal = !dialog.reveal,
+                Some(Command::Diff | Command::Quit | Command::Back) => drop(state.layers.pop()),
+                Some(command) => dialog.scroll = deck::moved(command, dialog.scroll, length, page),
+                None => {}
+            }
+        }
+        Some(Layer::Events(Page { scroll, rows, .. })) => {
+            let length = rows.as_ref().and_then(|rows| rows.as_ref().ok()).map_or(0, Vec::len);
+            match moving {
+                Some(Command::Events | Command::Quit | Command::Back) => drop(state.layers.pop()),
+                Some(Command::Refresh) => return again(state),
+                Some(command) => *scroll = deck::moved(command, *scroll, length, page),
+                None => {}
+            }
+        }
+        Some(Layer::Logs(Page { scroll, rows, .. })) => {
+            let length = rows.as_ref().and_then(|rows| rows.as_ref().ok()).map_or(0, Vec::len);
+            match moving {
+                Some(Command::Logs | Command::Quit | Command::Back) => drop(state.layers.pop()),
+                Some(Command::Refresh) => return again(state),
+                // The newest line is at the bottom: up goes back in time.
+                Some(Command::Up) => *scroll = deck::moved(Command::Down, *scroll, length, page),
+                Some(Command::Down) => *scroll = deck::moved(Command::Up, *scroll, length, page),
+                Some(Command::PageUp) => {
+                    *scroll = deck::moved(Command::PageDown, *scroll, length, page)
+                }
+                Some(Command::PageDown) => {
+                    *scroll = deck::moved(Command::PageUp, *scroll, length, page)
+                }
+                Some(Command::Top) => *scroll = length,
+                Some(Command::Bottom) => *scroll = 0,
+                _ => {}
+            }
+        }
+        None => {}
+    }
+    Vec::new()
+}
+
+/// Reads the rows of the top dialog again.
+fn again(state: &State) -> Vec<Effect> {
+    match state.layers.last() {
+        Some(Layer::Events(page)) => vec![Effect::Events { id: page.id, app: page.app.clone() }],
+        Some(Layer::Logs(page)) => vec![Effect::Logs { id: page.id, app: page.app.clone() }],
+        _ => Vec::new(),
+    }
+}
+
+fn finish_deploy(state: &mut State, key: Key) -> Vec<Effect> {
+    let Some(Layer::Deploy(mut dialog)) = state.layers.pop() else { return Vec::new() };
+    match plans::deploy(state, &dialog, key) {
+        Ok(effects) => effects,
+        Err(wrong) => {
+            dialog.wrong = Some(wrong);
+            state.layers.push(Layer::Deploy(dialog));
+            Vec::new()
+        }
+    }
+}
+
+/// Puts pasted text where text is typed; `false` where none is.
+pub(super) fn paste(state: &mut State, text: &str) -> bool {
+    match state.layers.last_mut() {
+        Some(Layer::Palette { text: typed, .. }) => typed.push_str(text),
+        Some(Layer::Deploy(dialog)) => dialog.values[dialog.at].push_str(text),
+        Some(Layer::Plan(dialog)) => {
+            if let Some(area) = &mut dialog.why {
+                area.insert_str(text);
+            }
+        }
+        Some(_) => {}
+        None => return false,
+    }
+    true
+}

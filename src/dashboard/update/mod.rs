@@ -1,0 +1,151 @@
+//! One event in, the new state and effects out.
+
+mod deck;
+pub mod dialogs;
+pub mod plans;
+mod reports;
+mod running;
+
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+
+use super::{
+    Command, Effect, Event, State, guard,
+    key::{Code, Key, Name},
+    state::Notice,
+};
+
+/// The longest text that a paste may bring, in characters.
+const PASTE: usize = 4_000;
+
+/// Takes one event at a time of the clock.
+pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
+    state.now = state.now.max(at);
+    let mut effects = match event {
+        Event::Key(key) => press(state, key),
+        Event::Paste(text) => paste(state, &text),
+        Event::Resize(columns, rows) => {
+            state.size = (columns, rows);
+            Vec::new()
+        }
+        Event::Painted => {
+            plans::painted(state);
+            Vec::new()
+        }
+        Event::Tick => running::tick(state),
+        Event::Report(report) => reports::take(state, report),
+        Event::Capabilities(capabilities) => {
+            state.capabilities = capabilities;
+            Vec::new()
+        }
+        Event::Planned { id, plan } => {
+            plans::planned(state, id, *plan);
+            Vec::new()
+        }
+        Event::Progress { id, line } => {
+            running::progress(state, id, line);
+            Vec::new()
+        }
+        Event::Accepted { id, receipt } => running::accepted(state, id, receipt),
+        Event::Ended { id, outcome } => running::ended(state, id, outcome),
+        Event::Settled { id, settlement } => running::settled(state, id, *settlement),
+        Event::Details { id, details } => {
+            dialogs::details(state, id, *details);
+            Vec::new()
+        }
+        Event::Logs { id, lines } => {
+            dialogs::logs(state, id, lines);
+            Vec::new()
+        }
+        Event::Events { id, events } => {
+            dialogs::events(state, id, events);
+            Vec::new()
+        }
+    };
+    if state.interest.focus != state.selected {
+        state.interest.focus.clone_from(&state.selected);
+        effects.push(Effect::Interest(state.interest.clone()));
+    }
+    effects
+}
+
+/// A key goes to the top dialog, then to the filter, then to the deck.
+fn press(state: &mut State, key: Key) -> Vec<Effect> {
+    let command = state.keymap.deck(key);
+    let hard = key.ctrl && matches!(key.code, Code::Char('c' | 'z'));
+    if hard {
+        // These two work everywhere, even while text is typed.
+        match command {
+            Some(Command::Quit) => return vec![Effect::Quit],
+            Some(Command::Suspend) => return vec![Effect::Suspend],
+            _ => {}
+        }
+    }
+    if !state.layers.is_empty() {
+        return dialogs::press(state, key);
+    }
+    if state.filtering {
+        deck::type_filter(state, key);
+        return Vec::new();
+    }
+    match command {
+        Some(command) => obey(state, command, Some(key)),
+        None => Vec::new(),
+    }
+}
+
+/// Carries out a command of the deck, by key or from the palette.
+fn obey(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect> {
+    if let Err(reason) = guard::can(state, command) {
+        state.notice = Some(Notice::Hint(reason));
+        return Vec::new();
+    }
+    if matches!(state.notice, Some(Notice::Hint(_))) {
+        state.notice = None;
+    }
+    match command {
+        Command::Quit => return vec![Effect::Quit],
+        Command::Suspend => return vec![Effect::Suspend],
+        Command::RollBackLastGood
+        | Command::RollBackSelected
+        | Command::Cancel
+        | Command::Continue
+        | Command::Restart => return plans::open(state, command, key),
+        Command::Deploy => dialogs::open_deploy(state),
+        Command::Diff => return dialogs::open_diff(state),
+        Command::Events => return dialogs::open_events(state),
+        Command::Logs => return dialogs::open_logs(state),
+        Command::Targets => dialogs::open_targets(state),
+        Command::Help => state.layers.push(super::dialog::Layer::Help { scroll: 0 }),
+        Command::Palette => {
+            state.layers.push(super::dialog::Layer::Palette { text: String::new(), at: 0 });
+        }
+        Command::Copy => return deck::copy(state),
+        Command::Refresh => {
+            state.interest.nudge += 1;
+            return vec![Effect::Interest(state.interest.clone())];
+        }
+        other => deck::obey(state, other),
+    }
+    Vec::new()
+}
+
+/// Pasted text goes where text is typed, and nowhere else: it never works as keys.
+fn paste(state: &mut State, text: &str) -> Vec<Effect> {
+    let text: String = text.chars().filter(|letter| !letter.is_control()).take(PASTE).collect();
+    if dialogs::paste(state, &text) {
+        return Vec::new();
+    }
+    if state.filtering && state.layers.is_empty() {
+        state.filter.push_str(&text);
+        deck::list(state);
+    }
+    Vec::new()
+}
+
+/// Whether a key is this named one.
+fn is(key: Key, name: Name) -> bool {
+    key == Key::named(name)
+}

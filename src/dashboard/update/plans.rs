@@ -1,0 +1,284 @@
+//! Plans: asked for, shown, confirmed or left.
+
+use jiff::SignedDuration;
+use tui_textarea::TextArea;
+
+use super::{
+    super::{
+        Command, Effect, State,
+        dialog::{DeployDialog, Layer, PlanDialog},
+        guard,
+        key::{Code, Key, Name},
+        plan_view,
+        state::{Notice, Running},
+    },
+    is,
+};
+use crate::domain::{
+    App, AppId, Consent, Goal, Manner, Operation, Plan, Request, Source, Strategy, Trouble,
+};
+
+/// How long a plan must have been on screen before a key can confirm it: what was typed before it was seen does not
+/// count.
+const SEEN: SignedDuration = SignedDuration::from_millis(250);
+
+/// Opens the dialog of a command and asks for its plan.
+pub(super) fn open(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect> {
+    let Some(app) = state.app() else { return Vec::new() };
+    let operation = match command {
+        Command::RollBackLastGood => Operation::RollBack(Goal::LastGood),
+        Command::RollBackSelected => match state.selected_revision() {
+            Some(revision) => Operation::RollBack(Goal::Revision(revision.id.clone())),
+            None => return Vec::new(),
+        },
+        Command::Cancel => Operation::Cancel,
+        Command::Continue => Operation::Continue,
+        _ => Operation::Restart,
+    };
+    let request = Request::new(app.id.clone(), operation);
+    ask(state, request, key)
+}
+
+fn ask(state: &mut State, request: Request, key: Option<Key>) -> Vec<Effect> {
+    let id = state.fresh_id();
+    let app = state.apps.get(&request.app);
+    let dialog = PlanDialog {
+        id,
+        name: app.map(|app| app.name.clone()).unwrap_or_default(),
+        seen: app.and_then(seen),
+        request: request.clone(),
+        opened_by: key,
+        plan: None,
+        shown_at: None,
+        void: None,
+        scroll: 0,
+        reveal: false,
+        why: None,
+    };
+    state.layers.push(Layer::Plan(Box::new(dialog)));
+    vec![Effect::Plan { id, request }]
+}
+
+/// What a plan stands on, as far as the watcher sees it.
+pub(super) fn seen(app: &App) -> Option<(String, String)> {
+    // Whether it moves is a judgement, not a fact that a plan stands on.
+    app.rollout.as_ref().map(|rollout| (rollout.id.to_string(), rollout.reason.clone()))
+}
+
+/// Makes the plan of a dialog anew.
+fn replan(state: &mut State) -> Vec<Effect> {
+    let id = state.fresh_id();
+    let apps = &state.apps;
+    let Some(Layer::Plan(dialog)) = state.layers.last_mut() else { return Vec::new() };
+    dialog.id = id;
+    dialog.plan = None;
+    dialog.shown_at = None;
+    dialog.void = None;
+    dialog.scroll = 0;
+    dialog.seen = apps.get(&dialog.request.app).and_then(seen);
+    vec![Effect::Plan { id, request: dialog.request.clone() }]
+}
+
+pub(super) fn planned(state: &mut State, id: u64, plan: Result<Plan, Trouble>) {
+    for layer in &mut state.layers {
+        if let Layer::Plan(dialog) = layer {
+            if dialog.id == id {
+                dialog.plan = Some(plan);
+                return;
+            }
+        }
+    }
+}
+
+/// A frame is on its way: a plan whose last line is on it has been on screen whole.
+pub(super) fn painted(state: &mut State) {
+    let (now, size) = (state.now, state.size);
+    if let Some(Layer::Plan(dialog)) = state.layers.last_mut() {
+        let complete = matches!(dialog.plan, Some(Ok(_)));
+        let view = plan_view::lay_out(dialog, size);
+        if complete && dialog.shown_at.is_none() && dialog.scroll >= view.most() {
+            dialog.shown_at = Some(now);
+        }
+    }
+}
+
+/// Why the confirming key does nothing now.
+pub fn hesitation(state: &State, dialog: &PlanDialog) -> Option<String> {
+    if let Some(what) = &dialog.void {
+        let key = state.keymap.hint(Command::Replan);
+        return Some(format!("CHANGED: {what}; {key} plans anew"));
+    }
+    match &dialog.plan {
+        None => return Some("the plan is still being made".to_owned()),
+        Some(Err(_)) => return Some("there is no plan".to_owned()),
+        Some(Ok(plan)) if plan.refused.is_some() => return Some("it is refused".to_owned()),
+        Some(Ok(_)) => {}
+    }
+    if let Err(reason) = guard::blind(state) {
+        return Some(reason);
+    }
+    match dialog.shown_at {
+        None => {
+            Some(format!("scroll to its end first ({})", state.keymap.hint(Command::ScrollDown)))
+        }
+        Some(at) if state.now.duration_since(at) < SEEN => Some("read it first".to_owned()),
+        Some(_) => None,
+    }
+}
+
+/// A key in a plan dialog.
+pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
+    let size = state.size;
+    if let Some(Layer::Plan(dialog)) = state.layers.last_mut() {
+        if dialog.why.is_some() {
+            return type_why(state, key);
+        }
+    }
+    let Some(command) = state.keymap.plan(key) else { return Vec::new() };
+    let Some(Layer::Plan(dialog)) = state.layers.last_mut() else { return Vec::new() };
+    match command {
+        Command::Confirm => return confirm(state, key),
+        Command::Leave => drop(state.layers.pop()),
+        Command::ScrollUp => dialog.scroll = dialog.scroll.saturating_sub(1),
+        Command::ScrollDown => {
+            let page = plan_view::lay_out(dialog, size);
+            dialog.scroll = (dialog.scroll + page.height.div_ceil(2)).min(page.most());
+        }
+        Command::Reveal => {
+            dialog.reveal = !dialog.reveal;
+            dialog.scroll = 0;
+        }
+        Command::Why => {
+            let text = dialog.request.reason.clone().unwrap_or_default();
+            let mut area = TextArea::new(text.lines().map(str::to_owned).collect());
+            area.move_cursor(tui_textarea::CursorMove::End);
+            dialog.why = Some(Box::new(area));
+        }
+        Command::CopyByHand => {
+            if let Some(Ok(plan)) = &dialog.plan {
+                return vec![Effect::Copy(plan.by_hand.join("\n"))];
+            }
+        }
+        Command::Replan => return replan(state),
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn confirm(state: &mut State, key: Key) -> Vec<Effect> {
+    let Some(Layer::Plan(dialog)) = state.layers.last() else { return Vec::new() };
+    if dialog.opened_by == Some(key) {
+        return Vec::new();
+    }
+    if let Some(reason) = hesitation(state, dialog) {
+        state.notice = Some(Notice::Hint(format!("not confirmed: {reason}")));
+        return Vec::new();
+    }
+    let Some(Layer::Plan(dialog)) = state.layers.pop() else { return Vec::new() };
+    let Some(Ok(plan)) = dialog.plan else { return Vec::new() };
+    let Ok(confirmed) = plan.confirm(Consent::AtScreen) else { return Vec::new() };
+    let id = state.fresh_id();
+    state.notice = None;
+    state.running.push(Running {
+        id,
+        app: dialog.request.app,
+        name: dialog.name,
+        operation: dialog.request.operation,
+        receipt: None,
+        stage: None,
+        line: "sending".to_owned(),
+        looking: false,
+        look_at: state.now,
+        began: state.now,
+    });
+    vec![Effect::Execute { id, plan: Box::new(confirmed) }]
+}
+
+/// A key while the reason is typed: Enter or Esc ends it, and a changed reason makes a new plan.
+fn type_why(state: &mut State, key: Key) -> Vec<Effect> {
+    let Some(Layer::Plan(dialog)) = state.layers.last_mut() else { return Vec::new() };
+    let Some(area) = &mut dialog.why else { return Vec::new() };
+    if is(key, Name::Esc) {
+        dialog.why = None;
+        return Vec::new();
+    }
+    if is(key, Name::Enter) && !key.alt {
+        let text = area.lines().join("\n");
+        let reason = (!text.trim().is_empty()).then(|| text.trim().to_owned());
+        dialog.why = None;
+        if dialog.request.reason == reason {
+            return Vec::new();
+        }
+        dialog.request.reason = reason;
+        return replan(state);
+    }
+    area.input(input(key));
+    Vec::new()
+}
+
+fn input(key: Key) -> tui_textarea::Input {
+    use tui_textarea::Key as To;
+    let to = match key.code {
+        Code::Char(letter) => To::Char(letter),
+        Code::F(number) => To::F(number),
+        Code::Named(name) => match name {
+            Name::Up => To::Up,
+            Name::Down => To::Down,
+            Name::Left => To::Left,
+            Name::Right => To::Right,
+            Name::Home => To::Home,
+            Name::End => To::End,
+            Name::PgUp => To::PageUp,
+            Name::PgDn => To::PageDown,
+            Name::Enter => To::Enter,
+            Name::Esc => To::Esc,
+            Name::Tab | Name::BackTab => To::Tab,
+            Name::Space => To::Char(' '),
+            Name::Backspace => To::Backspace,
+            Name::Delete => To::Delete,
+        },
+    };
+    tui_textarea::Input { key: to, ctrl: key.ctrl, alt: key.alt, shift: false }
+}
+
+/// The request that the fields of a deploy stand for.
+pub(super) fn deploy(
+    state: &mut State,
+    dialog: &DeployDialog,
+    key: Key,
+) -> Result<Vec<Effect>, String> {
+    let request = request_of(&dialog.app, &dialog.values)?;
+    Ok(ask(state, request, Some(key)))
+}
+
+fn request_of(app: &AppId, values: &[String; 5]) -> Result<Request, String> {
+    let [what, strategy, steps, in_flight, instances] = values.each_ref().map(|text| text.trim());
+    let number = |text: &str, name: &str| match text {
+        "" => Ok(None),
+        text => text.parse::<u32>().map(Some).map_err(|_| format!("{name}: {text:?} is no number")),
+    };
+    let strategy = match strategy {
+        "" | "rolling" => Strategy::Rolling,
+        "canary" => Strategy::Canary,
+        other => return Err(format!("strategy: {other:?} is neither rolling nor canary")),
+    };
+    let steps: Result<Vec<u32>, _> =
+        steps.split(',').map(str::trim).filter(|step| !step.is_empty()).map(str::parse).collect();
+    let steps = steps.map_err(|_| "steps: use numbers such as 10,50,100".to_owned())?;
+    let is_guid =
+        what.len() == 36 && what.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-');
+    let path = what.starts_with(['/', '.', '~']);
+    let operation = match what {
+        "" => Operation::Restart,
+        guid if is_guid => Operation::Deploy(Source::Artifact(guid.to_owned())),
+        directory if path => Operation::Deploy(Source::Directory(directory.into())),
+        image => Operation::Deploy(Source::Image(image.to_owned())),
+    };
+    let manner = Manner {
+        strategy,
+        steps,
+        max_in_flight: number(in_flight, "max in flight")?,
+        instances: number(instances, "instances")?,
+    };
+    Ok(Request { manner, ..Request::new(app.clone(), operation) })
+}

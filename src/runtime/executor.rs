@@ -1,0 +1,110 @@
+//! Carrying effects out, each in a task of its own; the loop never waits for one.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+use super::journal::Journal;
+use crate::{
+    dashboard::{Effect, Event},
+    domain::{Confirmed, Interest, Outcome},
+    platform::{Now, Platform, Sent},
+};
+
+pub(super) struct Executor {
+    platform: Arc<dyn Platform>,
+    events: mpsc::Sender<Event>,
+    journal: Journal,
+    now: Now,
+    interest: watch::Sender<Interest>,
+}
+
+impl Executor {
+    pub(super) fn new(
+        platform: Arc<dyn Platform>,
+        events: mpsc::Sender<Event>,
+        journal: Journal,
+        now: Now,
+        interest: watch::Sender<Interest>,
+    ) -> Self {
+        Self { platform, events, journal, now, interest }
+    }
+
+    pub(super) fn carry_out(&self, effect: Effect) {
+        let platform = self.platform.clone();
+        match effect {
+            Effect::Interest(interest) => drop(self.interest.send_replace(interest)),
+            Effect::Plan { id, request } => self.answer(async move {
+                let plan = platform.plan(request).await.map_err(|error| error.trouble());
+                Event::Planned { id, plan: Box::new(plan) }
+            }),
+            Effect::Execute { id, plan } => self.execute(id, *plan),
+            Effect::Settle { id, receipt } => self.answer(async move {
+                let settlement = platform.settle(&receipt).await.map_err(|error| error.trouble());
+                Event::Settled { id, settlement: Box::new(settlement) }
+            }),
+            Effect::Journal { id, outcome } => {
+                let (journal, at) = (self.journal.clone(), (self.now)());
+                tokio::task::spawn_blocking(move || journal.end(at, id, &outcome));
+            }
+            Effect::Details { id, app, from, to } => self.answer(async move {
+                let details =
+                    tokio::try_join!(platform.detail(&app, &from), platform.detail(&app, &to));
+                Event::Details { id, details: Box::new(details.map_err(|error| error.trouble())) }
+            }),
+            Effect::Logs { id, app } => self.answer(async move {
+                Event::Logs {
+                    id,
+                    lines: platform.logs(&app).await.map_err(|error| error.trouble()),
+                }
+            }),
+            Effect::Events { id, app } => self.answer(async move {
+                Event::Events {
+                    id,
+                    events: platform.events(&app).await.map_err(|error| error.trouble()),
+                }
+            }),
+            // The loop has these itself.
+            Effect::Copy(_) | Effect::Suspend | Effect::Quit => {}
+        }
+    }
+
+    fn answer(&self, work: impl Future<Output = Event> + Send + 'static) {
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            let _ = events.send(work.await).await;
+        });
+    }
+
+    /// The intent is on disk before the request is sent; where it cannot be, nothing is sent.
+    fn execute(&self, id: u64, plan: Confirmed) {
+        let (platform, journal, at) = (self.platform.clone(), self.journal.clone(), (self.now)());
+        let (progress, mut lines) = mpsc::unbounded_channel();
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            while let Some(line) = lines.recv().await {
+                let _ = events.send(Event::Progress { id, line }).await;
+            }
+        });
+        self.answer(async move {
+            let target = platform.target();
+            let written = tokio::task::spawn_blocking({
+                let plan = plan.clone();
+                move || journal.intend(at, id, &target, &plan)
+            });
+            let failed = match written.await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(why) = failed {
+                let text = format!("the journal cannot be written ({why}), so nothing was sent");
+                return Event::Ended { id, outcome: Outcome::Refused(text) };
+            }
+            match platform.execute(plan, progress).await {
+                Sent::Ended(outcome) => Event::Ended { id, outcome },
+                Sent::Accepted(receipt) | Sent::Lost(receipt) => Event::Accepted { id, receipt },
+            }
+        });
+    }
+}

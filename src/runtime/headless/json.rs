@@ -1,0 +1,81 @@
+//! The JSON that scripts read; documented in the README and stable.
+
+use serde_json::{Value, json};
+
+use crate::domain::{App, Count, Deployable, Difference, Plan, Revision, RevisionRef, Target};
+
+pub(super) fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+pub(super) fn list(values: impl Iterator<Item = Value>) -> String {
+    pretty(&Value::Array(values.collect()))
+}
+
+fn count(count: Count) -> Value {
+    json!({ "desired": count.desired, "running": count.running })
+}
+
+fn reference(reference: &RevisionRef) -> Value {
+    json!({ "id": reference.id.as_str(), "label": reference.label })
+}
+
+pub(super) fn app(app: &App) -> Value {
+    let rollout = app.rollout.as_ref().map(|rollout| {
+        let reason = match &rollout.stuck {
+            Some(stuck) => stuck.why.clone(),
+            None => rollout.reason.clone(),
+        };
+        json!({
+            "id": rollout.id.as_str(), "phase": rollout.phase.word(), "reason": reason,
+            "strategy": rollout.strategy.to_string(),
+            "old": count(rollout.old.count()), "new": count(rollout.new.count()),
+            "started_at": rollout.started_at.map(|at| at.to_string()),
+        })
+    });
+    json!({
+        "target": app.target.as_str(), "platform": app.platform.to_string(), "id": app.id.as_str(),
+        "name": app.name, "scope": app.scope, "state": app.condition().word(), "instances": count(app.instances),
+        "deployed": app.deployed.as_ref().map(reference), "rollout": rollout,
+    })
+}
+
+pub(super) fn revision(revision: &Revision) -> Value {
+    let deployable = match revision.deployable {
+        Deployable::Yes => Some(true),
+        Deployable::No(_) => Some(false),
+        Deployable::Unknown => None,
+    };
+    json!({
+        "id": revision.id.as_str(), "label": revision.label, "description": revision.description,
+        "created_at": revision.created_at.map(|at| at.to_string()), "deployable": deployable,
+        "deployed": revision.deployed,
+    })
+}
+
+pub(super) fn difference(one: &Difference, reveal: bool) -> Value {
+    let shown = |value: &Option<crate::domain::Masked>| {
+        value
+            .as_ref()
+            .map(|value| if one.secret && !reveal { "••••" } else { value.reveal() }.to_owned())
+    };
+    json!({ "group": one.group.word(), "key": one.key, "before": shown(&one.before), "after": shown(&one.after) })
+}
+
+pub(super) fn target(target: &Target, reached: bool) -> Value {
+    json!({
+        "target": target.id.as_str(), "platform": target.platform.to_string(), "api": target.api,
+        "scope": target.place, "user": target.user, "reached": reached,
+    })
+}
+
+pub(super) fn plan(plan: &Plan) -> Value {
+    let end = |end: &crate::domain::PlanEnd| json!({ "name": end.name, "artifact": end.artifact, "remark": end.remark });
+    json!({
+        "title": plan.title, "refused": plan.refused, "way": plan.way,
+        "from": plan.from.as_ref().map(end), "to": plan.to.as_ref().map(end),
+        "differs": plan.differs.iter().map(|one| difference(one, false)).collect::<Vec<_>>(),
+        "capacity": plan.capacity, "notes": plan.notes.iter().map(crate::domain::Note::text).collect::<Vec<_>>(),
+        "calls": plan.calls, "by_hand": plan.by_hand, "checked_at": plan.checked_at.to_string(),
+    })
+}

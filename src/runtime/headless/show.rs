@@ -1,0 +1,197 @@
+//! Tables for people.
+
+use jiff::Timestamp;
+use unicode_width::UnicodeWidthStr;
+
+use crate::{
+    domain::{
+        App, Count, Deployable, Difference, History, Phase, Proven, RevisionRef, Rollout, Target,
+        text::span,
+    },
+    platform::Error,
+};
+
+/// Columns as wide as their widest cell; the last one is not padded.
+fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut widths: Vec<_> = header.iter().map(|cell| cell.width()).collect();
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.width());
+        }
+    }
+    let mut text = String::new();
+    let header = header.iter().map(|cell| (*cell).to_owned()).collect();
+    for row in std::iter::once(header).chain(rows) {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| {
+                format!("{cell}{}", " ".repeat(width.saturating_sub(cell.width())))
+            })
+            .collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn count(count: Count) -> String {
+    match count.running {
+        Some(running) => format!("{running}/{}", count.desired),
+        None => format!("?/{}", count.desired),
+    }
+}
+
+fn label(reference: Option<&RevisionRef>) -> String {
+    reference.map_or_else(|| "-".to_owned(), |one| one.shown().to_owned())
+}
+
+fn age(at: Option<Timestamp>, now: Timestamp) -> String {
+    at.map_or_else(|| "?".to_owned(), |at| span(now.duration_since(at)))
+}
+
+pub(super) fn apps(apps: &[App], now: Timestamp) -> String {
+    let rows = apps
+        .iter()
+        .map(|app| {
+            let rollout =
+                app.rollout.as_ref().map(|rollout| short(rollout, now)).unwrap_or_default();
+            vec![
+                app.name.clone(),
+                app.scope.clone(),
+                app.condition().to_string(),
+                count(app.instances),
+                label(app.deployed.as_ref()),
+                rollout,
+            ]
+        })
+        .collect();
+    table(&["APP", "SCOPE", "STATE", "RUNNING", "REV", "ROLLOUT"], rows)
+}
+
+/// `rev 7→8, old 5/5, new 0/1, 4m`.
+pub(super) fn short(rollout: &Rollout, now: Timestamp) -> String {
+    let step = rollout.step.map(|step| format!(", step {} of {}", step.current, step.total));
+    format!(
+        "rev {}→{}, old {}, new {}{}, {}",
+        label(rollout.from.as_ref()),
+        label(rollout.to.as_ref()),
+        count(rollout.old.count()),
+        count(rollout.new.count()),
+        step.unwrap_or_default(),
+        age(rollout.started_at, now)
+    )
+}
+
+pub(super) fn revisions(history: &History, now: Timestamp) -> String {
+    let rows = history
+        .revisions
+        .iter()
+        .map(|one| {
+            let marks = match (one.deployed, one.incoming) {
+                (_, true) => "new",
+                (true, false) => "deployed",
+                _ => "",
+            };
+            let deployable = match &one.deployable {
+                Deployable::Yes => "yes".to_owned(),
+                Deployable::No(reason) => format!("no: {reason}"),
+                Deployable::Unknown => "?".to_owned(),
+            };
+            let proven = match one.proven {
+                Proven::Good => "served",
+                Proven::Unfinished => "never finished",
+                Proven::NoRecord => "no record",
+            };
+            vec![
+                one.label.clone(),
+                marks.to_owned(),
+                age(one.created_at, now),
+                one.by.clone().unwrap_or_else(|| "-".to_owned()),
+                deployable,
+                proven.to_owned(),
+                one.description.clone(),
+            ]
+        })
+        .collect();
+    let mut text = table(&["REV", "", "AGE", "BY", "DEPLOYABLE", "RECORD", "WHAT CHANGED"], rows);
+    if let Some(remark) = &history.remark {
+        text.push_str(remark);
+        text.push('\n');
+    }
+    text
+}
+
+pub(super) fn status(app: &App, now: Timestamp) -> String {
+    let mut lines = vec![
+        format!("app        {} ({})", app.name, app.scope),
+        format!("state      {}", app.condition()),
+        format!("instances  {} running", count(app.instances)),
+        format!("deployed   rev {}", label(app.deployed.as_ref())),
+    ];
+    if let Some(rollout) = &app.rollout {
+        lines.push(format!(
+            "rollout    {} {} ({}), since {}",
+            rollout.strategy,
+            rollout.phase.word(),
+            rollout.reason,
+            age(rollout.started_at, now)
+        ));
+        lines.push(format!(
+            "old        rev {}, {} running",
+            label(rollout.from.as_ref()),
+            count(rollout.old.count())
+        ));
+        lines.push(format!(
+            "new        rev {}, {} running",
+            label(rollout.to.as_ref()),
+            count(rollout.new.count())
+        ));
+        if let Some(step) = rollout.step {
+            lines.push(format!("step       {} of {}", step.current, step.total));
+        }
+        if let Some(moved) = rollout.moved_at {
+            lines.push(format!("moved      {} ago", span(now.duration_since(moved))));
+        }
+        if let Some(stuck) = &rollout.stuck {
+            lines.push(format!(
+                "STUCK      for {}: {}; it will not end by itself",
+                span(now.duration_since(stuck.since)),
+                stuck.why
+            ));
+        } else if let Some((_, left)) = rollout.pace(now) {
+            lines.push(format!("left       about {} at this pace", span(left)));
+        }
+        if rollout.phase == Phase::Paused {
+            lines.push("waits      for `revdeck continue` or `revdeck cancel`".to_owned());
+        }
+        if let Some(note) = &rollout.note {
+            lines.push(format!("why        {note}"));
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+pub(super) fn differences(from: &str, to: &str, differs: &[Difference], reveal: bool) -> String {
+    if differs.is_empty() {
+        return format!("rev {from} and rev {to} do not differ\n");
+    }
+    let lines: Vec<_> =
+        differs.iter().map(|one| format!("{:<9} {}", one.group.word(), one.line(reveal))).collect();
+    format!("rev {from} → rev {to}\n{}\n", lines.join("\n"))
+}
+
+pub(super) fn target(target: &Target, error: Option<&Error>) -> String {
+    let state = match error {
+        None => "reached".to_owned(),
+        Some(error) => error.to_string(),
+    };
+    let rows = vec![vec![
+        target.id.to_string(),
+        target.api.clone(),
+        target.place.clone(),
+        target.user.clone(),
+        state,
+    ]];
+    table(&["TARGET", "API", "SCOPE", "USER", "STATE"], rows)
+}

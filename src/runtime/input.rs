@@ -1,0 +1,122 @@
+//! Input: the only file that sees the terminal's own events.
+
+use std::sync::Arc;
+
+use crossterm::event::{Event as Raw, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use futures_util::StreamExt;
+use rustix::event::{PollFd, PollFlags, poll};
+use tokio::sync::{Notify, mpsc};
+
+use crate::dashboard::{
+    Event,
+    key::{Code, Key, Name},
+};
+
+/// How many events may wait; more than anybody types.
+const WAITING: usize = 1_024;
+
+/// What the operator does, in a lane of its own.
+pub(super) struct Input {
+    events: mpsc::Receiver<Event>,
+    gone: Arc<Notify>,
+}
+
+impl Input {
+    pub(super) fn start() -> Self {
+        let (sender, events) = mpsc::channel(WAITING);
+        let gone = Arc::new(Notify::new());
+        watch_hangup(gone.clone());
+        let closed = gone.clone();
+        tokio::spawn(async move {
+            let mut stream = EventStream::new();
+            while let Some(Ok(raw)) = stream.next().await {
+                if let Some(event) = translate(raw) {
+                    if sender.send(event).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            closed.notify_one();
+        });
+        Self { events, gone }
+    }
+
+    /// The next thing that the operator does; `None` when the terminal is gone.
+    pub(super) async fn next(&mut self) -> Option<Event> {
+        tokio::select! {
+            biased;
+            () = self.gone.notified() => None,
+            event = self.events.recv() => event,
+        }
+    }
+
+    /// What has been done already.
+    pub(super) fn ready(&mut self) -> Option<Event> {
+        self.events.try_recv().ok()
+    }
+}
+
+/// The terminal library's reader spins for ever on a terminal that has hung up, and under a parent that ignores the
+/// hang-up signal none comes: so the terminal itself is watched, by a thread that sleeps until then.
+fn watch_hangup(gone: Arc<Notify>) {
+    std::thread::spawn(move || {
+        loop {
+            let stdin = rustix::stdio::stdin();
+            // With nothing asked for, only a hang-up or an error wakes it.
+            let mut watched = [PollFd::new(&stdin, PollFlags::empty())];
+            match poll(&mut watched, None) {
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(_) | Err(_) => break,
+            }
+        }
+        gone.notify_one();
+    });
+}
+
+fn translate(raw: Raw) -> Option<Event> {
+    match raw {
+        Raw::Key(KeyEvent { kind: KeyEventKind::Release, .. })
+        | Raw::FocusGained
+        | Raw::FocusLost
+        | Raw::Mouse(_) => None,
+        Raw::Key(event) => key(event).map(Event::Key),
+        Raw::Paste(text) => Some(Event::Paste(text)),
+        Raw::Resize(columns, rows) => Some(Event::Resize(columns, rows)),
+    }
+}
+
+fn key(event: KeyEvent) -> Option<Key> {
+    let named = |name| Some(Code::Named(name));
+    let code = match event.code {
+        KeyCode::Char(' ') => named(Name::Space),
+        // The terminal's own control characters carry no case.
+        KeyCode::Char(letter) if event.modifiers.contains(KeyModifiers::CONTROL) => {
+            Some(Code::Char(letter.to_ascii_lowercase()))
+        }
+        KeyCode::Char(letter) if event.modifiers.contains(KeyModifiers::SHIFT) => {
+            Some(Code::Char(letter.to_uppercase().next().unwrap_or(letter)))
+        }
+        KeyCode::Char(letter) => Some(Code::Char(letter)),
+        KeyCode::F(number) => Some(Code::F(number)),
+        KeyCode::Up => named(Name::Up),
+        KeyCode::Down => named(Name::Down),
+        KeyCode::Left => named(Name::Left),
+        KeyCode::Right => named(Name::Right),
+        KeyCode::Home => named(Name::Home),
+        KeyCode::End => named(Name::End),
+        KeyCode::PageUp => named(Name::PgUp),
+        KeyCode::PageDown => named(Name::PgDn),
+        KeyCode::Enter => named(Name::Enter),
+        KeyCode::Esc => named(Name::Esc),
+        KeyCode::Tab => named(Name::Tab),
+        KeyCode::BackTab => named(Name::BackTab),
+        KeyCode::Backspace => named(Name::Backspace),
+        KeyCode::Delete => named(Name::Delete),
+        _ => None,
+    };
+    Some(Key {
+        code: code?,
+        ctrl: event.modifiers.contains(KeyModifiers::CONTROL),
+        alt: event.modifiers.contains(KeyModifiers::ALT),
+    })
+}

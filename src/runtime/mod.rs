@@ -1,0 +1,203 @@
+//! The shell around the pure heart: the loop, the terminal, and what carries effects out.
+
+mod executor;
+mod input;
+mod painter;
+mod terminal;
+
+pub mod clock;
+pub mod headless;
+pub mod journal;
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
+};
+
+use self::{
+    executor::Executor, input::Input, journal::Journal, painter::Painter, terminal::Terminal,
+};
+use crate::{
+    dashboard::{Effect, Event, Keymap, Start, State, update},
+    domain::Interest,
+    platform::{Now, Platform},
+    ui::{self, theme::Theme},
+};
+
+/// At most so often a frame is painted.
+const FRAME: Duration = Duration::from_millis(50);
+/// How often ages are looked at while something moves, and while nothing does.
+const LIVELY: Duration = Duration::from_secs(1);
+const CALM: Duration = Duration::from_secs(20);
+/// How many events may wait.
+const WAITING: usize = 256;
+
+/// What the dashboard needs.
+pub struct Setup {
+    /// The platform.
+    pub platform: Arc<dyn Platform>,
+    /// The clock.
+    pub now: Now,
+    /// The key table.
+    pub keymap: Keymap,
+    /// How it looks.
+    pub theme: Theme,
+    /// Where operations are written down.
+    pub journal: Journal,
+    /// Whether this is the demo.
+    pub demo: bool,
+    /// Whether every operation is refused.
+    pub read_only: bool,
+}
+
+/// Why the loop goes round once more, or ends.
+enum Turn {
+    Event(Event),
+    Quit,
+    Suspend,
+    Paint,
+}
+
+/// Runs the dashboard until the operator leaves, or the terminal is gone.
+///
+/// # Errors
+/// Where the terminal cannot be set up.
+pub async fn dashboard(setup: Setup) -> io::Result<()> {
+    let mut terminal = Terminal::enter()?;
+    let size = terminal::size()?;
+    let mut state = State::new(Start {
+        target: setup.platform.target(),
+        demo: setup.demo,
+        read_only: setup.read_only,
+        keymap: setup.keymap,
+        size,
+        now: (setup.now)(),
+    });
+    let mut painter = Painter::new(size);
+    // The first frame comes before anything is asked of anybody.
+    painter.paint(|area, buffer| ui::draw(&state, &setup.theme, area, buffer));
+
+    let (events, mut incoming) = mpsc::channel(WAITING);
+    let (interest, interested) = watch::channel(Interest::default());
+    let watching = watch_platform(setup.platform.clone(), interested, events.clone());
+    let executor =
+        Executor::new(setup.platform, events, setup.journal, setup.now.clone(), interest);
+    let mut input = Input::start();
+    let mut hangups = signal(SignalKind::hangup())?;
+    let mut ends = signal(SignalKind::terminate())?;
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut stops = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?;
+
+    let mut dirty = false;
+    let mut next_frame = now();
+    let mut next_tick = now() + LIVELY;
+    'running: loop {
+        let turn = tokio::select! {
+            biased;
+            _ = hangups.recv() => Turn::Quit,
+            _ = ends.recv() => Turn::Quit,
+            _ = interrupts.recv() => Turn::Quit,
+            _ = stops.recv() => Turn::Suspend,
+            event = input.next() => event.map_or(Turn::Quit, Turn::Event),
+            event = incoming.recv() => event.map_or(Turn::Quit, Turn::Event),
+            () = painter.idle(), if dirty && painter.busy() => Turn::Paint,
+            () = sleep_until(next_frame), if dirty && !painter.busy() => Turn::Paint,
+            () = sleep_until(next_tick) => Turn::Event(Event::Tick),
+        };
+        let mut events = Vec::new();
+        match turn {
+            Turn::Quit => break,
+            Turn::Suspend => suspend(&mut terminal, &mut painter, &mut dirty)?,
+            Turn::Event(event) => events.push(event),
+            Turn::Paint => {}
+        }
+        // What is ready is taken at once, keys first, so that one frame shows it all.
+        while events.len() < WAITING {
+            match input.ready().or_else(|| incoming.try_recv().ok()) {
+                Some(event) => events.push(event),
+                None => break,
+            }
+        }
+        for event in events {
+            if let Event::Resize(columns, rows) = event {
+                painter.resize((columns, rows));
+            }
+            dirty = true;
+            for effect in update(&mut state, event, (setup.now)()) {
+                match effect {
+                    Effect::Quit => break 'running,
+                    Effect::Suspend => suspend(&mut terminal, &mut painter, &mut dirty)?,
+                    Effect::Copy(text) => painter.copy(&text),
+                    effect => executor.carry_out(effect),
+                }
+            }
+        }
+        if now() >= next_tick {
+            next_tick = now() + if lively(&state) { LIVELY } else { CALM };
+        } else if lively(&state) {
+            next_tick = next_tick.min(now() + LIVELY);
+        }
+        if dirty && now() >= next_frame && !painter.busy() {
+            painter.paint(|area, buffer| ui::draw(&state, &setup.theme, area, buffer));
+            update(&mut state, Event::Painted, (setup.now)());
+            dirty = false;
+            next_frame = now() + FRAME;
+            // What a plan may answer changes a moment after it was seen.
+            if !state.layers.is_empty() {
+                next_tick = next_tick.min(now() + Duration::from_millis(300));
+            }
+        }
+    }
+    watching.abort();
+    painter.finish().await;
+    drop(terminal);
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "tokio's clock, which tests can pause")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Whether something on screen moves by itself.
+fn lively(state: &State) -> bool {
+    !state.running.is_empty()
+        || state.connection.trouble.is_some()
+        || state.app().is_some_and(|app| app.rollout.is_some())
+}
+
+fn suspend(terminal: &mut Terminal, painter: &mut Painter, dirty: &mut bool) -> io::Result<()> {
+    terminal.leave();
+    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)?;
+    *terminal = Terminal::enter()?;
+    painter.resize(terminal::size()?);
+    *dirty = true;
+    Ok(())
+}
+
+/// Watches in a task of its own; its reports become events.
+fn watch_platform(
+    platform: Arc<dyn Platform>,
+    interest: watch::Receiver<Interest>,
+    events: mpsc::Sender<Event>,
+) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        let (reports, mut reported) = mpsc::channel(16);
+        let capable = async {
+            if let Ok(capabilities) = platform.capabilities().await {
+                let _ = events.send(Event::Capabilities(capabilities)).await;
+            }
+        };
+        let passing = async {
+            while let Some(report) = reported.recv().await {
+                if events.send(Event::Report(report)).await.is_err() {
+                    break;
+                }
+            }
+        };
+        tokio::join!(platform.watch(interest, reports), capable, passing);
+    })
+}

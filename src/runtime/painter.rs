@@ -1,0 +1,118 @@
+//! Painting: only cells that changed, in one write, on a thread of its own so that a slow terminal never holds the
+//! loop up.
+
+use std::{
+    io::{self, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+use crossterm::{clipboard::CopyToClipboard, queue, terminal};
+use ratatui::{
+    backend::{Backend, CrosstermBackend},
+    buffer::Buffer,
+    layout::Rect,
+};
+use tokio::sync::Notify;
+
+/// The largest terminal that is drawn, in cells, so that a mad size cannot take all memory.
+const LARGEST: u32 = 400_000;
+
+pub(super) struct Painter {
+    shown: Buffer,
+    next: Buffer,
+    /// Nothing is known of what the terminal shows.
+    blank: bool,
+    writer: mpsc::Sender<Vec<u8>>,
+    busy: Arc<AtomicBool>,
+    done: Arc<Notify>,
+    extra: Vec<u8>,
+}
+
+fn area(size: (u16, u16)) -> Rect {
+    let rows = (LARGEST / u32::from(size.0.max(1))).min(u32::from(size.1)) as u16;
+    Rect::new(0, 0, size.0, rows)
+}
+
+impl Painter {
+    pub(super) fn new(size: (u16, u16)) -> Self {
+        let (writer, frames) = mpsc::channel::<Vec<u8>>();
+        let (busy, done) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+        let (is_busy, is_done) = (busy.clone(), done.clone());
+        std::thread::spawn(move || {
+            while let Ok(frame) = frames.recv() {
+                let mut out = io::stdout().lock();
+                // A terminal that is gone is noticed elsewhere.
+                let _ = out.write_all(&frame).and_then(|()| out.flush());
+                is_busy.store(false, Ordering::Release);
+                is_done.notify_one();
+            }
+        });
+        Self {
+            shown: Buffer::empty(area(size)),
+            next: Buffer::empty(area(size)),
+            blank: true,
+            writer,
+            busy,
+            done,
+            extra: Vec::new(),
+        }
+    }
+
+    /// Whether a frame is still being written.
+    pub(super) fn busy(&self) -> bool {
+        self.busy.load(Ordering::Acquire)
+    }
+
+    /// Waits until the last frame has been written.
+    pub(super) async fn idle(&self) {
+        while self.busy() {
+            self.done.notified().await;
+        }
+    }
+
+    /// The terminal has another size, or shows something else: everything is painted anew.
+    pub(super) fn resize(&mut self, size: (u16, u16)) {
+        self.shown = Buffer::empty(area(size));
+        self.next = Buffer::empty(area(size));
+        self.blank = true;
+    }
+
+    /// Puts text on the operator's clipboard with the next frame.
+    pub(super) fn copy(&mut self, text: &str) {
+        // Writing to memory cannot fail.
+        let _ = queue!(self.extra, CopyToClipboard::to_clipboard_from(text));
+    }
+
+    /// Draws a frame and sends what differs from the last one; nothing at all where nothing does.
+    pub(super) fn paint(&mut self, draw: impl FnOnce(Rect, &mut Buffer)) {
+        self.next.reset();
+        draw(self.next.area, &mut self.next);
+        let mut bytes = std::mem::take(&mut self.extra);
+        let updates = self.shown.diff(&self.next);
+        if !updates.is_empty() || self.blank {
+            // Writing to memory cannot fail.
+            let _ = queue!(bytes, terminal::BeginSynchronizedUpdate);
+            if self.blank {
+                let _ = queue!(bytes, terminal::Clear(terminal::ClearType::All));
+            }
+            let _ = CrosstermBackend::new(&mut bytes).draw(updates.into_iter());
+            let _ = queue!(bytes, terminal::EndSynchronizedUpdate);
+        }
+        self.blank = false;
+        std::mem::swap(&mut self.shown, &mut self.next);
+        if !bytes.is_empty() {
+            self.busy.store(true, Ordering::Release);
+            let _ = self.writer.send(bytes);
+        }
+    }
+
+    /// Lets the last frame out before the terminal is given back, unless the terminal does not take it.
+    pub(super) async fn finish(&self) {
+        let _ = tokio::time::timeout(Duration::from_millis(300), self.idle()).await;
+    }
+}

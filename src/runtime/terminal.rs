@@ -1,0 +1,84 @@
+//! The terminal as a guard: whatever happens, it is left as it was found.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    panic,
+    sync::{
+        Once,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, ThreadId},
+};
+
+use crossterm::{
+    cursor, event, execute,
+    terminal::{self, EnterAlternateScreen, LeaveAlternateScreen},
+};
+
+/// Whether the terminal is ours at the moment.
+static OURS: AtomicBool = AtomicBool::new(false);
+static HOOK: Once = Once::new();
+
+/// The terminal in raw mode, on its alternate screen.
+#[derive(Debug)]
+pub(super) struct Terminal(());
+
+impl Terminal {
+    pub(super) fn enter() -> io::Result<Self> {
+        if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+            return Err(io::Error::other(
+                "the dashboard needs a terminal for input and output; `revdeck apps` and the other commands do not",
+            ));
+        }
+        hook(thread::current().id());
+        terminal::enable_raw_mode()?;
+        OURS.store(true, Ordering::SeqCst);
+        // From here on dropping it puts everything back.
+        let terminal = Self(());
+        execute!(io::stdout(), EnterAlternateScreen, event::EnableBracketedPaste, cursor::Hide)?;
+        Ok(terminal)
+    }
+
+    /// Gives the terminal back; entering again takes it anew.
+    pub(super) fn leave(&mut self) {
+        restore();
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn restore() {
+    if OURS.swap(false, Ordering::SeqCst) {
+        // A terminal that is gone cannot be put right.
+        let mut out = io::stdout();
+        let _ = execute!(out, event::DisableBracketedPaste, cursor::Show, LeaveAlternateScreen);
+        let _ = terminal::disable_raw_mode();
+        let _ = out.flush();
+    }
+}
+
+/// A panic of the loop must be readable; one of a task becomes a log line, since the dashboard goes on.
+fn hook(main: ThreadId) {
+    HOOK.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if thread::current().id() == main {
+                restore();
+                usual(info);
+            } else if OURS.load(Ordering::SeqCst) {
+                tracing::error!(%info, "a task panicked");
+            } else {
+                usual(info);
+            }
+        }));
+    });
+}
+
+/// Columns and rows.
+pub(super) fn size() -> io::Result<(u16, u16)> {
+    terminal::size()
+}

@@ -1,0 +1,34 @@
+//! What happened, in a log file that rolls: never on the screen, never with secrets.
+
+use std::path::Path;
+
+use tracing_appender::{
+    non_blocking::WorkerGuard,
+    rolling::{RollingFileAppender, Rotation},
+};
+use tracing_subscriber::EnvFilter;
+
+/// How many days of logs are kept.
+const KEPT: usize = 5;
+
+/// Starts logging into this directory. The guard writes what is left when it is dropped; `None` where logging is not
+/// possible, which is no reason not to start.
+pub fn start(directory: &Path) -> Option<WorkerGuard> {
+    let appender = RollingFileAppender::builder()
+        .rotation(Rotation::DAILY)
+        .filename_prefix("revdeck")
+        .filename_suffix("log")
+        .max_log_files(KEPT)
+        .build(directory)
+        .ok()?;
+    let (writer, guard) = tracing_appender::non_blocking(appender);
+    let filter =
+        EnvFilter::try_from_env("REVDECK_LOG").unwrap_or_else(|_| EnvFilter::new("revdeck=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(false)
+        .try_init()
+        .ok()?;
+    Some(guard)
+}

@@ -1,0 +1,77 @@
+//! Drawing: the state in, cells out. Nothing here changes anything.
+
+pub mod glyphs;
+mod screens;
+mod text;
+pub mod theme;
+mod widgets;
+
+use ratatui::{
+    buffer::Buffer,
+    layout::{Constraint, Layout, Rect},
+};
+
+use self::theme::Theme;
+use crate::dashboard::{State, dialog::Layer};
+
+/// The smallest terminal in which anything useful fits.
+const SMALLEST: (u16, u16) = (40, 10);
+
+/// Draws one frame.
+///
+/// ```text
+/// header      where am I, is it live
+/// counts      how much is wrong, filter
+/// apps        what is wrong, first row selected
+/// revisions │ rollout
+/// news        what happened last, or how an operation ended
+/// keys        which key puts it right
+/// ```
+pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        screens::tiny(state, theme, area, buffer);
+        return;
+    }
+    let apps = apps_height(state, area.height);
+    let events = if area.height >= 36 { (area.height - 30).clamp(4, 10) } else { 1 };
+    let [header, counts, apps, below, events, keys] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(1),
+        Constraint::Length(apps),
+        Constraint::Min(3),
+        Constraint::Length(events),
+        Constraint::Length(1),
+    ])
+    .areas(area);
+    screens::header::draw(state, theme, header, buffer);
+    screens::apps::draw_counts(state, theme, counts, buffer);
+    screens::apps::draw(state, theme, apps, buffer);
+    let rollout_share = if area.width >= 120 { 55 } else { 52 };
+    let [revisions, rollout] =
+        Layout::horizontal([Constraint::Fill(1), Constraint::Percentage(rollout_share)])
+            .areas(below);
+    screens::revisions::draw(state, theme, revisions, buffer);
+    screens::rollout::draw(state, theme, rollout, buffer);
+    screens::news::draw(state, theme, events, buffer);
+    screens::keys::draw(state, theme, keys, buffer);
+    for layer in &state.layers {
+        match layer {
+            Layer::Plan(dialog) => screens::plan::draw(state, dialog, theme, area, buffer),
+            Layer::Help { scroll } => screens::help::draw(state, *scroll, theme, area, buffer),
+            Layer::Palette { text, at } => {
+                screens::help::palette(state, text, *at, theme, area, buffer)
+            }
+            Layer::Events(page) => screens::pages::events(state, page, theme, area, buffer),
+            Layer::Logs(page) => screens::pages::logs(state, page, theme, area, buffer),
+            Layer::Diff(dialog) => screens::pages::diff(state, dialog, theme, area, buffer),
+            Layer::Deploy(dialog) => screens::deploy::draw(dialog, theme, area, buffer),
+            Layer::Targets { at } => screens::deploy::targets(state, *at, theme, area, buffer),
+        }
+    }
+}
+
+/// As many rows as there are apps, up to two fifths of the screen.
+fn apps_height(state: &State, height: u16) -> u16 {
+    let rows = u16::try_from(state.listed.len()).unwrap_or(u16::MAX).max(3);
+    rows.min(height * 2 / 5).max(3)
+}

@@ -1,0 +1,212 @@
+//! All apps, what needs somebody first.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    text::{Line, Span},
+};
+use unicode_width::UnicodeWidthStr;
+
+use super::super::{
+    text::{age, cut, fit, piece, put, right},
+    theme::{Role, Theme},
+    widgets::bar,
+};
+use crate::{
+    dashboard::{Command, Panel, Sort, State},
+    domain::{App, Condition, Count, Rollout},
+};
+
+/// `APPS 14   1 STUCK  2 rolling` and the filter.
+pub(crate) fn draw_counts(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let width = usize::from(area.width);
+    let role = if state.panel == Panel::Apps { Role::Title } else { Role::Dim };
+    let mut line =
+        Line::from(vec![piece(format!(" APPS {}", state.apps.len()), theme.style(role))]);
+    let kinds = [
+        (Condition::Stuck, "STUCK", Role::Bad),
+        (Condition::Rolling, "rolling", Role::New),
+        (Condition::Cancelling, "cancelling", Role::Warn),
+        (Condition::Paused, "paused", Role::Warn),
+        (Condition::Down, "DOWN", Role::Bad),
+        (Condition::Degraded, "degraded", Role::Warn),
+    ];
+    for (condition, word, role) in kinds {
+        let count = state.apps.values().filter(|app| app.condition() == condition).count();
+        if count > 0 {
+            line.push_span(piece(format!("  {count} {word}"), theme.style(role)));
+        }
+    }
+    let hint = |command| state.keymap.hint(command);
+    let sort = match state.sort {
+        Sort::Need => "",
+        Sort::Name => "by name  ",
+        Sort::Scope => "by scope  ",
+    };
+    let only = if state.only_active { "only active" } else { "all" };
+    let filter = match (state.filtering, state.filter.is_empty()) {
+        (true, _) => format!("filter: {}▏", state.filter),
+        (false, false) => format!("filter: {}", state.filter),
+        (false, true) => format!("{} filter", hint(Command::Filter)),
+    };
+    let shown = format!("{sort}{}: {only}  {filter} ", hint(Command::OnlyActive));
+    let used = line.width();
+    let shown = cut(&shown, width.saturating_sub(used + 2));
+    line.push_span(" ".repeat(width.saturating_sub(used + shown.width())));
+    let role = if state.filtering || !state.filter.is_empty() || state.only_active {
+        Role::Key
+    } else {
+        Role::Dim
+    };
+    line.push_span(piece(shown, theme.style(role)));
+    put(buffer, area, 0, &line);
+}
+
+pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    if state.listed.is_empty() {
+        let text = empty(state);
+        put(buffer, area, 0, &Line::styled(format!("   {text}"), theme.style(Role::Dim)));
+        return;
+    }
+    let height = usize::from(area.height);
+    let selected = state.selected_at().unwrap_or(0);
+    // The selected row is kept inside, with what comes after it in sight.
+    let first = if selected < height { 0 } else { selected + 1 - height };
+    let rows = state.listed.iter().skip(first).take(height).enumerate();
+    for (row, id) in rows {
+        let Some(app) = state.apps.get(id) else { continue };
+        let is_selected = first + row == selected;
+        let line = row_line(state, theme, app, is_selected, usize::from(area.width));
+        put(buffer, area, row as u16, &line);
+        if is_selected {
+            let place = Rect { y: area.y + row as u16, height: 1, ..area };
+            buffer.set_style(place, theme.selected());
+        }
+    }
+    if state.listed.len() > height {
+        let more = format!(
+            " {}-{} of {} ",
+            first + 1,
+            (first + height).min(state.listed.len()),
+            state.listed.len()
+        );
+        let width = more.width() as u16;
+        if area.width > width + 40 {
+            let place = area.x + area.width - width;
+            buffer.set_string(place, area.y + area.height - 1, more, theme.style(Role::Dim));
+        }
+    }
+}
+
+fn empty(state: &State) -> String {
+    if let (Some((trouble, _)), None) = (&state.connection.trouble, state.connection.read_at) {
+        return trouble.to_string();
+    }
+    if state.connection.read_at.is_none() {
+        return format!("reading the apps of {} …", state.target.place);
+    }
+    if !state.apps.is_empty() {
+        return "no app matches; Esc clears the filter, f shows all".to_owned();
+    }
+    format!("there are no apps here; {} looks elsewhere", state.keymap.hint(Command::Targets))
+}
+
+fn row_line(
+    state: &State,
+    theme: &Theme,
+    app: &App,
+    selected: bool,
+    width: usize,
+) -> Line<'static> {
+    let live = state.live();
+    let dim = |role: Role| theme.style(if live { role } else { Role::Dim });
+    let wide = width >= 110;
+    let (name_width, scope_width) = if wide { (28, 20) } else { (15, 6) };
+    let scope =
+        if wide { app.scope.as_str() } else { app.scope.rsplit('/').next().unwrap_or_default() };
+    let mark = if selected { theme.glyphs.select } else { ' ' };
+    let mut line = Line::default();
+    line.push_span(piece(mark.to_string(), theme.style(Role::Key)));
+    line.push_span(piece(fit(&app.name, name_width), dim(Role::Text)));
+    line.push_span(" ");
+    line.push_span(piece(fit(scope, scope_width), dim(Role::Dim)));
+    line.push_span(" ");
+    let (word, role) = state_word(state, app);
+    line.push_span(piece(fit(&word, 11), dim(role)));
+    line.push_span(" ");
+    line.push_span(piece(fit(&revision(theme, app), 9), dim(Role::Text)));
+    line.push_span(" ");
+    let left = width.saturating_sub(line.width() + 1);
+    match &app.rollout {
+        Some(rollout) => line.spans.extend(bars(theme, rollout, left, live)),
+        None => {
+            let updated = format!("changed {} ago", age(app.updated_at, state.now, false));
+            let shown = count(app.instances);
+            let room = left.saturating_sub(shown.width() + 1);
+            let updated = if wide { cut(&updated, room) } else { String::new() };
+            line.push_span(piece(fit(&updated, room), theme.style(Role::Dim)));
+            line.push_span(piece(right(&shown, left.saturating_sub(room)), dim(Role::Text)));
+        }
+    }
+    line
+}
+
+fn count(count: Count) -> String {
+    match count.running {
+        Some(running) => format!("{running}/{}", count.desired),
+        None => format!("?/{}", count.desired),
+    }
+}
+
+fn state_word(state: &State, app: &App) -> (String, Role) {
+    let rollout = app.rollout.as_ref();
+    match app.condition() {
+        Condition::Stuck => {
+            let since = rollout.and_then(|rollout| rollout.stuck.as_ref()).map(|stuck| stuck.since);
+            (format!("STUCK {}", age(since, state.now, false)), Role::Bad)
+        }
+        Condition::Rolling => ("rolling".to_owned(), Role::New),
+        Condition::Cancelling => ("cancelling".to_owned(), Role::Warn),
+        Condition::Paused => match rollout.and_then(|rollout| rollout.step) {
+            Some(step) => (format!("PAUSED {}/{}", step.current, step.total), Role::Warn),
+            None => ("PAUSED".to_owned(), Role::Warn),
+        },
+        Condition::Down => ("DOWN".to_owned(), Role::Bad),
+        Condition::Degraded => ("degraded".to_owned(), Role::Warn),
+        Condition::Unknown => ("unknown".to_owned(), Role::Dim),
+        Condition::Ok => ("ok".to_owned(), Role::Good),
+        Condition::Stopped => ("stopped".to_owned(), Role::Dim),
+    }
+}
+
+fn revision(theme: &Theme, app: &App) -> String {
+    let label = |of: Option<&crate::domain::RevisionRef>| {
+        of.map_or("-".to_owned(), |of| of.shown().to_owned())
+    };
+    match &app.rollout {
+        Some(rollout) => {
+            let (from, to) = (label(rollout.from.as_ref()), label(rollout.to.as_ref()));
+            format!("{from}{}{to}", theme.glyphs.arrow)
+        }
+        None => match &app.deployed {
+            Some(deployed) => format!("rev {}", deployed.shown()),
+            None => "-".to_owned(),
+        },
+    }
+}
+
+fn bars(theme: &Theme, rollout: &Rollout, width: usize, live: bool) -> Vec<Span<'static>> {
+    let texts = [count(rollout.old.count()), count(rollout.new.count())];
+    let digits = texts.iter().map(|text| text.width()).max().unwrap_or(0).max(5);
+    let room = width.saturating_sub(2 * (digits + 6)) / 2;
+    let bar_width = room.clamp(3, 24);
+    let mut spans = Vec::new();
+    let sides = [("old ", &rollout.old, Role::Old), ("new ", &rollout.new, Role::New)];
+    for ((word, side, role), text) in sides.into_iter().zip(texts) {
+        let role = if live { role } else { Role::Dim };
+        spans.push(piece(word, theme.style(Role::Dim)));
+        spans.extend(bar(theme, side, role, rollout.wanted, bar_width));
+        spans.push(piece(format!(" {} ", fit(&text, digits)), theme.style(role)));
+    }
+    spans
+}

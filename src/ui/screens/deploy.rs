@@ -1,0 +1,77 @@
+//! Small forms: what to deploy, and where to look.
+
+use ratatui::{buffer::Buffer, layout::Rect, text::Line};
+
+use super::super::{
+    text::{cut, fit, piece, put},
+    theme::{Role, Theme},
+    widgets::popup,
+};
+use crate::{
+    dashboard::{
+        State,
+        dialog::{DeployDialog, FIELDS},
+        update::dialogs::SCOPES,
+    },
+    domain::Scope,
+};
+
+pub(crate) fn draw(dialog: &DeployDialog, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let title = format!("DEPLOY to {}", dialog.name);
+    let inside =
+        popup(theme, area, (area.width.saturating_sub(4).min(90), 12), &title, Role::Warn, buffer);
+    let width = usize::from(inside.width);
+    for (row, ((name, _), value)) in FIELDS.iter().zip(&dialog.values).enumerate() {
+        let here = dialog.at == row;
+        let mark = if here { theme.glyphs.select } else { ' ' };
+        let cursor = if here { "▏" } else { "" };
+        let line = Line::from(vec![
+            piece(mark.to_string(), theme.style(Role::Key)),
+            piece(fit(name, 15), theme.style(if here { Role::Title } else { Role::Dim })),
+            piece(
+                format!("{}{cursor}", cut(value, width.saturating_sub(18))),
+                theme.style(Role::Text),
+            ),
+        ]);
+        put(buffer, inside, row as u16, &line);
+    }
+    put(buffer, inside, 6, &Line::styled(cut(FIELDS[dialog.at].1, width), theme.style(Role::Dim)));
+    if let Some(wrong) = &dialog.wrong {
+        put(buffer, inside, 7, &Line::styled(cut(wrong, width), theme.style(Role::Bad)));
+    }
+    let keys = "[Esc leave]  Enter shows the plan  Tab next field  C-u clears it";
+    put(buffer, inside, 9, &Line::styled(cut(keys, width), theme.style(Role::Key)));
+}
+
+pub(crate) fn targets(state: &State, at: usize, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let inside = popup(
+        theme,
+        area,
+        (area.width.saturating_sub(4).min(70), 9),
+        "WHERE TO LOOK",
+        Role::Title,
+        buffer,
+    );
+    for (row, scope) in SCOPES.iter().enumerate() {
+        let text = match scope {
+            Scope::Home => format!("where the login points: {}", state.target.place),
+            Scope::Organization => "the whole organization".to_owned(),
+            Scope::Everything => "everything that this login can see".to_owned(),
+        };
+        let mark = if row == at { theme.glyphs.select } else { ' ' };
+        let role = if row == at { Role::Title } else { Role::Text };
+        let line = Line::from(vec![
+            piece(mark.to_string(), theme.style(Role::Key)),
+            piece(text, theme.style(role)),
+        ]);
+        put(buffer, inside, row as u16, &line);
+    }
+    let api = format!("{}  as {}", state.target.api, state.target.user);
+    put(
+        buffer,
+        inside,
+        4,
+        &Line::styled(cut(&api, usize::from(inside.width)), theme.style(Role::Dim)),
+    );
+    put(buffer, inside, 6, &Line::styled("[Esc leave]  Enter looks there", theme.style(Role::Key)));
+}

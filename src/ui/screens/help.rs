@@ -1,0 +1,92 @@
+//! The key table, and the palette over it.
+
+use ratatui::{buffer::Buffer, layout::Rect, text::Line};
+
+use super::super::{
+    text::{cut, fit, piece, put},
+    theme::{Role, Theme},
+    widgets::popup,
+};
+use crate::dashboard::{State, guard, keymap::COMMANDS, update::dialogs::found};
+
+pub(crate) fn draw(state: &State, scroll: usize, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let mut rows = Vec::new();
+    for table in ["deck", "plan"] {
+        let title = if table == "deck" { "on the deck" } else { "in a plan" };
+        rows.push(Line::styled(title, theme.style(Role::Title)));
+        for (command, _, name, text) in COMMANDS.iter().filter(|one| one.1 == table) {
+            let keys: Vec<_> =
+                state.keymap.keys(*command).iter().map(ToString::to_string).collect();
+            let reason = if table == "deck" { guard::can(state, *command).err() } else { None };
+            let role = if reason.is_some() { Role::Dim } else { Role::Key };
+            let text = match reason {
+                Some(reason) => format!("{text} (not now: {reason})"),
+                None => (*text).to_owned(),
+            };
+            rows.push(Line::from(vec![
+                piece(fit(&keys.join(" "), 18), theme.style(role)),
+                piece(fit(name, 21), theme.style(Role::Dim)),
+                piece(text, theme.style(if role == Role::Dim { Role::Dim } else { Role::Text })),
+            ]));
+        }
+        rows.push(Line::default());
+    }
+    let glyphs = &theme.glyphs;
+    rows.push(Line::from(format!(
+        "{} running  {} starting  {} crashed  {} down  {} not ready",
+        glyphs.running, glyphs.starting, glyphs.crashed, glyphs.down, glyphs.half
+    )));
+    let width = area.width.saturating_sub(4).min(110);
+    let height = (rows.len() as u16 + 2).min(area.height.saturating_sub(2));
+    let inside = popup(
+        theme,
+        area,
+        (width, height),
+        "KEYS   (Esc closes, keybindings.toml changes them)",
+        Role::Title,
+        buffer,
+    );
+    let most = rows.len().saturating_sub(usize::from(inside.height));
+    for (row, line) in
+        rows.iter().skip(scroll.min(most)).take(usize::from(inside.height)).enumerate()
+    {
+        put(buffer, inside, row as u16, line);
+    }
+}
+
+pub(crate) fn palette(
+    state: &State,
+    text: &str,
+    at: usize,
+    theme: &Theme,
+    area: Rect,
+    buffer: &mut Buffer,
+) {
+    let rows = found(text);
+    let height = (rows.len() as u16 + 3).clamp(4, area.height.saturating_sub(4));
+    let inside = popup(
+        theme,
+        area,
+        (area.width.saturating_sub(8).min(90), height),
+        "COMMANDS",
+        Role::Title,
+        buffer,
+    );
+    put(buffer, inside, 0, &Line::styled(format!(": {text}▏"), theme.style(Role::Key)));
+    let room = usize::from(inside.height.saturating_sub(1));
+    let first = if at < room { 0 } else { at + 1 - room };
+    for (row, (command, name, what)) in rows.iter().skip(first).take(room).enumerate() {
+        let selected = first + row == at;
+        let reason = guard::can(state, *command).err();
+        let mark = if selected { theme.glyphs.select } else { ' ' };
+        let role = if reason.is_some() { Role::Dim } else { Role::Text };
+        let what = reason.map_or_else(|| (*what).to_owned(), |reason| format!("not now: {reason}"));
+        let line = Line::from(vec![
+            piece(mark.to_string(), theme.style(Role::Key)),
+            piece(fit(&state.keymap.hint(*command), 8), theme.style(Role::Key)),
+            piece(fit(name, 21), theme.style(role)),
+            piece(cut(&what, usize::from(inside.width).saturating_sub(30)), theme.style(role)),
+        ]);
+        put(buffer, inside, row as u16 + 1, &line);
+    }
+}

@@ -1,0 +1,64 @@
+//! The last line: the keys that work here and now.
+
+use ratatui::{buffer::Buffer, layout::Rect, text::Line};
+use unicode_width::UnicodeWidthStr;
+
+use super::super::{
+    text::{piece, put},
+    theme::{Role, Theme},
+};
+use crate::{
+    dashboard::{Command, Panel, State, guard},
+    domain::last_good,
+};
+
+pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let mut line = Line::from(" ");
+    let width = usize::from(area.width);
+    for (command, text) in wanted(state) {
+        let key = state.keymap.hint(command);
+        let works = guard::can(state, command).is_ok();
+        let length = key.width() + text.width() + 3;
+        if line.width() + length > width {
+            continue;
+        }
+        let (key_role, text_role) =
+            if works { (Role::Key, Role::Text) } else { (Role::Dim, Role::Dim) };
+        line.push_span(piece(key, theme.style(key_role)));
+        line.push_span(piece(format!(" {text}  "), theme.style(text_role)));
+    }
+    put(buffer, area, 0, &line);
+}
+
+/// What fits, in the order of what is needed now.
+fn wanted(state: &State) -> Vec<(Command, String)> {
+    let rolling = state.app().is_some_and(|app| app.rollout.is_some());
+    let good = state.history().and_then(|history| last_good(&history.revisions, rolling));
+    let back = good
+        .map_or_else(|| "roll back".to_owned(), |(one, _)| format!("back to rev {}", one.label));
+    let text = |command: Command, text: &str| (command, text.to_owned());
+    let mut keys = vec![(Command::RollBackLastGood, back)];
+    if rolling {
+        keys.push(text(Command::Cancel, "cancel"));
+        keys.push(text(Command::Continue, "continue"));
+    }
+    if state.panel == Panel::Revisions {
+        if let Some(one) = state.selected_revision() {
+            keys.push((Command::RollBackSelected, format!("to rev {}", one.label)));
+        }
+    }
+    keys.extend([
+        text(Command::Help, "help"),
+        text(Command::Diff, "diff"),
+        text(Command::Logs, "logs"),
+        text(Command::NextPanel, "panel"),
+        text(Command::Deploy, "deploy"),
+        text(Command::Events, "events"),
+        text(Command::Restart, "restart"),
+        text(Command::Filter, "filter"),
+        text(Command::OnlyActive, "active"),
+        text(Command::Targets, "where"),
+        text(Command::Quit, "quit"),
+    ]);
+    keys
+}

@@ -1,0 +1,109 @@
+//! The revisions of the selected app.
+
+use ratatui::{buffer::Buffer, layout::Rect, text::Line};
+
+use super::super::{
+    text::{age, cut, fit, piece, put},
+    theme::{Role, Theme},
+};
+use crate::{
+    dashboard::{Panel, State},
+    domain::{Deployable, Proven, Revision, last_good},
+};
+
+pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let width = usize::from(area.width).saturating_sub(1);
+    let rule = theme.style(Role::Rule);
+    let across = theme.glyphs.across.to_string().repeat(usize::from(area.width));
+    buffer.set_string(area.x, area.y, across, rule);
+    let Some(app) = state.app() else { return };
+    let role = if state.panel == Panel::Revisions { Role::Title } else { Role::Dim };
+    let title = cut(&format!(" REVISIONS {} ", app.name), width.saturating_sub(2));
+    buffer.set_string(area.x + 1, area.y, title, theme.style(role));
+    let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
+    let Some(history) = state.history() else {
+        put(buffer, body, 0, &Line::styled("  reading …", theme.style(Role::Dim)));
+        return;
+    };
+    if history.revisions.is_empty() {
+        put(buffer, body, 0, &Line::styled("  there are no revisions", theme.style(Role::Dim)));
+    }
+    let mut rows = usize::from(body.height);
+    if let Some(remark) = &history.remark {
+        rows = rows.saturating_sub(2);
+        for (at, line) in crate::dashboard::plan_view::wrap(remark, width.saturating_sub(2))
+            .iter()
+            .take(2)
+            .enumerate()
+        {
+            let row = (rows + at) as u16;
+            put(buffer, body, row, &Line::styled(format!(" {line}"), theme.style(Role::Warn)));
+        }
+    }
+    let selected = state.selected_revision().map(|one| &one.id);
+    let at = history.revisions.iter().position(|one| Some(&one.id) == selected).unwrap_or(0);
+    let first = if at < rows { 0 } else { at + 1 - rows };
+    let good = last_good(&history.revisions, app.rollout.is_some()).map(|(one, _)| &one.id);
+    for (row, one) in history.revisions.iter().skip(first).take(rows).enumerate() {
+        let is_selected = first + row == at;
+        let line = row_line(state, theme, one, is_selected, good == Some(&one.id), width);
+        put(buffer, body, row as u16, &line);
+        if is_selected && state.panel == Panel::Revisions {
+            buffer.set_style(
+                Rect { y: body.y + row as u16, height: 1, width: width as u16, ..body },
+                theme.selected(),
+            );
+        }
+    }
+}
+
+/// `▌ 8 new  New droplet deployed.   4m hana`
+fn row_line(
+    state: &State,
+    theme: &Theme,
+    one: &Revision,
+    selected: bool,
+    good: bool,
+    width: usize,
+) -> Line<'static> {
+    let mut line = Line::default();
+    let mark = if selected { theme.glyphs.select } else { ' ' };
+    line.push_span(piece(mark.to_string(), theme.style(Role::Key)));
+    line.push_span(piece(format!("{:>4} ", one.label), theme.style(Role::Text)));
+    let rolling = state.app().is_some_and(|app| app.rollout.is_some());
+    let dot = theme.glyphs.mark;
+    let (word, role) = match one {
+        one if one.incoming => ("new".to_owned(), Role::New),
+        one if one.deployed && rolling => (format!("old{dot}"), Role::Old),
+        one if one.deployed => (format!("{dot}now"), Role::Good),
+        Revision { deployable: Deployable::No(_), .. } => ("gone".to_owned(), Role::Dim),
+        _ if good => ("good".to_owned(), Role::Good),
+        one if one.proven == Proven::Unfinished => ("bad?".to_owned(), Role::Warn),
+        _ => (String::new(), Role::Dim),
+    };
+    line.push_span(piece(fit(&word, 5), theme.style(role)));
+    let who = one
+        .by
+        .as_deref()
+        .map(|by| by.split('@').next().unwrap_or(by).to_owned())
+        .unwrap_or_default();
+    let exact = width >= 90;
+    let when = match one.created_at {
+        Some(at) if exact => at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        at => age(at, state.now, false),
+    };
+    let tail = if width >= 34 {
+        format!(" {} {}", fit(&when, if exact { 20 } else { 6 }), fit(&who, 6))
+    } else {
+        format!(" {}", fit(&when, 6))
+    };
+    let room = width.saturating_sub(line.width() + tail.chars().count());
+    let gone = matches!(one.deployable, Deployable::No(_));
+    let mut text = one.description.trim_end_matches('.').to_owned();
+    if let Some(note) = &one.note {
+        text = format!("{note} ({text})");
+    }
+    line.push_span(piece(fit(&text, room), theme.style(if gone { Role::Dim } else { Role::Text })));
+    line.push_span(piece(tail, theme.style(Role::Dim)));
+    line
+}

@@ -1,0 +1,288 @@
+//! The rollout of the selected app: old going, new coming.
+
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    text::{Line, Span},
+};
+
+use super::super::{
+    text::{age, cut, fit, piece},
+    theme::{Role, Theme},
+    widgets::{bar, glyph, levels},
+};
+use crate::{
+    dashboard::{Panel, State, plan_view::wrap},
+    domain::{App, Condition, Phase, Rollout, Side, text::span},
+};
+
+pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let rule = theme.style(Role::Rule);
+    let across = theme.glyphs.across.to_string().repeat(usize::from(area.width));
+    buffer.set_string(area.x, area.y, across, rule);
+    for row in 1..area.height {
+        buffer.set_string(area.x, area.y + row, theme.glyphs.beside.to_string(), rule);
+    }
+    let Some(app) = state.app() else { return };
+    let inside = Rect {
+        x: area.x + 2,
+        y: area.y + 1,
+        width: area.width.saturating_sub(2),
+        height: area.height.saturating_sub(1),
+    };
+    let width = usize::from(inside.width);
+    let role = if state.panel == Panel::Rollout { Role::Title } else { Role::Dim };
+    let (title, lines) = match &app.rollout {
+        Some(rollout) => {
+            (heading(rollout, theme), rolling(state, theme, app, rollout, width, inside.height))
+        }
+        None => (" ROLLOUT none ".to_owned(), resting(state, theme, app, width)),
+    };
+    buffer.set_string(area.x + 1, area.y, cut(&title, width), theme.style(role));
+    let most = lines.len().saturating_sub(usize::from(inside.height));
+    let skipped = usize::from(state.scrolled).min(most);
+    for (row, line) in lines.iter().skip(skipped).take(usize::from(inside.height)).enumerate() {
+        buffer.set_line(inside.x, inside.y + row as u16, line, inside.width);
+    }
+    if !state.live() {
+        buffer.set_style(inside, theme.style(Role::Dim));
+    }
+}
+
+fn heading(rollout: &Rollout, theme: &Theme) -> String {
+    let dot = theme.glyphs.dot;
+    let mut title = format!(" ROLLOUT {}", rollout.strategy);
+    if let Some(most) = rollout.max_in_flight {
+        title += &format!("{dot}{most} at a time");
+    }
+    if let Some(step) = rollout.step {
+        title += &format!("{dot}step {}/{}", step.current, step.total);
+    }
+    title + " "
+}
+
+fn rolling(
+    state: &State,
+    theme: &Theme,
+    app: &App,
+    rollout: &Rollout,
+    width: usize,
+    height: u16,
+) -> Vec<Line<'static>> {
+    let mut lines = vec![
+        side_line(
+            theme,
+            "old",
+            rollout.from.as_ref(),
+            &rollout.old,
+            Role::Old,
+            rollout.wanted,
+            width,
+        ),
+        side_line(
+            theme,
+            "new",
+            rollout.to.as_ref(),
+            &rollout.new,
+            Role::New,
+            rollout.wanted,
+            width,
+        ),
+    ];
+    lines.extend(verdict(state, theme, rollout, width));
+    let tall = height >= 14;
+    let tallies = tallies(theme, &rollout.new);
+    if !tallies.spans.is_empty() {
+        lines.push(tallies);
+    }
+    if tall {
+        lines.push(Line::default());
+    }
+    // A glyph an instance where rows are few, glyph and age where they are not.
+    lines.extend(grid(state, theme, "old", &rollout.old, Role::Old, width, tall));
+    lines.extend(grid(state, theme, "new", &rollout.new, Role::New, width, tall));
+    if tall {
+        lines.push(Line::default());
+    }
+    lines.extend(trend(state, theme, rollout, width));
+    if let Some(note) = &rollout.note {
+        lines.push(Line::styled(cut(&format!("why: {note}"), width), theme.style(Role::Text)));
+    }
+    let begun =
+        format!("began {} ago, {}", age(rollout.started_at, state.now, false), rollout.reason);
+    lines.push(Line::styled(cut(&begun, width), theme.style(Role::Dim)));
+    let _ = app;
+    lines
+}
+
+/// `old rev 7  ████████████░░░ 4 of 5`
+fn side_line(
+    theme: &Theme,
+    word: &str,
+    revision: Option<&crate::domain::RevisionRef>,
+    side: &Side,
+    role: Role,
+    wanted: u32,
+    width: usize,
+) -> Line<'static> {
+    let count = side.count();
+    let running = count.running.map_or_else(|| "?".to_owned(), |running| running.to_string());
+    let head = format!("{word} rev {} ", revision.map_or("-", |of| of.shown()));
+    let tail = format!(" {running} of {} run", count.desired);
+    let head = fit(&head, head.chars().count().max(11));
+    let room = width.saturating_sub(head.chars().count() + tail.chars().count() + 1).min(48);
+    let mut line = Line::from(vec![piece(head, theme.style(role))]);
+    line.spans.extend(bar(theme, side, role, wanted, room));
+    line.push_span(piece(tail, theme.style(role)));
+    line
+}
+
+/// What the operator should know: stuck, waiting, or how long still.
+fn verdict(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec<Line<'static>> {
+    let (text, role) = match (&rollout.stuck, rollout.phase) {
+        (Some(stuck), _) => {
+            let since = age(Some(stuck.since), state.now, false);
+            (format!("STUCK for {since}: {}. It will not end by itself", stuck.why), Role::Bad)
+        }
+        (None, Phase::Paused) => {
+            let (go_on, cancel) = (
+                state.keymap.hint(crate::dashboard::Command::Continue),
+                state.keymap.hint(crate::dashboard::Command::Cancel),
+            );
+            (format!("WAITS for you: {go_on} continues, {cancel} cancels"), Role::Warn)
+        }
+        (None, Phase::Cancelling) => {
+            ("being cancelled: the old instances come back".to_owned(), Role::Warn)
+        }
+        (None, _) => match rollout.pace(state.now) {
+            Some((pace, left)) => {
+                (format!("{pace:.0} instances a minute, about {} left", span(left)), Role::Text)
+            }
+            None => ("waiting for the first new instance".to_owned(), Role::Dim),
+        },
+    };
+    let mut lines: Vec<_> =
+        wrap(&text, width).into_iter().map(|line| Line::styled(line, theme.style(role))).collect();
+    if let Some(error) = &rollout.error {
+        lines.extend(
+            wrap(&format!("the platform says: {error}"), width)
+                .into_iter()
+                .map(|line| Line::styled(line, theme.style(Role::Bad))),
+        );
+    }
+    lines
+}
+
+/// `new: 1 starting, 2 crashed` where anything is not simply running.
+fn tallies(theme: &Theme, side: &Side) -> Line<'static> {
+    use crate::domain::InstanceState::{Crashed, Down, NotReady, Starting, Stopping, Unknown};
+    let mut line = Line::default();
+    for (state, role) in [
+        (Starting, Role::New),
+        (NotReady, Role::Warn),
+        (Crashed, Role::Bad),
+        (Down, Role::Bad),
+        (Stopping, Role::Dim),
+        (Unknown, Role::Dim),
+    ] {
+        let count = side.tally(&[state]).unwrap_or(0);
+        if count > 0 {
+            let lead = if line.spans.is_empty() { "new: " } else { ", " };
+            line.push_span(piece(lead, theme.style(Role::Dim)));
+            line.push_span(piece(format!("{count} {}", state.word()), theme.style(role)));
+        }
+    }
+    line
+}
+
+fn grid(
+    state: &State,
+    theme: &Theme,
+    word: &str,
+    side: &Side,
+    role: Role,
+    width: usize,
+    tall: bool,
+) -> Vec<Line<'static>> {
+    let Some(instances) = &side.instances else {
+        return vec![Line::styled(
+            format!("{word} instances cannot be read"),
+            theme.style(Role::Dim),
+        )];
+    };
+    if instances.is_empty() {
+        return Vec::new();
+    }
+    let cell = if tall { 8 } else { 2 };
+    let across = (width.saturating_sub(4) / cell).max(1);
+    let mut lines = Vec::new();
+    for (at, row) in instances.chunks(across).enumerate() {
+        let lead = if at == 0 { format!("{word} ") } else { "    ".to_owned() };
+        let mut line = Line::from(vec![piece(lead, theme.style(Role::Dim))]);
+        for instance in row {
+            let (mark, role) = glyph(&theme.glyphs, instance.state, role);
+            let text = if tall {
+                let moving = instance.state != crate::domain::InstanceState::Running;
+                fit(&format!("{mark} {}", age(instance.since, state.now, moving)), cell)
+            } else {
+                format!("{mark} ")
+            };
+            line.push_span(Span::styled(text, theme.style(role)));
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+/// Old and new running instances over time.
+fn trend(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec<Line<'static>> {
+    let Some(trend) = state.trends.get(&rollout.id).filter(|trend| trend.samples.len() > 1) else {
+        return Vec::new();
+    };
+    let most = trend
+        .samples
+        .iter()
+        .map(|(old, new)| (*old).max(*new))
+        .max()
+        .unwrap_or(1)
+        .max(rollout.wanted);
+    let room = width.saturating_sub(4);
+    let row = |word: &str, values: Vec<u32>, role: Role| {
+        Line::from(vec![
+            piece(format!("{word} "), theme.style(Role::Dim)),
+            piece(levels(&theme.glyphs, &values, most, room), theme.style(role)),
+        ])
+    };
+    vec![
+        row("old", trend.samples.iter().map(|sample| sample.0).collect(), Role::Old),
+        row("new", trend.samples.iter().map(|sample| sample.1).collect(), Role::New),
+    ]
+}
+
+/// No rollout: what runs, and what happened last.
+fn resting(state: &State, theme: &Theme, app: &App, width: usize) -> Vec<Line<'static>> {
+    let running =
+        app.instances.running.map_or_else(|| "?".to_owned(), |running| running.to_string());
+    let (text, role) = match app.condition() {
+        Condition::Stopped => {
+            ("stopped by somebody; a deploy or a roll back starts it".to_owned(), Role::Dim)
+        }
+        Condition::Down => {
+            (format!("DOWN: 0 of {} instances run", app.instances.desired), Role::Bad)
+        }
+        _ => (
+            format!("nothing is rolling; {running} of {} instances run", app.instances.desired),
+            Role::Text,
+        ),
+    };
+    let mut lines: Vec<_> =
+        wrap(&text, width).into_iter().map(|line| Line::styled(line, theme.style(role))).collect();
+    lines.push(Line::default());
+    for one in state.events.get(&app.id).into_iter().flatten() {
+        let who = one.who.split('@').next().unwrap_or(&one.who);
+        let text = format!("{:>4} {who} {}", age(Some(one.at), state.now, false), one.what);
+        let role = if one.bad { Role::Bad } else { Role::Dim };
+        lines.push(Line::styled(cut(&text, width), theme.style(role)));
+    }
+    lines
+}
