@@ -14,10 +14,11 @@ use std::{
 use crossterm::{clipboard::CopyToClipboard, queue, terminal};
 use ratatui::{
     backend::{Backend, CrosstermBackend},
-    buffer::Buffer,
+    buffer::{Buffer, Cell},
     layout::Rect,
 };
 use tokio::sync::Notify;
+use unicode_width::UnicodeWidthStr;
 
 /// The largest terminal that is drawn, in cells, so that a mad size cannot take all memory.
 const LARGEST: u32 = 400_000;
@@ -31,6 +32,24 @@ pub(super) struct Painter {
     busy: Arc<AtomicBool>,
     done: Arc<Notify>,
     extra: Vec<u8>,
+}
+
+/// The cells that differ. Where a wide character goes, the column that it covered is written too, even if it is blank
+/// in both: terminals differ in what they leave there.
+fn changes<'a>(before: &Buffer, after: &'a Buffer) -> Vec<(u16, u16, &'a Cell)> {
+    let mut changes = Vec::new();
+    let (mut covered, mut disturbed) = (0, 0);
+    for (at, (old, new)) in before.content.iter().zip(&after.content).enumerate() {
+        if covered == 0 && (old != new || disturbed > 0) {
+            let (column, row) = after.pos_of(at);
+            changes.push((column, row, new));
+        }
+        let (old_width, new_width) = (old.symbol().width(), new.symbol().width());
+        covered = new_width.max(covered).saturating_sub(1);
+        let touched = if old == new { disturbed } else { old_width.max(new_width).max(disturbed) };
+        disturbed = touched.saturating_sub(1);
+    }
+    changes
 }
 
 fn area(size: (u16, u16)) -> Rect {
@@ -93,7 +112,7 @@ impl Painter {
         self.next.reset();
         draw(self.next.area, &mut self.next);
         let mut bytes = std::mem::take(&mut self.extra);
-        let updates = self.shown.diff(&self.next);
+        let updates = changes(&self.shown, &self.next);
         if !updates.is_empty() || self.blank {
             // Writing to memory cannot fail.
             let _ = queue!(bytes, terminal::BeginSynchronizedUpdate);
@@ -114,5 +133,29 @@ impl Painter {
     /// Lets the last frame out before the terminal is given back, unless the terminal does not take it.
     pub(super) async fn finish(&self) {
         let _ = tokio::time::timeout(Duration::from_millis(300), self.idle()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ratatui::style::Style;
+
+    #[test]
+    fn what_a_wide_character_covered_is_written() {
+        let area = Rect::new(0, 0, 6, 1);
+        let with = |text: &str| {
+            let mut buffer = Buffer::empty(area);
+            buffer.set_string(0, 0, text, Style::new());
+            buffer
+        };
+        let columns = |before: &str, after: &str| {
+            let (before, after) = (with(before), with(after));
+            changes(&before, &after).iter().map(|(column, ..)| *column).collect::<Vec<_>>()
+        };
+        assert_eq!(columns("在庫", "| 庫"), [0, 1]);
+        assert_eq!(columns("ab", "在"), [0]);
+        assert_eq!(columns("在庫", "在庫"), Vec::<u16>::new());
+        assert_eq!(columns("在庫", ""), [0, 1, 2, 3]);
     }
 }

@@ -86,6 +86,8 @@ fn press(state: &mut State, key: Key) -> Vec<Effect> {
     if !state.layers.is_empty() {
         return dialogs::press(state, key);
     }
+    // From the first key on the selection stays where it is, whatever the order does.
+    state.chosen |= state.selected.is_some();
     if state.filtering {
         deck::type_filter(state, key);
         return Vec::new();

@@ -1,6 +1,9 @@
 //! Watching by polling, since the API has no watch: few, large requests, no more often than what is on screen needs.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
@@ -26,8 +29,9 @@ const ALL_WHILE_IDLE: Duration = Duration::from_secs(30);
 const FOCUS: Duration = Duration::from_secs(120);
 /// How long the selection rests before its details are asked for.
 const DEBOUNCE: Duration = Duration::from_millis(150);
-/// Requests a minute above which the watcher holds back.
+/// Own requests a minute above which the watcher holds back.
 const BUDGET: usize = 26;
+const MINUTE: Duration = Duration::from_secs(60);
 /// How often the reason for crashes is asked for.
 const REASONS: SignedDuration = SignedDuration::from_secs(60);
 
@@ -78,6 +82,8 @@ struct Watcher<'a> {
     /// The focused app and its rollout when its history was read.
     focus_read: Option<(AppId, Option<RolloutId>)>,
     started: bool,
+    /// When the watcher's own requests of the last minute were made.
+    spent: VecDeque<Instant>,
 }
 
 #[expect(clippy::disallowed_methods, reason = "tokio's clock, which tests can pause")]
@@ -101,6 +107,7 @@ impl<'a> Watcher<'a> {
             next_focus: now,
             focus_read: None,
             started: false,
+            spent: VecDeque::new(),
         }
     }
 
@@ -126,7 +133,13 @@ impl<'a> Watcher<'a> {
                 now + if self.focus_read.is_some() { DEBOUNCE } else { Duration::ZERO };
         }
         self.wanted = wanted.clone();
+        let before = self.foundation.http.meter().total();
         let read = self.read(now).await;
+        let made = self.foundation.http.meter().total() - before;
+        self.spent.extend((0..made).map(|_| now));
+        while self.spent.front().is_some_and(|at| at.elapsed() > MINUTE) {
+            self.spent.pop_front();
+        }
         match read {
             Ok(()) => {
                 self.failures = 0;
@@ -226,7 +239,7 @@ impl<'a> Watcher<'a> {
         }
         let mut gone = Vec::new();
         if complete {
-            let present: std::collections::HashSet<_> = apps.iter().map(|app| &app.id).collect();
+            let present: HashSet<_> = apps.iter().map(|app| &app.id).collect();
             gone = self.apps.keys().filter(|id| !present.contains(id)).cloned().collect();
             for id in &gone {
                 self.apps.remove(id);
@@ -317,7 +330,7 @@ impl<'a> Watcher<'a> {
             }
             memory.crash = Some((reason, now));
         }
-        let alive: std::collections::HashSet<_> = self
+        let alive: HashSet<_> = self
             .apps
             .values()
             .filter_map(|app| app.rollout.as_ref())
@@ -354,7 +367,7 @@ impl<'a> Watcher<'a> {
             Some((left, limit)) if left * 10 < limit * 3 => 2,
             _ => 1,
         };
-        let busy = if meter.last_minute() > BUDGET { 2 } else { 1 };
+        let busy = if self.spent.len() > BUDGET { 2 } else { 1 };
         pause * scarce * busy
     }
 

@@ -4,13 +4,14 @@ use jiff::Timestamp;
 
 use crate::simulator::clock::{after, seconds_between};
 
-/// How instances of a droplet behave. Written as `good`, `good=8`, `crash=REASON`, `unready`, `unplaced=REASON`.
+/// How instances of a droplet behave. Written as `good`, `good=8`, `crash=REASON`, `crash-after=14:REASON`, `unready`,
+/// `unplaced=REASON`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Health {
     /// Runs and is routable after so many seconds.
     Good(f64),
-    /// Crashes two seconds after every start.
-    Crash(String),
+    /// Crashes two seconds after every start; where `lasts` is not 0, the first run is routable for so many seconds.
+    Crash { reason: String, lasts: f64 },
     /// Runs but its readiness check never passes.
     Unready,
     /// No cell has room for it.
@@ -32,10 +33,18 @@ impl Health {
                 .parse()
                 .map(Self::Good)
                 .map_err(|_| format!("health {text:?}: {value:?} is no number of seconds")),
-            "crash" if value.is_empty() => {
-                Ok(Self::Crash("APP/PROC/WEB: Exited with status 1".to_owned()))
+            "crash" if value.is_empty() => Ok(Self::Crash {
+                reason: "APP/PROC/WEB: Exited with status 1".to_owned(),
+                lasts: 0.0,
+            }),
+            "crash" => Ok(Self::Crash { reason: value.to_owned(), lasts: 0.0 }),
+            "crash-after" => {
+                let (lasts, reason) =
+                    value.split_once(':').unwrap_or((value, "Exited with status 1"));
+                let lasts = lasts.parse();
+                let lasts = lasts.map_err(|_| format!("health {text:?}: no number of seconds"))?;
+                Ok(Self::Crash { reason: reason.to_owned(), lasts })
             }
-            "crash" => Ok(Self::Crash(value.to_owned())),
             "unready" => Ok(Self::Unready),
             "unplaced" if value.is_empty() => {
                 Ok(Self::Unplaced("insufficient resources: memory".to_owned()))
@@ -78,6 +87,13 @@ pub(crate) struct Reading {
 
 /// Seconds from a start to the crash of a crashing instance.
 const CRASH_AFTER: f64 = 2.0;
+/// Seconds that a start takes where it succeeds.
+const START: f64 = 4.0;
+
+/// Seconds from the `attempt`-th start, counted from 0, to its crash.
+fn falls_after(attempt: u32, lasts: f64) -> f64 {
+    if attempt == 0 && lasts > 0.0 { START + lasts } else { CRASH_AFTER }
+}
 /// How long a crashed instance waits before it is started again: three times at once, then ever longer.
 fn wait_after_crash(crashes: u32) -> f64 {
     match crashes {
@@ -95,21 +111,24 @@ pub(crate) fn read(health: &Health, started: Timestamp, now: Timestamp) -> Readi
             at(State::Running, true, after(started, *seconds))
         }
         Health::Good(_) => at(State::Starting, false, started),
-        Health::Unready if elapsed >= 4.0 => at(State::Running, false, after(started, 4.0)),
+        Health::Unready if elapsed >= START => at(State::Running, false, after(started, START)),
         Health::Unready => at(State::Starting, false, started),
         Health::Unplaced(reason) => {
             Reading { details: Some(reason.clone()), ..at(State::Down, false, started) }
         }
-        Health::Crash(_) => {
+        Health::Crash { lasts, .. } => {
             let mut begun = 0.0;
             let mut crashes = 0;
             loop {
-                if elapsed < begun + CRASH_AFTER {
+                let fell = begun + falls_after(crashes, *lasts);
+                if crashes == 0 && *lasts > 0.0 && (START..fell).contains(&elapsed) {
+                    return at(State::Running, true, after(started, START));
+                }
+                if elapsed < fell {
                     let since = after(started, begun);
                     return Reading { crashes, ..at(State::Starting, false, since) };
                 }
                 crashes += 1;
-                let fell = begun + CRASH_AFTER;
                 begun = fell + wait_after_crash(crashes);
                 if elapsed < begun || crashes >= 200 {
                     let since = after(started, fell);
@@ -127,9 +146,9 @@ pub(crate) fn crashes_between(
     from: Timestamp,
     to: Timestamp,
 ) -> Vec<(Timestamp, u32)> {
-    let Health::Crash(_) = health else { return Vec::new() };
+    let Health::Crash { lasts, .. } = health else { return Vec::new() };
     let mut fell = Vec::new();
-    let mut at = CRASH_AFTER;
+    let mut at = falls_after(0, *lasts);
     for crash in 1..=200 {
         let when = after(started, at);
         if when > to {
@@ -149,7 +168,7 @@ mod tests {
 
     fn at(seconds: f64) -> Reading {
         let started = Timestamp::UNIX_EPOCH;
-        read(&Health::Crash(String::new()), started, after(started, seconds))
+        read(&Health::parse("crash").unwrap(), started, after(started, seconds))
     }
 
     #[test]
@@ -164,13 +183,18 @@ mod tests {
 
     #[test]
     fn crash_times_agree_with_readings() {
+        for health in ["crash", "crash-after=14:oom"] {
+            crash_times_agree(&Health::parse(health).unwrap());
+        }
+    }
+
+    fn crash_times_agree(health: &Health) {
         let started = Timestamp::UNIX_EPOCH;
-        let health = Health::Crash(String::new());
         let until = after(started, 600.0);
-        let crashes = crashes_between(&health, started, started, until);
-        assert_eq!(crashes.len() as u32, read(&health, started, until).crashes);
+        let crashes = crashes_between(health, started, started, until);
+        assert_eq!(crashes.len() as u32, read(health, started, until).crashes);
         for (when, number) in crashes {
-            let reading = read(&health, started, when);
+            let reading = read(health, started, when);
             assert_eq!((reading.state, reading.crashes), (State::Crashed, number));
         }
     }

@@ -114,7 +114,7 @@ fn instance_lines(
         });
     };
     match &process.health {
-        Health::Crash(reason) => {
+        Health::Crash { reason, .. } => {
             let recent =
                 health::crashes_between(&process.health, started, after(now, -3_600.0), now);
             for (fell, count) in recent {

@@ -186,7 +186,7 @@ fn a_crash_after_some_progress_does_not_bring_the_old_back() {
     row.tick();
     row.tick();
     assert_eq!(row.shape().0, [2, 3]);
-    row.world.apps[0].processes[1].health = Health::Crash("boom".to_owned());
+    row.world.apps[0].processes[1].health = Health::parse("crash").unwrap();
     assert_eq!(row.trace(20), [[2, 3]]);
 }
 
@@ -237,7 +237,7 @@ fn superseding_a_canceling_deployment_stops_its_process() {
     assert_eq!(
         row.app()
             .web_processes()
-            .filter(|p| p.health == Health::Crash("APP/PROC/WEB: Exited with status 1".to_owned()))
+            .filter(|p| p.health == Health::parse("crash").unwrap())
             .map(super::world::Process::instances)
             .sum::<u32>(),
         0

@@ -131,7 +131,7 @@ impl World {
             }
             let mut told = Vec::new();
             for process in &mut app.processes {
-                let health::Health::Crash(reason) = &process.health else { continue };
+                let health::Health::Crash { reason, .. } = &process.health else { continue };
                 for (place, started) in process.started.iter().enumerate() {
                     let from = process.crashes_told;
                     for (when, count) in

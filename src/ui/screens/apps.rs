@@ -21,8 +21,13 @@ use crate::{
 pub(crate) fn draw_counts(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width);
     let role = if state.panel == Panel::Apps { Role::Title } else { Role::Dim };
-    let mut line =
-        Line::from(vec![piece(format!(" APPS {}", state.apps.len()), theme.style(role))]);
+    let (all, listed) = (state.apps.len(), state.listed.len());
+    let place = match state.selected_at() {
+        Some(at) if listed > 0 => format!("{}/{listed}", at + 1),
+        _ => listed.to_string(),
+    };
+    let place = if listed == all { place } else { format!("{place} of {all}") };
+    let mut line = Line::from(vec![piece(format!(" APPS {place}"), theme.style(role))]);
     let kinds = [
         (Condition::Stuck, "STUCK", Role::Bad),
         (Condition::Rolling, "rolling", Role::New),
@@ -81,19 +86,6 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
         if is_selected {
             let place = Rect { y: area.y + row as u16, height: 1, ..area };
             buffer.set_style(place, theme.selected());
-        }
-    }
-    if state.listed.len() > height {
-        let more = format!(
-            " {}-{} of {} ",
-            first + 1,
-            (first + height).min(state.listed.len()),
-            state.listed.len()
-        );
-        let width = more.width() as u16;
-        if area.width > width + 40 {
-            let place = area.x + area.width - width;
-            buffer.set_string(place, area.y + area.height - 1, more, theme.style(Role::Dim));
         }
     }
 }

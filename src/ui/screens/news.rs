@@ -22,7 +22,7 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     for one in events.into_iter().flatten() {
         let role = if one.bad { Role::Bad } else { Role::Dim };
         let text =
-            format!(" {} {}, {} ago", one.who, one.what, age(Some(one.at), state.now, false));
+            format!(" {}: {}, {} ago", one.who, one.what, age(Some(one.at), state.now, false));
         lines.push(Line::styled(cut(&text, width), theme.style(role)));
     }
     for (row, line) in lines.iter().take(usize::from(area.height)).enumerate() {

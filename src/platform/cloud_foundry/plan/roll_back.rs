@@ -184,7 +184,7 @@ fn by_cancel(ground: &Ground, mut plan: Plan, target: &wire::Revision, details: 
     let new = active.revision.as_ref().and_then(|of| of.version);
     let of = new.map(|version| format!(" of rev {version}")).unwrap_or_default();
     let serve = match running {
-        Some(running) => format!("{running} of {wanted} old instances still serve"),
+        Some(running) => format!("{running} old instances still serve"),
         None => format!("{wanted} old instances still stand"),
     };
     plan.way = format!("cancel the rollout{of}: {serve}, so this is the quickest way");
