@@ -131,7 +131,7 @@ mod tests {
         Fact {
             group: Group::Environment,
             key: key.to_owned(),
-            value: value.to_owned(),
+            value: Masked::new(value),
             secret: true,
         }
     }

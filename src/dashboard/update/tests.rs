@@ -1,1 +1,512 @@
+//! Key scripts: what was pressed, what came of it.
 
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+use super::super::{
+    Effect, Event, Keymap, Notice, Panel, Start, State, dialog::Layer, key::Key, update::update,
+};
+use crate::domain::{
+    App, AppId, AppState, Count, Deployable, History, Instance, InstanceState, Outcome, Phase,
+    Plan, PlatformKind, Proven, Receipt, Report, Request, Revision, RevisionId, RevisionRef,
+    Rollout, RolloutId, Settlement, Side, Stage, Strategy as How, Target, TargetId, Trouble,
+    TroubleKind,
+};
+
+fn start() -> Timestamp {
+    "2026-01-01T00:00:00Z".parse().unwrap()
+}
+
+pub(crate) struct Script {
+    pub(crate) state: State,
+    pub(crate) at: Timestamp,
+    pub(crate) effects: Vec<Effect>,
+}
+
+impl Script {
+    pub(crate) fn new() -> Self {
+        let target = Target {
+            id: TargetId::new("cf"),
+            platform: PlatformKind::CloudFoundry,
+            api: "https://api.example.org".to_owned(),
+            place: "acme/prod".to_owned(),
+            user: "hana@acme.example".to_owned(),
+            badge: None,
+        };
+        let state = State::new(Start {
+            target,
+            demo: false,
+            read_only: false,
+            keymap: Keymap::shipped().unwrap(),
+            size: (80, 24),
+            now: start(),
+        });
+        Self { state, at: start(), effects: Vec::new() }
+    }
+
+    /// A deck with an app whose rollout is stuck, and two that are well.
+    pub(crate) fn incident() -> Self {
+        let mut script = Self::new();
+        script.apps(vec![
+            app("quiet", None),
+            app("checkout", Some(Phase::Stuck)),
+            app("web", None),
+        ]);
+        script.event(Event::Report(Report::History {
+            app: AppId::new("checkout"),
+            history: history(),
+        }));
+        script
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.effects = update(&mut self.state, event, self.at);
+    }
+
+    fn apps(&mut self, changed: Vec<App>) {
+        let fresh_for = SignedDuration::from_secs(5);
+        self.event(Event::Report(Report::Apps {
+            changed,
+            gone: Vec::new(),
+            at: self.at,
+            fresh_for,
+        }));
+    }
+
+    fn pass(&mut self, milliseconds: i64) {
+        self.at = self.at.checked_add(SignedDuration::from_millis(milliseconds)).unwrap();
+    }
+
+    /// Presses keys, written as in the key table, with a frame painted after each.
+    pub(crate) fn keys(&mut self, keys: &str) {
+        for key in keys.split_whitespace() {
+            let key: Key = key.parse().unwrap();
+            self.event(Event::Key(key));
+            let effects = std::mem::take(&mut self.effects);
+            self.event(Event::Painted);
+            self.effects = effects;
+        }
+    }
+
+    /// Answers the plan that was asked for.
+    fn planned(&mut self) {
+        let asked = self.effects.iter().find_map(|effect| match effect {
+            Effect::Plan { id, request } => Some((*id, request.clone())),
+            _ => None,
+        });
+        let (id, request) = asked.expect("no plan was asked for");
+        self.event(Event::Planned { id, plan: Box::new(Ok(plan(request, self.at))) });
+        self.event(Event::Painted);
+    }
+
+    fn executed(&self) -> Option<u64> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::Execute { id, .. } => Some(*id),
+            _ => None,
+        })
+    }
+
+    fn hint(&self) -> &str {
+        match &self.state.notice {
+            Some(Notice::Hint(text)) => text,
+            _ => "",
+        }
+    }
+}
+
+fn plan(request: Request, at: Timestamp) -> Plan {
+    Plan {
+        request,
+        app: "checkout".to_owned(),
+        title: "ROLL BACK checkout to rev 7".to_owned(),
+        refused: None,
+        way: "cancel the rollout".to_owned(),
+        from: None,
+        to: None,
+        differs: Vec::new(),
+        capacity: Vec::new(),
+        notes: Vec::new(),
+        by_hand: vec!["cf cancel-deployment checkout".to_owned()],
+        calls: Vec::new(),
+        checked_at: at,
+        recipe: serde_json::Value::Null,
+    }
+}
+
+pub(crate) fn side(desired: u32, states: &[InstanceState]) -> Side {
+    let instances = states.iter().enumerate().map(|(index, state)| Instance {
+        index: index as u32,
+        state: *state,
+        since: Some(start()),
+        reason: None,
+    });
+    Side { desired, instances: Some(instances.collect()) }
+}
+
+pub(crate) fn reference(label: &str) -> RevisionRef {
+    RevisionRef { id: RevisionId::new(format!("rev-{label}")), label: Some(label.to_owned()) }
+}
+
+pub(crate) fn app(name: &str, phase: Option<Phase>) -> App {
+    use InstanceState::{Crashed, Running, Starting};
+    let rollout = phase.map(|phase| Rollout {
+        id: RolloutId::new("rollout-1"),
+        phase,
+        reason: "ACTIVE/DEPLOYING".to_owned(),
+        strategy: How::Rolling,
+        max_in_flight: Some(1),
+        step: None,
+        wanted: 5,
+        old: side(4, &[Running; 4]),
+        new: side(3, &[Crashed, Crashed, Starting]),
+        from: Some(reference("7")),
+        to: Some(reference("8")),
+        started_at: Some(start()),
+        moved_at: Some(start()),
+        stuck: (phase == Phase::Stuck).then(|| crate::domain::Stuck {
+            since: start(),
+            why: "new instances crash: Exited with status 137 (out of memory)".to_owned(),
+        }),
+        error: None,
+        note: None,
+    });
+    App {
+        target: TargetId::new("cf"),
+        platform: PlatformKind::CloudFoundry,
+        id: AppId::new(name),
+        name: name.to_owned(),
+        scope: "acme/prod".to_owned(),
+        state: AppState::Ok,
+        instances: Count { desired: 4, running: Some(4) },
+        deployed: Some(reference("7")),
+        rollout,
+        updated_at: Some(start()),
+        versioned: Some(true),
+    }
+}
+
+pub(crate) fn history() -> History {
+    let one = |label: &str, proven, deployed, incoming| Revision {
+        id: RevisionId::new(format!("rev-{label}")),
+        label: label.to_owned(),
+        description: "New droplet deployed.".to_owned(),
+        created_at: Some(start()),
+        by: Some("hana@acme.example".to_owned()),
+        deployable: if label == "5" {
+            Deployable::No("its droplet no longer exists".to_owned())
+        } else {
+            Deployable::Yes
+        },
+        deployed,
+        incoming,
+        artifact: Some(format!("droplet-{label}")),
+        proven,
+        served: None,
+        note: None,
+    };
+    History {
+        revisions: vec![
+            one("8", Proven::Unfinished, true, true),
+            one("7", Proven::Good, true, false),
+            one("6", Proven::Good, false, false),
+            one("5", Proven::Good, false, false),
+        ],
+        remark: None,
+        truncated: false,
+    }
+}
+
+#[test]
+fn the_broken_app_is_on_top_and_selected() {
+    let script = Script::incident();
+    assert_eq!(script.state.app().unwrap().name, "checkout");
+    assert_eq!(script.state.selected_revision().unwrap().label, "7");
+}
+
+#[test]
+fn two_keys_roll_back() {
+    let mut script = Script::incident();
+    script.keys("R");
+    script.planned();
+    script.pass(400);
+    script.keys("y");
+    assert!(script.executed().is_some());
+    assert!(script.state.layers.is_empty());
+}
+
+#[test]
+fn a_key_pressed_before_the_plan_was_seen_does_not_confirm() {
+    let mut script = Script::incident();
+    script.keys("R y");
+    assert_eq!(script.executed(), None, "the plan is not there");
+    let mut script = Script::incident();
+    script.keys("R");
+    script.planned();
+    script.keys("y");
+    assert_eq!(script.executed(), None, "the plan was only just painted");
+    assert!(script.hint().contains("read it first"));
+    script.pass(400);
+    script.keys("y");
+    assert!(script.executed().is_some());
+}
+
+#[test]
+fn a_plan_longer_than_the_screen_must_be_scrolled_to_its_end() {
+    let mut script = Script::incident();
+    script.event(Event::Resize(60, 12));
+    script.keys("R");
+    let Effect::Plan { id, request } = script.effects[0].clone() else { panic!() };
+    let mut long = plan(request, script.at);
+    long.notes = (0..20).map(|n| crate::domain::Note::Info(format!("note {n}"))).collect();
+    script.event(Event::Planned { id, plan: Box::new(Ok(long)) });
+    script.event(Event::Painted);
+    script.pass(1_000);
+    script.keys("y");
+    assert_eq!(script.executed(), None);
+    assert!(script.hint().contains("scroll"));
+    script.keys("Down Down Down Down Down Down Down Down");
+    script.pass(1_000);
+    script.keys("y");
+    assert!(script.executed().is_some());
+}
+
+#[test]
+fn neither_enter_nor_the_opening_key_confirms() {
+    for keys in ["Enter", "R", "Enter Enter", "Space", "Tab"] {
+        let mut script = Script::incident();
+        script.keys("R");
+        script.planned();
+        script.pass(1_000);
+        script.keys(keys);
+        assert_eq!(script.executed(), None, "{keys}");
+    }
+}
+
+#[test]
+fn leaving_sends_nothing() {
+    for key in ["Esc", "n"] {
+        let mut script = Script::incident();
+        script.keys("R");
+        script.planned();
+        script.pass(1_000);
+        script.keys(key);
+        assert!(script.state.layers.is_empty());
+        assert_eq!(script.executed(), None);
+    }
+}
+
+#[test]
+fn a_changed_world_voids_the_plan_until_it_is_made_anew() {
+    let mut script = Script::incident();
+    script.keys("R");
+    script.planned();
+    script.pass(1_000);
+    script.apps(vec![app("checkout", None)]);
+    script.keys("y");
+    assert_eq!(script.executed(), None);
+    assert!(
+        script.hint().contains("CHANGED: the rollout in progress has ended"),
+        "{}",
+        script.hint()
+    );
+    script.keys("p");
+    script.planned();
+    script.pass(1_000);
+    script.keys("y");
+    assert!(script.executed().is_some());
+}
+
+#[test]
+fn while_blind_nothing_is_sent_and_nothing_is_lost() {
+    let mut script = Script::incident();
+    let trouble =
+        Trouble { kind: TroubleKind::Unreachable, text: "the API cannot be reached".to_owned() };
+    let retry_at = script.at;
+    script.event(Event::Report(Report::Trouble { trouble, retry_at }));
+    assert_eq!(script.state.listed.len(), 3, "the rows stay");
+    script.keys("R");
+    assert!(script.state.layers.is_empty());
+    assert!(script.hint().contains("nothing is sent while blind"), "{}", script.hint());
+    script.apps(vec![app("checkout", Some(Phase::Stuck))]);
+    script.keys("R");
+    assert_eq!(script.state.layers.len(), 1);
+}
+
+#[test]
+fn stale_data_is_blind_too() {
+    let mut script = Script::incident();
+    script.pass(60_000);
+    script.event(Event::Tick);
+    script.keys("c");
+    assert!(script.hint().contains("old"), "{}", script.hint());
+}
+
+#[test]
+fn read_only_refuses_every_operation() {
+    for key in ["R", "r", "c", "s", "d"] {
+        let mut script = Script::incident();
+        script.state.read_only = true;
+        script.keys(key);
+        assert!(script.state.layers.is_empty(), "{key}");
+        assert!(script.hint().contains("--read-only"), "{key}");
+    }
+}
+
+#[test]
+fn what_cannot_be_done_says_why() {
+    let mut script = Script::incident();
+    script.keys("n");
+    assert!(script.hint().contains("does not wait for anybody"));
+    script.keys("Tab G");
+    assert_eq!(script.state.selected_revision().unwrap().label, "5");
+    script.keys("r");
+    assert!(
+        script.hint().contains("rev 5 cannot be deployed: its droplet no longer exists"),
+        "{}",
+        script.hint()
+    );
+}
+
+#[test]
+fn the_selection_stays_with_the_app_that_was_acted_on() {
+    let mut script = Script::incident();
+    script.keys("R");
+    script.planned();
+    script.pass(1_000);
+    script.keys("y");
+    script.apps(vec![app("checkout", None), app("web", Some(Phase::Stuck))]);
+    assert_eq!(script.state.listed[0], AppId::new("web"));
+    assert_eq!(script.state.app().unwrap().name, "checkout");
+}
+
+#[test]
+fn filter_as_you_type_and_escape() {
+    let mut script = Script::incident();
+    script.keys("/ w e b");
+    assert_eq!(script.state.listed, [AppId::new("web")]);
+    assert_eq!(script.state.app().unwrap().name, "web");
+    script.keys("Enter");
+    assert!(!script.state.filtering);
+    script.keys("Esc");
+    assert_eq!(script.state.listed.len(), 3);
+    script.event(Event::Paste("\u{1b}[31mR\ny".to_owned()));
+    assert!(script.state.layers.is_empty(), "a paste never works as keys");
+}
+
+#[test]
+fn an_operation_is_followed_to_its_end() {
+    let mut script = Script::incident();
+    script.keys("R");
+    script.planned();
+    script.pass(1_000);
+    script.keys("y");
+    let id = script.executed().unwrap();
+    let receipt = Receipt {
+        app: AppId::new("checkout"),
+        name: "checkout".to_owned(),
+        operation: crate::domain::Operation::Cancel,
+        rollout: Some(RolloutId::new("rollout-1")),
+        lost: true,
+        clue: serde_json::Value::Null,
+    };
+    script.event(Event::Accepted { id, receipt: receipt.clone() });
+    let settles = |script: &Script| {
+        script.effects.iter().filter(|one| matches!(one, Effect::Settle { .. })).count()
+    };
+    assert_eq!(settles(&script), 1, "a lost answer is looked for at once");
+    script.event(Event::Tick);
+    assert_eq!(settles(&script), 0, "one look at a time");
+    let pending =
+        Settlement::Pending { stage: Stage::Rolling, receipt: Box::new(receipt), rollout: None };
+    script.event(Event::Settled { id, settlement: Box::new(Ok(pending)) });
+    script.pass(6_000);
+    script.event(Event::Tick);
+    assert_eq!(settles(&script), 1);
+    let done = Outcome::Done("checkout is back on rev 7".to_owned());
+    script.event(Event::Settled { id, settlement: Box::new(Ok(Settlement::Ended(done.clone()))) });
+    assert_eq!(script.state.notice, Some(Notice::Outcome(done)));
+    assert!(script.state.running.is_empty());
+    assert!(script.effects.iter().any(|one| matches!(one, Effect::Journal { .. })));
+}
+
+#[test]
+fn the_reason_goes_into_a_new_plan() {
+    let mut script = Script::incident();
+    script.keys("R");
+    script.planned();
+    script.keys("w o o m Enter");
+    let Some(Effect::Plan { request, .. }) = script.effects.first() else { panic!("no new plan") };
+    assert_eq!(request.reason.as_deref(), Some("oom"));
+    assert_eq!(script.executed(), None);
+}
+
+#[test]
+fn deploy_asks_for_a_plan_with_its_fields() {
+    let mut script = Script::incident();
+    script.keys("d Tab C-u c a n a r y Tab 1 0 , 5 0 Enter");
+    let Some(Effect::Plan { request, .. }) = script.effects.first() else {
+        panic!("no plan: {:?}", script.state.layers)
+    };
+    assert_eq!(request.manner.strategy, How::Canary);
+    assert_eq!(request.manner.steps, [10, 50]);
+}
+
+#[test]
+fn panels_turn_both_ways() {
+    let mut script = Script::incident();
+    script.keys("Tab");
+    assert_eq!(script.state.panel, Panel::Revisions);
+    script.keys("BackTab BackTab");
+    assert_eq!(script.state.panel, Panel::Rollout);
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let keys = [
+        "R", "r", "y", "n", "c", "d", "s", "Enter", "Esc", "Tab", "j", "k", "g", "G", "/", "f",
+        "D", "e", "L", "t", ":", "?", "w", "p", "v", "Space", "Down", "x", "C-u",
+    ];
+    prop_oneof![
+        8 => (0..keys.len()).prop_map(move |at| Event::Key(keys[at].parse().unwrap())),
+        2 => Just(Event::Painted),
+        1 => Just(Event::Tick),
+        1 => (1_u16..200, 1_u16..80).prop_map(|(columns, rows)| Event::Resize(columns, rows)),
+        1 => any::<String>().prop_map(Event::Paste),
+        1 => any::<bool>().prop_map(|rolling| {
+            let phase = rolling.then_some(Phase::Stuck);
+            let fresh_for = SignedDuration::from_secs(3_600);
+            Event::Report(Report::Apps { changed: vec![app("checkout", phase)], gone: vec![], at: start(), fresh_for })
+        }),
+        1 => Just(Event::Report(Report::Reset)),
+    ]
+}
+
+proptest! {
+    /// Whatever is pressed: nothing is sent but by `y` on a plan that is there, whole, seen, and still true; and never
+    /// twice for one plan.
+    #[test]
+    fn only_a_seen_plan_is_ever_executed(events in proptest::collection::vec((any_event(), 0_i64..800), 0..120)) {
+        let mut script = Script::incident();
+        for (event, wait) in events {
+            script.pass(wait);
+            let confirmable = match script.state.layers.last() {
+                Some(Layer::Plan(dialog)) => {
+                    let seen = dialog.shown_at.is_some_and(|at| script.at.duration_since(at) >= SignedDuration::from_millis(250));
+                    seen && dialog.void.is_none() && dialog.why.is_none() && matches!(dialog.plan, Some(Ok(_)))
+                }
+                _ => false,
+            };
+            let is_yes = matches!(&event, Event::Key(key) if key.to_string() == "y");
+            script.event(event);
+            let sent = script.effects.iter().filter(|one| matches!(one, Effect::Execute { .. })).count();
+            prop_assert!(sent <= usize::from(confirmable && is_yes));
+            let plans: Vec<_> = script.effects.iter().filter_map(|one| match one {
+                Effect::Plan { id, request } => Some((*id, request.clone())),
+                _ => None,
+            }).collect();
+            for (id, request) in plans {
+                let made = plan(request, script.at);
+                script.event(Event::Planned { id, plan: Box::new(Ok(made)) });
+            }
+        }
+    }
+}

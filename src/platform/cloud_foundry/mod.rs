@@ -6,6 +6,8 @@ mod execute;
 mod plan;
 mod push;
 mod read;
+#[cfg(test)]
+mod samples;
 mod session;
 mod settle;
 mod watch;

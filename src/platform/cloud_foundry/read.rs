@@ -296,18 +296,20 @@ impl CloudFoundry {
 
     /// Looks up the labels of deployed revisions that no list has told, as long as they are few.
     pub(super) async fn learn_few(&self, apps: &mut [domain::App]) {
-        let missing =
-            |one: &&mut domain::App| one.deployed.as_ref().is_some_and(|of| of.label.is_none());
-        let few: Vec<_> = apps.iter_mut().filter(missing).take(FEW).collect();
-        let labels = join_all(few.iter().map(|app| {
-            let guid =
-                app.deployed.as_ref().map(|of| of.id.as_str().to_owned()).unwrap_or_default();
+        fn unnamed(app: &mut domain::App) -> Option<&mut domain::RevisionRef> {
+            app.deployed.as_mut().filter(|of| of.label.is_none())
+        }
+        let few: Vec<_> = apps.iter_mut().filter_map(unnamed).take(FEW).collect();
+        let labels = join_all(few.iter().map(|of| {
+            let guid = of.id.as_str().to_owned();
             async move { self.label(&guid).await }
         }));
-        let labels = labels.await;
-        for (app, label) in few.into_iter().zip(labels) {
-            if let Some(deployed) = &mut app.deployed {
-                deployed.label = label;
+        for (of, label) in few.into_iter().zip(labels.await) {
+            of.label = label;
+        }
+        for app in apps {
+            if let Some(rollout) = &mut app.rollout {
+                rollout.from.clone_from(&app.deployed);
             }
         }
     }
@@ -371,6 +373,14 @@ impl CloudFoundry {
         let scope = place(&app);
         let mut one = self.rolling(vec![Base::read(&app, scope)]).await?;
         self.learn_few(&mut one).await;
+        let stuck = |app: &&mut domain::App| app.condition() == domain::Condition::Stuck;
+        for app in one.iter_mut().filter(stuck) {
+            let crash = self.crash_reason(app.id.as_str()).await;
+            if let (Some((reason, _)), Some(rollout)) = (crash, &mut app.rollout) {
+                let why = why_stuck(rollout, Some(&reason));
+                rollout.stuck = rollout.stuck.take().map(|stuck| domain::Stuck { why, ..stuck });
+            }
+        }
         one.pop().ok_or_else(|| Error::NotFound { what: "the app is gone".to_owned() })
     }
 

@@ -76,6 +76,7 @@ pub(super) fn receipt(app: &App) -> Option<Receipt> {
         goal: named(goal.as_ref()).map_or_else(|| "done".to_owned(), |name| format!("on {name}")),
         leaving: named(leaving.as_ref()),
         sent_at: rollout.started_at,
+        through_pauses: true,
         ..Clue::default()
     };
     Some(Receipt {
@@ -152,7 +153,7 @@ impl Look<'_> {
                 self.receipt.name,
                 clean(&self.deployment.status.reason)
             )))),
-            Phase::Paused if !cancels && !self.waits_as_before() => {
+            Phase::Paused if !cancels && !self.clue.through_pauses && !self.waits_as_before() => {
                 let step = self.deployment.status.canary.as_ref();
                 let step = step.map(|canary| {
                     format!(" at step {} of {}", canary.steps.current, canary.steps.total)

@@ -63,6 +63,9 @@ pub(super) struct Clue {
     pub(super) goal: String,
     /// What it will no longer be on.
     pub(super) leaving: Option<String>,
+    /// Whether a pause is not the end.
+    #[serde(default)]
+    pub(super) through_pauses: bool,
     /// When it was sent.
     pub(super) sent_at: Option<Timestamp>,
 }
