@@ -1,0 +1,233 @@
+//! Cloud Foundry under the contract.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use revdeck::{
+    domain::TargetId,
+    platform::{
+        Platform,
+        cloud_foundry::{CloudFoundry, Options},
+    },
+    simulator::{self, Simulator, clock::Clock},
+};
+
+use crate::harness::{Fault, Harness, Role, Stage};
+
+pub struct Simulated;
+
+struct Foundation {
+    simulator: Simulator,
+    platform: Arc<CloudFoundry>,
+}
+
+#[async_trait]
+impl Harness for Simulated {
+    async fn start(&self) -> Box<dyn Stage> {
+        let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
+        let options = simulator::Options { keep_log: true, ..simulator::Options::default() };
+        let simulator = Simulator::cloud_foundry_at(&options, clock.clone()).await.unwrap();
+        let options = Options { home: simulator.cf_home_buf(), ..Options::default() };
+        let now = Arc::new(move || clock.now());
+        let platform = Arc::new(CloudFoundry::open(TargetId::new("cf"), &options, now).unwrap());
+        Box::new(Foundation { simulator, platform })
+    }
+}
+
+#[async_trait]
+impl Stage for Foundation {
+    fn platform(&self) -> Arc<dyn Platform> {
+        self.platform.clone()
+    }
+
+    fn name(&self, role: Role) -> &'static str {
+        match role {
+            Role::Stuck => "checkout",
+            Role::Healthy => "catalog",
+            Role::Waiting => "payments",
+            Role::CancelledRollBack => "basket",
+            Role::NoWayBack => "legacy",
+        }
+    }
+
+    fn pass(&self, seconds: f64) {
+        self.simulator.clock().advance(seconds);
+    }
+
+    fn break_reads(&self, fault: Fault, times: Option<u32>) {
+        let count = times.map(|times| format!("#{times}")).unwrap_or_default();
+        self.simulator.faults().set(&format!("{}@GET:/v3{count}", kind(fault))).unwrap();
+    }
+
+    fn break_writes(&self, fault: Fault) {
+        self.simulator.faults().set(&format!("{}@POST:/v3/deployments#1", kind(fault))).unwrap();
+    }
+
+    fn mend(&self) {
+        self.simulator.faults().set("").unwrap();
+    }
+
+    fn short_logins(&self) {
+        self.simulator.faults().set("token=1s,401@GET:/v3/apps#1").unwrap();
+    }
+
+    fn writes(&self) -> usize {
+        let log = self.simulator.foundation().log();
+        log.iter().filter(|line| !line.starts_with("GET") && !line.contains("/oauth/token")).count()
+    }
+}
+
+fn kind(fault: Fault) -> String {
+    match fault {
+        Fault::ResetBefore => "reset-before".to_owned(),
+        Fault::ResetAfter => "reset-after".to_owned(),
+        Fault::Status(status) => status.to_string(),
+        Fault::RateLimited => "429=7s".to_owned(),
+        Fault::Html => "html".to_owned(),
+        Fault::CutJson => "truncate".to_owned(),
+        Fault::Slow => "latency=150ms".to_owned(),
+    }
+}
+
+crate::contract!(Simulated);
+
+/// The overview of any number of apps costs a handful of list requests.
+#[tokio::test]
+async fn the_overview_costs_a_handful_of_requests() {
+    let options =
+        simulator::Options { keep_log: true, apps: 2_000, ..simulator::Options::default() };
+    let simulator = Simulator::cloud_foundry(&options).await.unwrap();
+    let options = Options { home: simulator.cf_home_buf(), ..Options::default() };
+    let platform =
+        CloudFoundry::open(TargetId::new("cf"), &options, revdeck::runtime::clock::system())
+            .unwrap();
+    let (interest, interested) = tokio::sync::watch::channel(revdeck::domain::Interest {
+        scope: revdeck::domain::Scope::Everything,
+        ..revdeck::domain::Interest::default()
+    });
+    let (reports, mut reported) = tokio::sync::mpsc::channel(8);
+    let first = async {
+        loop {
+            if let Some(revdeck::domain::Report::Apps { changed, .. }) = reported.recv().await {
+                return changed.len();
+            }
+        }
+    };
+    let watching = platform.watch(interested, reports);
+    let seen = tokio::select! { seen = first => seen, () = watching => 0 };
+    assert_eq!(seen, 2_000);
+    let log = simulator.foundation().log();
+    assert!(log.len() <= 6, "{log:#?}");
+    drop(interest);
+}
+
+/// A renewed login is written back for the cf CLI, and one that the CLI renewed is taken up.
+#[tokio::test]
+async fn the_login_is_shared_with_the_cf_cli() {
+    let simulator = Simulator::cloud_foundry(&simulator::Options::default()).await.unwrap();
+    let file = CloudFoundry::session_file(simulator.cf_home());
+    let open = || {
+        let options = Options { home: simulator.cf_home_buf(), ..Options::default() };
+        CloudFoundry::open(TargetId::new("cf"), &options, revdeck::runtime::clock::system())
+            .unwrap()
+    };
+    let (ours, theirs) = (open(), open());
+    let before = std::fs::read_to_string(&file).unwrap();
+    // The server refuses the first token once: one renewal, with a refresh token that is used up by it.
+    simulator.faults().set("401@GET:/v3/apps#1").unwrap();
+    ours.apps(&revdeck::domain::Scope::Home).await.unwrap();
+    let after = std::fs::read_to_string(&file).unwrap();
+    assert_ne!(before, after, "the renewed tokens are written back");
+    // The other one finds its own refresh token used up, and the new tokens in the file.
+    simulator.faults().set("401@GET:/v3/apps#1").unwrap();
+    theirs.apps(&revdeck::domain::Scope::Home).await.unwrap();
+    ours.apps(&revdeck::domain::Scope::Home).await.unwrap();
+}
+
+/// Many requests at once renew the login once.
+#[tokio::test]
+async fn renewal_is_single_flight() {
+    let options = simulator::Options { keep_log: true, ..simulator::Options::default() };
+    let simulator = Simulator::cloud_foundry(&options).await.unwrap();
+    let options = Options { home: simulator.cf_home_buf(), ..Options::default() };
+    let platform =
+        CloudFoundry::open(TargetId::new("cf"), &options, revdeck::runtime::clock::system())
+            .unwrap();
+    platform.capabilities().await.unwrap();
+    simulator.faults().set("401@GET:/v3#3").unwrap();
+    platform.apps(&revdeck::domain::Scope::Home).await.unwrap();
+    let renewals =
+        simulator.foundation().log().iter().filter(|line| line.contains("/oauth/token")).count();
+    assert_eq!(renewals, 1);
+}
+
+/// A login that cannot be renewed says how to log in.
+#[tokio::test]
+async fn a_dead_login_names_the_way_back() {
+    let simulator = Simulator::cloud_foundry(&simulator::Options::default()).await.unwrap();
+    let file = CloudFoundry::session_file(simulator.cf_home());
+    let mut config: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    config["RefreshToken"] = "used-up".into();
+    config["AccessToken"] = "bearer expired".into();
+    std::fs::write(&file, config.to_string()).unwrap();
+    let options = Options { home: simulator.cf_home_buf(), ..Options::default() };
+    let platform =
+        CloudFoundry::open(TargetId::new("cf"), &options, revdeck::runtime::clock::system())
+            .unwrap();
+    let error = platform.apps(&revdeck::domain::Scope::Home).await.unwrap_err();
+    assert_eq!(error.kind(), revdeck::domain::TroubleKind::Login);
+    assert!(error.to_string().contains("cf login -a http://127.0.0.1"), "{error}");
+}
+
+/// A directory is zipped, uploaded, staged and deployed; a failing staging changes nothing that runs.
+#[tokio::test]
+async fn a_directory_is_pushed() {
+    let options = simulator::Options { speed: 50.0, ..simulator::Options::default() };
+    let simulator = Simulator::cloud_foundry(&options).await.unwrap();
+    let clock = simulator.clock().clone();
+    let options = Options { home: simulator.cf_home_buf(), ..Options::default() };
+    let platform =
+        CloudFoundry::open(TargetId::new("cf"), &options, Arc::new(move || clock.now())).unwrap();
+    let app = platform.app("orders").await.unwrap();
+    let source = tempfile::tempdir().unwrap();
+    std::fs::write(source.path().join("app.sh"), "echo hello").unwrap();
+    let push = |text: Option<&'static str>| {
+        if let Some(text) = text {
+            std::fs::write(source.path().join("simulate"), text).unwrap();
+        }
+        let operation = revdeck::domain::Operation::Deploy(revdeck::domain::Source::Directory(
+            source.path().to_owned(),
+        ));
+        let (platform, app) = (&platform, app.id.clone());
+        async move {
+            let plan = platform.plan(revdeck::domain::Request::new(app, operation)).await.unwrap();
+            let notes = format!("{:?}", plan.notes);
+            assert!(notes.contains("restart all at once"), "{notes}");
+            let (progress, mut lines) = tokio::sync::mpsc::unbounded_channel();
+            let confirmed = plan.confirm(revdeck::domain::Consent::Flag).unwrap();
+            let sent = platform.execute(confirmed, progress).await;
+            let mut said = Vec::new();
+            while let Ok(line) = lines.try_recv() {
+                said.push(line);
+            }
+            (sent, said.join("\n"))
+        }
+    };
+    let (sent, said) = push(None).await;
+    assert!(matches!(sent, revdeck::platform::Sent::Accepted(_)), "{sent:?}");
+    assert!(
+        said.contains("uploading 100%")
+            && said.contains("staging: ")
+            && said.contains("rolling to rev 4"),
+        "{said}"
+    );
+    let (sent, _) = push(Some("staging-failure")).await;
+    let revdeck::platform::Sent::Ended(revdeck::domain::Outcome::Failed(text)) = sent else {
+        panic!("{sent:?}")
+    };
+    assert!(
+        text.contains("staging failed") && text.contains("Nothing that runs has changed"),
+        "{text}"
+    );
+}

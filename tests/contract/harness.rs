@@ -1,0 +1,117 @@
+//! What the contract needs of a platform under test.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use revdeck::{
+    domain::{App, Consent, Operation, Outcome, Plan, Receipt, Request, Settlement},
+    platform::{Platform, Sent},
+};
+use tokio::sync::mpsc;
+
+/// Apps that every world of the contract has.
+#[derive(Clone, Copy, Debug)]
+pub enum Role {
+    /// Its rollout does not move; before it another revision served.
+    Stuck,
+    /// Nothing rolls; it has several revisions that can be deployed.
+    Healthy,
+    /// Its canary waits, with steps left.
+    Waiting,
+    /// A roll back of it to its second newest revision was cancelled half-way.
+    CancelledRollBack,
+    /// No earlier revision can be deployed.
+    NoWayBack,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fault {
+    ResetBefore,
+    ResetAfter,
+    Status(u16),
+    RateLimited,
+    Html,
+    CutJson,
+    Slow,
+}
+
+/// A platform under test, with its simulator.
+#[async_trait]
+pub trait Stage: Send + Sync {
+    fn platform(&self) -> Arc<dyn Platform>;
+    fn name(&self, role: Role) -> &'static str;
+    /// Lets simulated time pass.
+    fn pass(&self, seconds: f64);
+    /// Makes reads fail so; so often, or always.
+    fn break_reads(&self, fault: Fault, times: Option<u32>);
+    /// Makes the request that begins a rollout fail so, once.
+    fn break_writes(&self, fault: Fault);
+    fn mend(&self);
+    /// Makes logins run out soon.
+    fn short_logins(&self);
+    /// How many requests that change something have come in.
+    fn writes(&self) -> usize;
+}
+
+#[async_trait]
+pub trait Harness: Send + Sync {
+    async fn start(&self) -> Box<dyn Stage>;
+}
+
+/// Things that tests do again and again.
+pub struct Deck {
+    pub stage: Box<dyn Stage>,
+    pub platform: Arc<dyn Platform>,
+}
+
+impl Deck {
+    pub async fn open(harness: &dyn Harness) -> Self {
+        let stage = harness.start().await;
+        let platform = stage.platform();
+        Self { stage, platform }
+    }
+
+    pub async fn app(&self, role: Role) -> App {
+        self.platform.app(self.stage.name(role)).await.unwrap()
+    }
+
+    pub async fn plan(&self, role: Role, operation: Operation) -> Plan {
+        let app = self.app(role).await;
+        self.platform.plan(Request::new(app.id, operation)).await.unwrap()
+    }
+
+    pub async fn execute(&self, plan: Plan) -> Sent {
+        let (progress, _lines) = mpsc::unbounded_channel();
+        self.platform.execute(plan.confirm(Consent::Flag).unwrap(), progress).await
+    }
+
+    /// Follows a receipt to its end, letting time pass between the looks.
+    pub async fn follow(&self, mut receipt: Receipt) -> Outcome {
+        for _ in 0..200 {
+            match self.platform.settle(&receipt).await {
+                Ok(Settlement::Ended(outcome)) => return outcome,
+                Ok(Settlement::Pending { receipt: learned, .. }) => receipt = *learned,
+                Err(error) => panic!("cannot look: {error}"),
+            }
+            self.stage.pass(5.0);
+        }
+        panic!("it never ends");
+    }
+
+    pub async fn carry_out(&self, role: Role, operation: Operation) -> Outcome {
+        let plan = self.plan(role, operation).await;
+        assert_eq!(plan.refused, None);
+        match self.execute(plan).await {
+            Sent::Accepted(receipt) | Sent::Lost(receipt) => self.follow(receipt).await,
+            Sent::Ended(outcome) => outcome,
+        }
+    }
+}
+
+pub fn done(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Done(text) => text,
+        other => panic!("not done: {other:?}"),
+    }
+}

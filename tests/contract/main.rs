@@ -1,0 +1,41 @@
+//! One contract for every platform: what an adapter promises through the port, held against its simulator over real
+//! HTTP. It is written against the port; an adapter brings a [`harness::Harness`] and passes it as it stands.
+
+mod cloud_foundry;
+mod faults;
+mod harness;
+mod operations;
+mod reading;
+mod watching;
+
+/// Runs every promise against a harness.
+macro_rules! contract {
+    ($harness:expr) => {
+        crate::promises!($harness;
+            reading: apps_are_listed_with_their_condition, revisions_come_newest_first, one_app_by_name, details_differ,
+                unknown_names_are_refused_in_a_sentence, events_and_logs_are_clean;
+            operations: the_stuck_rollout_is_rolled_back, a_chosen_revision_is_rolled_back, a_restart_replaces_all,
+                a_rollout_is_cancelled, a_canary_goes_on, a_newer_rollout_supersedes, what_cannot_be_is_refused,
+                a_changed_world_refuses_the_plan, a_cancelled_roll_back_is_repeated, taken_back_is_failed,
+                a_plan_sends_nothing;
+            watching: the_watch_follows_a_rollout_to_its_end, the_watch_recovers_and_keeps_what_it_had,
+                the_watch_sends_only_changes, the_scope_can_be_widened;
+            faults: reads_survive_or_say_why, a_lost_answer_is_settled_by_reading, a_lost_request_is_known_to_be_lost,
+                refusals_change_nothing, a_slow_platform_is_waited_for, tokens_are_renewed;
+        );
+    };
+}
+
+#[macro_export]
+macro_rules! promises {
+    ($harness:expr; $($module:ident: $($name:ident),+;)+) => {
+        $($(
+            #[tokio::test]
+            async fn $name() {
+                crate::$module::$name(&$harness).await;
+            }
+        )+)+
+    };
+}
+
+pub(crate) use contract;

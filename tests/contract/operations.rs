@@ -1,0 +1,189 @@
+//! Operations: planned, carried out once, followed to their end.
+
+use revdeck::{
+    domain::{Condition, Goal, Note, Operation, Outcome, Request, Source},
+    platform::Sent,
+};
+
+use crate::harness::{Deck, Harness, Role, done};
+
+pub async fn the_stuck_rollout_is_rolled_back(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let before = deck.app(Role::Stuck).await;
+    let plan = deck.plan(Role::Stuck, Operation::RollBack(Goal::LastGood)).await;
+    assert_eq!(plan.refused, None);
+    let way_back = before.deployed.as_ref().unwrap();
+    assert!(plan.to.as_ref().is_some_and(|end| end.name.contains(way_back.shown())), "{plan:?}");
+    assert!(!plan.way.is_empty() && !plan.by_hand.is_empty() && !plan.calls.is_empty());
+    let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
+    let outcome = deck.follow(receipt).await;
+    assert!(done(&outcome).contains(&deck.app(Role::Stuck).await.name));
+    let after = deck.app(Role::Stuck).await;
+    assert_eq!(after.rollout, None);
+    assert_eq!(after.condition(), Condition::Ok);
+    assert_eq!(after.deployed, before.deployed);
+}
+
+pub async fn a_chosen_revision_is_rolled_back(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let app = deck.app(Role::Healthy).await;
+    let history = deck.platform.revisions(&app.id).await.unwrap();
+    let wanted = history.revisions.iter().filter(|one| !one.deployed).nth(1).unwrap().clone();
+    let plan =
+        deck.plan(Role::Healthy, Operation::RollBack(Goal::Revision(wanted.id.clone()))).await;
+    assert_eq!(plan.refused, None);
+    assert!(!plan.differs.is_empty(), "what differs is said");
+    assert!(!plan.capacity.is_empty(), "how it runs is said");
+    let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
+    let rolling = deck.app(Role::Healthy).await;
+    assert_eq!(rolling.condition(), Condition::Rolling);
+    done(&deck.follow(receipt).await);
+    let after = deck.platform.revisions(&app.id).await.unwrap();
+    let deployed = after.revisions.iter().find(|one| one.deployed).unwrap();
+    assert_eq!(deployed.artifact, wanted.artifact);
+}
+
+pub async fn a_restart_replaces_all(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let before = deck.app(Role::Healthy).await;
+    done(&deck.carry_out(Role::Healthy, Operation::Restart).await);
+    let after = deck.app(Role::Healthy).await;
+    assert_eq!(after.deployed, before.deployed, "the revision stays");
+    assert_eq!(after.instances, before.instances);
+}
+
+pub async fn a_rollout_is_cancelled(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let before = deck.app(Role::Waiting).await;
+    done(&deck.carry_out(Role::Waiting, Operation::Cancel).await);
+    let after = deck.app(Role::Waiting).await;
+    assert_eq!(after.rollout, None);
+    assert_eq!(after.deployed, before.deployed);
+    let again = deck.plan(Role::Waiting, Operation::Cancel).await;
+    assert!(again.refused.is_some_and(|why| why.contains("no rollout")));
+}
+
+pub async fn a_canary_goes_on(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let step =
+        |app: &revdeck::domain::App| app.rollout.as_ref().and_then(|rollout| rollout.step).unwrap();
+    let before = step(&deck.app(Role::Waiting).await);
+    done(&deck.carry_out(Role::Waiting, Operation::Continue).await);
+    let after = deck.app(Role::Waiting).await;
+    assert_eq!(after.condition(), Condition::Paused);
+    assert_eq!(step(&after).current, before.current + 1);
+    let refused = deck.plan(Role::Stuck, Operation::Continue).await.refused;
+    assert!(refused.is_some_and(|why| why.contains("does not wait")));
+}
+
+pub async fn a_newer_rollout_supersedes(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let Sent::Accepted(first) =
+        deck.execute(deck.plan(Role::Healthy, Operation::Restart).await).await
+    else {
+        panic!("not taken")
+    };
+    deck.stage.pass(6.0);
+    let plan = deck.plan(Role::Healthy, Operation::Restart).await;
+    let warned = plan
+        .notes
+        .iter()
+        .any(|note| matches!(note, Note::Warning(text) if text.contains("superseded")));
+    assert!(warned, "{:?}", plan.notes);
+    let Sent::Accepted(second) = deck.execute(plan).await else { panic!("not taken") };
+    let outcome = deck.follow(first).await;
+    assert!(
+        matches!(&outcome, Outcome::Failed(text) if text.contains("took its place")),
+        "{outcome:?}"
+    );
+    done(&deck.follow(second).await);
+}
+
+pub async fn what_cannot_be_is_refused(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let app = deck.app(Role::NoWayBack).await;
+    let refused = deck.plan(Role::NoWayBack, Operation::RollBack(Goal::LastGood)).await.refused;
+    assert!(refused.is_some_and(|why| why.contains(&app.name)));
+    let history = deck.platform.revisions(&app.id).await.unwrap();
+    let oldest = history.revisions.last().unwrap().id.clone();
+    let plan = deck.plan(Role::NoWayBack, Operation::RollBack(Goal::Revision(oldest))).await;
+    assert!(
+        plan.refused.as_ref().is_some_and(|why| why.contains("cannot be deployed")),
+        "{:?}",
+        plan.refused
+    );
+    assert!(plan.confirm(revdeck::domain::Consent::Flag).is_err());
+    let healthy = deck.app(Role::Healthy).await;
+    let now = healthy.deployed.unwrap().id;
+    let same = deck.plan(Role::Healthy, Operation::RollBack(Goal::Revision(now))).await.refused;
+    assert!(same.is_some_and(|why| why.contains("nothing would change")));
+    let missing = Operation::Deploy(Source::Directory("/no/such/directory".into()));
+    assert!(deck.plan(Role::Healthy, missing).await.refused.is_some());
+    assert_eq!(deck.stage.writes(), 0);
+}
+
+pub async fn a_changed_world_refuses_the_plan(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let mine = deck.plan(Role::Healthy, Operation::Restart).await;
+    let theirs = deck.plan(Role::Healthy, Operation::RollBack(Goal::LastGood)).await;
+    assert!(matches!(deck.execute(theirs).await, Sent::Accepted(_)));
+    let writes = deck.stage.writes();
+    let Sent::Ended(Outcome::Refused(why)) = deck.execute(mine).await else {
+        panic!("it was sent")
+    };
+    assert!(why.contains("CHANGED"), "{why}");
+    assert_eq!(deck.stage.writes(), writes, "nothing was sent");
+}
+
+pub async fn a_cancelled_roll_back_is_repeated(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let app = deck.app(Role::CancelledRollBack).await;
+    let history = deck.platform.revisions(&app.id).await.unwrap();
+    let at = history.revisions.iter().position(|one| one.deployed).unwrap();
+    let wanted = history.revisions[at + 1].id.clone();
+    done(
+        &deck
+            .carry_out(Role::CancelledRollBack, Operation::RollBack(Goal::Revision(wanted.clone())))
+            .await,
+    );
+    let after = deck.platform.revisions(&app.id).await.unwrap();
+    let artifact =
+        |id| after.revisions.iter().find(|one| &one.id == id).and_then(|one| one.artifact.clone());
+    let deployed = after.revisions.iter().find(|one| one.deployed).unwrap();
+    assert_eq!(deployed.artifact, artifact(&wanted));
+    // Not only what runs, but how it is configured.
+    let (is, was) = tokio::try_join!(
+        deck.platform.detail(&app.id, &deployed.id),
+        deck.platform.detail(&app.id, &wanted)
+    )
+    .unwrap();
+    assert_eq!(revdeck::domain::differences(&was, &is), []);
+}
+
+pub async fn taken_back_is_failed(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let plan = deck.plan(Role::Healthy, Operation::RollBack(Goal::LastGood)).await;
+    let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
+    let cancel = deck.plan(Role::Healthy, Operation::Cancel).await;
+    assert!(matches!(deck.execute(cancel).await, Sent::Accepted(_)));
+    let outcome = deck.follow(receipt).await;
+    assert!(matches!(&outcome, Outcome::Failed(text) if text.contains("cancelled")), "{outcome:?}");
+}
+
+pub async fn a_plan_sends_nothing(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    for role in
+        [Role::Stuck, Role::Healthy, Role::Waiting, Role::CancelledRollBack, Role::NoWayBack]
+    {
+        let app = deck.app(role).await;
+        for operation in [
+            Operation::RollBack(Goal::LastGood),
+            Operation::Cancel,
+            Operation::Continue,
+            Operation::Restart,
+        ] {
+            deck.platform.plan(Request::new(app.id.clone(), operation)).await.unwrap();
+        }
+    }
+    assert_eq!(deck.stage.writes(), 0);
+}

@@ -1,0 +1,88 @@
+//! Reading: apps, revisions, details, events, logs.
+
+use revdeck::domain::{AppId, Condition, Proven, Scope, TroubleKind, differences, last_good};
+
+use crate::harness::{Deck, Harness, Role};
+
+pub async fn apps_are_listed_with_their_condition(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let apps = deck.platform.apps(&Scope::Home).await.unwrap();
+    let condition = |role| {
+        let name = deck.stage.name(role);
+        apps.iter().find(|app| app.name == name).map(revdeck::domain::App::condition)
+    };
+    assert_eq!(condition(Role::Stuck), Some(Condition::Stuck));
+    assert_eq!(condition(Role::Waiting), Some(Condition::Paused));
+    assert_eq!(condition(Role::Healthy), Some(Condition::Ok));
+    let stuck = apps.iter().find(|app| app.name == deck.stage.name(Role::Stuck)).unwrap();
+    let rollout = stuck.rollout.as_ref().unwrap();
+    assert!(rollout.old.count().running > Some(0), "old instances still serve");
+    assert!(rollout.new.has_bad());
+    assert!(rollout.stuck.as_ref().is_some_and(|stuck| stuck.why.contains("crash")));
+    assert_ne!(rollout.from, rollout.to);
+    assert!(apps.iter().all(|app| app.deployed.as_ref().is_none_or(|of| of.label.is_some())));
+}
+
+pub async fn revisions_come_newest_first(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let app = deck.app(Role::Healthy).await;
+    let history = deck.platform.revisions(&app.id).await.unwrap();
+    assert!(history.revisions.len() > 2);
+    assert!(history.revisions.is_sorted_by(|newer, older| newer.created_at >= older.created_at));
+    let deployed: Vec<_> = history.revisions.iter().filter(|one| one.deployed).collect();
+    assert_eq!(deployed.len(), 1);
+    assert_eq!(Some(&deployed[0].id), app.deployed.as_ref().map(|of| &of.id));
+    let (good, sure) = last_good(&history.revisions, false).unwrap();
+    assert!(sure && good.proven == Proven::Good && !good.deployed);
+
+    let stuck = deck.app(Role::Stuck).await;
+    let history = deck.platform.revisions(&stuck.id).await.unwrap();
+    assert_eq!(history.revisions.iter().filter(|one| one.incoming).count(), 1);
+    let (good, _) = last_good(&history.revisions, true).unwrap();
+    assert!(good.deployed && !good.incoming, "the old side is the way back");
+}
+
+pub async fn one_app_by_name(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let app = deck.app(Role::Healthy).await;
+    let again = deck.platform.app(app.id.as_str()).await.unwrap();
+    assert_eq!(app.id, again.id);
+    let whole = format!("{}/{}", app.scope, app.name);
+    assert_eq!(deck.platform.app(&whole).await.unwrap().id, app.id);
+}
+
+pub async fn details_differ(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let app = deck.app(Role::Stuck).await;
+    let history = deck.platform.revisions(&app.id).await.unwrap();
+    let detail = |at: usize| deck.platform.detail(&app.id, &history.revisions[at].id);
+    let (new, old) = tokio::try_join!(detail(0), detail(1)).unwrap();
+    assert!(!differences(&old, &new).is_empty());
+    assert!(differences(&old, &old).is_empty());
+}
+
+pub async fn unknown_names_are_refused_in_a_sentence(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let error = deck.platform.app("no-such-app").await.unwrap_err();
+    assert_eq!(error.kind(), TroubleKind::NotFound);
+    assert!(error.to_string().contains("no-such-app"));
+    assert!(deck.platform.revisions(&AppId::new("nowhere")).await.is_err());
+}
+
+pub async fn events_and_logs_are_clean(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let app = deck.app(Role::Stuck).await;
+    let events = deck.platform.events(&app.id).await.unwrap();
+    assert!(events.iter().any(|one| one.bad), "crashes are on record");
+    assert!(events.is_sorted_by(|newer, older| newer.at >= older.at));
+    let logs = deck.platform.logs(&app.id).await.unwrap();
+    assert!(logs.iter().any(|line| line.error));
+    assert!(logs.is_sorted_by(|older, newer| older.at <= newer.at));
+    for app in deck.platform.apps(&Scope::Everything).await.unwrap() {
+        let mut texts = vec![app.name, app.scope];
+        for one in deck.platform.revisions(&app.id).await.unwrap().revisions {
+            texts.extend([one.description, one.by.unwrap_or_default()]);
+        }
+        assert!(texts.iter().all(|text| !text.chars().any(char::is_control)), "{texts:?}");
+    }
+}
