@@ -13,7 +13,7 @@
 //!
 //! | room | holds | may use |
 //! |---|---|---|
-//! | [`domain`] | apps, revisions, rollouts, operations, plans, outcomes | std, serde_json's value, jiff |
+//! | [`domain`] | apps, revisions, rollouts, operations, plans, outcomes | std, `serde_json`'s value, jiff |
 //! | [`platform`] | the port, its errors, HTTP, one adapter a platform | `domain` |
 //! | [`dashboard`] | state, events, effects, keys, dialogs | `domain`, the text area |
 //! | [`ui`] | drawing | `dashboard` (read only), `domain`, ratatui |

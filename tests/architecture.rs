@@ -1,5 +1,7 @@
 //! Who may import whom: the table in the library's documentation, held.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -35,7 +35,7 @@ pub struct Global {
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
     pub output: Output,
-    /// Colours: auto follows the terminal and NO_COLOR
+    /// Colours: auto follows the terminal and `NO_COLOR`
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
     pub color: Colour,
     /// Draw with plain ASCII characters only
@@ -85,7 +85,7 @@ pub enum Output {
 /// Whether colours are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Colour {
-    /// As the terminal and NO_COLOR say.
+    /// As the terminal and `NO_COLOR` say.
     Auto,
     /// All.
     Always,
@@ -283,7 +283,7 @@ pub struct SimulatorArgs {
     pub scenario: String,
     /// Faults, such as latency=300ms,503~5%,reset-after@POST:/v3/deployments#1
     ///
-    /// Comma-separated KIND[=VALUE][~PERCENT%][@METHOD:/path][#COUNT]; kinds are latency=TIME, hang, reset-before,
+    /// Comma-separated KIND[=VALUE][~PERCENT%][@<METHOD:/path>][#COUNT]; kinds are latency=TIME, hang, reset-before,
     /// reset-after, truncate, html, html-502, 429=TIME, token=TIME, and any status from 400 to 599.
     #[arg(long, value_name = "SPEC", default_value = "")]
     pub faults: String,

@@ -178,11 +178,10 @@ fn keys(global: &Global, paths: &Paths) -> Result<(), Exit> {
             .collect();
         format!("{:#}\n", serde_json::Value::Array(rows))
     } else {
-        let mut text: String = rows
-            .map(|(table, name, keys, does)| {
-                format!("{table:<5} {:<18} {name:<21} {does}\n", keys.join(" "))
-            })
-            .collect();
+        let mut text = String::new();
+        for (table, name, keys, does) in rows {
+            text += &format!("{table:<5} {:<18} {name:<21} {does}\n", keys.join(" "));
+        }
         if let Some(file) = paths.keys() {
             text += &format!("\nYour own table is read from {}\n", file.display());
         }

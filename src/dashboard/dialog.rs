@@ -81,6 +81,9 @@ pub struct PlanDialog {
     pub seen: Option<(String, String)>,
 }
 
+/// Differences, and what could not be read.
+pub type Found = (Vec<Difference>, Vec<String>);
+
 /// What differs between two revisions.
 #[derive(Clone, Debug)]
 pub struct DiffDialog {
@@ -89,7 +92,7 @@ pub struct DiffDialog {
     /// Labels: from and to.
     pub labels: (String, String),
     /// The differences and what could not be read, once they are there.
-    pub found: Option<Result<(Vec<Difference>, Vec<String>), Trouble>>,
+    pub found: Option<Result<Found, Trouble>>,
     /// Whether values are shown.
     pub reveal: bool,
     /// Rows scrolled.

@@ -16,17 +16,6 @@ pub enum Scope {
     Everything,
 }
 
-impl Scope {
-    /// The next wider one, and from the widest back home.
-    pub fn wider(&self) -> Self {
-        match self {
-            Self::Home => Self::Organization,
-            Self::Organization => Self::Everything,
-            Self::Everything => Self::Home,
-        }
-    }
-}
-
 /// What the screen shows, so that no more is asked for than that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Interest {

@@ -88,10 +88,8 @@ pub struct History {
 /// With `rolling` the old side still serves and is the last good one. `None` where nothing earlier can be deployed.
 pub fn last_good(revisions: &[Revision], rolling: bool) -> Option<(&Revision, bool)> {
     let can = |revision: &&Revision| !matches!(revision.deployable, Deployable::No(_));
-    if rolling {
-        if let Some(old) = revisions.iter().find(|one| one.deployed && !one.incoming) {
-            return Some((old, true));
-        }
+    if rolling && let Some(old) = revisions.iter().find(|one| one.deployed && !one.incoming) {
+        return Some((old, true));
     }
     let at = revisions.iter().position(|one| one.deployed || (rolling && one.incoming))?;
     let (now, earlier) = revisions.get(at..)?.split_first()?;

@@ -30,10 +30,10 @@ impl Input {
         tokio::spawn(async move {
             let mut stream = EventStream::new();
             while let Some(Ok(raw)) = stream.next().await {
-                if let Some(event) = translate(raw) {
-                    if sender.send(event).await.is_err() {
-                        return;
-                    }
+                if let Some(event) = translate(raw)
+                    && sender.send(event).await.is_err()
+                {
+                    return;
                 }
             }
             closed.notify_one();

@@ -66,7 +66,7 @@ enum Turn {
 /// # Errors
 /// Where the terminal cannot be set up.
 pub async fn dashboard(setup: Setup) -> io::Result<()> {
-    let mut terminal = Terminal::enter()?;
+    let terminal = Terminal::enter()?;
     let size = terminal::size()?;
     let mut state = State::new(Start {
         target: setup.platform.target(),
@@ -110,7 +110,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         let mut events = Vec::new();
         match turn {
             Turn::Quit => break,
-            Turn::Suspend => suspend(&mut terminal, &mut painter, &mut dirty)?,
+            Turn::Suspend => suspend(&terminal, &mut painter, &mut dirty)?,
             Turn::Event(event) => events.push(event),
             Turn::Paint => {}
         }
@@ -129,7 +129,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
             for effect in update(&mut state, event, (setup.now)()) {
                 match effect {
                     Effect::Quit => break 'running,
-                    Effect::Suspend => suspend(&mut terminal, &mut painter, &mut dirty)?,
+                    Effect::Suspend => suspend(&terminal, &mut painter, &mut dirty)?,
                     Effect::Copy(text) => painter.copy(&text),
                     effect => executor.carry_out(effect),
                 }
@@ -157,7 +157,6 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "tokio's clock, which tests can pause")]
 fn now() -> Instant {
     Instant::now()
 }
@@ -169,10 +168,10 @@ fn lively(state: &State) -> bool {
         || state.app().is_some_and(|app| app.rollout.is_some())
 }
 
-fn suspend(terminal: &mut Terminal, painter: &mut Painter, dirty: &mut bool) -> io::Result<()> {
-    terminal.leave();
+fn suspend(terminal: &Terminal, painter: &mut Painter, dirty: &mut bool) -> io::Result<()> {
+    terminal.give_back();
     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)?;
-    *terminal = Terminal::enter()?;
+    terminal.take()?;
     painter.resize(terminal::size()?);
     *dirty = true;
     Ok(())

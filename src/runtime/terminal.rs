@@ -23,6 +23,7 @@ static HOOK: Once = Once::new();
 #[derive(Debug)]
 pub(super) struct Terminal(());
 
+#[expect(clippy::unused_self, reason = "whoever holds it owns the terminal")]
 impl Terminal {
     pub(super) fn enter() -> io::Result<Self> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
@@ -31,16 +32,21 @@ impl Terminal {
             ));
         }
         hook(thread::current().id());
-        terminal::enable_raw_mode()?;
-        OURS.store(true, Ordering::SeqCst);
-        // From here on dropping it puts everything back.
+        // Dropping it puts everything back, however far taking got.
         let terminal = Self(());
-        execute!(io::stdout(), EnterAlternateScreen, event::EnableBracketedPaste, cursor::Hide)?;
+        terminal.take()?;
         Ok(terminal)
     }
 
-    /// Gives the terminal back; entering again takes it anew.
-    pub(super) fn leave(&mut self) {
+    /// Takes the terminal, for the first time or after it was given back.
+    pub(super) fn take(&self) -> io::Result<()> {
+        terminal::enable_raw_mode()?;
+        OURS.store(true, Ordering::SeqCst);
+        execute!(io::stdout(), EnterAlternateScreen, event::EnableBracketedPaste, cursor::Hide)
+    }
+
+    /// Gives the terminal back for a while.
+    pub(super) fn give_back(&self) {
         restore();
     }
 }

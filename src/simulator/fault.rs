@@ -183,7 +183,7 @@ mod tests {
         let faults = Faults::default();
         faults.set("reset-after@POST:/v3/deployments#1, latency=5ms").unwrap();
         let latency = Kind::Latency(Duration::from_millis(5));
-        assert_eq!(faults.strike("GET", "/v3/apps"), [latency.clone()]);
+        assert_eq!(faults.strike("GET", "/v3/apps"), std::slice::from_ref(&latency));
         assert_eq!(faults.strike("POST", "/v3/deployments"), [Kind::ResetAfter, latency.clone()]);
         assert_eq!(faults.strike("POST", "/v3/deployments"), [latency]);
     }

@@ -59,7 +59,7 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
             Layer::Plan(dialog) => screens::plan::draw(state, dialog, theme, area, buffer),
             Layer::Help { scroll } => screens::help::draw(state, *scroll, theme, area, buffer),
             Layer::Palette { text, at } => {
-                screens::help::palette(state, text, *at, theme, area, buffer)
+                screens::help::palette(state, text, *at, theme, area, buffer);
             }
             Layer::Events(page) => screens::pages::events(state, page, theme, area, buffer),
             Layer::Logs(page) => screens::pages::logs(state, page, theme, area, buffer),
@@ -67,6 +67,24 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
             Layer::Deploy(dialog) => screens::deploy::draw(dialog, theme, area, buffer),
             Layer::Targets { at } => screens::deploy::targets(state, *at, theme, area, buffer),
         }
+    }
+    if theme.ascii() {
+        plain(buffer);
+    }
+}
+
+/// The few marks that stand in texts, as plain characters; names stay as their owners wrote them.
+fn plain(buffer: &mut Buffer) {
+    for cell in &mut buffer.content {
+        let plain = match cell.symbol() {
+            "…" => "~",
+            "▏" => "_",
+            "→" => ">",
+            "•" => "*",
+            "·" => "-",
+            _ => continue,
+        };
+        cell.set_symbol(plain);
     }
 }
 

@@ -71,6 +71,11 @@ impl Theme {
         Self { depth, glyphs: if ascii { Glyphs::ASCII } else { Glyphs::UNICODE } }
     }
 
+    /// Whether only plain characters are drawn.
+    pub fn ascii(&self) -> bool {
+        self.glyphs == Glyphs::ASCII
+    }
+
     /// The style of a role.
     pub fn style(&self, role: Role) -> Style {
         let bold = Style::new().add_modifier(Modifier::BOLD);

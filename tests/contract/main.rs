@@ -1,6 +1,8 @@
 //! One contract for every platform: what an adapter promises through the port, held against its simulator over real
 //! HTTP. It is written against the port; an adapter brings a [`harness::Harness`] and passes it as it stands.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 mod cloud_foundry;
 mod faults;
 mod harness;
@@ -32,7 +34,7 @@ macro_rules! promises {
         $($(
             #[tokio::test]
             async fn $name() {
-                crate::$module::$name(&$harness).await;
+                $crate::$module::$name(&$harness).await;
             }
         )+)+
     };

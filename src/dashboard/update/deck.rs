@@ -43,7 +43,7 @@ pub(super) fn list(state: &mut State) {
                 .then_with(|| a.id.cmp(&b.id))
         }),
         Sort::Name => {
-            rows.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name).then_with(|| a.id.cmp(&b.id)))
+            rows.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name).then_with(|| a.id.cmp(&b.id)));
         }
         Sort::Scope => rows.sort_by(|(_, a), (_, b)| {
             a.scope.cmp(&b.scope).then_with(|| a.name.cmp(&b.name)).then_with(|| a.id.cmp(&b.id))
@@ -57,12 +57,12 @@ pub(super) fn list(state: &mut State) {
     if here && state.chosen {
         return;
     }
-    if !state.chosen {
-        state.selected = state.listed.first().cloned();
-    } else {
+    if state.chosen {
         // The selected one is gone: stay at the same place.
         let at = before.unwrap_or(0).min(state.listed.len().saturating_sub(1));
         state.selected = state.listed.get(at).cloned();
+    } else {
+        state.selected = state.listed.first().cloned();
     }
     forget_choice(state);
 }

@@ -75,33 +75,33 @@ pub(super) fn open_targets(state: &mut State) {
 
 pub(super) fn details(state: &mut State, id: u64, details: Result<(Detail, Detail), Trouble>) {
     for layer in &mut state.layers {
-        if let Layer::Diff(dialog) = layer {
-            if dialog.id == id {
-                dialog.found = Some(details.map(|(from, to)| (differences(&from, &to), to.hidden)));
-                return;
-            }
+        if let Layer::Diff(dialog) = layer
+            && dialog.id == id
+        {
+            dialog.found = Some(details.map(|(from, to)| (differences(&from, &to), to.hidden)));
+            return;
         }
     }
 }
 
 pub(super) fn logs(state: &mut State, id: u64, lines: Result<Vec<LogLine>, Trouble>) {
     for layer in &mut state.layers {
-        if let Layer::Logs(page) = layer {
-            if page.id == id {
-                page.rows = Some(lines);
-                return;
-            }
+        if let Layer::Logs(page) = layer
+            && page.id == id
+        {
+            page.rows = Some(lines);
+            return;
         }
     }
 }
 
 pub(super) fn events(state: &mut State, id: u64, events: Result<Vec<Happening>, Trouble>) {
     for layer in &mut state.layers {
-        if let Layer::Events(page) = layer {
-            if page.id == id {
-                page.rows = Some(events);
-                return;
-            }
+        if let Layer::Events(page) = layer
+            && page.id == id
+        {
+            page.rows = Some(events);
+            return;
         }
     }
 }
@@ -226,10 +226,10 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
                 Some(Command::Up) => *scroll = deck::moved(Command::Down, *scroll, length, page),
                 Some(Command::Down) => *scroll = deck::moved(Command::Up, *scroll, length, page),
                 Some(Command::PageUp) => {
-                    *scroll = deck::moved(Command::PageDown, *scroll, length, page)
+                    *scroll = deck::moved(Command::PageDown, *scroll, length, page);
                 }
                 Some(Command::PageDown) => {
-                    *scroll = deck::moved(Command::PageUp, *scroll, length, page)
+                    *scroll = deck::moved(Command::PageUp, *scroll, length, page);
                 }
                 Some(Command::Top) => *scroll = length,
                 Some(Command::Bottom) => *scroll = 0,

@@ -81,11 +81,11 @@ fn replan(state: &mut State) -> Vec<Effect> {
 
 pub(super) fn planned(state: &mut State, id: u64, plan: Result<Plan, Trouble>) {
     for layer in &mut state.layers {
-        if let Layer::Plan(dialog) = layer {
-            if dialog.id == id {
-                dialog.plan = Some(plan);
-                return;
-            }
+        if let Layer::Plan(dialog) = layer
+            && dialog.id == id
+        {
+            dialog.plan = Some(plan);
+            return;
         }
     }
 }
@@ -129,10 +129,10 @@ pub fn hesitation(state: &State, dialog: &PlanDialog) -> Option<String> {
 /// A key in a plan dialog.
 pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
     let size = state.size;
-    if let Some(Layer::Plan(dialog)) = state.layers.last_mut() {
-        if dialog.why.is_some() {
-            return type_why(state, key);
-        }
+    if let Some(Layer::Plan(dialog)) = state.layers.last_mut()
+        && dialog.why.is_some()
+    {
+        return type_why(state, key);
     }
     let Some(command) = state.keymap.plan(key) else { return Vec::new() };
     let Some(Layer::Plan(dialog)) = state.layers.last_mut() else { return Vec::new() };

@@ -43,7 +43,7 @@ pub(super) fn take(state: &mut State, report: Report) -> Vec<Effect> {
         }
         Report::Status(status) => state.connection.status = status,
         Report::Trouble { trouble, retry_at } => {
-            state.connection.trouble = Some((trouble, retry_at))
+            state.connection.trouble = Some((trouble, retry_at));
         }
     }
     Vec::new()

@@ -165,11 +165,12 @@ impl Authorize for Auth {
             tokio::task::spawn_blocking(move || session::tokens_in(&file)).await.ok().flatten();
         if let Some(stored) = stored {
             let other = stored.access.expose_secret() != tokens.access.expose_secret();
-            if other && self.fresh(&stored.access) {
-                if let Some(header) = usable(&stored) {
-                    *tokens = stored;
-                    return Ok(header);
-                }
+            if other
+                && self.fresh(&stored.access)
+                && let Some(header) = usable(&stored)
+            {
+                *tokens = stored;
+                return Ok(header);
             }
             tokens.refresh = stored.refresh;
         }

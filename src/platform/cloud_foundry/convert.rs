@@ -68,7 +68,7 @@ fn ago(now: Timestamp, seconds: Option<f64>) -> Option<Timestamp> {
 
 /// The instances of a process, where the answer had them.
 pub(super) fn embedded(process: &wire::Process, now: Timestamp) -> Option<Vec<Instance>> {
-    let instances = process.process_instances.as_ref()?;
+    let instances = process.embedded.as_ref()?;
     let shown = instances.iter().map(|one| Instance {
         index: one.index,
         state: instance_state(&one.state, None),
@@ -223,7 +223,7 @@ fn served(revision: &wire::Revision, deployments: &[wire::Deployment]) -> Option
         .position(|one| one.revision.as_ref().is_some_and(|of| of.guid == revision.guid))?;
     let end = |one: &wire::Deployment| one.status.details.last_status_change.or(one.updated_at);
     let until = done.get(at + 1).and_then(|next| next.created_at)?;
-    Some(until.duration_since(end(done[at])?)).filter(|span| span.is_positive())
+    Some(until.duration_since(end(done[at])?)).filter(SignedDuration::is_positive)
 }
 
 /// The configuration of a revision; `environment` is `None` where it may not be read.

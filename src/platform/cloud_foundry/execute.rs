@@ -84,7 +84,9 @@ async fn check(foundation: &CloudFoundry, guard: &Guard) -> Result<(), String> {
         return Ok(());
     };
     let who = foundation.events_of(app, "", 5).await.unwrap_or_default();
-    let who = who.iter().find(|event| !event.kind.ends_with(".show") && event.actor.kind == "user");
+    let who = who
+        .iter()
+        .find(|event| !event.kind.contains("environment_variables") && event.actor.kind == "user");
     let by = who.map(|event| {
         let name = event.actor.name.as_deref().unwrap_or("somebody");
         format!(

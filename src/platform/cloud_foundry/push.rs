@@ -31,7 +31,7 @@ const NEVER: [&str; 8] =
 /// How often an upload or a build is looked at.
 const POLL: Duration = Duration::from_secs(2);
 /// How long processing an upload or staging may take.
-const PATIENCE: Duration = Duration::from_secs(15 * 60);
+const PATIENCE: Duration = Duration::from_mins(15);
 
 /// What a directory holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -23,15 +23,15 @@ use crate::{
 /// The rhythm of the platform's own updater: nothing changes more often.
 const ROLLING: Duration = Duration::from_secs(5);
 /// The whole scope while something rolls in it, and while nothing does.
-const ALL_WHILE_ROLLING: Duration = Duration::from_secs(60);
+const ALL_WHILE_ROLLING: Duration = Duration::from_mins(1);
 const ALL_WHILE_IDLE: Duration = Duration::from_secs(30);
 /// History and events of the selected app.
-const FOCUS: Duration = Duration::from_secs(120);
+const FOCUS: Duration = Duration::from_mins(2);
 /// How long the selection rests before its details are asked for.
 const DEBOUNCE: Duration = Duration::from_millis(150);
 /// Own requests a minute above which the watcher holds back.
 const BUDGET: usize = 26;
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 /// How often the reason for crashes is asked for.
 const REASONS: SignedDuration = SignedDuration::from_secs(60);
 
@@ -86,7 +86,6 @@ struct Watcher<'a> {
     spent: VecDeque<Instant>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "tokio's clock, which tests can pause")]
 fn instant() -> Instant {
     Instant::now()
 }
@@ -322,11 +321,11 @@ impl<'a> Watcher<'a> {
             let Some((reason, _)) = self.foundation.crash_reason(app.id.as_str()).await else {
                 continue;
             };
-            if rollout.new.has_bad() || memory.bad_seen {
-                if let Some(stuck) = &rollout.stuck {
-                    let why = why_stuck(rollout, Some(&reason));
-                    rollout.stuck = Some(Stuck { since: stuck.since, why });
-                }
+            if (rollout.new.has_bad() || memory.bad_seen)
+                && let Some(stuck) = &rollout.stuck
+            {
+                let why = why_stuck(rollout, Some(&reason));
+                rollout.stuck = Some(Stuck { since: stuck.since, why });
             }
             memory.crash = Some((reason, now));
         }

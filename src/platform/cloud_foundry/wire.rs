@@ -162,7 +162,9 @@ pub(super) struct Process {
     #[serde(default)]
     pub(super) relationships: Relationships,
     pub(super) created_at: Option<Timestamp>,
-    pub(super) process_instances: Option<Vec<ProcessInstance>>,
+    /// Only where the list was asked to embed them.
+    #[serde(rename = "process_instances")]
+    pub(super) embedded: Option<Vec<ProcessInstance>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

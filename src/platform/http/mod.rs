@@ -67,7 +67,7 @@ pub fn client(settings: &Settings) -> Result<reqwest::Client, String> {
         .user_agent(concat!("revdeck/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(6))
         .read_timeout(Duration::from_secs(20))
-        .timeout(Duration::from_secs(120))
+        .timeout(Duration::from_mins(2))
         .pool_idle_timeout(Duration::from_secs(50))
         .tcp_nodelay(true);
     if is_plain(&settings.api) {

@@ -14,7 +14,7 @@ impl Backoff {
     pub const QUICK: Self =
         Self { first: Duration::from_millis(250), most: Duration::from_secs(2) };
     /// Between readings while the API is out of reach.
-    pub const PATIENT: Self = Self { first: Duration::from_secs(2), most: Duration::from_secs(60) };
+    pub const PATIENT: Self = Self { first: Duration::from_secs(2), most: Duration::from_mins(1) };
 
     /// The wait after the `failures`-th failure in a row, counted from 1. `chance` in 0..1 spreads it over the upper
     /// half, so that many clients do not come back at once.

@@ -120,7 +120,7 @@ impl Context<'_> {
     }
 
     /// Prints lines to standard output.
-    fn print(&self, text: &str) -> io::Result<()> {
+    fn print(text: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;
         if !text.ends_with('\n') {
@@ -130,7 +130,7 @@ impl Context<'_> {
     }
 
     /// Says something to whoever watches, beside the result.
-    fn say(&self, text: &str) {
+    fn say(text: &str) {
         // Nobody to say it to is no failure.
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
@@ -144,7 +144,7 @@ impl Context<'_> {
         } else {
             show::apps(&apps, self.now())
         };
-        Ok(self.print(&text)?)
+        Ok(Self::print(&text)?)
     }
 
     /// `revdeck revisions APP`.
@@ -156,7 +156,7 @@ impl Context<'_> {
         } else {
             show::revisions(&history, self.now())
         };
-        Ok(self.print(&text)?)
+        Ok(Self::print(&text)?)
     }
 
     /// `revdeck status APP`.
@@ -164,7 +164,7 @@ impl Context<'_> {
         let app = self.platform.app(name).await?;
         let text =
             if self.json { json::pretty(&json::app(&app)) } else { show::status(&app, self.now()) };
-        Ok(self.print(&text)?)
+        Ok(Self::print(&text)?)
     }
 
     /// `revdeck diff APP`.
@@ -195,7 +195,7 @@ impl Context<'_> {
             self.platform.detail(&app.id, &to.id)
         )?;
         for hidden in &after.hidden {
-            self.say(&format!("note: {hidden}"));
+            Self::say(&format!("note: {hidden}"));
         }
         let differs = differences(&before, &after);
         let text = if self.json {
@@ -203,7 +203,7 @@ impl Context<'_> {
         } else {
             show::differences(&from.label, &to.label, &differs, reveal)
         };
-        Ok(self.print(&text)?)
+        Ok(Self::print(&text)?)
     }
 
     /// `revdeck targets`.
@@ -215,7 +215,7 @@ impl Context<'_> {
         } else {
             show::target(&target, reached.as_ref().err())
         };
-        self.print(&text)?;
+        Self::print(&text)?;
         reached.map(drop).map_err(Exit::from)
     }
 }

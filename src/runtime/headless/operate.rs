@@ -63,11 +63,11 @@ pub async fn operate(
     }
     let plan = context.platform.plan(request).await?;
     if context.json && consenting.dry_run {
-        context.print(&json::pretty(&json::plan(&plan)))?;
+        Context::print(&json::pretty(&json::plan(&plan)))?;
     } else if consenting.dry_run {
-        context.print(&text(&plan))?;
+        Context::print(&text(&plan))?;
     } else {
-        context.say(&text(&plan));
+        Context::say(&text(&plan));
     }
     if let Some(reason) = &plan.refused {
         return Err(Exit::new(Code::Refused, format!("REFUSED: {reason}")));
@@ -92,18 +92,18 @@ pub async fn operate(
     let execution = context.platform.execute(confirmed, progress);
     let telling = async {
         while let Some(line) = lines.recv().await {
-            context.say(&line);
+            Context::say(&line);
         }
     };
     let (sent, ()) = tokio::join!(execution, telling);
     let outcome = match sent {
         Sent::Ended(outcome) => outcome,
         Sent::Accepted(_) if consenting.no_wait => {
-            context.say("taken; not waiting for the end");
+            Context::say("taken; not waiting for the end");
             return Ok(());
         }
         Sent::Lost(receipt) => {
-            context.say("the answer was lost after the request left: looking (it is sent once)");
+            Context::say("the answer was lost after the request left: looking (it is sent once)");
             follow(context, receipt).await?
         }
         Sent::Accepted(receipt) => follow(context, receipt).await?,
@@ -119,14 +119,14 @@ fn text(plan: &Plan) -> String {
     format!("{}\n{}\n", plan.title, lines.join("\n"))
 }
 
-fn ask(context: &Context<'_>, plan: &Plan) -> Result<Consent, Exit> {
+fn ask(_context: &Context<'_>, plan: &Plan) -> Result<Consent, Exit> {
     if !io::stdin().is_terminal() {
         return Err(Exit::new(
             Code::Refused,
             "REFUSED: nobody can answer here; look at --dry-run, then add --yes",
         ));
     }
-    context.say("");
+    Context::say("");
     let mut err = io::stderr().lock();
     write!(err, "{}? Type yes: ", plan.request.operation.verb())?;
     err.flush()?;
@@ -141,8 +141,8 @@ fn ask(context: &Context<'_>, plan: &Plan) -> Result<Consent, Exit> {
 fn finish(context: &Context<'_>, outcome: &Outcome) -> Result<(), Exit> {
     let line = format!("{}  {}", outcome.word(), outcome.text());
     match Exit::of_outcome(outcome) {
-        Code::Done if !context.json => Ok(context.print(&line)?),
-        Code::Done => Ok(context.print(&json::pretty(
+        Code::Done if !context.json => Ok(Context::print(&line)?),
+        Code::Done => Ok(Context::print(&json::pretty(
             &serde_json::json!({ "outcome": "done", "text": outcome.text() }),
         ))?),
         code => Err(Exit::new(code, line)),
@@ -180,13 +180,13 @@ async fn follow(context: &Context<'_>, mut receipt: Receipt) -> Result<Outcome, 
                     (None, _) => "waiting for the platform".to_owned(),
                 };
                 if changed(&said, &line) {
-                    context.say(&line);
+                    Context::say(&line);
                     said = line;
                 }
             }
             Err(error) => {
                 failures += 1;
-                context.say(&error.to_string());
+                Context::say(&error.to_string());
                 if failures >= PATIENCE {
                     return Ok(Outcome::Unknown(format!(
                         "it was sent for {}, and {error}; `revdeck status` will tell",
@@ -210,9 +210,9 @@ fn changed(before: &str, after: &str) -> bool {
 pub async fn watch(context: &Context<'_>, name: &str) -> Result<(), Exit> {
     let app = context.platform.app(name).await?;
     let Some(receipt) = context.platform.follow(&app) else {
-        return Ok(context.print(&line(context, &app))?);
+        return Ok(Context::print(&line(context, &app))?);
     };
-    context.print(&line(context, &app))?;
+    Context::print(&line(context, &app))?;
     let outcome = follow(context, receipt).await?;
     finish(context, &outcome)
 }

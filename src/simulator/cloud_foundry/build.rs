@@ -371,7 +371,7 @@ fn plain_app(world: &World, index: usize, present: Timestamp) -> App {
     let mut app = empty_app(world.seed, index, &name, space, born);
     let instances = 1 + (mixed >> 16) as u32 % 4;
     app.processes.push(process(world.seed, &mut app.made, &app.guid, "web", 64, instances, born));
-    app.started = mixed % 23 != 0;
+    app.started = !mixed.is_multiple_of(23);
     app.history.untold_revisions = PLAIN_REVISIONS;
     app.processes[0].revision =
         Some(guid::make(world.seed, Kind::Revision, index, UNTOLD + PLAIN_REVISIONS));

@@ -98,9 +98,10 @@ impl World {
         let health =
             app.env.get("SIMULATE").and_then(|word| Health::parse(word).ok()).unwrap_or(health);
         if started {
-            let target = match deployment.canary {
-                true => canary_step(&deployment, 0).0,
-                false => wish.web_instances.unwrap_or(original_instances),
+            let target = if deployment.canary {
+                canary_step(&deployment, 0).0
+            } else {
+                wish.web_instances.unwrap_or(original_instances)
             };
             let commands = noted.and_then(|_| app.latest_revision()).map(|r| r.commands.clone());
             let mut process = clone_of_newest(app, seed, health);
@@ -158,10 +159,10 @@ impl World {
         let app = self.app(index);
         let deployment = active(app, guid, "cancel")?;
         let previous = deployment.previous_droplet.clone();
-        if let Some(droplet) = &previous {
-            if app.droplet_of(droplet).is_none_or(|droplet| droplet.expired) {
-                return Err(ApiError::unprocessable(GONE));
-            }
+        if let Some(droplet) = &previous
+            && app.droplet_of(droplet).is_none_or(|droplet| droplet.expired)
+        {
+            return Err(ApiError::unprocessable(GONE));
         }
         let mut droplet_guid = None;
         for deployment in app.history.deployments.iter_mut().filter(|d| d.guid == guid) {

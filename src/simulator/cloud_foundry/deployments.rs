@@ -136,7 +136,7 @@ fn wish(body: &Value) -> Result<Wish, ApiError> {
         Value::Null => {}
         Value::Number(number) if number.as_u64().is_some() => {}
         Value::Number(_) => {
-            wrong.push("Web instances must be greater than or equal to 0".to_owned())
+            wrong.push("Web instances must be greater than or equal to 0".to_owned());
         }
         _ => wrong.push("Web instances is not a number".to_owned()),
     }

@@ -44,9 +44,9 @@ pub(crate) fn page<T: Item>(
     show: impl Fn(&T) -> Value,
 ) -> Result<Value, ApiError> {
     check_names(call, spec)?;
-    let page = number(call, "page", 1)?.filter(|page| *page >= 1);
+    let page = number(call, "page", 1).filter(|page| *page >= 1);
     let page = page.ok_or_else(|| ApiError::bad_query("Page must be greater than 0"))?;
-    let per_page = number(call, "per_page", 50)?.filter(|size| (1..=5_000).contains(size));
+    let per_page = number(call, "per_page", 50).filter(|size| (1..=5_000).contains(size));
     let per_page =
         per_page.ok_or_else(|| ApiError::bad_query("Per page must be between 1 and 5000"))?;
     let order = order(call, spec)?;
@@ -66,22 +66,19 @@ pub(crate) fn page<T: Item>(
             })
         })
         .collect();
-    match &order {
-        Some((field, descending)) => {
-            items.sort_by(|a, b| {
-                let ordering = match field.as_str() {
-                    "created_at" => a.created_at().cmp(&b.created_at()),
-                    "updated_at" => a.updated_at().cmp(&b.updated_at()),
-                    other => a.field(other).cmp(&b.field(other)),
-                };
-                if *descending { ordering.reverse() } else { ordering }
-            });
-            // Where times tie, the newer id counts as newer.
-            if *descending && field.ends_with("_at") {
-                reverse_ties(&mut items, field);
-            }
+    if let Some((field, descending)) = &order {
+        items.sort_by(|a, b| {
+            let ordering = match field.as_str() {
+                "created_at" => a.created_at().cmp(&b.created_at()),
+                "updated_at" => a.updated_at().cmp(&b.updated_at()),
+                other => a.field(other).cmp(&b.field(other)),
+            };
+            if *descending { ordering.reverse() } else { ordering }
+        });
+        // Where times tie, the newer id counts as newer.
+        if *descending && field.ends_with("_at") {
+            reverse_ties(&mut items, field);
         }
-        None => {}
     }
     let total = items.len();
     let pages = total.div_ceil(per_page).max(1);
@@ -132,11 +129,9 @@ fn check_names(call: &Call, spec: &Spec<'_>) -> Result<(), ApiError> {
     )))
 }
 
-fn number(call: &Call, name: &str, default: usize) -> Result<Option<usize>, ApiError> {
-    match call.param(name) {
-        None => Ok(Some(default)),
-        Some(text) => Ok(text.parse().ok()),
-    }
+/// A whole number, or `None` where it is none.
+fn number(call: &Call, name: &str, default: usize) -> Option<usize> {
+    call.param(name).map_or(Some(default), |text| text.parse().ok())
 }
 
 fn order(call: &Call, spec: &Spec<'_>) -> Result<Option<(String, bool)>, ApiError> {
@@ -156,10 +151,10 @@ fn link(call: &Call, path: &str, page: usize, per_page: usize) -> String {
         call.query.iter().map(|(name, value)| (name.as_str(), value.replace(' ', "+"))).collect();
     pairs.insert("page", page.to_string());
     pairs.insert("per_page", per_page.to_string());
-    if let Some(order) = pairs.get_mut("order_by") {
-        if !order.starts_with(['+', '-']) {
-            order.insert(0, '+');
-        }
+    if let Some(order) = pairs.get_mut("order_by")
+        && !order.starts_with(['+', '-'])
+    {
+        order.insert(0, '+');
     }
     let query: Vec<_> =
         pairs.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();

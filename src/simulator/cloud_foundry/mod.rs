@@ -140,7 +140,7 @@ async fn handle(
     for fault in &faults {
         match fault {
             Kind::Latency(time) => tokio::time::sleep(*time).await,
-            Kind::Hang => tokio::time::sleep(Duration::from_secs(3_600)).await,
+            Kind::Hang => tokio::time::sleep(Duration::from_hours(1)).await,
             Kind::ResetBefore => {
                 scissors.cut();
                 return StatusCode::OK.into_response();

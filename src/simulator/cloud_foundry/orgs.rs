@@ -76,7 +76,9 @@ pub(crate) fn org(world: &World, call: &Call, guid: &str, tail: &[&str]) -> Answ
             Ok(Reply::ok(usage(world, &format!("{}/v3/organizations/{guid}", call.base), here)))
         }
         ["domains", "default"] => Ok(Reply::ok(super::places::domain(call))),
-        ["domains"] => super::places::domains(call, &format!("/v3/organizations/{guid}/domains")),
+        ["domains"] => {
+            Ok(super::places::domains(call, &format!("/v3/organizations/{guid}/domains")))
+        }
         _ => Err(ApiError::unknown_request()),
     }
 }

@@ -48,14 +48,14 @@ pub(crate) fn domain(call: &Call) -> Value {
     })
 }
 
-pub(crate) fn domains(call: &Call, path: &str) -> Answer {
+pub(crate) fn domains(call: &Call, path: &str) -> Reply {
     let wanted = call.list("names");
     let known = wanted.is_none_or(|names| names.iter().any(|name| name == DOMAIN));
     let href = json!({ "href": format!("{}{path}?page=1&per_page=50", call.base) });
-    Ok(Reply::ok(json!({
+    Reply::ok(json!({
         "pagination": { "total_results": usize::from(known), "total_pages": 1, "first": href, "last": href, "next": null, "previous": null },
         "resources": if known { vec![domain(call)] } else { Vec::new() },
-    })))
+    }))
 }
 
 pub(crate) fn routes(world: &World, call: &Call, path: &str, only: Option<usize>) -> Answer {

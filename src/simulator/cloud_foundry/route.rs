@@ -52,7 +52,7 @@ pub(crate) fn answer(world: &mut World, call: &Call, uaa: &Uaa) -> Answer {
         }
         ["v3", "spaces", guid, tail @ ..] if get => orgs::space(world, call, guid, tail),
         ["v3", "jobs", guid] if get => Ok(Reply::ok(deployments::job(call, guid, world.now))),
-        ["v3", "domains"] if get => places::domains(call, "/v3/domains"),
+        ["v3", "domains"] if get => Ok(places::domains(call, "/v3/domains")),
         ["v3", "domains", _] if get => Ok(Reply::ok(places::domain(call))),
         ["v3", "stacks"] if get => Ok(places::stacks(call)),
         ["v3", "routes"] if get => places::routes(world, call, "/v3/routes", None),

@@ -66,7 +66,7 @@ impl Row {
 
     /// Desired instances of the web processes, oldest first, and the newest deployment's status.
     fn shape(&self) -> (Vec<u32>, String) {
-        let counts = self.app().web_processes().map(|process| process.instances()).collect();
+        let counts = self.app().web_processes().map(super::world::Process::instances).collect();
         let deployment = self.app().history.deployments.last().unwrap();
         (counts, format!("{}/{}", deployment.value(), deployment.reason()))
     }

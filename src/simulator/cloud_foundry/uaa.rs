@@ -34,7 +34,7 @@ struct Issued {
 }
 
 /// Seconds that an access token lives, as the client `cf` has it.
-const LIFE: Duration = Duration::from_secs(1_200);
+const LIFE: Duration = Duration::from_mins(20);
 const SCOPES: [&str; 4] = ["openid", "cloud_controller.read", "cloud_controller.write", "uaa.user"];
 /// The one-time code of single sign-on.
 pub(crate) const PASSCODE: &str = "demo-passcode";

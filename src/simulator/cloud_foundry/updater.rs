@@ -77,8 +77,11 @@ impl World {
         let instances = new.instances();
         let can_up = starting < in_flight && unhealthy == 0 && routable + in_flight >= instances;
         let want_old = total.saturating_sub(routable);
-        let old: u32 =
-            app.web_processes().filter(|p| p.guid != new_guid).map(|p| p.instances()).sum();
+        let old: u32 = app
+            .web_processes()
+            .filter(|p| p.guid != new_guid)
+            .map(super::world::Process::instances)
+            .sum();
         let can_down = old > want_old;
         if !can_up && !can_down {
             return;

@@ -13,7 +13,7 @@ use super::super::{
     widgets::bar,
 };
 use crate::{
-    dashboard::{Command, Panel, Sort, State},
+    dashboard::{Command, Panel, Sort, State, plan_view::wrap},
     domain::{App, Condition, Count, Rollout},
 };
 
@@ -69,8 +69,15 @@ pub(crate) fn draw_counts(state: &State, theme: &Theme, area: Rect, buffer: &mut
 
 pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     if state.listed.is_empty() {
-        let text = empty(state);
-        put(buffer, area, 0, &Line::styled(format!("   {text}"), theme.style(Role::Dim)));
+        let width = usize::from(area.width).saturating_sub(4);
+        for (row, text) in wrap(&empty(state), width).into_iter().enumerate() {
+            put(
+                buffer,
+                area,
+                row as u16,
+                &Line::styled(format!("   {text}"), theme.style(Role::Text)),
+            );
+        }
         return;
     }
     let height = usize::from(area.height);

@@ -42,10 +42,10 @@ fn wanted(state: &State) -> Vec<(Command, String)> {
         keys.push(text(Command::Cancel, "cancel"));
         keys.push(text(Command::Continue, "continue"));
     }
-    if state.panel == Panel::Revisions {
-        if let Some(one) = state.selected_revision() {
-            keys.push((Command::RollBackSelected, format!("to rev {}", one.label)));
-        }
+    if state.panel == Panel::Revisions
+        && let Some(one) = state.selected_revision()
+    {
+        keys.push((Command::RollBackSelected, format!("to rev {}", one.label)));
     }
     keys.extend([
         text(Command::Help, "help"),

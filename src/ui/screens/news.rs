@@ -56,7 +56,7 @@ fn messages(state: &State, theme: &Theme, width: usize, height: u16) -> Vec<Line
             }
         }
         Some(Notice::Hint(text)) => {
-            lines.push(Line::styled(cut(&format!(" {text}"), width), theme.style(Role::Warn)))
+            lines.push(Line::styled(cut(&format!(" {text}"), width), theme.style(Role::Warn)));
         }
         None => {}
     }

@@ -136,23 +136,23 @@ fn answer(
             line.push_span(piece(format!(" {verb}  "), theme.style(Role::Warn)));
         }
         Some(reason) => {
-            line.push_span(piece(cut(&reason, width.saturating_sub(14)), theme.style(Role::Warn)))
+            line.push_span(piece(cut(&reason, width.saturating_sub(14)), theme.style(Role::Warn)));
         }
     }
-    if dialog.void.is_none() {
-        if let Some(Ok(plan)) = &dialog.plan {
-            let mut extra = vec![format!("{} copy by hand", hint(Command::CopyByHand))];
-            if !plan.differs.is_empty() {
-                extra.push(format!("{} values", hint(Command::Reveal)));
-            }
-            if most > 0 {
-                extra.push(format!("{}/{} lines", dialog.scroll, most));
-            }
-            extra.push(format!("checked {} ago", age(Some(plan.checked_at), state.now, false)));
-            let text = extra.join("  ");
-            let room = width.saturating_sub(line.width() + 1);
-            line.push_span(piece(cut(&text, room), theme.style(Role::Dim)));
+    if dialog.void.is_none()
+        && let Some(Ok(plan)) = &dialog.plan
+    {
+        let mut extra = vec![format!("{} copy by hand", hint(Command::CopyByHand))];
+        if !plan.differs.is_empty() {
+            extra.push(format!("{} values", hint(Command::Reveal)));
         }
+        if most > 0 {
+            extra.push(format!("{}/{} lines", dialog.scroll, most));
+        }
+        extra.push(format!("checked {} ago", age(Some(plan.checked_at), state.now, false)));
+        let text = extra.join("  ");
+        let room = width.saturating_sub(line.width() + 1);
+        line.push_span(piece(cut(&text, room), theme.style(Role::Dim)));
     }
     line
 }

@@ -9,7 +9,7 @@ use crate::{
 /// A memory limit that applies.
 struct Limit {
     place: String,
-    limit: u64,
+    allowed: u64,
     used: u64,
 }
 
@@ -48,7 +48,7 @@ pub(super) async fn describe(
     let limits = limits(foundation, &ground.app).await;
     let mut tight = false;
     for limit in &limits {
-        let free = limit.limit.saturating_sub(limit.used);
+        let free = limit.allowed.saturating_sub(limit.used);
         if free < needed {
             tight = true;
             plan.capacity.push(format!(
@@ -57,12 +57,12 @@ pub(super) async fn describe(
             ));
             plan.notes.push(Note::Warning(format!(
                 "the platform will refuse this or stall: {} allows {} MB and {} MB are in use",
-                limit.place, limit.limit, limit.used
+                limit.place, limit.allowed, limit.used
             )));
         }
     }
     if !tight {
-        let room = match limits.iter().map(|limit| limit.limit.saturating_sub(limit.used)).min() {
+        let room = match limits.iter().map(|limit| limit.allowed.saturating_sub(limit.used)).min() {
             Some(free) => format!("quota is enough ({free} MB left)"),
             None => "no quota was found that limits it".to_owned(),
         };
@@ -132,7 +132,7 @@ async fn limit(
         foundation.http.get::<wire::Quota>(quota, &[]),
         foundation.http.get::<wire::Usage>(&usage, &[]),
     );
-    let (limit, used) =
+    let (allowed, used) =
         (quota.ok()?.apps.total_memory_in_mb?, usage.ok()?.usage_summary.memory_in_mb);
-    Some(Limit { place: crate::domain::text::clean(&place), limit, used })
+    Some(Limit { place: crate::domain::text::clean(&place), allowed, used })
 }

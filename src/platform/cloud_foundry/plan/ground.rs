@@ -162,7 +162,7 @@ impl Ground {
         let running = processes
             .iter()
             .map(|process| {
-                let instances = process.process_instances.as_ref()?;
+                let instances = process.embedded.as_ref()?;
                 Some(instances.iter().filter(|one| one.state == "RUNNING").count() as u32)
             })
             .sum();

@@ -188,9 +188,7 @@ fn by_cancel(ground: &Ground, mut plan: Plan, target: &wire::Revision, details: 
         None => format!("{wanted} old instances still stand"),
     };
     plan.way = format!("cancel the rollout{of}: {serve}, so this is the quickest way");
-    plan.capacity.push(
-        "what is missing of the old instances starts again at once; nothing is built".to_owned(),
-    );
+    plan.capacity.push("missing old instances start again at once; nothing is built".to_owned());
     let mut steps = vec![Step::Cancel { deployment: active.guid.clone() }];
     plan.by_hand.push(format!("cf cancel-deployment {}", quoted(&ground.name)));
     restore(ground, &mut plan, target, details, &mut steps, "the cancel leaves behind");
@@ -316,13 +314,14 @@ async fn by_deployment(
 /// A droplet is started with the command of the newest process, not with that of the revision.
 fn restore_command(ground: &Ground, target: &wire::Revision, steps: &mut Vec<Step>) {
     let now = ground.deployed().and_then(|revision| revision.processes.get("web"));
-    if ground.active().is_none() && now != target.processes.get("web") {
-        if let Some(process) = ground.web().last() {
-            steps.push(Step::RestoreCommand {
-                process: process.guid.clone(),
-                revision: target.guid.clone(),
-            });
-        }
+    if ground.active().is_none()
+        && now != target.processes.get("web")
+        && let Some(process) = ground.web().last()
+    {
+        steps.push(Step::RestoreCommand {
+            process: process.guid.clone(),
+            revision: target.guid.clone(),
+        });
     }
 }
 

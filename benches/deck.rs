@@ -1,0 +1,161 @@
+//! How fast the heart and the screens are with ten thousand apps: `cargo bench`.
+
+#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark may")]
+
+use divan::{Bencher, black_box};
+use jiff::{SignedDuration, Timestamp};
+use ratatui::{buffer::Buffer, layout::Rect};
+use revdeck::{
+    dashboard::{Event, Keymap, Start, State, update::update},
+    domain::{
+        App, AppId, AppState, Count, Instance, InstanceState, Phase, PlatformKind, Report,
+        RevisionId, RevisionRef, Rollout, RolloutId, Side, Strategy, Target, TargetId,
+    },
+    ui::{
+        draw,
+        theme::{Depth, Theme},
+    },
+};
+
+fn main() {
+    divan::main();
+}
+
+const APPS: usize = 10_000;
+
+fn at() -> Timestamp {
+    "2026-01-01T00:00:00Z".parse().unwrap()
+}
+
+fn app(number: usize) -> App {
+    let side = |count: u32| Side {
+        desired: count,
+        instances: Some(
+            (0..count)
+                .map(|index| Instance {
+                    index,
+                    state: InstanceState::Running,
+                    since: Some(at()),
+                    reason: None,
+                })
+                .collect(),
+        ),
+    };
+    let revision = |label: &str| {
+        Some(RevisionRef { id: RevisionId::new(label), label: Some(label.to_owned()) })
+    };
+    App {
+        target: TargetId::new("cf"),
+        platform: PlatformKind::CloudFoundry,
+        id: AppId::new(format!("app-{number}")),
+        name: format!("service-{number:05}"),
+        scope: "acme/prod".to_owned(),
+        state: AppState::Ok,
+        instances: Count { desired: 4, running: Some(4) },
+        deployed: revision("7"),
+        rollout: (number % 100 == 0).then(|| Rollout {
+            id: RolloutId::new(format!("rollout-{number}")),
+            phase: Phase::Rolling,
+            reason: "ACTIVE/DEPLOYING".to_owned(),
+            strategy: Strategy::Rolling,
+            max_in_flight: Some(1),
+            step: None,
+            wanted: 20,
+            old: side(12),
+            new: side(9),
+            from: revision("7"),
+            to: revision("8"),
+            started_at: Some(at()),
+            moved_at: Some(at()),
+            stuck: None,
+            error: None,
+            note: None,
+        }),
+        updated_at: Some(at()),
+        versioned: Some(true),
+    }
+}
+
+fn report() -> Event {
+    let changed = (0..APPS).map(app).collect();
+    Event::Report(Report::Apps {
+        changed,
+        gone: Vec::new(),
+        at: at(),
+        fresh_for: SignedDuration::from_secs(30),
+    })
+}
+
+fn empty() -> State {
+    let target = Target {
+        id: TargetId::new("cf"),
+        platform: PlatformKind::CloudFoundry,
+        api: "https://api.example.org".to_owned(),
+        place: "acme/prod".to_owned(),
+        user: "hana".to_owned(),
+        badge: None,
+    };
+    let keymap = Keymap::shipped().unwrap();
+    State::new(Start { target, demo: false, read_only: false, keymap, size: (160, 50), now: at() })
+}
+
+fn full() -> State {
+    let mut state = empty();
+    update(&mut state, report(), at());
+    state
+}
+
+#[divan::bench]
+fn take_in_a_snapshot(bencher: Bencher<'_, '_>) {
+    bencher.with_inputs(|| (empty(), report())).bench_values(|(mut state, report)| {
+        update(&mut state, report, at());
+        state
+    });
+}
+
+#[divan::bench]
+fn take_in_one_changed_app(bencher: Bencher<'_, '_>) {
+    let mut state = full();
+    bencher
+        .with_inputs(|| {
+            let mut one = app(100);
+            one.instances.running = Some(fastrand::u32(0..4));
+            Event::Report(Report::Apps {
+                changed: vec![one],
+                gone: Vec::new(),
+                at: at(),
+                fresh_for: SignedDuration::from_secs(30),
+            })
+        })
+        .bench_local_values(|report| update(&mut state, report, at()));
+}
+
+#[divan::bench]
+fn move_the_selection(bencher: Bencher<'_, '_>) {
+    let mut state = full();
+    bencher.bench_local(|| update(&mut state, Event::Key("j".parse().unwrap()), at()));
+}
+
+#[divan::bench]
+fn type_a_filter(bencher: Bencher<'_, '_>) {
+    let state = full();
+    bencher.with_inputs(|| state.clone()).bench_local_values(|mut state| {
+        for key in ["/", "9", "9"] {
+            update(&mut state, Event::Key(key.parse().unwrap()), at());
+        }
+        state
+    });
+}
+
+#[divan::bench(args = [(80, 24), (160, 50)])]
+fn draw_a_frame(bencher: Bencher<'_, '_>, size: (u16, u16)) {
+    let state = full();
+    let theme = Theme::new(Depth::True, false);
+    let area = Rect::new(0, 0, size.0, size.1);
+    let mut buffer = Buffer::empty(area);
+    bencher.bench_local(|| {
+        buffer.reset();
+        draw(&state, &theme, area, &mut buffer);
+        black_box(&buffer);
+    });
+}

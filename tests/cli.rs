@@ -1,0 +1,239 @@
+//! The commands without a screen, against a foundation in another process: what they print and how they end.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+struct Foundation {
+    process: Child,
+    home: String,
+}
+
+impl Foundation {
+    fn start(args: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_revdeck"))
+            .args(["simulator", "cloud-foundry", "--speed", "40"])
+            .args(args)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let banner: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(banner["platform"], "cloud-foundry");
+        Self { process, home: banner["cf_home"].as_str().unwrap().to_owned() }
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        ran(Command::new(env!("CARGO_BIN_EXE_revdeck")).env("CF_HOME", &self.home).args(args))
+    }
+}
+
+impl Drop for Foundation {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn ran(command: &mut Command) -> Ran {
+    let state = std::env::temp_dir().join("revdeck-tests");
+    let Output { status, stdout, stderr } = command
+        .env("XDG_STATE_HOME", &state)
+        .env("XDG_CONFIG_HOME", &state)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { code: status.code().unwrap(), out: text(stdout), err: text(stderr) }
+}
+
+impl Ran {
+    fn json(&self) -> Value {
+        assert_eq!(self.code, 0, "{}", self.err);
+        serde_json::from_str(&self.out).unwrap()
+    }
+}
+
+#[test]
+fn the_whole_story_without_a_screen() {
+    let foundation = Foundation::start(&[]);
+    let apps = foundation.run(&["apps", "--output", "json"]).json();
+    let checkout = apps.as_array().unwrap().iter().find(|app| app["name"] == "checkout").unwrap();
+    assert_eq!(checkout["state"], "stuck");
+    for key in
+        ["target", "platform", "id", "name", "scope", "state", "instances", "deployed", "rollout"]
+    {
+        assert!(!checkout[key].is_null(), "{key}");
+    }
+    for key in ["id", "phase", "reason", "strategy", "old", "new", "started_at"] {
+        assert!(!checkout["rollout"][key].is_null(), "{key}");
+    }
+    assert_eq!(checkout["deployed"]["label"], "7");
+
+    let status = foundation.run(&["status", "checkout"]);
+    assert!(status.out.contains("STUCK") && status.out.contains("out of memory"), "{}", status.out);
+
+    let dry = foundation.run(&["rollback", "checkout", "--dry-run"]);
+    assert_eq!(dry.code, 0);
+    assert!(
+        dry.out.contains("ROLL BACK checkout to rev 7")
+            && dry.out.contains("cf cancel-deployment checkout"),
+        "{}",
+        dry.out
+    );
+
+    let asked = foundation.run(&["rollback", "checkout"]);
+    assert_eq!(asked.code, 3);
+    assert!(asked.err.contains("--yes"), "{}", asked.err);
+
+    let refused = foundation.run(&["rollback", "checkout", "--yes", "--read-only"]);
+    assert_eq!(refused.code, 3);
+
+    let done = foundation.run(&["rollback", "checkout", "--yes", "--reason", "out of memory"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert!(
+        done.out.starts_with("DONE  checkout is back on rev 7: 5 of 5 running"),
+        "{}",
+        done.out
+    );
+    assert_eq!(
+        foundation.run(&["status", "checkout", "--output", "json"]).json()["rollout"],
+        Value::Null
+    );
+
+    let revisions = foundation.run(&["revisions", "checkout", "--output", "json"]).json();
+    for key in ["id", "label", "description", "created_at", "deployable", "deployed"] {
+        assert!(!revisions[0][key].is_null(), "{key}");
+    }
+    let diff = foundation.run(&["diff", "checkout", "--to", "8"]);
+    assert!(diff.out.contains("MEMORY_LIMIT •••• → ••••"), "{}", diff.out);
+    let diff = foundation.run(&["diff", "checkout", "--to", "8", "--reveal"]);
+    assert!(diff.out.contains("MEMORY_LIMIT 512m → 64m"), "{}", diff.out);
+
+    // The roll back that the platform refuses to repeat.
+    let repeated = foundation.run(&["rollback", "basket", "--to", "2", "--yes"]);
+    assert_eq!(repeated.code, 0, "{}", repeated.err);
+
+    let watched = foundation.run(&["restart", "orders", "--yes", "--no-wait"]);
+    assert_eq!(watched.code, 0, "{}", watched.err);
+    let watched = foundation.run(&["watch", "orders"]);
+    assert_eq!(watched.code, 0, "{}", watched.err);
+    assert!(watched.out.contains("rolling") && watched.out.contains("DONE"), "{}", watched.out);
+}
+
+#[test]
+fn every_step_of_a_canary_has_a_command() {
+    let foundation = Foundation::start(&[]);
+    let done = foundation.run(&["continue", "payments", "--yes"]);
+    assert!(done.out.contains("waits at step 3 of 4"), "{} {}", done.out, done.err);
+    let done = foundation.run(&["cancel", "payments", "--yes"]);
+    assert!(done.out.contains("back on rev 3"), "{} {}", done.out, done.err);
+    let none = foundation.run(&["cancel", "payments", "--yes"]);
+    assert_eq!(none.code, 3);
+    assert!(none.err.contains("no rollout in progress"), "{}", none.err);
+    let canary =
+        ["restart", "orders", "--strategy", "canary", "--instance-steps", "50,100", "--yes"];
+    let done = foundation.run(&canary);
+    assert!(done.out.contains("waits at step 1 of 2"), "{} {}", done.out, done.err);
+    let wrong = foundation.run(&["restart", "orders", "--instance-steps", "50,10", "--yes"]);
+    assert_eq!(wrong.code, 3);
+}
+
+#[test]
+fn bad_input_gets_one_sentence_and_its_code() {
+    let foundation = Foundation::start(&[]);
+    let said = |args: &[&str], code: i32, word: &str| {
+        let ran = foundation.run(args);
+        assert_eq!(ran.code, code, "{args:?}: {}", ran.err);
+        assert!(ran.err.contains(word), "{args:?}: {}", ran.err);
+    };
+    said(&["status", "nothing"], 3, "there is no app \"nothing\"");
+    said(&["rollback", "checkout", "--to", "99", "--yes"], 3, "there is no revision \"99\"");
+    said(&["frobnicate"], 2, "unrecognized");
+    said(&["apps", "--target", "kubernetes"], 2, "cloud-foundry:ORG/SPACE");
+    said(&["apps", "--target", "cloud-foundry:nowhere"], 3, "there is no organization \"nowhere\"");
+    said(&["keys", "--keys", "/no/such/file"], 2, "cannot read the key table");
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("keys.toml");
+    std::fs::write(&file, "[deck]\nquit = [\"R\"]\n").unwrap();
+    said(&["keys", "--keys", file.to_str().unwrap()], 2, "line 2");
+    // Not a terminal.
+    said(&[], 2, "needs a terminal");
+}
+
+#[test]
+fn logins_that_do_not_work_say_so() {
+    let home = tempfile::tempdir().unwrap();
+    let run =
+        || ran(Command::new(env!("CARGO_BIN_EXE_revdeck")).env("CF_HOME", home.path()).arg("apps"));
+    let none = run();
+    assert_eq!(none.code, 5);
+    assert!(none.err.contains("cf login") && none.err.contains("revdeck demo"), "{}", none.err);
+    let directory = home.path().join(".cf");
+    std::fs::create_dir(&directory).unwrap();
+    let session = |api: &str| {
+        let config = serde_json::json!({ "ConfigVersion": 4, "Target": api, "AccessToken": "bearer a.b.c", "RefreshToken": "r" });
+        std::fs::write(directory.join("config.json"), config.to_string()).unwrap();
+    };
+    session("http://127.0.0.1:9");
+    let unreachable = run();
+    assert_eq!(unreachable.code, 6);
+    assert!(
+        unreachable.err.contains("http://127.0.0.1:9 cannot be reached"),
+        "{}",
+        unreachable.err
+    );
+    std::fs::write(directory.join("config.json"), "{").unwrap();
+    assert_eq!(run().code, 5);
+}
+
+#[test]
+fn faults_have_their_codes() {
+    let cases = [("html", 6), ("truncate", 6), ("503", 6), ("429=1s", 6), ("403", 3), ("404", 3)];
+    for (fault, code) in cases {
+        let foundation = Foundation::start(&["--faults", &format!("{fault}@GET:/v3")]);
+        let ran = foundation.run(&["apps"]);
+        assert_eq!(ran.code, code, "{fault}: {}", ran.err);
+        assert_eq!(ran.err.lines().count(), 1, "{fault}: {}", ran.err);
+    }
+    let lost = Foundation::start(&["--faults", "reset-after@POST:/v3/deployments#1"]);
+    let ran = lost.run(&["rollback", "catalog", "--yes"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("the answer was lost after the request left: looking"), "{}", ran.err);
+    let revisions = lost.run(&["revisions", "catalog", "--output", "json"]).json();
+    assert_eq!(revisions[0]["label"], "10", "exactly one deployment was made");
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let foundation = Foundation::start(&["--apps", "3000"]);
+    let binary = env!("CARGO_BIN_EXE_revdeck");
+    let script = format!("{binary} apps --scope all | head -n 1; exit ${{PIPESTATUS[0]}}");
+    let ran = ran(Command::new("bash").env("CF_HOME", &foundation.home).args(["-c", &script]));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(ran.err, "");
+}
+
+#[test]
+fn the_key_table_is_printed() {
+    let ran = ran(Command::new(env!("CARGO_BIN_EXE_revdeck")).args(["keys", "--output", "json"]));
+    let keys = ran.json();
+    assert!(
+        keys.as_array()
+            .unwrap()
+            .iter()
+            .any(|row| row["command"] == "roll-back-last-good" && row["keys"][0] == "R")
+    );
+}

@@ -1,0 +1,200 @@
+//! What the screens look like, at the sizes that people have.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use ratatui::{buffer::Buffer, layout::Rect};
+use revdeck::{
+    dashboard::{Event, Keymap, Start, State, update::update},
+    domain::{Interest, Report, TargetId, Trouble, TroubleKind},
+    platform::{
+        Platform,
+        cloud_foundry::{CloudFoundry, Options},
+    },
+    simulator::{self, Simulator, clock::Clock},
+    ui::{
+        draw,
+        theme::{Depth, Theme},
+    },
+};
+use tokio::sync::{mpsc, watch};
+
+/// A dashboard on a foundation whose time stands still.
+struct Deck {
+    state: State,
+    platform: Arc<CloudFoundry>,
+    at: Timestamp,
+    _simulator: Simulator,
+}
+
+impl Deck {
+    async fn open(size: (u16, u16)) -> Self {
+        let at: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let clock = Clock::manual(at);
+        let simulator =
+            Simulator::cloud_foundry_at(&simulator::Options::default(), clock).await.unwrap();
+        let options = Options { home: simulator.cf_home_buf(), ..Options::default() };
+        let platform =
+            CloudFoundry::open(TargetId::new("cf"), &options, Arc::new(move || at)).unwrap();
+        let mut target = platform.target();
+        target.api = "https://api.example.test".to_owned();
+        let keymap = Keymap::shipped().unwrap();
+        let start = Start { target, demo: true, read_only: false, keymap, size, now: at };
+        Self { state: State::new(start), platform: Arc::new(platform), at, _simulator: simulator }
+    }
+
+    /// Takes in what the watch reports until revisions and events are there.
+    async fn load(&mut self) {
+        let (interest, interested) = watch::channel(Interest::default());
+        let (sender, mut reports) = mpsc::channel(64);
+        let platform = self.platform.clone();
+        let task = tokio::spawn(async move { platform.watch(interested, sender).await });
+        loop {
+            let report = tokio::time::timeout(Duration::from_secs(20), reports.recv())
+                .await
+                .unwrap()
+                .unwrap();
+            let last = matches!(report, Report::Events { .. });
+            update(&mut self.state, Event::Report(report), self.at);
+            interest.send_modify(|interest| interest.focus.clone_from(&self.state.selected));
+            if last {
+                break;
+            }
+        }
+        while let Ok(Some(report)) =
+            tokio::time::timeout(Duration::from_millis(100), reports.recv()).await
+        {
+            update(&mut self.state, Event::Report(report), self.at);
+        }
+        task.abort();
+    }
+
+    fn keys(&mut self, keys: &str) -> Vec<revdeck::dashboard::Effect> {
+        let mut effects = Vec::new();
+        for key in keys.split_whitespace() {
+            effects = update(&mut self.state, Event::Key(key.parse().unwrap()), self.at);
+        }
+        effects
+    }
+
+    async fn plan(&mut self, keys: &str) {
+        let effects = self.keys(keys);
+        let Some(revdeck::dashboard::Effect::Plan { id, request }) = effects.first() else {
+            panic!("{effects:?}")
+        };
+        let plan = self.platform.plan(request.clone()).await.map_err(|error| error.trouble());
+        update(&mut self.state, Event::Planned { id: *id, plan: Box::new(plan) }, self.at);
+        update(&mut self.state, Event::Painted, self.at);
+        self.at = self.at.checked_add(jiff::SignedDuration::from_millis(400)).unwrap();
+        update(&mut self.state, Event::Tick, self.at);
+    }
+
+    fn shown(&self, theme: &Theme) -> String {
+        let (columns, rows) = self.state.size;
+        let area = Rect::new(0, 0, columns, rows);
+        let mut buffer = Buffer::empty(area);
+        draw(&self.state, theme, area, &mut buffer);
+        let mut text = String::new();
+        for row in 0..rows {
+            let mut skip = 0;
+            for column in 0..columns {
+                if skip > 0 {
+                    skip -= 1;
+                    continue;
+                }
+                let symbol = buffer[(column, row)].symbol();
+                text.push_str(symbol);
+                skip = unicode_width::UnicodeWidthStr::width(symbol).saturating_sub(1);
+            }
+            text.truncate(text.trim_end_matches(' ').len());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+fn theme() -> Theme {
+    Theme::new(Depth::True, false)
+}
+
+#[tokio::test]
+async fn the_deck() {
+    for (name, size) in
+        [("deck_80x24", (80, 24)), ("deck_160x50", (160, 50)), ("deck_60x15", (60, 15))]
+    {
+        let mut deck = Deck::open(size).await;
+        deck.load().await;
+        insta::assert_snapshot!(name, deck.shown(&theme()));
+    }
+}
+
+#[tokio::test]
+async fn plain_characters_only() {
+    let mut deck = Deck::open((80, 24)).await;
+    deck.load().await;
+    let shown = deck.shown(&Theme::new(Depth::None, true));
+    let foreign: String = shown
+        .chars()
+        .filter(|letter| !letter.is_ascii() && !"在庫サービス".contains(*letter))
+        .collect();
+    assert_eq!(foreign, "");
+    insta::assert_snapshot!("deck_ascii_80x24", shown);
+}
+
+#[tokio::test]
+async fn dialogs() {
+    let mut deck = Deck::open((80, 24)).await;
+    deck.load().await;
+    deck.plan("R").await;
+    insta::assert_snapshot!("plan_80x24", deck.shown(&theme()));
+    deck.keys("Esc ?");
+    insta::assert_snapshot!("help_80x24", deck.shown(&theme()));
+    deck.keys("Esc : r o l l");
+    insta::assert_snapshot!("palette_80x24", deck.shown(&theme()));
+    deck.keys("Esc d");
+    insta::assert_snapshot!("deploy_80x24", deck.shown(&theme()));
+}
+
+#[tokio::test]
+async fn out_of_reach_keeps_what_was_there() {
+    let mut deck = Deck::open((80, 24)).await;
+    let trouble = || {
+        Trouble { kind: TroubleKind::Unreachable, text: "https://api.example.test cannot be reached (connection refused): check the network, VPN and proxy".to_owned() }
+    };
+    let retry_at = deck.at.checked_add(jiff::SignedDuration::from_secs(30)).unwrap();
+    update(
+        &mut deck.state,
+        Event::Report(Report::Trouble { trouble: trouble(), retry_at }),
+        deck.at,
+    );
+    insta::assert_snapshot!("never_read_80x24", deck.shown(&theme()));
+    deck.load().await;
+    deck.at = deck.at.checked_add(jiff::SignedDuration::from_secs(90)).unwrap();
+    let retry_at = deck.at.checked_add(jiff::SignedDuration::from_secs(30)).unwrap();
+    update(
+        &mut deck.state,
+        Event::Report(Report::Trouble { trouble: trouble(), retry_at }),
+        deck.at,
+    );
+    insta::assert_snapshot!("blind_80x24", deck.shown(&theme()));
+}
+
+#[test]
+fn no_size_panics() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut deck = Deck::open((80, 24)).await;
+        deck.load().await;
+        for open in ["Esc", "?", "Esc :", "Esc d", "Esc t", "Esc e", "Esc L", "Esc D"] {
+            deck.keys(open);
+            for columns in (1..=130).step_by(7) {
+                for rows in (1..=60).step_by(3) {
+                    update(&mut deck.state, Event::Resize(columns, rows), deck.at);
+                    let _ = deck.shown(&theme());
+                }
+            }
+        }
+    });
+}

@@ -1,0 +1,106 @@
+//! The real program in a real terminal: what an operator presses and sees, and that the terminal is left usable.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+#![cfg(unix)]
+
+mod screen;
+
+use std::time::Duration;
+
+use screen::Screen;
+
+const LONG: Duration = Duration::from_secs(30);
+
+#[test]
+fn two_keys_from_start_to_roll_back() {
+    let mut screen = Screen::start(80, 24, &["demo", "--speed", "4"]);
+    screen.expect("STUCK", LONG);
+    assert!(
+        screen.row_with("▌").contains("checkout"),
+        "the broken app is selected\n{}",
+        screen.text()
+    );
+    screen.expect("old rev 7", LONG);
+    screen.press("R");
+    screen.expect("y roll back", LONG);
+    screen.press("y");
+    screen.expect("DONE  checkout is back on rev 7: 5 of 5 running", LONG);
+    screen.press("q");
+    assert_eq!(screen.ends(), Some(0));
+    screen.is_left_usable();
+}
+
+#[test]
+fn signals_leave_the_terminal_usable() {
+    for signal in ["TERM", "HUP", "INT"] {
+        let mut screen = Screen::start(80, 24, &["demo", "--scenario", "quiet"]);
+        screen.expect("shop", LONG);
+        screen.signal(signal);
+        assert!(screen.ends().is_some(), "SIG{signal} does not end it");
+        screen.is_left_usable();
+    }
+}
+
+#[test]
+fn a_hang_up_ends_it_even_under_a_parent_that_ignores_the_signal() {
+    for wrapped in [false, true] {
+        let mut screen = Screen::start_wrapped(80, 24, &["demo", "--scenario", "quiet"], wrapped);
+        screen.expect("shop", LONG);
+        let pid = screen.program();
+        screen.hang_up();
+        let gone = screen::gone(pid, Duration::from_secs(2));
+        assert!(gone, "still there after the terminal hung up, wrapped: {wrapped}");
+    }
+}
+
+#[test]
+fn a_tiny_terminal_a_resize_storm_and_a_large_paste_do_no_harm() {
+    let mut screen = Screen::start(20, 5, &["demo", "--scenario", "quiet"]);
+    screen.expect("window larger", LONG);
+    for step in 0..60_u16 {
+        screen.resize(20 + step * 3 % 120, 5 + step % 50);
+    }
+    screen.resize(100, 30);
+    screen.expect("REVISIONS", LONG);
+    screen.write(b"\x1b[200~");
+    screen.write(&vec![b'R'; 1_000_000]);
+    screen.write(b"\x1b[201~");
+    screen.press("?");
+    screen.expect("KEYS", LONG);
+    screen.write(b"\x1b");
+    screen.press("q");
+    assert_eq!(screen.ends(), Some(0));
+}
+
+#[test]
+fn an_idle_screen_writes_nothing() {
+    let mut screen = Screen::start(120, 40, &["demo", "--scenario", "quiet"]);
+    screen.expect("began a rollout", LONG);
+    screen.settle(Duration::from_millis(500));
+    let before = screen.bytes();
+    screen.settle(Duration::from_secs(2));
+    assert_eq!(screen.bytes() - before, 0);
+}
+
+#[test]
+fn without_a_login_it_says_what_to_do() {
+    let home = tempfile::tempdir().unwrap();
+    let mut screen = Screen::start(120, 24, &["--cf-home", home.path().to_str().unwrap()]);
+    screen.expect("cf login", LONG);
+    screen.expect("revdeck demo", LONG);
+    assert_eq!(screen.ends(), Some(5));
+}
+
+#[test]
+fn control_z_gives_the_shell_back_and_fg_returns() {
+    let mut screen = Screen::start(80, 24, &["demo", "--scenario", "quiet"]);
+    screen.expect("shop", LONG);
+    screen.write(b"\x1a");
+    let pid = screen.program();
+    assert!(screen::stopped(pid, Duration::from_secs(5)), "it does not stop");
+    screen.is_left_usable();
+    screen.signal("CONT");
+    screen.expect("REVISIONS", LONG);
+    screen.press("q");
+    assert_eq!(screen.ends(), Some(0));
+}

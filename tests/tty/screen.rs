@@ -1,0 +1,218 @@
+//! A pseudo-terminal with a program in it, read through a terminal emulator.
+
+use std::{
+    io::{Read, Write},
+    num::NonZeroU16,
+    process::Command,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+pub struct Screen {
+    child: Box<dyn Child + Send + Sync>,
+    master: Option<Box<dyn MasterPty + Send>>,
+    writer: Option<Box<dyn Write + Send>>,
+    seen: Arc<Mutex<Seen>>,
+    wrapped: bool,
+    reading: Option<thread::JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+}
+
+struct Seen {
+    parser: vt100::Parser,
+    raw: Vec<u8>,
+}
+
+fn number(value: u16) -> NonZeroU16 {
+    NonZeroU16::new(value).unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the program under test runs on the real clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+impl Screen {
+    pub fn start(columns: u16, rows: u16, args: &[&str]) -> Self {
+        Self::start_wrapped(columns, rows, args, false)
+    }
+
+    /// With `wrapped` the program is the child of a shell that ignores the hang-up signal, as sudo or a wrapper does.
+    pub fn start_wrapped(columns: u16, rows: u16, args: &[&str], wrapped: bool) -> Self {
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).unwrap();
+        let binary = env!("CARGO_BIN_EXE_revdeck");
+        let mut command = if wrapped {
+            let mut command = CommandBuilder::new("sh");
+            command.args(["-c", &format!("trap '' HUP; {binary} {}; exit 0", args.join(" "))]);
+            command
+        } else {
+            let mut command = CommandBuilder::new(binary);
+            command.args(args);
+            command
+        };
+        let home = std::env::temp_dir().join("revdeck-tests");
+        for (name, value) in
+            [("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("LC_ALL", "C.UTF-8")]
+        {
+            command.env(name, value);
+        }
+        command.env("XDG_STATE_HOME", &home);
+        command.env("XDG_CONFIG_HOME", &home);
+        command.env_remove("NO_COLOR");
+        command.env_remove("CF_HOME");
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let parser = vt100::Parser::new(number(rows), number(columns), 0);
+        let seen = Arc::new(Mutex::new(Seen { parser, raw: Vec::new() }));
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let (shared, stopped) = (seen.clone(), stop.clone());
+        let reading = thread::spawn(move || {
+            let mut bytes = [0; 65_536];
+            while let Ok(count @ 1..) = reader.read(&mut bytes) {
+                if stopped.load(Ordering::Acquire) {
+                    return;
+                }
+                let mut seen = shared.lock().unwrap();
+                seen.parser.process(&bytes[..count]);
+                seen.raw.extend_from_slice(&bytes[..count]);
+            }
+        });
+        let writer = pair.master.take_writer().unwrap();
+        let (master, reading) = (Some(pair.master), Some(reading));
+        Self { child, master, writer: Some(writer), seen, wrapped, reading, stop }
+    }
+
+    pub fn text(&self) -> String {
+        self.seen.lock().unwrap().parser.screen().contents()
+    }
+
+    pub fn row_with(&self, text: &str) -> String {
+        self.text().lines().find(|line| line.contains(text)).unwrap_or_default().to_owned()
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.seen.lock().unwrap().raw.len()
+    }
+
+    pub fn expect(&mut self, text: &str, patience: Duration) {
+        let until = now() + patience;
+        while !self.text().contains(text) {
+            assert!(now() < until, "{text:?} does not come; the screen was:\n{}", self.text());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Lets the program go on.
+    pub fn settle(&mut self, time: Duration) {
+        thread::sleep(time);
+    }
+
+    pub fn press(&mut self, keys: &str) {
+        // A plan must have been seen for a moment before it can be confirmed.
+        thread::sleep(Duration::from_millis(350));
+        self.write(keys.as_bytes());
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) {
+        let writer = self.writer.as_mut().unwrap();
+        writer.write_all(bytes).unwrap();
+        writer.flush().unwrap();
+    }
+
+    pub fn resize(&mut self, columns: u16, rows: u16) {
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        // The emulator first: what the program then paints must find it ready.
+        self.seen.lock().unwrap().parser.screen_mut().set_size(number(rows), number(columns));
+        self.master.as_ref().unwrap().resize(size).unwrap();
+    }
+
+    /// The process of revdeck itself.
+    pub fn program(&self) -> u32 {
+        let pid = self.child.process_id().unwrap();
+        if !self.wrapped {
+            return pid;
+        }
+        let found = Command::new("pgrep").args(["-P", &pid.to_string()]).output().unwrap();
+        String::from_utf8_lossy(&found.stdout).trim().parse().unwrap()
+    }
+
+    pub fn signal(&self, name: &str) {
+        let done = Command::new("kill")
+            .args([&format!("-{name}"), &self.program().to_string()])
+            .status()
+            .unwrap();
+        assert!(done.success());
+    }
+
+    /// Closes the other end of the terminal.
+    pub fn hang_up(&mut self) {
+        // The reader holds the terminal open too: a repaint wakes it, so that it lets go.
+        self.stop.store(true, Ordering::Release);
+        self.resize(90, 30);
+        self.reading.take().unwrap().join().unwrap();
+        self.writer = None;
+        self.master = None;
+    }
+
+    /// Waits for the end; the exit code, or `None` where it goes on.
+    pub fn ends(&mut self) -> Option<u32> {
+        let until = now() + Duration::from_secs(10);
+        while now() < until {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                thread::sleep(Duration::from_millis(50));
+                return Some(status.exit_code());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        None
+    }
+
+    /// The alternate screen is left, the cursor shown, and pastes are plain again.
+    pub fn is_left_usable(&self) {
+        let seen = self.seen.lock().unwrap();
+        let screen = seen.parser.screen();
+        assert!(!screen.alternate_screen(), "the alternate screen is not left");
+        assert!(!screen.hide_cursor(), "the cursor is hidden");
+        assert!(!screen.bracketed_paste(), "pastes are bracketed");
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+fn state_of(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// Whether a process ends in time; a zombie has ended.
+pub fn gone(pid: u32, patience: Duration) -> bool {
+    reaches(pid, patience, |state| matches!(state, None | Some('Z' | 'X')))
+}
+
+/// Whether a process stops in time.
+pub fn stopped(pid: u32, patience: Duration) -> bool {
+    reaches(pid, patience, |state| state == Some('T'))
+}
+
+fn reaches(pid: u32, patience: Duration, met: impl Fn(Option<char>) -> bool) -> bool {
+    let until = now() + patience;
+    while now() < until {
+        if met(state_of(pid)) {
+            return true;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    false
+}
