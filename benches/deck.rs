@@ -53,7 +53,7 @@ fn app(number: usize) -> App {
         state: AppState::Ok,
         instances: Count { desired: 4, running: Some(4) },
         deployed: revision("7"),
-        rollout: (number % 100 == 0).then(|| Rollout {
+        rollout: number.is_multiple_of(100).then(|| Rollout {
             id: RolloutId::new(format!("rollout-{number}")),
             phase: Phase::Rolling,
             reason: "ACTIVE/DEPLOYING".to_owned(),
@@ -71,6 +71,7 @@ fn app(number: usize) -> App {
             error: None,
             note: None,
         }),
+        serving: None,
         updated_at: Some(at()),
         versioned: Some(true),
     }

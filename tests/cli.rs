@@ -147,6 +147,9 @@ fn every_step_of_a_canary_has_a_command() {
         ["restart", "orders", "--strategy", "canary", "--instance-steps", "50,100", "--yes"];
     let done = foundation.run(&canary);
     assert!(done.out.contains("waits at step 1 of 2"), "{} {}", done.out, done.err);
+    let on = foundation.run(&["enable-revisions", "acme/test/search", "--yes"]);
+    assert_eq!(on.code, 0, "{}", on.err);
+    assert_eq!(foundation.run(&["enable-revisions", "acme/test/search", "--yes"]).code, 3);
     let wrong = foundation.run(&["restart", "orders", "--instance-steps", "50,10", "--yes"]);
     assert_eq!(wrong.code, 3);
 }

@@ -193,6 +193,14 @@ pub enum Command {
         #[command(flatten)]
         operation: OperationArgs,
     },
+    /// Have the platform keep revisions of an app
+    EnableRevisions {
+        /// Name, ORG/SPACE/NAME or GUID
+        app: String,
+        /// Whether to ask and to wait
+        #[command(flatten)]
+        operation: OperationArgs,
+    },
     /// Print a line for every change of a rollout, until it ends
     Watch {
         /// Name, ORG/SPACE/NAME or GUID

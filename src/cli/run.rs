@@ -243,6 +243,9 @@ async fn headless_command(context: &Context<'_>, command: Command) -> Result<(),
         }
         Command::Cancel { app, operation } => (app, plain(Operation::Cancel), None, operation),
         Command::Continue { app, operation } => (app, plain(Operation::Continue), None, operation),
+        Command::EnableRevisions { app, operation } => {
+            (app, plain(Operation::EnableRevisions), None, operation)
+        }
         Command::Restart { app, manner: how, operation } => {
             (app, Request { manner: manner(how), ..plain(Operation::Restart) }, None, operation)
         }

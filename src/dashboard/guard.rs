@@ -6,7 +6,8 @@ use crate::domain::{Condition, Deployable, Phase, text::span};
 /// Whether a command would do something; the text says why not.
 pub fn can(state: &State, command: Command) -> Result<(), String> {
     use Command::{
-        Cancel, Continue, Deploy, Diff, Events, Logs, Restart, RollBackLastGood, RollBackSelected,
+        Cancel, Continue, Deploy, Diff, EnableRevisions, Events, Logs, Restart, RollBackLastGood,
+        RollBackSelected,
     };
     let needs_app =
         [Cancel, Continue, Deploy, Diff, Events, Logs, Restart, RollBackLastGood, RollBackSelected];
@@ -38,6 +39,7 @@ pub fn can(state: &State, command: Command) -> Result<(), String> {
         Continue => &capabilities.go_on,
         Deploy => &capabilities.deploy,
         Restart => &capabilities.restart,
+        EnableRevisions => &capabilities.enable_revisions,
         _ => &capabilities.roll_back,
     };
     if let Some(reason) = capability.reason() {
@@ -51,6 +53,9 @@ pub fn can(state: &State, command: Command) -> Result<(), String> {
         }
         Continue if rollout.is_none_or(|rollout| rollout.phase != Phase::Paused) => {
             Err(format!("{} does not wait for anybody", app.name))
+        }
+        EnableRevisions if state.history().is_some_and(|history| history.remark.is_none()) => {
+            Err(format!("revisions of {} are kept already", app.name))
         }
         RollBackLastGood | RollBackSelected => can_roll_back(state, command),
         _ => Ok(()),

@@ -43,6 +43,7 @@ commands! {
     Cancel "deck" "cancel" "cancel the rollout",
     Continue "deck" "continue" "let a rollout that waits go on",
     Restart "deck" "restart" "replace all instances, rolling",
+    EnableRevisions "deck" "enable-revisions" "have the platform keep revisions",
     Diff "deck" "diff" "what differs between the deployed and the selected revision",
     Mark "deck" "mark" "mark the revision that D compares from",
     Events "deck" "events" "what happened to the app",

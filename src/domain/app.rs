@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{AppId, Phase, PlatformKind, RevisionRef, Rollout, TargetId};
+use super::{AppId, Phase, PlatformKind, RevisionRef, Rollout, Side, TargetId};
 
 /// How many instances are wanted and how many of them run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub struct App {
     pub deployed: Option<RevisionRef>,
     /// The rollout in progress.
     pub rollout: Option<Rollout>,
+    /// Its instances, where nothing rolls and not all of them run.
+    pub serving: Option<Side>,
     /// When it was last changed.
     pub updated_at: Option<Timestamp>,
     /// Whether the platform keeps revisions of it; `None` until asked.

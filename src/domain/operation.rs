@@ -69,6 +69,8 @@ pub enum Operation {
     Continue,
     /// Replace all instances by new ones of the same revision.
     Restart,
+    /// Have the platform keep revisions from now on.
+    EnableRevisions,
 }
 
 impl Operation {
@@ -80,6 +82,7 @@ impl Operation {
             Self::Cancel => "cancel",
             Self::Continue => "continue",
             Self::Restart => "restart",
+            Self::EnableRevisions => "switch revisions on",
         }
     }
 }

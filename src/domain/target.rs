@@ -70,6 +70,8 @@ pub struct Capabilities {
     pub go_on: Capability,
     /// Replacing all instances by new ones of the same revision.
     pub restart: Capability,
+    /// Switching the keeping of revisions on, where it can be off.
+    pub enable_revisions: Capability,
 }
 
 impl Capabilities {
@@ -82,6 +84,7 @@ impl Capabilities {
             cancel: Capability::Yes,
             go_on: Capability::Yes,
             restart: Capability::Yes,
+            enable_revisions: Capability::Yes,
         }
     }
 }

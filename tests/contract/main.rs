@@ -28,6 +28,7 @@ macro_rules! contract {
     };
 }
 
+/// A test for each promise, by module.
 #[macro_export]
 macro_rules! promises {
     ($harness:expr; $($module:ident: $($name:ident),+;)+) => {

@@ -76,9 +76,9 @@ fn a_tiny_terminal_a_resize_storm_and_a_large_paste_do_no_harm() {
 fn an_idle_screen_writes_nothing() {
     let mut screen = Screen::start(120, 40, &["demo", "--scenario", "quiet"]);
     screen.expect("began a rollout", LONG);
-    screen.settle(Duration::from_millis(500));
+    Screen::settle(Duration::from_millis(500));
     let before = screen.bytes();
-    screen.settle(Duration::from_secs(2));
+    Screen::settle(Duration::from_secs(2));
     assert_eq!(screen.bytes() - before, 0);
 }
 

@@ -75,7 +75,7 @@ impl Screen {
         let stop = Arc::new(AtomicBool::new(false));
         let (shared, stopped) = (seen.clone(), stop.clone());
         let reading = thread::spawn(move || {
-            let mut bytes = [0; 65_536];
+            let mut bytes = vec![0; 65_536];
             while let Ok(count @ 1..) = reader.read(&mut bytes) {
                 if stopped.load(Ordering::Acquire) {
                     return;
@@ -111,7 +111,7 @@ impl Screen {
     }
 
     /// Lets the program go on.
-    pub fn settle(&mut self, time: Duration) {
+    pub fn settle(time: Duration) {
         thread::sleep(time);
     }
 

@@ -114,7 +114,8 @@ fn obey(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect> {
         | Command::RollBackSelected
         | Command::Cancel
         | Command::Continue
-        | Command::Restart => return plans::open(state, command, key),
+        | Command::Restart
+        | Command::EnableRevisions => return plans::open(state, command, key),
         Command::Deploy => dialogs::open_deploy(state),
         Command::Diff => return dialogs::open_diff(state),
         Command::Events => return dialogs::open_events(state),

@@ -180,6 +180,7 @@ pub(crate) fn app(name: &str, phase: Option<Phase>) -> App {
         instances: Count { desired: 4, running: Some(4) },
         deployed: Some(reference("7")),
         rollout,
+        serving: None,
         updated_at: Some(start()),
         versioned: Some(true),
     }

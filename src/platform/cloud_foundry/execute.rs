@@ -129,6 +129,7 @@ impl Run<'_> {
                 let path = format!("/v3/deployments/{deployment}/actions/continue");
                 self.sent(self.foundation.http.write(Method::POST, &path, None).await).map(drop)
             }
+            Step::EnableRevisions => self.enable_revisions().await,
             Step::RestoreEnvironment { revision } => self.restore_environment(revision).await,
             Step::RestoreSidecars { revision } => self.restore_sidecars(revision).await,
             Step::RestoreCommand { process, revision } => {
@@ -222,6 +223,26 @@ impl Run<'_> {
             tokio::time::sleep(Duration::from_secs(u64::from(look))).await;
         }
         Err(Stop::Lost)
+    }
+
+    /// Switching on what is on changes nothing, so its effect can be read.
+    async fn enable_revisions(&mut self) -> Result<(), Stop> {
+        let path = format!("/v3/apps/{}/features/revisions", self.guard.app);
+        let answer = self
+            .foundation
+            .http
+            .write(Method::PATCH, &path, Some(&json!({ "enabled": true })))
+            .await;
+        if let Err(WriteError::NoEffect(error)) = answer {
+            return Err(self.refused(&error));
+        }
+        let feature: wire::Feature = self.read(&path).await?;
+        let outcome = if feature.enabled {
+            Outcome::Done("revisions are kept from the next deploy or restart on".to_owned())
+        } else {
+            Outcome::Failed("the platform did not switch revisions on".to_owned())
+        };
+        Err(Stop::Ended(outcome))
     }
 
     async fn restore_environment(&mut self, revision: &str) -> Result<(), Stop> {

@@ -164,6 +164,7 @@ impl Platform for CloudFoundry {
             cancel: since(3, 57, "cancelling of deployments"),
             go_on: since(3, 173, "canary deployments"),
             restart: since(3, 44, "rolling deployments"),
+            enable_revisions: since(3, 65, "switch for revisions"),
         })
     }
 

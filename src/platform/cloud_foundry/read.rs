@@ -269,6 +269,15 @@ impl CloudFoundry {
                 newest.map(|guid| convert::reference(guid, labels))
             }
         };
+        let broken = rollout.is_none() && matches!(state, AppState::Degraded | AppState::Down);
+        let serving = broken.then(|| domain::Side {
+            desired: instances.desired,
+            instances: web
+                .iter()
+                .map(|read| read.instances.clone())
+                .collect::<Option<Vec<_>>>()
+                .map(|all| all.concat()),
+        });
         domain::App {
             target: self.target.clone(),
             platform: PlatformKind::CloudFoundry,
@@ -279,6 +288,7 @@ impl CloudFoundry {
             instances,
             deployed,
             rollout,
+            serving,
             updated_at: base.updated_at,
             versioned: None,
         }

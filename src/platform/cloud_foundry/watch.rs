@@ -22,6 +22,8 @@ use crate::{
 
 /// The rhythm of the platform's own updater: nothing changes more often.
 const ROLLING: Duration = Duration::from_secs(5);
+/// How long an app is watched closely after its rollout.
+const SETTLING: Duration = Duration::from_secs(90);
 /// The whole scope while something rolls in it, and while nothing does.
 const ALL_WHILE_ROLLING: Duration = Duration::from_mins(1);
 const ALL_WHILE_IDLE: Duration = Duration::from_secs(30);
@@ -82,6 +84,8 @@ struct Watcher<'a> {
     /// The focused app and its rollout when its history was read.
     focus_read: Option<(AppId, Option<RolloutId>)>,
     started: bool,
+    /// Apps whose rollout has just ended, and until when they are looked at as often as while it rolled.
+    settling: HashMap<AppId, Instant>,
     /// When the watcher's own requests of the last minute were made.
     spent: VecDeque<Instant>,
 }
@@ -106,6 +110,7 @@ impl<'a> Watcher<'a> {
             next_focus: now,
             focus_read: None,
             started: false,
+            settling: HashMap::new(),
             spent: VecDeque::new(),
         }
     }
@@ -173,8 +178,9 @@ impl<'a> Watcher<'a> {
             self.next_all = instant() + self.stretched(pause);
             self.next_rolling = instant() + self.stretched(ROLLING);
         } else if self.is_rolling() && now >= self.next_rolling {
-            let rolling = |app: &&App| app.rollout.is_some();
-            let known: Vec<_> = self.apps.values().filter(rolling).map(Base::known).collect();
+            self.settling.retain(|_, until| *until > now);
+            let known: Vec<_> =
+                self.apps.values().filter(|app| self.moves(app)).map(Base::known).collect();
             let apps = self.foundation.rolling(known).await?;
             self.take(apps, false).await?;
             self.next_rolling = instant() + self.stretched(ROLLING);
@@ -227,10 +233,13 @@ impl<'a> Watcher<'a> {
             self.judge(app);
         }
         self.find_reasons(&mut apps).await;
-        let ended = apps.iter().any(|app| {
+        let was_rolling = |app: &&App| {
             app.rollout.is_none()
                 && self.apps.get(&app.id).is_some_and(|known| known.rollout.is_some())
-        });
+        };
+        let over: Vec<_> = apps.iter().filter(was_rolling).map(|app| app.id.clone()).collect();
+        let ended = !over.is_empty();
+        self.settling.extend(over.into_iter().map(|id| (id, instant() + SETTLING)));
         if ended {
             self.foundation.learn_few(&mut apps).await;
             // Its other processes and state are read again soon.
@@ -355,7 +364,12 @@ impl<'a> Watcher<'a> {
     }
 
     fn is_rolling(&self) -> bool {
-        self.apps.values().any(|app| app.rollout.is_some())
+        self.apps.values().any(|app| self.moves(app))
+    }
+
+    /// Whether an app is rolling, or settling after a rollout.
+    fn moves(&self, app: &App) -> bool {
+        app.rollout.is_some() || (app.serving.is_some() && self.settling.contains_key(&app.id))
     }
 
     /// A pause, longer the less the server still allows, and longer when the last minute was busy.
@@ -401,9 +415,13 @@ impl From<Error> for Failed {
 
 /// Times that are worked out from "seconds in this state" waver by a second: those that say the same stay the same.
 fn steady(known: &App, app: &mut App) {
-    let (Some(before), Some(now)) = (&known.rollout, &mut app.rollout) else { return };
-    steady_side(&before.old, &mut now.old);
-    steady_side(&before.new, &mut now.new);
+    if let (Some(before), Some(now)) = (&known.rollout, &mut app.rollout) {
+        steady_side(&before.old, &mut now.old);
+        steady_side(&before.new, &mut now.new);
+    }
+    if let (Some(before), Some(now)) = (&known.serving, &mut app.serving) {
+        steady_side(before, now);
+    }
 }
 
 fn steady_side(before: &Side, now: &mut Side) {

@@ -136,9 +136,17 @@ fn row_line(
     line.push_span(piece(fit(&revision(theme, app), 9), dim(Role::Text)));
     line.push_span(" ");
     let left = width.saturating_sub(line.width() + 1);
-    match &app.rollout {
-        Some(rollout) => line.spans.extend(bars(theme, rollout, left, live)),
-        None => {
+    match (&app.rollout, &app.serving) {
+        (Some(rollout), _) => line.spans.extend(bars(theme, rollout, left, live)),
+        (None, Some(serving)) => {
+            let text = count(serving.count());
+            let bar_width = left.saturating_sub(text.width() + 6).clamp(3, 24);
+            line.push_span(piece("now ", theme.style(Role::Dim)));
+            line.spans.extend(bar(theme, serving, Role::Old, serving.desired, bar_width));
+            let used = bar_width + 4;
+            line.push_span(piece(right(&text, left.saturating_sub(used)), dim(Role::Warn)));
+        }
+        (None, None) => {
             let updated = format!("changed {} ago", age(app.updated_at, state.now, false));
             let shown = count(app.instances);
             let room = left.saturating_sub(shown.width() + 1);

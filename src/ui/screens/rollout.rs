@@ -277,6 +277,18 @@ fn resting(state: &State, theme: &Theme, app: &App, width: usize) -> Vec<Line<'s
     };
     let mut lines: Vec<_> =
         wrap(&text, width).into_iter().map(|line| Line::styled(line, theme.style(role))).collect();
+    if let Some(serving) = &app.serving {
+        lines.push(side_line(
+            theme,
+            "now",
+            app.deployed.as_ref(),
+            serving,
+            Role::Old,
+            serving.desired,
+            width,
+        ));
+        lines.extend(grid(state, theme, "now", serving, Role::Old, width, true));
+    }
     lines.push(Line::default());
     for one in state.events.get(&app.id).into_iter().flatten() {
         let who = one.who.split('@').next().unwrap_or(&one.who);

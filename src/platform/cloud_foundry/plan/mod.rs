@@ -38,6 +38,8 @@ pub(super) enum Step {
     Cancel { deployment: String },
     /// `POST /v3/deployments/:guid/actions/continue`.
     Continue { deployment: String },
+    /// `PATCH /v3/apps/:guid/features/revisions`.
+    EnableRevisions,
     /// The app's environment is set to that of a revision.
     RestoreEnvironment { revision: String },
     /// The app's sidecars are set to those of a revision.
@@ -79,6 +81,7 @@ pub(super) async fn make(foundation: &CloudFoundry, request: Request) -> Result<
         Operation::Restart => deploy::restart(foundation, &ground, request).await,
         Operation::Cancel => rollout::cancel(foundation, &ground, request).await,
         Operation::Continue => Ok(rollout::go_on(&ground, request)),
+        Operation::EnableRevisions => Ok(rollout::enable_revisions(&ground, request)),
     }
 }
 
@@ -115,6 +118,7 @@ fn finish(mut plan: Plan, ground: &Ground, steps: Vec<Step>, clue: Clue) -> Plan
             Step::Continue { deployment } => {
                 vec![format!("POST /v3/deployments/{deployment}/actions/continue")]
             }
+            Step::EnableRevisions => vec![format!("PATCH /v3/apps/{app}/features/revisions")],
             Step::RestoreEnvironment { .. } => {
                 vec![format!("PATCH /v3/apps/{app}/environment_variables")]
             }

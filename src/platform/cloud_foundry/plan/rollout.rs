@@ -1,4 +1,4 @@
-//! Cancelling a rollout, and letting one go on.
+//! Cancelling a rollout, letting one go on, and switching revisions on.
 
 use super::{Clue, Ground, Step, blank, capacity, finish, operation_name, quoted};
 use crate::{
@@ -118,4 +118,22 @@ pub(super) fn go_on(ground: &Ground, request: Request) -> Plan {
     };
     let steps = vec![Step::Continue { deployment: active.guid.clone() }];
     finish(plan, ground, steps, clue)
+}
+
+pub(super) fn enable_revisions(ground: &Ground, request: Request) -> Plan {
+    let name = &ground.name;
+    let mut plan = blank(ground, request, format!("SWITCH REVISIONS ON for {name}"));
+    if ground.versioned {
+        plan.refused = Some(format!("the platform keeps revisions of {name} already"));
+        return plan;
+    }
+    plan.way = "from the next deploy or restart on, the platform keeps a revision to go back to"
+        .to_owned();
+    plan.capacity.push("nothing that runs changes".to_owned());
+    plan.by_hand.push(format!(
+        "cf curl /v3/apps/{}/features/revisions -X PATCH -d '{{\"enabled\":true}}'",
+        ground.guid
+    ));
+    let clue = Clue { operation: operation_name(), ..Clue::default() };
+    finish(plan, ground, vec![Step::EnableRevisions], clue)
 }

@@ -1,0 +1,47 @@
+//! The README's key table is the program's: `UPDATE_README=1 cargo test --test readme` writes it anew.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
+use std::{fs, path::Path};
+
+use revdeck::dashboard::{Keymap, keymap::COMMANDS};
+
+const BEGIN: &str = "<!-- keys: generated from keybindings.toml, checked by tests/readme.rs -->\n";
+const END: &str = "<!-- end of keys -->";
+
+fn table() -> String {
+    let keymap = Keymap::shipped().unwrap();
+    let mut text = "| key | on the deck | | key | in a plan |\n|---|---|---|---|---|\n".to_owned();
+    let rows = |table: &str| -> Vec<String> {
+        COMMANDS
+            .iter()
+            .filter(|one| one.1 == table)
+            .map(|(command, _, _, does)| {
+                let keys: Vec<_> =
+                    keymap.keys(*command).iter().map(|key| format!("`{key}`")).collect();
+                format!("{} | {does}", keys.join(" "))
+            })
+            .collect()
+    };
+    let (deck, plan) = (rows("deck"), rows("plan"));
+    for at in 0..deck.len().max(plan.len()) {
+        let empty = || " | ".to_owned();
+        let left = deck.get(at).cloned().unwrap_or_else(empty);
+        let right = plan.get(at).cloned().unwrap_or_else(empty);
+        text += &format!("| {left} | | {right} |\n");
+    }
+    text
+}
+
+#[test]
+fn the_key_table_is_the_programs() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(&file).unwrap();
+    let (before, rest) = readme.split_once(BEGIN).unwrap();
+    let (shown, after) = rest.split_once(END).unwrap();
+    if std::env::var_os("UPDATE_README").is_some() {
+        fs::write(&file, format!("{before}{BEGIN}{}{END}{after}", table())).unwrap();
+        return;
+    }
+    assert_eq!(shown, table(), "run UPDATE_README=1 cargo test --test readme");
+}
