@@ -1,6 +1,12 @@
 //! The commands without a screen, against a foundation in another process: what they print and how they end.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test may"
+)]
 
 use std::{
     io::{BufRead, BufReader},

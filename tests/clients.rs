@@ -1,6 +1,12 @@
 //! The simulator under a client that nobody here wrote: the Python package `cloudfoundry-client`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test may"
+)]
 
 use std::process::Command;
 

@@ -1,6 +1,12 @@
 //! The README's key table is the program's: `UPDATE_README=1 cargo test --test readme` writes it anew.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test may"
+)]
 
 use std::{fs, path::Path};
 

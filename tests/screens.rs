@@ -1,6 +1,12 @@
 //! What the screens look like, at the sizes that people have.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test may"
+)]
 
 use std::{sync::Arc, time::Duration};
 

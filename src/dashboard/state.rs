@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{dialog::Layer, keymap::Keymap};
 use crate::domain::{
-    App, AppId, Capabilities, Happening, History, Interest, Operation, Outcome, Receipt, Revision,
-    RevisionId, RolloutId, Scope, Stage, Status, Target, Trouble, last_good,
+    App, AppId, Capabilities, Happening, History, Interest, LogLine, Operation, Outcome, Receipt,
+    Revision, RevisionId, RolloutId, Scope, Stage, Status, Target, Trouble, last_good,
 };
 
 /// How many samples of old and new are kept for a rollout.
@@ -100,6 +100,8 @@ pub struct Running {
     pub stage: Option<Stage>,
     /// The last thing it said.
     pub line: String,
+    /// What it said before, the latest last.
+    pub said: Vec<String>,
     /// Whether a look at it is under way.
     pub looking: bool,
     /// When it may be looked at again.
@@ -158,6 +160,8 @@ pub struct State {
     pub histories: HashMap<AppId, History>,
     /// Events by app, newest first.
     pub events: HashMap<AppId, Vec<Happening>>,
+    /// Log lines of the app that crashes, oldest first.
+    pub crash_logs: Option<(AppId, Vec<LogLine>)>,
     /// The revision that was selected by hand.
     pub revision: Option<RevisionId>,
     /// The revision that a diff starts from, where marked.
@@ -201,6 +205,7 @@ impl State {
             panel: Panel::Apps,
             histories: HashMap::new(),
             events: HashMap::new(),
+            crash_logs: None,
             revision: None,
             marked: None,
             trends: HashMap::new(),

@@ -23,6 +23,8 @@ pub struct Interest {
     pub scope: Scope,
     /// The app that is selected.
     pub focus: Option<AppId>,
+    /// Apps in sight whose deployed revision has no label yet.
+    pub unnamed: Vec<AppId>,
     /// Changed to have everything read again at once.
     pub nudge: u64,
 }
@@ -94,6 +96,13 @@ pub enum Report {
         app: AppId,
         /// Its revisions.
         history: History,
+    },
+    /// Log lines of the focused app, while its new instances are broken, oldest first.
+    Logs {
+        /// Which app.
+        app: AppId,
+        /// The lines.
+        lines: Vec<LogLine>,
     },
     /// The latest events of the focused app, newest first.
     Events {

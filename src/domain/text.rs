@@ -37,6 +37,12 @@ pub fn span(time: SignedDuration) -> String {
     }
 }
 
+/// A span of time in one unit: `12s`, `4m`, `3h`, `2d`.
+pub fn brief(time: SignedDuration) -> String {
+    let whole = span(time);
+    whole.split(' ').next().unwrap_or_default().to_owned()
+}
+
 /// The first characters of an identifier, enough to tell it from others.
 pub fn short(id: &str) -> String {
     if id.chars().count() <= 12 {

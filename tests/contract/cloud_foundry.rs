@@ -217,7 +217,7 @@ async fn a_directory_is_pushed() {
     let (sent, said) = push(None).await;
     assert!(matches!(sent, revdeck::platform::Sent::Accepted(_)), "{sent:?}");
     assert!(
-        said.contains("uploading 100%")
+        said.contains("] 100% of ")
             && said.contains("staging: ")
             && said.contains("rolling to rev 4"),
         "{said}"

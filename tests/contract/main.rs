@@ -1,7 +1,13 @@
 //! One contract for every platform: what an adapter promises through the port, held against its simulator over real
 //! HTTP. It is written against the port; an adapter brings a [`harness::Harness`] and passes it as it stands.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test may"
+)]
 
 mod cloud_foundry;
 mod faults;

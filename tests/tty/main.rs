@@ -1,6 +1,12 @@
 //! The real program in a real terminal: what an operator presses and sees, and that the terminal is left usable.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test may"
+)]
 #![cfg(unix)]
 
 mod screen;

@@ -12,7 +12,10 @@ use super::{
     },
     is,
 };
-use crate::domain::App;
+use crate::domain::{App, AppId};
+
+/// How many labels are asked for at a time.
+const UNNAMED: usize = 8;
 
 /// Lists the apps anew: filtered, ordered, with the selection kept.
 pub(super) fn list(state: &mut State) {
@@ -67,6 +70,18 @@ pub(super) fn list(state: &mut State) {
     forget_choice(state);
 }
 
+/// Apps about the selection whose deployed revision has no label yet.
+pub(super) fn unnamed(state: &State) -> Vec<AppId> {
+    let rows = usize::from(state.size.1 / 2);
+    let first = state.selected_at().unwrap_or(0).saturating_sub(rows);
+    let in_sight = state.listed.iter().skip(first).take(rows * 2);
+    let nameless = |id: &&AppId| {
+        let deployed = state.apps.get(*id).and_then(|app| app.deployed.as_ref());
+        deployed.is_some_and(|of| of.label.is_none())
+    };
+    in_sight.filter(nameless).take(UNNAMED).cloned().collect()
+}
+
 /// What was chosen for one app does not hold for another.
 fn forget_choice(state: &mut State) {
     state.revision = None;
@@ -79,9 +94,7 @@ pub(super) fn obey(state: &mut State, command: Command) {
         Command::NextPanel => state.panel = turn(state.panel, 1),
         Command::PreviousPanel => state.panel = turn(state.panel, 2),
         Command::Open => {
-            if state.panel == Panel::Apps {
-                state.panel = Panel::Revisions;
-            }
+            state.panel = Panel::Revisions;
         }
         Command::Back => back(state),
         Command::Filter => {

@@ -64,8 +64,10 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             Vec::new()
         }
     };
-    if state.interest.focus != state.selected {
+    let unnamed = deck::unnamed(state);
+    if state.interest.focus != state.selected || state.interest.unnamed != unnamed {
         state.interest.focus.clone_from(&state.selected);
+        state.interest.unnamed = unnamed;
         effects.push(Effect::Interest(state.interest.clone()));
     }
     effects
@@ -118,6 +120,12 @@ fn obey(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect> {
         | Command::EnableRevisions => return plans::open(state, command, key),
         Command::Deploy => dialogs::open_deploy(state),
         Command::Diff => return dialogs::open_diff(state),
+        Command::Open if state.panel == super::Panel::Revisions => {
+            return dialogs::open_diff(state);
+        }
+        Command::Open if state.panel == super::Panel::Rollout => {
+            return dialogs::open_events(state);
+        }
         Command::Events => return dialogs::open_events(state),
         Command::Logs => return dialogs::open_logs(state),
         Command::Targets => dialogs::open_targets(state),

@@ -188,6 +188,7 @@ fn confirm(state: &mut State, key: Key) -> Vec<Effect> {
         receipt: None,
         stage: None,
         line: "sending".to_owned(),
+        said: Vec::new(),
         looking: false,
         look_at: state.now,
         began: state.now,

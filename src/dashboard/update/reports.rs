@@ -41,6 +41,9 @@ pub(super) fn take(state: &mut State, report: Report) -> Vec<Effect> {
         Report::Events { app, events } => {
             state.events.insert(app, events);
         }
+        Report::Logs { app, lines } => {
+            state.crash_logs = Some((app, lines));
+        }
         Report::Status(status) => state.connection.status = status,
         Report::Trouble { trouble, retry_at } => {
             state.connection.trouble = Some((trouble, retry_at));

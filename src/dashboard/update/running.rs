@@ -8,6 +8,8 @@ use super::super::{
 };
 use crate::domain::{App, Outcome, Phase, Receipt, Settlement, Trouble};
 
+/// How many lines of an operation are kept.
+const SAID: usize = 40;
 /// How soon an operation is looked at again.
 const LOOK: SignedDuration = SignedDuration::from_secs(5);
 /// How long a rollout is left alone while the watcher sees it moving.
@@ -15,6 +17,19 @@ const CALM: SignedDuration = SignedDuration::from_secs(45);
 
 pub(super) fn progress(state: &mut State, id: u64, line: String) {
     if let Some(running) = find(state, id) {
+        // A step that counts up replaces its own line.
+        let word = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
+        if running
+            .said
+            .last()
+            .is_some_and(|last| word(last) == "uploading" && word(&line) == "uploading")
+        {
+            running.said.pop();
+        }
+        running.said.push(line.clone());
+        if running.said.len() > SAID {
+            running.said.remove(0);
+        }
         running.line = line;
     }
 }

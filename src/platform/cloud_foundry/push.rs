@@ -128,6 +128,13 @@ fn mode(_: &Path) -> u32 {
     0o755
 }
 
+/// `uploading [########............]  40% of 1.2 MB`
+fn uploading(percent: u64, bytes: u64) -> String {
+    let done = (percent / 5).min(20) as usize;
+    let (full, left) = ("#".repeat(done), ".".repeat(20 - done));
+    format!("uploading [{full}{left}] {percent:>3}% of {:.1} MB", bytes as f64 / 1e6)
+}
+
 impl CloudFoundry {
     /// Makes a droplet of a directory.
     pub(super) async fn droplet_of_directory(
@@ -185,8 +192,7 @@ impl CloudFoundry {
                 let percent = sent * 100 / bytes.max(1);
                 if percent >= last + 5 || percent == 100 {
                     last = percent;
-                    let _ = progress
-                        .send(format!("uploading {percent}% of {:.1} MB", bytes as f64 / 1e6));
+                    let _ = progress.send(uploading(percent, bytes));
                 }
             });
             let part = multipart::Part::stream_with_length(Body::wrap_stream(stream), bytes)

@@ -33,6 +33,8 @@ const FOCUS: Duration = Duration::from_mins(2);
 const DEBOUNCE: Duration = Duration::from_millis(150);
 /// Own requests a minute above which the watcher holds back.
 const BUDGET: usize = 26;
+/// How many labels are looked up in one turn.
+const FEW: usize = 4;
 const MINUTE: Duration = Duration::from_mins(1);
 /// How often the reason for crashes is asked for.
 const REASONS: SignedDuration = SignedDuration::from_secs(60);
@@ -199,7 +201,33 @@ impl<'a> Watcher<'a> {
                 self.read_focus(key).await?;
             }
         }
-        Ok(())
+        self.name_a_few().await
+    }
+
+    /// Looks up labels of deployed revisions in sight, a few at a time and only while there is room for it.
+    async fn name_a_few(&mut self) -> Result<(), Failed> {
+        if self.wanted.unnamed.is_empty() || self.spent.len() + FEW > BUDGET {
+            return Ok(());
+        }
+        let unnamed = |app: &&App| app.deployed.as_ref().is_some_and(|of| of.label.is_none());
+        let mut few: Vec<_> = self
+            .wanted
+            .unnamed
+            .iter()
+            .filter_map(|id| self.apps.get(id))
+            .filter(unnamed)
+            .take(FEW)
+            .cloned()
+            .collect();
+        if few.is_empty() {
+            return Ok(());
+        }
+        self.foundation.learn_few(&mut few).await;
+        few.retain(|app| app.deployed.as_ref().is_some_and(|of| of.label.is_some()));
+        for app in &few {
+            self.apps.insert(app.id.clone(), app.clone());
+        }
+        self.send_apps(few, Vec::new()).await
     }
 
     async fn read_focus(&mut self, key: (AppId, Option<RolloutId>)) -> Result<(), Failed> {
@@ -222,9 +250,25 @@ impl<'a> Watcher<'a> {
         }
         self.report(Report::History { app: app.clone(), history }).await?;
         if let Ok(events) = events {
-            self.report(Report::Events { app, events }).await?;
+            self.report(Report::Events { app: app.clone(), events }).await?;
         }
-        Ok(())
+        self.read_crash_logs(app).await
+    }
+
+    /// What a crashing app says last; log-cache answers it, not the API whose requests are counted.
+    async fn read_crash_logs(&mut self, app: AppId) -> Result<(), Failed> {
+        let rollout = self.apps.get(&app).and_then(|known| known.rollout.as_ref());
+        let Some(rollout) = rollout.filter(|rollout| rollout.stuck.is_some()) else {
+            return Ok(());
+        };
+        let new = rollout.to.as_ref().and_then(|of| of.label.clone());
+        let Ok(mut lines) = self.foundation.log_lines(&app).await else { return Ok(()) };
+        if lines.iter().any(|line| line.revision.is_some()) {
+            lines.retain(|line| line.revision == new);
+        }
+        let surplus = lines.len().saturating_sub(30);
+        lines.drain(..surplus);
+        Ok(self.report(Report::Logs { app, lines }).await?)
     }
 
     /// Takes what was read: judges rollouts by what is remembered of them, and reports what differs.

@@ -13,7 +13,10 @@ use super::super::{
 };
 use crate::{
     dashboard::{Panel, State, plan_view::wrap},
-    domain::{App, Condition, Phase, Rollout, Side, text::span},
+    domain::{
+        App, Condition, Phase, Rollout, Side,
+        text::{brief, span},
+    },
 };
 
 pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
@@ -39,6 +42,7 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
         None => (" ROLLOUT none ".to_owned(), resting(state, theme, app, width)),
     };
     buffer.set_string(area.x + 1, area.y, cut(&title, width), theme.style(role));
+    let lines = with_own(state, theme, app, lines, width);
     let most = lines.len().saturating_sub(usize::from(inside.height));
     let skipped = usize::from(state.scrolled).min(most);
     for (row, line) in lines.iter().skip(skipped).take(usize::from(inside.height)).enumerate() {
@@ -111,8 +115,57 @@ fn rolling(
     let begun =
         format!("began {} ago, {}", age(rollout.started_at, state.now, false), rollout.reason);
     lines.push(Line::styled(cut(&begun, width), theme.style(Role::Dim)));
-    let _ = app;
+    let room = usize::from(height).saturating_sub(lines.len() + 1);
+    if rollout.stuck.is_some() && room > 1 {
+        let logged = crash_lines(state, theme, app, width, room);
+        if !logged.is_empty() {
+            lines.push(Line::default());
+            lines.extend(logged);
+        }
+    }
     lines
+}
+
+/// What an operation of ours on this app is saying stands on top while it has nothing else to show.
+fn with_own(
+    state: &State,
+    theme: &Theme,
+    app: &App,
+    lines: Vec<Line<'static>>,
+    width: usize,
+) -> Vec<Line<'static>> {
+    let own = state.running.iter().find(|one| one.app == app.id && one.receipt.is_none());
+    let Some(own) = own.filter(|own| own.said.len() > 1) else { return lines };
+    let said = own.said.iter().rev().take(12).rev();
+    let mut all: Vec<_> =
+        said.map(|text| Line::styled(cut(text, width), theme.style(Role::New))).collect();
+    all.push(Line::default());
+    all.extend(lines);
+    all
+}
+
+/// The last things that a crashing app logged.
+fn crash_lines(
+    state: &State,
+    theme: &Theme,
+    app: &App,
+    width: usize,
+    most: usize,
+) -> Vec<Line<'static>> {
+    let Some((id, logged)) = &state.crash_logs else { return Vec::new() };
+    if id != &app.id {
+        return Vec::new();
+    }
+    let shown = logged.iter().skip(logged.len().saturating_sub(most));
+    shown
+        .map(|line| {
+            let text = format!("{} {} {}", line.at.strftime("%H:%M:%S"), line.source, line.text);
+            Line::styled(
+                cut(&text, width),
+                theme.style(if line.error { Role::Bad } else { Role::Dim }),
+            )
+        })
+        .collect()
 }
 
 /// `old rev 7  ████████████░░░ 4 of 5`
@@ -213,7 +266,7 @@ fn grid(
     if instances.is_empty() {
         return Vec::new();
     }
-    let cell = if tall { 8 } else { 2 };
+    let cell = if tall { 7 } else { 2 };
     let across = (width.saturating_sub(4) / cell).max(1);
     let mut lines = Vec::new();
     for (at, row) in instances.chunks(across).enumerate() {
@@ -223,7 +276,13 @@ fn grid(
             let (mark, role) = glyph(&theme.glyphs, instance.state, role);
             let text = if tall {
                 let moving = instance.state != crate::domain::InstanceState::Running;
-                fit(&format!("{mark} {}", age(instance.since, state.now, moving)), cell)
+                let passed = instance.since.map(|at| state.now.duration_since(at));
+                let shown = match passed {
+                    None => String::new(),
+                    Some(passed) if !moving && passed.as_secs() < 60 => "<1m".to_owned(),
+                    Some(passed) => brief(passed),
+                };
+                fit(&format!("{mark} {shown}"), cell)
             } else {
                 format!("{mark} ")
             };
