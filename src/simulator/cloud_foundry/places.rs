@@ -149,6 +149,16 @@ struct ManifestApp {
     #[serde(default)]
     env: BTreeMap<String, yaml_serde::Value>,
     docker: Option<yaml_serde::Value>,
+    #[serde(default)]
+    processes: Vec<ManifestProcess>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ManifestProcess {
+    #[serde(rename = "type")]
+    kind: String,
+    instances: Option<u32>,
+    memory: Option<String>,
 }
 
 /// `POST /v3/spaces/:guid/actions/apply_manifest`, which `cf push` begins with.
@@ -175,13 +185,21 @@ pub(crate) fn apply_manifest(world: &mut World, call: &Call, space: &str) -> Ans
             app.env.insert(name, text);
         }
         let rolling = app.active_deployment().is_some();
-        for process in app.processes.iter_mut().filter(|process| process.kind == "web" && !rolling)
-        {
-            if let Some(instances) = wanted.instances {
-                process.scale(instances, now);
-            }
-            if let Some(memory) = wanted.memory.as_deref().and_then(megabytes) {
-                process.memory = memory;
+        let web = ManifestProcess {
+            kind: "web".to_owned(),
+            instances: wanted.instances,
+            memory: wanted.memory,
+        };
+        for wanted in std::iter::once(web).chain(wanted.processes) {
+            let meant =
+                |process: &&mut super::world::Process| process.kind == wanted.kind && !rolling;
+            for process in app.processes.iter_mut().filter(meant) {
+                if let Some(instances) = wanted.instances {
+                    process.scale(instances, now);
+                }
+                if let Some(memory) = wanted.memory.as_deref().and_then(megabytes) {
+                    process.memory = memory;
+                }
             }
         }
     }
