@@ -140,7 +140,7 @@ fn files_stay_small_rooms() {
     let long: Vec<_> = files
         .iter()
         .map(|file| (file, fs::read_to_string(file).unwrap().lines().count()))
-        .filter(|(_, lines)| *lines > 800)
+        .filter(|(_, lines)| *lines > 450)
         .collect();
     assert!(long.is_empty(), "{long:?}");
 }

@@ -66,6 +66,7 @@ fn open(global: &Global, paths: &Paths, now: Now) -> Result<CloudFoundry, OpenEr
         home,
         org: target.as_ref().and_then(|target| target.org.clone()),
         space: target.and_then(|target| target.space),
+        ..cloud_foundry::Options::default()
     };
     CloudFoundry::open(TargetId::new("cloud-foundry"), &options, now)
 }
@@ -143,6 +144,7 @@ async fn demo(global: &Global, paths: &Paths, args: &SimulatorArgs) -> Result<()
         home: simulator.cf_home_buf(),
         org: target.as_ref().and_then(|target| target.org.clone()),
         space: target.and_then(|target| target.space),
+        ..cloud_foundry::Options::default()
     };
     let platform = CloudFoundry::open(TargetId::new("cloud-foundry"), &options, now.clone())?;
     dashboard(global, paths, Arc::new(platform), now, Journal::nowhere(), true).await

@@ -40,7 +40,15 @@ pub enum Error {
         /// How long it asks to wait.
         after: Duration,
     },
-    /// No connection, or no answer in time.
+    /// A connection and no answer.
+    #[error("{api} did not answer within {} s: it is overloaded, or something in between holds the answer back", waited.as_secs_f64().ceil())]
+    Silent {
+        /// The API.
+        api: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// No connection.
     #[error("{api} cannot be reached ({why}): check the network, VPN and proxy")]
     Unreachable {
         /// The API.
@@ -92,7 +100,9 @@ impl Error {
             Self::Forbidden { .. } => TroubleKind::Forbidden,
             Self::NotFound { .. } => TroubleKind::NotFound,
             Self::RateLimited { .. } => TroubleKind::RateLimited,
-            Self::Unreachable { .. } | Self::Tls { .. } => TroubleKind::Unreachable,
+            Self::Unreachable { .. } | Self::Silent { .. } | Self::Tls { .. } => {
+                TroubleKind::Unreachable
+            }
             Self::Api { status: 500.., .. } => TroubleKind::Unreachable,
             Self::Api { .. } => TroubleKind::Refused,
             Self::Garbled { .. } => TroubleKind::Garbled,

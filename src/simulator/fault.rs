@@ -14,6 +14,7 @@
 //! | `html-502` | status 502 with an HTML page, as a proxy makes it |
 //! | `truncate` | the JSON ends half-way |
 //! | `token=30s` | access tokens live so long (a setting, not a chance) |
+//! | `limit=2000` | so many requests an hour, with the headers that tell what is left (a setting as well) |
 //!
 //! Without a percentage a fault strikes always; with `#COUNT` only so often. `@POST:/v3/deployments` limits it to
 //! requests whose method and path begin so; `@/v3/apps` to any method.
@@ -45,6 +46,8 @@ pub enum Kind {
     Truncate,
     /// Access tokens live so long.
     TokenLife(Duration),
+    /// So many requests an hour.
+    Limit(u32),
 }
 
 /// One fault and when it strikes.
@@ -85,6 +88,15 @@ impl Faults {
             }
         }
         kinds
+    }
+
+    /// How many requests are allowed an hour, where a fault says so.
+    pub(crate) fn limit(&self) -> Option<u32> {
+        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.iter().find_map(|fault| match fault.kind {
+            Kind::Limit(limit) => Some(limit),
+            _ => None,
+        })
     }
 
     /// How long access tokens live, where a fault says so.
@@ -147,6 +159,12 @@ impl FromStr for Fault {
             "html" => Kind::Html(200),
             "html-502" => Kind::Html(502),
             "truncate" => Kind::Truncate,
+            "limit" => Kind::Limit(
+                value
+                    .unwrap_or("2000")
+                    .parse()
+                    .map_err(|_| wrong("the limit is no number of requests"))?,
+            ),
             "token" => Kind::TokenLife(span(Duration::from_secs(30))?),
             "429" => Kind::RateLimited(span(Duration::from_secs(5))?.as_secs()),
             code => match code.parse::<u16>() {

@@ -1,6 +1,6 @@
 //! Cloud Foundry under the contract.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use revdeck::{
@@ -27,7 +27,8 @@ impl Harness for Simulated {
         let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
         let options = simulator::Options { keep_log: true, ..simulator::Options::default() };
         let simulator = Simulator::cloud_foundry_at(&options, clock.clone()).await.unwrap();
-        let options = Options { home: simulator.cf_home_buf(), ..Options::default() };
+        let patience = Duration::from_millis(800);
+        let options = Options { home: simulator.cf_home_buf(), patience, ..Options::default() };
         let now = Arc::new(move || clock.now());
         let platform = Arc::new(CloudFoundry::open(TargetId::new("cf"), &options, now).unwrap());
         Box::new(Foundation { simulator, platform })
@@ -86,6 +87,7 @@ fn kind(fault: Fault) -> String {
         Fault::Html => "html".to_owned(),
         Fault::CutJson => "truncate".to_owned(),
         Fault::Slow => "latency=150ms".to_owned(),
+        Fault::Hang => "hang".to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@ use revdeck::{
 
 use crate::harness::{Deck, Fault, Harness, Role, done};
 
-const ALL: [Fault; 13] = [
+const ALL: [Fault; 14] = [
     Fault::ResetBefore,
     Fault::ResetAfter,
     Fault::Status(401),
@@ -21,6 +21,7 @@ const ALL: [Fault; 13] = [
     Fault::Html,
     Fault::CutJson,
     Fault::Slow,
+    Fault::Hang,
 ];
 
 pub async fn reads_survive_or_say_why(harness: &dyn Harness) {
@@ -72,10 +73,14 @@ pub async fn a_lost_answer_is_settled_by_reading(harness: &dyn Harness) {
 }
 
 pub async fn a_lost_request_is_known_to_be_lost(harness: &dyn Harness) {
-    for operation in [Operation::RollBack(Goal::LastGood), Operation::Restart] {
+    let both = [
+        (Operation::RollBack(Goal::LastGood), Fault::ResetBefore),
+        (Operation::Restart, Fault::Hang),
+    ];
+    for (operation, fault) in both {
         let deck = Deck::open(harness).await;
         let plan = deck.plan(Role::Healthy, operation.clone()).await;
-        deck.stage.break_writes(Fault::ResetBefore);
+        deck.stage.break_writes(fault);
         let sent = deck.execute(plan).await;
         let Sent::Lost(receipt) = sent else { panic!("{sent:?}") };
         let first = deck.platform.settle(&receipt).await.unwrap();

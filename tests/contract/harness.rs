@@ -34,6 +34,8 @@ pub enum Fault {
     Html,
     CutJson,
     Slow,
+    /// No answer comes.
+    Hang,
 }
 
 /// A platform under test, with its simulator.

@@ -7,6 +7,8 @@ mod reports;
 mod running;
 
 #[cfg(test)]
+mod script;
+#[cfg(test)]
 mod tests;
 
 use jiff::Timestamp;

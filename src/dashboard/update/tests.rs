@@ -1,221 +1,16 @@
 //! Key scripts: what was pressed, what came of it.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use proptest::prelude::*;
 
-use super::super::{
-    Effect, Event, Keymap, Notice, Panel, Start, State, dialog::Layer, key::Key, update::update,
+use super::{
+    super::{Effect, Event, Notice, Panel, dialog::Layer},
+    script::{Script, app, plan, start},
 };
 use crate::domain::{
-    App, AppId, AppState, Count, Deployable, History, Instance, InstanceState, Outcome, Phase,
-    Plan, PlatformKind, Proven, Receipt, Report, Request, Revision, RevisionId, RevisionRef,
-    Rollout, RolloutId, Settlement, Side, Stage, Strategy as How, Target, TargetId, Trouble,
-    TroubleKind,
+    AppId, Note, Operation, Outcome, Phase, Receipt, Report, RolloutId, Settlement, Stage,
+    Strategy as How, Trouble, TroubleKind,
 };
-
-fn start() -> Timestamp {
-    "2026-01-01T00:00:00Z".parse().unwrap()
-}
-
-pub(crate) struct Script {
-    pub(crate) state: State,
-    pub(crate) at: Timestamp,
-    pub(crate) effects: Vec<Effect>,
-}
-
-impl Script {
-    pub(crate) fn new() -> Self {
-        let target = Target {
-            id: TargetId::new("cf"),
-            platform: PlatformKind::CloudFoundry,
-            api: "https://api.example.org".to_owned(),
-            place: "acme/prod".to_owned(),
-            user: "hana@acme.example".to_owned(),
-            badge: None,
-        };
-        let state = State::new(Start {
-            target,
-            demo: false,
-            read_only: false,
-            keymap: Keymap::shipped().unwrap(),
-            size: (80, 24),
-            now: start(),
-        });
-        Self { state, at: start(), effects: Vec::new() }
-    }
-
-    /// A deck with an app whose rollout is stuck, and two that are well.
-    pub(crate) fn incident() -> Self {
-        let mut script = Self::new();
-        script.apps(vec![
-            app("quiet", None),
-            app("checkout", Some(Phase::Stuck)),
-            app("web", None),
-        ]);
-        script.event(Event::Report(Report::History {
-            app: AppId::new("checkout"),
-            history: history(),
-        }));
-        script
-    }
-
-    pub(crate) fn event(&mut self, event: Event) {
-        self.effects = update(&mut self.state, event, self.at);
-    }
-
-    fn apps(&mut self, changed: Vec<App>) {
-        let fresh_for = SignedDuration::from_secs(5);
-        self.event(Event::Report(Report::Apps {
-            changed,
-            gone: Vec::new(),
-            at: self.at,
-            fresh_for,
-        }));
-    }
-
-    fn pass(&mut self, milliseconds: i64) {
-        self.at = self.at.checked_add(SignedDuration::from_millis(milliseconds)).unwrap();
-    }
-
-    /// Presses keys, written as in the key table, with a frame painted after each.
-    pub(crate) fn keys(&mut self, keys: &str) {
-        for key in keys.split_whitespace() {
-            let key: Key = key.parse().unwrap();
-            self.event(Event::Key(key));
-            let effects = std::mem::take(&mut self.effects);
-            self.event(Event::Painted);
-            self.effects = effects;
-        }
-    }
-
-    /// Answers the plan that was asked for.
-    fn planned(&mut self) {
-        let asked = self.effects.iter().find_map(|effect| match effect {
-            Effect::Plan { id, request } => Some((*id, request.clone())),
-            _ => None,
-        });
-        let (id, request) = asked.expect("no plan was asked for");
-        self.event(Event::Planned { id, plan: Box::new(Ok(plan(request, self.at))) });
-        self.event(Event::Painted);
-    }
-
-    fn executed(&self) -> Option<u64> {
-        self.effects.iter().find_map(|effect| match effect {
-            Effect::Execute { id, .. } => Some(*id),
-            _ => None,
-        })
-    }
-
-    fn hint(&self) -> &str {
-        match &self.state.notice {
-            Some(Notice::Hint(text)) => text,
-            _ => "",
-        }
-    }
-}
-
-fn plan(request: Request, at: Timestamp) -> Plan {
-    Plan {
-        request,
-        app: "checkout".to_owned(),
-        title: "ROLL BACK checkout to rev 7".to_owned(),
-        refused: None,
-        way: "cancel the rollout".to_owned(),
-        from: None,
-        to: None,
-        differs: Vec::new(),
-        capacity: Vec::new(),
-        notes: Vec::new(),
-        by_hand: vec!["cf cancel-deployment checkout".to_owned()],
-        calls: Vec::new(),
-        checked_at: at,
-        recipe: serde_json::Value::Null,
-    }
-}
-
-pub(crate) fn side(desired: u32, states: &[InstanceState]) -> Side {
-    let instances = states.iter().enumerate().map(|(index, state)| Instance {
-        index: index as u32,
-        state: *state,
-        since: Some(start()),
-        reason: None,
-    });
-    Side { desired, instances: Some(instances.collect()) }
-}
-
-pub(crate) fn reference(label: &str) -> RevisionRef {
-    RevisionRef { id: RevisionId::new(format!("rev-{label}")), label: Some(label.to_owned()) }
-}
-
-pub(crate) fn app(name: &str, phase: Option<Phase>) -> App {
-    use InstanceState::{Crashed, Running, Starting};
-    let rollout = phase.map(|phase| Rollout {
-        id: RolloutId::new("rollout-1"),
-        phase,
-        reason: "ACTIVE/DEPLOYING".to_owned(),
-        strategy: How::Rolling,
-        max_in_flight: Some(1),
-        step: None,
-        wanted: 5,
-        old: side(4, &[Running; 4]),
-        new: side(3, &[Crashed, Crashed, Starting]),
-        from: Some(reference("7")),
-        to: Some(reference("8")),
-        started_at: Some(start()),
-        moved_at: Some(start()),
-        stuck: (phase == Phase::Stuck).then(|| crate::domain::Stuck {
-            since: start(),
-            why: "new instances crash: Exited with status 137 (out of memory)".to_owned(),
-        }),
-        error: None,
-        note: None,
-    });
-    App {
-        target: TargetId::new("cf"),
-        platform: PlatformKind::CloudFoundry,
-        id: AppId::new(name),
-        name: name.to_owned(),
-        scope: "acme/prod".to_owned(),
-        state: AppState::Ok,
-        instances: Count { desired: 4, running: Some(4) },
-        deployed: Some(reference("7")),
-        rollout,
-        serving: None,
-        updated_at: Some(start()),
-        versioned: Some(true),
-    }
-}
-
-pub(crate) fn history() -> History {
-    let one = |label: &str, proven, deployed, incoming| Revision {
-        id: RevisionId::new(format!("rev-{label}")),
-        label: label.to_owned(),
-        description: "New droplet deployed.".to_owned(),
-        created_at: Some(start()),
-        by: Some("hana@acme.example".to_owned()),
-        deployable: if label == "5" {
-            Deployable::No("its droplet no longer exists".to_owned())
-        } else {
-            Deployable::Yes
-        },
-        deployed,
-        incoming,
-        artifact: Some(format!("droplet-{label}")),
-        proven,
-        served: None,
-        note: None,
-    };
-    History {
-        revisions: vec![
-            one("8", Proven::Unfinished, true, true),
-            one("7", Proven::Good, true, false),
-            one("6", Proven::Good, false, false),
-            one("5", Proven::Good, false, false),
-        ],
-        remark: None,
-        truncated: false,
-    }
-}
 
 #[test]
 fn the_broken_app_is_on_top_and_selected() {
@@ -258,7 +53,7 @@ fn a_plan_longer_than_the_screen_must_be_scrolled_to_its_end() {
     script.keys("R");
     let Effect::Plan { id, request } = script.effects[0].clone() else { panic!() };
     let mut long = plan(request, script.at);
-    long.notes = (0..20).map(|n| crate::domain::Note::Info(format!("note {n}"))).collect();
+    long.notes = (0..20).map(|n| Note::Info(format!("note {n}"))).collect();
     script.event(Event::Planned { id, plan: Box::new(Ok(long)) });
     script.event(Event::Painted);
     script.pass(1_000);
@@ -405,7 +200,7 @@ fn an_operation_is_followed_to_its_end() {
     let receipt = Receipt {
         app: AppId::new("checkout"),
         name: "checkout".to_owned(),
-        operation: crate::domain::Operation::Cancel,
+        operation: Operation::Cancel,
         rollout: Some(RolloutId::new("rollout-1")),
         lost: true,
         clue: serde_json::Value::Null,

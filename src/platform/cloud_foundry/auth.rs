@@ -1,6 +1,6 @@
 //! Access tokens: kept, renewed before they run out, one renewal at a time.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::session::{self, Session, Tokens};
+use super::session::{self, Owner, Session, Tokens};
 use crate::{
     domain::text::clean,
     platform::{Error, Now, http::Authorize},
@@ -20,9 +20,11 @@ const MARGIN: i64 = 60;
 
 pub(super) struct Auth {
     client: reqwest::Client,
+    patience: Duration,
     api: String,
     uaa: String,
     file: PathBuf,
+    owner: Owner,
     client_id: String,
     client_secret: SecretString,
     by_client: bool,
@@ -62,12 +64,19 @@ pub(super) fn claims(token: &SecretString) -> Option<Claims> {
 }
 
 impl Auth {
-    pub(super) fn new(client: reqwest::Client, session: &Session, now: Now) -> Self {
+    pub(super) fn new(
+        client: reqwest::Client,
+        session: &Session,
+        patience: Duration,
+        now: Now,
+    ) -> Self {
         Self {
             client,
+            patience,
             api: session.api.clone(),
             uaa: session.uaa.clone(),
             file: session.file.clone(),
+            owner: Owner { api: session.api.clone(), name: session::name_in(&session.tokens) },
             client_id: session.client.clone(),
             client_secret: session.client_secret.clone(),
             by_client: session.by_client,
@@ -88,7 +97,7 @@ impl Auth {
         let client_id = self.client_id.as_str();
         let secret = self.client_secret.expose_secret();
         let request = self.client.post(format!("{}/oauth/token", self.uaa));
-        let request = request.header("accept", "application/json");
+        let request = request.header("accept", "application/json").timeout(self.patience);
         let request = if self.by_client {
             request.form(&[
                 ("grant_type", "client_credentials"),
@@ -160,9 +169,9 @@ impl Authorize for Auth {
             return Ok(header);
         }
         // The cf CLI may have renewed them meanwhile; with rotation its refresh token is the only good one.
-        let file = self.file.clone();
-        let stored =
-            tokio::task::spawn_blocking(move || session::tokens_in(&file)).await.ok().flatten();
+        let (file, owner) = (self.file.clone(), self.owner.clone());
+        let stored = tokio::task::spawn_blocking(move || session::tokens_in(&file, &owner));
+        let stored = stored.await.ok().flatten();
         if let Some(stored) = stored {
             let other = stored.access.expose_secret() != tokens.access.expose_secret();
             if other
@@ -178,9 +187,10 @@ impl Authorize for Auth {
             return Err(self.login("it has run out"));
         }
         *tokens = self.renew(&tokens).await?;
-        let (file, renewed) = (self.file.clone(), tokens.clone());
+        let (file, owner, renewed) = (self.file.clone(), self.owner.clone(), tokens.clone());
         let written =
-            tokio::task::spawn_blocking(move || session::write_tokens(&file, &renewed)).await;
+            tokio::task::spawn_blocking(move || session::write_tokens(&file, &owner, &renewed))
+                .await;
         if let Ok(Err(error)) = written {
             tracing::warn!(%error, "the renewed login could not be written back");
         }

@@ -3,9 +3,13 @@
 mod auth;
 mod convert;
 mod execute;
+mod history;
+mod lists;
+mod memory;
+mod names;
+mod overview;
 mod plan;
 mod push;
-mod read;
 #[cfg(test)]
 mod samples;
 mod session;
@@ -16,6 +20,7 @@ mod wire;
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -33,7 +38,7 @@ use crate::domain::{
 };
 
 /// Which session to use, and where in it to look.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The directory that holds `.cf`, as `CF_HOME` names it.
     pub home: PathBuf,
@@ -41,6 +46,14 @@ pub struct Options {
     pub org: Option<String>,
     /// Another space than the session's, by name.
     pub space: Option<String>,
+    /// How long an answer may take to begin, and each of its parts to come.
+    pub patience: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { home: PathBuf::new(), org: None, space: None, patience: http::PATIENCE }
+    }
 }
 
 /// A foundation, seen with one login.
@@ -71,14 +84,14 @@ impl CloudFoundry {
         let settings = Settings {
             api: session.api.clone(),
             skip_verification: session.skip_verification,
+            patience: options.patience,
             login_command: format!("cf login -a {}", session.api),
         };
         let client = http::client(&settings)
             .map_err(|why| OpenError::Client { api: session.api.clone(), why })?;
-        let claims = auth::claims(&session.tokens.access).unwrap_or_default();
-        let user =
-            claims.user_name.or(claims.client_id).unwrap_or_else(|| "unknown user".to_owned());
-        let auth = Auth::new(client.clone(), &session, now.clone());
+        let user = session::name_in(&session.tokens);
+        let user = user.unwrap_or_else(|| "unknown user".to_owned());
+        let auth = Auth::new(client.clone(), &session, options.patience, now.clone());
         Ok(Self {
             target,
             user: clean(&user),

@@ -22,12 +22,16 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 use super::{CloudFoundry, convert, wire};
 use crate::{
     domain::{AppId, text::clean},
-    platform::{Error, Progress, http::WriteError},
+    platform::{
+        Error, Progress,
+        http::{UPLOAD_PATIENCE, WriteError},
+    },
 };
 
 /// What the cf CLI never uploads.
-const NEVER: [&str; 8] =
-    [".cfignore", "_darcs", ".DS_Store", ".git", ".gitignore", ".hg", ".svn", "manifest.yml"];
+const NEVER: [&str; 7] = [".cfignore", "_darcs", ".DS_Store", ".git", ".gitignore", ".hg", ".svn"];
+/// What it does not upload from the top of the directory.
+const NEVER_ON_TOP: &str = "manifest.yml";
 /// How often an upload or a build is looked at.
 const POLL: Duration = Duration::from_secs(2);
 /// How long processing an upload or staging may take.
@@ -66,9 +70,11 @@ pub(super) async fn measure(directory: &Path) -> Result<Size, String> {
             return Err(format!("there is no directory {}", directory.display()));
         }
         let mut size = Size::default();
-        for file in files(&directory).map_err(|error| error.to_string())? {
-            size.files += 1;
-            size.bytes += file.metadata().map(|metadata| metadata.len()).unwrap_or(0);
+        for entry in entries(&directory).map_err(|error| error.to_string())? {
+            if entry.kind != Entry::Directory {
+                size.files += 1;
+                size.bytes += entry.path.metadata().map(|metadata| metadata.len()).unwrap_or(0);
+            }
         }
         if size.files == 0 {
             return Err(format!("the directory {} has no files to upload", directory.display()));
@@ -78,8 +84,22 @@ pub(super) async fn measure(directory: &Path) -> Result<Size, String> {
     counted.await.map_err(|error| error.to_string())?
 }
 
-/// The files below a directory that are uploaded: all but what `.cfignore` and the CLI leave out.
-fn files(directory: &Path) -> Result<Vec<PathBuf>, ignore::Error> {
+/// What stands in a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Entry {
+    File,
+    Link,
+    Directory,
+}
+
+#[derive(Debug)]
+struct Found {
+    path: PathBuf,
+    kind: Entry,
+}
+
+/// What of a directory is uploaded: all but what `.cfignore` and the CLI leave out. Links stay links.
+fn entries(directory: &Path) -> Result<Vec<Found>, ignore::Error> {
     let never: HashSet<_> = NEVER.into_iter().collect();
     let mut found = Vec::new();
     let walk = WalkBuilder::new(directory)
@@ -87,14 +107,20 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, ignore::Error> {
         .add_custom_ignore_filename(".cfignore")
         .sort_by_file_name(Ord::cmp)
         .filter_entry(move |entry| {
-            entry.file_name().to_str().is_none_or(|name| !never.contains(name))
+            let left_out =
+                |name: &str| never.contains(name) || (entry.depth() == 1 && name == NEVER_ON_TOP);
+            !entry.file_name().to_str().is_some_and(left_out)
         })
         .build();
     for entry in walk {
         let entry = entry?;
-        if entry.file_type().is_some_and(|kind| kind.is_file()) {
-            found.push(entry.into_path());
-        }
+        let kind = match entry.file_type() {
+            Some(kind) if kind.is_file() => Entry::File,
+            Some(kind) if kind.is_symlink() => Entry::Link,
+            Some(kind) if kind.is_dir() && entry.depth() > 0 => Entry::Directory,
+            _ => continue,
+        };
+        found.push(Found { path: entry.into_path(), kind });
     }
     Ok(found)
 }
@@ -103,15 +129,24 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, ignore::Error> {
 fn zip(directory: &Path) -> io::Result<tempfile::NamedTempFile> {
     let target = tempfile::NamedTempFile::new()?;
     let mut zip = ZipWriter::new(target.reopen()?);
-    for path in files(directory).map_err(io::Error::other)? {
+    for Found { path, kind } in entries(directory).map_err(io::Error::other)? {
         let name =
             path.strip_prefix(directory).unwrap_or(&path).to_string_lossy().replace('\\', "/");
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
             .large_file(true)
             .unix_permissions(mode(&path));
-        zip.start_file(name, options).map_err(io::Error::other)?;
-        io::copy(&mut File::open(&path)?, &mut zip)?;
+        match kind {
+            Entry::Directory => zip.add_directory(name, options).map_err(io::Error::other)?,
+            Entry::Link => {
+                let to = std::fs::read_link(&path)?;
+                zip.add_symlink(name, to.to_string_lossy(), options).map_err(io::Error::other)?;
+            }
+            Entry::File => {
+                zip.start_file(name, options).map_err(io::Error::other)?;
+                io::copy(&mut File::open(&path)?, &mut zip)?;
+            }
+        }
     }
     zip.finish().map_err(io::Error::other)?;
     Ok(target)
@@ -205,7 +240,7 @@ impl CloudFoundry {
                 .post(self.http.url(&path))
                 .multipart(multipart::Form::new().part("bits", part)))
         };
-        self.http.write_with(&path, make).await?;
+        self.http.write_with(&path, UPLOAD_PATIENCE, make).await?;
         Ok(())
     }
 
@@ -269,18 +304,32 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "x").unwrap();
         };
-        for name in
-            ["app.rb", "lib/a.rb", ".env", ".git/config", "log/x.log", ".cfignore", "manifest.yml"]
-        {
+        for name in [
+            "app.rb",
+            "lib/a.rb",
+            ".env",
+            ".git/config",
+            "log/x.log",
+            ".cfignore",
+            "manifest.yml",
+            "lib/manifest.yml",
+        ] {
             write(name);
         }
         std::fs::write(home.path().join(".cfignore"), "*.log\n").unwrap();
-        assert_eq!(measure(home.path()).await.unwrap(), Size { files: 3, bytes: 3 });
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("app.rb", home.path().join("main.rb")).unwrap();
+        #[cfg(not(unix))]
+        write("main.rb");
+        assert_eq!(measure(home.path()).await.unwrap(), Size { files: 5, bytes: 5 });
         let zipped = zip(home.path()).unwrap();
         let archive = zip::ZipArchive::new(zipped.reopen().unwrap()).unwrap();
         let mut names: Vec<_> = archive.file_names().map(Result::unwrap).collect();
         names.sort_unstable();
-        assert_eq!(names, [".env", "app.rb", "lib/a.rb"]);
+        assert_eq!(
+            names,
+            [".env", "app.rb", "lib/", "lib/a.rb", "lib/manifest.yml", "log/", "main.rb"]
+        );
         assert!(measure(&home.path().join("none")).await.unwrap_err().contains("no directory"));
     }
 }

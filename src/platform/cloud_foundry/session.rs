@@ -9,6 +9,7 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
+use super::auth::claims;
 use crate::{domain::text::clean, platform::OpenError};
 
 /// What a session file says.
@@ -115,18 +116,48 @@ fn tokens_of(config: &Map<String, Value>) -> Tokens {
     }
 }
 
-/// The tokens that the file holds now: the cf CLI may have renewed them.
-pub(super) fn tokens_in(file: &Path) -> Option<Tokens> {
-    read_config(file).ok().map(|config| tokens_of(&config))
+/// Whose login it is. A `cf login` elsewhere, or as somebody else, changes the file under a running program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) api: String,
+    /// The name in the access token, of a user or a client.
+    pub(super) name: Option<String>,
+}
+
+impl Owner {
+    fn of(config: &Map<String, Value>) -> Self {
+        let api = config.get("Target").and_then(Value::as_str).unwrap_or_default();
+        Self { api: api.trim_end_matches('/').to_owned(), name: name_in(&tokens_of(config)) }
+    }
+
+    fn owns(&self, config: &Map<String, Value>) -> bool {
+        let other = Self::of(config);
+        self.api == other.api && (self.name.is_none() || self.name == other.name)
+    }
+}
+
+/// The user or client that an access token was given to.
+pub(super) fn name_in(tokens: &Tokens) -> Option<String> {
+    let claims = claims(&tokens.access)?;
+    claims.user_name.or(claims.client_id)
+}
+
+/// The tokens that the file holds now: the cf CLI may have renewed them. None where they are somebody else's.
+pub(super) fn tokens_in(file: &Path, owner: &Owner) -> Option<Tokens> {
+    let config = read_config(file).ok()?;
+    owner.owns(&config).then(|| tokens_of(&config))
 }
 
 /// Writes new tokens back as the cf CLI does: nothing else changes, a temporary file is renamed over the old one, and
-/// the mode is kept.
-pub(super) fn write_tokens(file: &Path, tokens: &Tokens) -> io::Result<()> {
+/// the mode is kept. A file that has become somebody else's session is left alone.
+pub(super) fn write_tokens(file: &Path, owner: &Owner, tokens: &Tokens) -> io::Result<()> {
     // A link stays a link.
     let file = fs::canonicalize(file)?;
     let bytes = fs::read(&file)?;
     let mut config: Map<String, Value> = serde_json::from_slice(&bytes)?;
+    if !owner.owns(&config) {
+        return Ok(());
+    }
     config.insert(
         "AccessToken".to_owned(),
         format!("bearer {}", tokens.access.expose_secret()).into(),
@@ -153,7 +184,13 @@ mod tests {
         let session = Session::read(&file).unwrap();
         assert_eq!(session.tokens.access.expose_secret(), "old");
         let tokens = Tokens { access: "new".into(), refresh: "r2".into() };
-        write_tokens(&file, &tokens).unwrap();
+        let owner = Owner { api: "https://api.x".to_owned(), name: None };
+        let elsewhere = Owner { api: "https://api.y".to_owned(), name: None };
+        let before = fs::read_to_string(&file).unwrap();
+        write_tokens(&file, &elsewhere, &tokens).unwrap();
+        assert_eq!(before, fs::read_to_string(&file).unwrap(), "somebody else's session");
+        assert!(tokens_in(&file, &elsewhere).is_none());
+        write_tokens(&file, &owner, &tokens).unwrap();
         let after: Map<String, Value> = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
         assert_eq!(after["AccessToken"], "bearer new");
         assert_eq!(after["RefreshToken"], "r2");

@@ -4,8 +4,9 @@ use jiff::SignedDuration;
 
 use super::{
     CloudFoundry, convert,
+    history::why_stuck,
+    overview::Base,
     plan::Clue,
-    read::{Base, why_stuck},
     wire::{self, Page},
 };
 use crate::{

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tokio::{
     sync::{mpsc, watch as interest},
     time::{Instant, sleep_until},
@@ -13,10 +13,11 @@ use tokio::{
 
 use super::{
     CloudFoundry,
-    read::{Base, why_stuck},
+    memory::{Memories, steady},
+    overview::Base,
 };
 use crate::{
-    domain::{App, AppId, Instance, Interest, Phase, Report, RolloutId, Side, Status, Stuck},
+    domain::{App, AppId, Interest, Report, RolloutId, Status},
     platform::{Error, http::Backoff},
 };
 
@@ -36,8 +37,6 @@ const BUDGET: usize = 26;
 /// How many labels are looked up in one turn.
 const FEW: usize = 4;
 const MINUTE: Duration = Duration::from_mins(1);
-/// How often the reason for crashes is asked for.
-const REASONS: SignedDuration = SignedDuration::from_secs(60);
 
 /// Watches until nobody listens.
 pub(super) async fn run(
@@ -63,21 +62,12 @@ pub(super) async fn run(
 /// Nobody listens any more.
 struct Gone;
 
-/// What is remembered of a rollout between two looks.
-#[derive(Clone, Debug)]
-struct Memory {
-    shape: (u32, u32, u32),
-    moved_at: Timestamp,
-    bad_seen: bool,
-    crash: Option<(String, Timestamp)>,
-}
-
 struct Watcher<'a> {
     foundation: &'a CloudFoundry,
     reports: mpsc::Sender<Report>,
     wanted: Interest,
     apps: HashMap<AppId, App>,
-    rollouts: HashMap<RolloutId, Memory>,
+    memories: Memories,
     status: Status,
     failures: u32,
     next_all: Instant,
@@ -104,7 +94,7 @@ impl<'a> Watcher<'a> {
             reports,
             wanted: Interest::default(),
             apps: HashMap::new(),
-            rollouts: HashMap::new(),
+            memories: Memories::default(),
             status: Status::default(),
             failures: 0,
             next_all: now,
@@ -273,10 +263,11 @@ impl<'a> Watcher<'a> {
 
     /// Takes what was read: judges rollouts by what is remembered of them, and reports what differs.
     async fn take(&mut self, mut apps: Vec<App>, complete: bool) -> Result<(), Failed> {
+        let now = (self.foundation.now)();
         for app in &mut apps {
-            self.judge(app);
+            self.memories.judge(app, now);
         }
-        self.find_reasons(&mut apps).await;
+        self.memories.explain(self.foundation, &mut apps, self.wanted.focus.as_ref()).await;
         let was_rolling = |app: &&App| {
             app.rollout.is_none()
                 && self.apps.get(&app.id).is_some_and(|known| known.rollout.is_some())
@@ -324,73 +315,6 @@ impl<'a> Watcher<'a> {
         let fresh_for = SignedDuration::try_from(self.stretched(pause)).unwrap_or_default();
         let at = (self.foundation.now)();
         Ok(self.report(Report::Apps { changed, gone, at, fresh_for }).await?)
-    }
-
-    /// Whether the rollout of an app moves.
-    fn judge(&mut self, app: &mut App) {
-        let now = (self.foundation.now)();
-        let Some(rollout) = &mut app.rollout else { return };
-        if rollout.phase == Phase::Stuck {
-            rollout.phase = Phase::Rolling;
-            rollout.stuck = None;
-        }
-        let running = rollout.new.count().running.unwrap_or(0);
-        let shape = (rollout.old.desired, rollout.new.desired, running);
-        let memory = self.rollouts.entry(rollout.id.clone()).or_insert_with(|| Memory {
-            shape,
-            moved_at: rollout.moved_at.unwrap_or(now),
-            bad_seen: false,
-            crash: None,
-        });
-        // Fewer running ones are no progress; a crash loop goes up and down without getting anywhere.
-        let moved =
-            shape.0 != memory.shape.0 || shape.1 != memory.shape.1 || shape.2 > memory.shape.2;
-        if moved {
-            *memory = Memory { shape, moved_at: now, bad_seen: false, crash: None };
-        }
-        memory.bad_seen |= rollout.new.has_bad();
-        rollout.moved_at = rollout.moved_at.max(Some(memory.moved_at));
-        if rollout.stands_still(memory.bad_seen, now) {
-            rollout.phase = Phase::Stuck;
-            let crash = memory.crash.as_ref().map(|(reason, _)| reason.as_str());
-            let since = rollout.moved_at.unwrap_or(now);
-            rollout.stuck = Some(Stuck { since, why: why_stuck(rollout, crash) });
-        }
-    }
-
-    /// Asks why new instances crash, for the selected app and a few others, now and then.
-    async fn find_reasons(&mut self, apps: &mut [App]) {
-        let now = (self.foundation.now)();
-        let focus = self.wanted.focus.clone();
-        let mut asked = 0;
-        for app in apps {
-            let Some(rollout) = &mut app.rollout else { continue };
-            let Some(memory) = self.rollouts.get_mut(&rollout.id) else { continue };
-            let due = memory.crash.as_ref().is_none_or(|(_, at)| now.duration_since(*at) > REASONS);
-            if rollout.stuck.is_none() || !due || (asked >= 3 && focus.as_ref() != Some(&app.id)) {
-                continue;
-            }
-            asked += 1;
-            let Some((reason, _)) = self.foundation.crash_reason(app.id.as_str()).await else {
-                continue;
-            };
-            if (rollout.new.has_bad() || memory.bad_seen)
-                && let Some(stuck) = &rollout.stuck
-            {
-                let why = why_stuck(rollout, Some(&reason));
-                rollout.stuck = Some(Stuck { since: stuck.since, why });
-            }
-            memory.crash = Some((reason, now));
-        }
-        let alive: HashSet<_> = self
-            .apps
-            .values()
-            .filter_map(|app| app.rollout.as_ref())
-            .map(|one| one.id.clone())
-            .collect();
-        if self.rollouts.len() > 100 {
-            self.rollouts.retain(|id, _| alive.contains(id));
-        }
     }
 
     async fn report_status(&mut self) -> Result<(), Gone> {
@@ -454,31 +378,5 @@ impl From<Gone> for Failed {
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
         Self::Error(error)
-    }
-}
-
-/// Times that are worked out from "seconds in this state" waver by a second: those that say the same stay the same.
-fn steady(known: &App, app: &mut App) {
-    if let (Some(before), Some(now)) = (&known.rollout, &mut app.rollout) {
-        steady_side(&before.old, &mut now.old);
-        steady_side(&before.new, &mut now.new);
-    }
-    if let (Some(before), Some(now)) = (&known.serving, &mut app.serving) {
-        steady_side(before, now);
-    }
-}
-
-fn steady_side(before: &Side, now: &mut Side) {
-    let find = |instance: &Instance| {
-        let known =
-            before.instances.iter().flatten().find(|known| known.index == instance.index)?;
-        let (a, b) = (known.since?, instance.since?);
-        let close = a.duration_since(b).abs() <= SignedDuration::from_secs(4);
-        (known.state == instance.state && close).then_some(a)
-    };
-    for instance in now.instances.iter_mut().flatten() {
-        if let Some(since) = find(instance) {
-            instance.since = Some(since);
-        }
     }
 }

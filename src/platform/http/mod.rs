@@ -11,6 +11,7 @@ use reqwest::{
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
 };
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 pub use meter::Meter;
 pub use retry::Backoff;
@@ -20,6 +21,10 @@ use crate::domain::text::clean;
 
 /// Answers larger than this are refused, in bytes.
 const LARGEST: usize = 128 * 1_048_576;
+/// How long an answer may take to begin, and each of its parts to come, where nobody asks for more or less.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+/// How long the answer to an upload may take, which begins only when all has been sent.
+pub const UPLOAD_PATIENCE: Duration = Duration::from_mins(30);
 /// How often a read is tried in all.
 const TRIES: u32 = 3;
 
@@ -37,6 +42,8 @@ pub struct Settings {
     pub api: String,
     /// Whether certificates are accepted unverified.
     pub skip_verification: bool,
+    /// How long an answer may take to begin, and each of its parts to come.
+    pub patience: Duration,
     /// The command that logs in, for advice.
     pub login_command: String,
 }
@@ -66,8 +73,6 @@ pub fn client(settings: &Settings) -> Result<reqwest::Client, String> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("revdeck/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(6))
-        .read_timeout(Duration::from_secs(20))
-        .timeout(Duration::from_mins(2))
         .pool_idle_timeout(Duration::from_secs(50))
         .tcp_nodelay(true);
     if is_plain(&settings.api) {
@@ -152,7 +157,7 @@ impl Http {
         path: &str,
         body: Option<&serde_json::Value>,
     ) -> Result<Vec<u8>, WriteError> {
-        self.write_with(path, || {
+        self.write_with(path, self.settings.patience, || {
             let request = self.client.request(method.clone(), self.url(path));
             Ok(match body {
                 Some(body) => request.json(body),
@@ -162,10 +167,12 @@ impl Http {
         .await
     }
 
-    /// Writes what `make` builds; `make` is called again only where the first try is known to have had no effect.
+    /// Writes what `make` builds and waits so long for an answer; `make` is called again only where the first try is
+    /// known to have had no effect.
     pub async fn write_with(
         &self,
         path: &str,
+        patience: Duration,
         make: impl Fn() -> Result<RequestBuilder, Error>,
     ) -> Result<Vec<u8>, WriteError> {
         let mut rejected = None;
@@ -175,15 +182,16 @@ impl Http {
             let request = make().map_err(WriteError::NoEffect)?.build();
             let request =
                 request.map_err(|error| WriteError::NoEffect(self.unreachable(&error)))?;
-            let sent = self.client.execute(with(request, &header)).await;
+            let sent = timeout(patience, self.client.execute(with(request, &header))).await;
             self.meter.count();
             let response = match sent {
-                Ok(response) => response,
+                Ok(Ok(response)) => response,
                 // A connection that never stood carried nothing.
-                Err(error) if error.is_connect() => {
+                Ok(Err(error)) if error.is_connect() => {
                     return Err(WriteError::NoEffect(self.unreachable(&error)));
                 }
-                Err(error) => return Err(WriteError::Lost(self.unreachable(&error))),
+                Ok(Err(error)) => return Err(WriteError::Lost(self.unreachable(&error))),
+                Err(_) => return Err(WriteError::Lost(self.silent(patience))),
             };
             let (status, headers, body) = self.take(response).await.map_err(WriteError::Lost)?;
             tracing::info!(path, status = status.as_u16(), "write");
@@ -239,8 +247,10 @@ impl Http {
         address: &str,
     ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Error> {
         let request = request.build().map_err(|error| self.unreachable(&error))?;
-        let sent = self.client.execute(with(request, header)).await;
+        let patience = self.settings.patience;
+        let sent = timeout(patience, self.client.execute(with(request, header))).await;
         self.meter.count();
+        let sent = sent.map_err(|_| self.silent(patience))?;
         let response = sent.map_err(|error| self.unreachable(&error))?;
         let taken = self.take(response).await?;
         tracing::debug!(address, status = taken.0.as_u16(), bytes = taken.2.len(), "read");
@@ -254,7 +264,11 @@ impl Http {
         self.meter.note(response.headers());
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
+        let patience = self.settings.patience;
+        loop {
+            let chunk = timeout(patience, response.chunk()).await;
+            let chunk = chunk.map_err(|_| self.silent(patience))?;
+            let Some(chunk) = chunk.map_err(|error| self.unreachable(&error))? else { break };
             if body.len() + chunk.len() > LARGEST {
                 return Err(Error::Garbled {
                     api: self.settings.api.clone(),
@@ -267,10 +281,17 @@ impl Http {
         Ok((status, headers, body))
     }
 
+    fn silent(&self, waited: Duration) -> Error {
+        Error::Silent { api: self.settings.api.clone(), waited }
+    }
+
     fn unreachable(&self, error: &reqwest::Error) -> Error {
         let api = self.settings.api.clone();
-        let why =
-            if error.is_timeout() { "no answer in time".to_owned() } else { clean(&causes(error)) };
+        let why = if error.is_timeout() {
+            "no connection in time".to_owned()
+        } else {
+            clean(&causes(error))
+        };
         if why.contains("certificate") || why.contains("UnknownIssuer") {
             return Error::Tls { api, why };
         }

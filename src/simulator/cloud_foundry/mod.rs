@@ -16,6 +16,7 @@ mod deployments;
 mod error;
 mod events;
 mod health;
+mod limiter;
 mod list;
 mod logs;
 mod orgs;
@@ -53,7 +54,7 @@ use axum::{
 };
 use serde_json::json;
 
-use self::{call::Call, error::ApiError, uaa::Uaa, world::World};
+use self::{call::Call, error::ApiError, limiter::Limiter, uaa::Uaa, world::World};
 use super::{
     Options,
     clock::Clock,
@@ -70,6 +71,8 @@ const BODY_LIMIT: usize = 512 * 1_048_576;
 pub struct Foundation {
     world: Mutex<World>,
     uaa: Uaa,
+    limiter: Limiter,
+    clock: Clock,
     faults: Faults,
     base: String,
     requests: AtomicU64,
@@ -86,10 +89,12 @@ impl Foundation {
         base: String,
     ) -> Result<Self, String> {
         let scenario = Scenario::load(&options.scenario)?;
-        let world = World::build(&scenario, clock, options.seed, options.apps)?;
+        let world = World::build(&scenario, clock.clone(), options.seed, options.apps)?;
         Ok(Self {
             uaa: Uaa::new(options.seed, &scenario.user, faults.clone()),
             world: Mutex::new(world),
+            limiter: Limiter::default(),
+            clock,
             faults,
             base,
             requests: AtomicU64::new(0),
@@ -154,11 +159,26 @@ async fn handle(
                 return response;
             }
             Kind::Html(status) => return html(*status),
-            Kind::ResetAfter | Kind::Truncate | Kind::TokenLife(_) => {}
+            Kind::ResetAfter | Kind::Truncate | Kind::TokenLife(_) | Kind::Limit(_) => {}
         }
     }
     let who = foundation.uaa.who(&parts.headers);
-    let response = foundation.respond(&parts, body, who.clone()).await;
+    let allowance = who.as_ref().ok().zip(foundation.faults.limit()).and_then(|(user, limit)| {
+        foundation.limiter.count(user, &path, limit, foundation.clock.now())
+    });
+    let mut response = match allowance.and_then(|allowance| allowance.refused) {
+        Some(seconds) => {
+            let mut refused = ApiError::injected(429).into_response();
+            refused.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+            refused.headers_mut().insert(header::CONTENT_TYPE, plain);
+            refused
+        }
+        None => foundation.respond(&parts, body, who.clone()).await,
+    };
+    if let Some(allowance) = allowance {
+        allowance.write(response.headers_mut());
+    }
     let response = dress(response, &parts, who.ok().map(|user| foundation.uaa.user_guid(&user)));
     if faults.contains(&Kind::ResetAfter) {
         scissors.cut();

@@ -1,18 +1,11 @@
-//! The simulator's answers against the platform's own documents, where those are at hand: the OpenAPI document, and
-//! the requests that the real cf CLI was seen to make.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "a test may"
-)]
+//! Answers against the platform's own documents, where those are at hand: the OpenAPI document, and the requests that
+//! the real cf CLI was seen to make.
 
 use std::{fs, path::PathBuf};
 
-use revdeck::simulator::{Options, Simulator};
 use serde_json::{Value, json};
+
+use crate::client::Client;
 
 fn shared(name: &str) -> Option<String> {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -23,55 +16,6 @@ fn shared(name: &str) -> Option<String> {
         eprintln!("SKIPPED: {name} is not at hand");
     }
     text
-}
-
-/// A client of the simulator that is logged in.
-struct Client {
-    simulator: Simulator,
-    http: reqwest::Client,
-    api: String,
-    token: String,
-}
-
-impl Client {
-    async fn start() -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let simulator = Simulator::cloud_foundry(&Options::default()).await.unwrap();
-        let config = fs::read_to_string(simulator.cf_home().join(".cf/config.json")).unwrap();
-        let config: Value = serde_json::from_str(&config).unwrap();
-        let text = |name: &str| config[name].as_str().unwrap().to_owned();
-        let (api, token) = (text("Target"), text("AccessToken"));
-        let http = reqwest::Client::builder().tls_certs_only([]).no_proxy().build().unwrap();
-        Self { simulator, http, api, token }
-    }
-
-    async fn send(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
-        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = self
-            .http
-            .request(method, format!("{}{path}", self.api))
-            .header("authorization", &self.token);
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        let response = request.send().await.unwrap();
-        let status = response.status().as_u16();
-        let bytes = response.bytes().await.unwrap();
-        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
-    }
-
-    async fn get(&self, path: &str) -> Value {
-        let (status, body) = self.send("GET", path, None).await;
-        assert_eq!(status, 200, "{path}: {body}");
-        body
-    }
-
-    async fn app(&self, name: &str) -> String {
-        self.get(&format!("/v3/apps?names={name}")).await["resources"][0]["guid"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    }
 }
 
 /// The part of OpenAPI 3.0 schemas that the document uses.
