@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tui_textarea::TextArea;
 
-use crate::domain::{AppId, Difference, Happening, LogLine, Plan, Request, Trouble};
+use crate::domain::{AppId, Difference, Happening, LogLine, Plan, Request, RevisionId, Trouble};
 
 use super::key::Key;
 
@@ -83,6 +83,21 @@ pub struct PlanDialog {
 
 /// Differences, and what could not be read.
 pub type Found = (Vec<Difference>, Vec<String>);
+
+/// What differs between the deployed and the selected revision, shown beside the revisions.
+#[derive(Clone, Debug)]
+pub struct Aside {
+    /// Which request belongs to it.
+    pub id: u64,
+    /// The deployed revision.
+    pub from: RevisionId,
+    /// The selected one.
+    pub to: RevisionId,
+    /// Labels: from and to.
+    pub labels: (String, String),
+    /// The differences and what could not be read, once they are there.
+    pub found: Option<Found>,
+}
 
 /// What differs between two revisions.
 #[derive(Clone, Debug)]

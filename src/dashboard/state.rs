@@ -4,7 +4,10 @@ use std::collections::{HashMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{dialog::Layer, keymap::Keymap};
+use super::{
+    dialog::{Aside, Layer},
+    keymap::Keymap,
+};
 use crate::domain::{
     App, AppId, Capabilities, Happening, History, Interest, LogLine, Operation, Outcome, Receipt,
     Revision, RevisionId, RolloutId, Scope, Stage, Status, Target, Trouble, last_good,
@@ -166,6 +169,10 @@ pub struct State {
     pub revision: Option<RevisionId>,
     /// The revision that a diff starts from, where marked.
     pub marked: Option<RevisionId>,
+    /// Comparisons that have been asked for, oldest first.
+    pub asides: VecDeque<Aside>,
+    /// The revision on which the selection rests, and since when.
+    pub resting: Option<(RevisionId, Timestamp)>,
     /// Old and new over time.
     pub trends: HashMap<RolloutId, Trend>,
     /// Dialogs, the top one last.
@@ -208,6 +215,8 @@ impl State {
             crash_logs: None,
             revision: None,
             marked: None,
+            asides: VecDeque::new(),
+            resting: None,
             trends: HashMap::new(),
             layers: Vec::new(),
             running: Vec::new(),

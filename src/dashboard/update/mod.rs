@@ -1,5 +1,6 @@
 //! One event in, the new state and effects out.
 
+pub mod aside;
 mod deck;
 pub mod dialogs;
 pub mod plans;
@@ -54,7 +55,9 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
         Event::Ended { id, outcome } => running::ended(state, id, outcome),
         Event::Settled { id, settlement } => running::settled(state, id, *settlement),
         Event::Details { id, details } => {
-            dialogs::details(state, id, *details);
+            if !aside::take(state, id, &details) {
+                dialogs::details(state, id, *details);
+            }
             Vec::new()
         }
         Event::Logs { id, lines } => {
@@ -66,6 +69,7 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             Vec::new()
         }
     };
+    effects.extend(aside::follow(state));
     let unnamed = deck::unnamed(state);
     if state.interest.focus != state.selected || state.interest.unnamed != unnamed {
         state.interest.focus.clone_from(&state.selected);

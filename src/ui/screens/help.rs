@@ -10,6 +10,10 @@ use super::super::{
 use crate::dashboard::{State, guard, keymap::COMMANDS, update::dialogs::found};
 
 pub(crate) fn draw(state: &State, scroll: usize, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    // What a command is called in the key table is of use only to who changes that.
+    let wide = area.width >= 100;
+    let width = area.width.saturating_sub(4).min(110);
+    let room = usize::from(width.saturating_sub(4));
     let mut rows = Vec::new();
     for table in ["deck", "plan"] {
         let title = if table == "deck" { "on the deck" } else { "in a plan" };
@@ -23,11 +27,14 @@ pub(crate) fn draw(state: &State, scroll: usize, theme: &Theme, area: Rect, buff
                 Some(reason) => format!("{text} (not now: {reason})"),
                 None => (*text).to_owned(),
             };
-            rows.push(Line::from(vec![
-                piece(fit(&keys.join(" "), 18), theme.style(role)),
-                piece(fit(name, 21), theme.style(Role::Dim)),
-                piece(text, theme.style(if role == Role::Dim { Role::Dim } else { Role::Text })),
-            ]));
+            let text_role = if role == Role::Dim { Role::Dim } else { Role::Text };
+            let mut row = Line::from(piece(fit(&keys.join(" "), 15), theme.style(role)));
+            if wide {
+                row.push_span(piece(fit(name, 21), theme.style(Role::Dim)));
+            }
+            let room = room.saturating_sub(row.width());
+            row.push_span(piece(cut(&text, room), theme.style(text_role)));
+            rows.push(row);
         }
         rows.push(Line::default());
     }
@@ -36,7 +43,6 @@ pub(crate) fn draw(state: &State, scroll: usize, theme: &Theme, area: Rect, buff
         "{} running  {} starting  {} crashed  {} down  {} not ready",
         glyphs.running, glyphs.starting, glyphs.crashed, glyphs.down, glyphs.half
     )));
-    let width = area.width.saturating_sub(4).min(110);
     let height = (rows.len() as u16 + 2).min(area.height.saturating_sub(2));
     let inside = popup(
         theme,

@@ -2,6 +2,7 @@
 
 pub(super) mod apps;
 pub(super) mod deploy;
+mod difference;
 pub(super) mod header;
 pub(super) mod help;
 pub(super) mod keys;

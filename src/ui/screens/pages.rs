@@ -1,12 +1,16 @@
 //! Pages over the deck: events, log lines, differences.
 
-use ratatui::{buffer::Buffer, layout::Rect, text::Line};
+use std::collections::VecDeque;
+
+use ratatui::{buffer::Buffer, layout::Rect, style::Style, text::Line};
+use unicode_width::UnicodeWidthStr;
 
 use super::super::{
-    text::{age, cut, fit, piece, put},
+    text::{age, fit, piece, put},
     theme::{Role, Theme},
     widgets::popup,
 };
+use super::difference;
 use crate::{
     dashboard::{
         Command, State,
@@ -60,18 +64,37 @@ pub(crate) fn events(
     if rows.is_empty() {
         put(buffer, inside, 0, &Line::styled("nothing is on record", theme.style(Role::Dim)));
     }
-    let most = rows.len().saturating_sub(usize::from(inside.height));
-    for (row, one) in
-        rows.iter().skip(page.scroll.min(most)).take(usize::from(inside.height)).enumerate()
-    {
+    let width = usize::from(inside.width);
+    let who = if width >= 100 { 24 } else { 12 };
+    let mut lines = Vec::new();
+    for one in rows.iter().skip(page.scroll.min(rows.len().saturating_sub(1))) {
+        if lines.len() >= usize::from(inside.height) {
+            break;
+        }
         let role = if one.bad { Role::Bad } else { Role::Text };
-        let line = Line::from(vec![
-            piece(fit(&age(Some(one.at), state.now, true), 8), theme.style(Role::Dim)),
-            piece(fit(&one.who, 20), theme.style(Role::Dim)),
-            piece(format!(" {}", one.what), theme.style(role)),
-        ]);
-        put(buffer, inside, row as u16, &line);
+        let name = if width >= 100 { &one.who } else { one.who.split('@').next().unwrap_or("") };
+        let lead = format!("{} {} ", fit(&age(Some(one.at), state.now, true), 5), fit(name, who));
+        lines.extend(hanging(lead, &one.what, width, (theme.style(Role::Dim), theme.style(role))));
     }
+    for (row, line) in lines.iter().enumerate() {
+        put(buffer, inside, row as u16, line);
+    }
+}
+
+/// A text of several lines beside what leads it.
+fn hanging(
+    lead: String,
+    text: &str,
+    width: usize,
+    (dim, style): (Style, Style),
+) -> Vec<Line<'static>> {
+    let indent = lead.width();
+    let mut first = Some(lead);
+    let part = |part: String| {
+        let lead = first.take().unwrap_or_else(|| " ".repeat(indent));
+        Line::from(vec![piece(lead, dim), piece(part, style)])
+    };
+    wrap(text, width.saturating_sub(indent).max(8)).into_iter().map(part).collect()
 }
 
 pub(crate) fn logs(
@@ -95,29 +118,35 @@ pub(crate) fn logs(
     if rows.is_empty() {
         put(buffer, inside, 0, &Line::styled("there are no log lines", theme.style(Role::Dim)));
     }
-    let height = usize::from(inside.height);
-    let end = rows.len().saturating_sub(page.scroll.min(rows.len().saturating_sub(height)));
+    let (width, height) = (usize::from(inside.width), usize::from(inside.height));
+    let end = rows.len().saturating_sub(page.scroll.min(rows.len().saturating_sub(1)));
     let new = state
         .apps
         .get(&page.app)
         .and_then(|app| app.rollout.as_ref())
         .and_then(|rollout| rollout.to.as_ref());
     let new = new.and_then(|of| of.label.as_deref());
-    for (row, one) in rows[end.saturating_sub(height)..end].iter().enumerate() {
+    let mut lines: VecDeque<Line<'static>> = VecDeque::new();
+    for one in rows[..end].iter().rev() {
+        if lines.len() >= height {
+            break;
+        }
         let role = match one.revision.as_deref() {
             _ if one.error => Role::Bad,
             Some(revision) if Some(revision) == new => Role::New,
             _ => Role::Text,
         };
-        let revision =
-            one.revision.as_deref().map(|revision| format!("rev {revision}")).unwrap_or_default();
-        let line = Line::from(vec![
-            piece(one.at.strftime("%H:%M:%S ").to_string(), theme.style(Role::Dim)),
-            piece(fit(&one.source, 9), theme.style(Role::Dim)),
-            piece(fit(&revision, 8), theme.style(Role::Dim)),
-            piece(one.text.clone(), theme.style(role)),
-        ]);
-        put(buffer, inside, row as u16, &line);
+        let revision = one.revision.as_deref().map(|of| format!("rev {of}")).unwrap_or_default();
+        let at = one.at.strftime("%H:%M:%S ");
+        let lead = format!("{at}{}{}", fit(&one.source, 9), fit(&revision, 8));
+        let styles = (theme.style(Role::Dim), theme.style(role));
+        for line in hanging(lead, &one.text, width, styles).into_iter().rev() {
+            lines.push_front(line);
+        }
+    }
+    let surplus = lines.len().saturating_sub(height);
+    for (row, line) in lines.iter().skip(surplus).enumerate() {
+        put(buffer, inside, row as u16, line);
     }
 }
 
@@ -132,38 +161,11 @@ pub(crate) fn diff(
     let reveal = state.keymap.hint(Command::Reveal);
     let title = format!("WHAT DIFFERS from rev {from} to rev {to}   ({reveal} shows values)");
     let inside = frame(theme, area, &title, buffer);
-    let Some(Ok((differs, hidden))) = &dialog.found else {
+    let Some(Ok(found)) = &dialog.found else {
         missing(dialog.found.as_ref(), theme, inside, buffer);
         return;
     };
-    let width = usize::from(inside.width);
-    let mut lines = Vec::new();
-    if differs.is_empty() {
-        lines.push(Line::styled("nothing differs", theme.style(Role::Good)));
-    }
-    for one in differs {
-        lines.push(Line::from(vec![
-            piece(fit(one.group.word(), 10), theme.style(Role::Dim)),
-            piece(one.key.clone(), theme.style(Role::Title)),
-        ]));
-        let value = |value: Option<&crate::domain::Masked>| match value {
-            None => "(none)".to_owned(),
-            Some(_) if one.secret && !dialog.reveal => "••••".to_owned(),
-            Some(value) => value.reveal().to_owned(),
-        };
-        for (sign, value, role) in [
-            ("-", value(one.before.as_ref()), Role::Old),
-            ("+", value(one.after.as_ref()), Role::New),
-        ] {
-            for part in wrap(&value, width.saturating_sub(14)) {
-                lines.push(Line::styled(
-                    cut(&format!("          {sign} {part}"), width),
-                    theme.style(role),
-                ));
-            }
-        }
-    }
-    lines.extend(hidden.iter().map(|text| Line::styled(text.clone(), theme.style(Role::Warn))));
+    let lines = difference::lines(found, dialog.reveal, theme, usize::from(inside.width));
     let most = lines.len().saturating_sub(usize::from(inside.height));
     for (row, line) in
         lines.iter().skip(dialog.scroll.min(most)).take(usize::from(inside.height)).enumerate()

@@ -6,8 +6,9 @@ use super::super::{
     text::{age, cut, fit, piece, put},
     theme::{Role, Theme},
 };
+use super::difference;
 use crate::{
-    dashboard::{Panel, State},
+    dashboard::{Panel, State, dialog::Aside, update::aside},
     domain::{Deployable, Proven, Revision, last_good},
 };
 
@@ -21,6 +22,10 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     let title = cut(&format!(" REVISIONS {} ", app.name), width.saturating_sub(2));
     buffer.set_string(area.x + 1, area.y, title, theme.style(role));
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
+    let (body, beside) = split(state, body);
+    if let Some((aside, area)) = beside {
+        difference::aside(aside, theme, area, buffer);
+    }
     let Some(history) = state.history() else {
         put(buffer, body, 0, &Line::styled("  reading …", theme.style(Role::Dim)));
         return;
@@ -55,6 +60,20 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
             );
         }
     }
+}
+
+/// Leaves room for the comparison where the revisions do not need all of it.
+fn split(state: &State, body: Rect) -> (Rect, Option<(&Aside, Rect)>) {
+    let Some(aside) = aside::current(state).filter(|_| body.height >= 16) else {
+        return (body, None);
+    };
+    let wanted = state.history().map_or(0, |history| history.revisions.len() + 2);
+    let rows = u16::try_from(wanted).unwrap_or(u16::MAX).min(body.height / 2).max(4);
+    let below = Rect { y: body.y + rows, height: body.height - rows, ..body };
+    (
+        Rect { height: rows, ..body },
+        Some((aside, Rect { width: body.width.saturating_sub(1), ..below })),
+    )
 }
 
 /// `▌ 8 new  New droplet deployed.   4m hana`

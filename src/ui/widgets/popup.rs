@@ -8,6 +8,8 @@ use ratatui::{
     widgets::{Clear, Widget},
 };
 
+use unicode_width::UnicodeWidthStr;
+
 use super::super::{
     text,
     theme::{Role, Theme},
@@ -30,6 +32,15 @@ pub(crate) fn popup(
         height,
     };
     Clear.render(frame, buffer);
+    // A wide letter just left of the frame would reach into it.
+    if let Some(left) = frame.x.checked_sub(1) {
+        for row in frame.y..frame.bottom() {
+            let cell = &mut buffer[(left, row)];
+            if cell.symbol().width() > 1 {
+                cell.set_symbol(" ");
+            }
+        }
+    }
     let glyphs = &theme.glyphs;
     let rule = theme.style(Role::Rule);
     let inner = usize::from(width.saturating_sub(2));
