@@ -171,7 +171,7 @@ pub struct State {
     pub marked: Option<RevisionId>,
     /// Comparisons that have been asked for, oldest first.
     pub asides: VecDeque<Aside>,
-    /// The revision on which the selection rests, and since when.
+    /// The revision on which the selection rests, and since when, until its comparison is asked for.
     pub resting: Option<(RevisionId, Timestamp)>,
     /// Old and new over time.
     pub trends: HashMap<RolloutId, Trend>,

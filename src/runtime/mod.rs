@@ -145,8 +145,8 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
             update(&mut state, Event::Painted, (setup.now)());
             dirty = false;
             next_frame = now() + FRAME;
-            // What a plan may answer changes a moment after it was seen.
-            if !state.layers.is_empty() {
+            // What a plan may answer changes a moment after it was seen, and what rests is looked at.
+            if !state.layers.is_empty() || state.resting.is_some() {
                 next_tick = next_tick.min(now() + Duration::from_millis(300));
             }
         }

@@ -9,6 +9,7 @@
 )]
 #![cfg(unix)]
 
+mod panicking;
 mod screen;
 
 use std::time::Duration;

@@ -45,10 +45,8 @@ impl Screen {
 
     /// With `wrapped` the program is the child of a shell that ignores the hang-up signal, as sudo or a wrapper does.
     pub fn start_wrapped(columns: u16, rows: u16, args: &[&str], wrapped: bool) -> Self {
-        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
-        let pair = native_pty_system().openpty(size).unwrap();
         let binary = env!("CARGO_BIN_EXE_revdeck");
-        let mut command = if wrapped {
+        let command = if wrapped {
             let mut command = CommandBuilder::new("sh");
             command.args(["-c", &format!("trap '' HUP; {binary} {}; exit 0", args.join(" "))]);
             command
@@ -57,6 +55,17 @@ impl Screen {
             command.args(args);
             command
         };
+        Self::start_command(columns, rows, command, wrapped)
+    }
+
+    pub fn start_command(
+        columns: u16,
+        rows: u16,
+        mut command: CommandBuilder,
+        wrapped: bool,
+    ) -> Self {
+        let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).unwrap();
         let home = std::env::temp_dir().join("revdeck-tests");
         for (name, value) in
             [("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("LC_ALL", "C.UTF-8")]

@@ -34,6 +34,7 @@ pub(super) fn follow(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     };
     if current(state).is_some() {
+        state.resting = None;
         return Vec::new();
     }
     let since = match &state.resting {
@@ -47,6 +48,7 @@ pub(super) fn follow(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(app) = state.selected.clone() else { return Vec::new() };
+    state.resting = None;
     let label = |id| {
         let revisions = &state.history()?.revisions;
         revisions.iter().find(|one| &one.id == id).map(|one| one.label.clone())
