@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     CloudFoundry, convert,
-    plan::{Clue, Guard, Recipe, Step},
+    plan::{Clue, Guard, ON_THE_NEW, Recipe, Step},
     push, wire,
 };
 use crate::{
@@ -190,6 +190,9 @@ impl Run<'_> {
                 self.foundation.learn_all(std::slice::from_ref(&made));
                 if let Some(version) = made.revision.as_ref().and_then(|of| of.version) {
                     self.say(format!("taken: rolling to rev {version}"));
+                    if self.clue.goal == ON_THE_NEW {
+                        self.clue.goal = format!("on rev {version}");
+                    }
                 }
                 self.clue.deployment = Some(made.guid);
                 Ok(())

@@ -1,8 +1,8 @@
 //! Deploying something new, and restarting what runs.
 
 use super::{
-    Clue, Ground, Step, blank, capacity, cli_flags, deployment_body, finish, operation_name,
-    quoted, superseding, unfit,
+    Clue, Ground, ON_THE_NEW, Step, blank, capacity, cli_flags, deployment_body, finish,
+    operation_name, quoted, superseding, unfit,
 };
 use crate::{
     domain::{
@@ -95,10 +95,7 @@ pub(super) async fn plan(
             plan.way = "upload, staging, then a new rollout; nothing that runs changes before staging has succeeded".to_owned();
             let path = quoted(&directory.display().to_string());
             plan.by_hand.push(format!("cf push {} -p {path} {}", quoted(name), cli_flags(&manner)));
-            (
-                Step::Push { directory: directory.clone(), body: body(None) },
-                "on the new revision".to_owned(),
-            )
+            (Step::Push { directory: directory.clone(), body: body(None) }, ON_THE_NEW.to_owned())
         }
         Source::Image(image) => {
             if !docker {
@@ -119,10 +116,7 @@ pub(super) async fn plan(
                 quoted(image),
                 cli_flags(&manner)
             ));
-            (
-                Step::Image { image: image.clone(), body: body(None) },
-                "on the new revision".to_owned(),
-            )
+            (Step::Image { image: image.clone(), body: body(None) }, ON_THE_NEW.to_owned())
         }
     };
     if let Some(end) = &plan.to {

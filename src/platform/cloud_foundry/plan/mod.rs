@@ -20,6 +20,9 @@ use crate::{
     platform::Error,
 };
 
+/// Where an operation leads that makes a revision whose number is not known yet.
+pub(super) const ON_THE_NEW: &str = "on the new revision";
+
 /// What carrying out a plan consists of, and the state that it stands on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Recipe {
