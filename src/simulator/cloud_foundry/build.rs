@@ -77,8 +77,15 @@ impl World {
             world.apps.push(app);
         }
         world.play_scripts(scenario, present)?;
+        // Plain apps leave the story's quotas as tight and as roomy as they are.
+        let roomy = |at: &usize| world.spaces[*at].memory_limit.is_none();
+        let homes: Vec<_> = (0..world.spaces.len()).filter(roomy).collect();
         for index in world.apps.len()..apps {
-            let app = plain_app(&world, index, present);
+            let Some(app) = plain_app(&world, &homes, index, present) else { break };
+            let org = world.spaces[app.space].org;
+            if let Some(limit) = &mut world.orgs[org].memory_limit {
+                *limit += app.memory_used();
+            }
             world.apps.push(app);
         }
         world.play_to(present);
@@ -363,10 +370,10 @@ fn finished_deployment(
     }
 }
 
-fn plain_app(world: &World, index: usize, present: Timestamp) -> App {
+fn plain_app(world: &World, homes: &[usize], index: usize, present: Timestamp) -> Option<App> {
     let mixed = scramble(world.seed ^ index as u64);
     let name = format!("{}-{index:05}", WORDS[(mixed % WORDS.len() as u64) as usize]);
-    let space = (mixed >> 8) as usize % world.spaces.len();
+    let space = *homes.get((mixed >> 8) as usize % homes.len().max(1))?;
     let born = after(present, -300.0 * 86_400.0);
     let mut app = empty_app(world.seed, index, &name, space, born);
     let instances = 1 + (mixed >> 16) as u32 % 4;
@@ -376,7 +383,7 @@ fn plain_app(world: &World, index: usize, present: Timestamp) -> App {
     app.processes[0].revision =
         Some(guid::make(world.seed, Kind::Revision, index, UNTOLD + PLAIN_REVISIONS));
     app.droplet = Some(guid::make(world.seed, Kind::Droplet, index, UNTOLD + PLAIN_REVISIONS));
-    app
+    Some(app)
 }
 
 /// Where the GUID numbers of untold histories begin, out of the way of those given later.
