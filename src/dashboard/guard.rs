@@ -1,7 +1,7 @@
 //! Which commands can be used here and now, and why the others cannot.
 
-use super::{Command, State};
-use crate::domain::{Condition, Deployable, Phase, text::span};
+use super::{Command, Running, State};
+use crate::domain::{Condition, Deployable, Operation, Phase, text::span};
 
 /// Whether a command would do something; the text says why not.
 pub fn can(state: &State, command: Command) -> Result<(), String> {
@@ -32,6 +32,20 @@ pub fn can(state: &State, command: Command) -> Result<(), String> {
     blind(state)?;
     if let Some(own) = state.running.iter().find(|one| one.app == app.id && one.receipt.is_none()) {
         return Err(format!("your {} of {} is being sent", own.operation.verb(), own.name));
+    }
+    // Pressed once more in a hurry, it would go back one further.
+    let going_back = |one: &&Running| {
+        one.app == app.id && matches!(one.operation, Operation::RollBack(_) | Operation::Cancel)
+    };
+    if command == RollBackLastGood
+        && let Some(own) = state.running.iter().find(going_back)
+    {
+        let select = state.keymap.hint(RollBackSelected);
+        return Err(format!(
+            "your {} of {} is under way; {select} goes to the selected revision instead",
+            own.operation.verb(),
+            own.name
+        ));
     }
     let capabilities = &state.capabilities;
     let capability = match command {

@@ -226,6 +226,28 @@ fn an_operation_is_followed_to_its_end() {
 }
 
 #[test]
+fn a_second_roll_back_in_a_hurry_goes_no_further_back() {
+    let mut script = Script::incident();
+    script.keys("R");
+    script.planned();
+    script.pass(400);
+    script.keys("y");
+    let id = script.executed().unwrap();
+    let receipt = Receipt {
+        app: AppId::new("checkout"),
+        name: "checkout".to_owned(),
+        operation: Operation::Cancel,
+        rollout: None,
+        lost: false,
+        clue: serde_json::Value::Null,
+    };
+    script.event(Event::Accepted { id, receipt });
+    script.keys("R");
+    assert!(script.state.layers.is_empty());
+    assert!(script.hint().contains("is under way"), "{}", script.hint());
+}
+
+#[test]
 fn the_reason_goes_into_a_new_plan() {
     let mut script = Script::incident();
     script.keys("R");

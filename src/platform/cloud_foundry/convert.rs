@@ -281,7 +281,7 @@ pub(super) fn happening(event: &wire::AuditEvent, labels: &Labels) -> Happening 
     let kind = event.kind.strip_prefix("audit.app.").unwrap_or(&event.kind);
     let (what, bad) = match kind {
         "deployment.create" if text("type") == "rollback" => {
-            (format!("rolled back{}", revision()), false)
+            (format!("began a roll back, a rollout{}", revision()), false)
         }
         "deployment.create" => (format!("began a rollout{}", revision()), false),
         "deployment.cancel" => ("cancelled the rollout".to_owned(), true),

@@ -174,7 +174,7 @@ pub(super) async fn restart(
     let clue = Clue {
         operation,
         goal: "on new instances".to_owned(),
-        leaving: Some("the old ones".to_owned()),
+        leaving: Some("what ran before".to_owned()),
         ..Clue::default()
     };
     Ok(finish(plan, ground, vec![Step::Deploy { body }], clue))
