@@ -79,12 +79,15 @@ fn app(number: usize) -> App {
 
 fn report() -> Event {
     let changed = (0..APPS).map(app).collect();
-    Event::Report(Report::Apps {
-        changed,
-        gone: Vec::new(),
-        at: at(),
-        fresh_for: SignedDuration::from_secs(30),
-    })
+    Event::Report {
+        target: TargetId::new("cf"),
+        report: Report::Apps {
+            changed,
+            gone: Vec::new(),
+            at: at(),
+            fresh_for: SignedDuration::from_secs(30),
+        },
+    }
 }
 
 fn empty() -> State {
@@ -97,7 +100,14 @@ fn empty() -> State {
         badge: None,
     };
     let keymap = Keymap::shipped().unwrap();
-    State::new(Start { target, demo: false, read_only: false, keymap, size: (160, 50), now: at() })
+    State::new(Start {
+        targets: vec![target],
+        demo: false,
+        read_only: false,
+        keymap,
+        size: (160, 50),
+        now: at(),
+    })
 }
 
 fn full() -> State {
@@ -121,12 +131,15 @@ fn take_in_one_changed_app(bencher: Bencher<'_, '_>) {
         .with_inputs(|| {
             let mut one = app(100);
             one.instances.running = Some(fastrand::u32(0..4));
-            Event::Report(Report::Apps {
-                changed: vec![one],
-                gone: Vec::new(),
-                at: at(),
-                fresh_for: SignedDuration::from_secs(30),
-            })
+            Event::Report {
+                target: TargetId::new("cf"),
+                report: Report::Apps {
+                    changed: vec![one],
+                    gone: Vec::new(),
+                    at: at(),
+                    fresh_for: SignedDuration::from_secs(30),
+                },
+            }
         })
         .bench_local_values(|report| update(&mut state, report, at()));
 }

@@ -47,7 +47,8 @@ impl Deck {
         let mut target = platform.target();
         target.api = "https://api.example.test".to_owned();
         let keymap = Keymap::shipped().unwrap();
-        let start = Start { target, demo: true, read_only: false, keymap, size, now: at };
+        let start =
+            Start { targets: vec![target], demo: true, read_only: false, keymap, size, now: at };
         Self { state: State::new(start), platform: Arc::new(platform), at, _simulator: simulator }
     }
 
@@ -63,7 +64,7 @@ impl Deck {
                 .unwrap()
                 .unwrap();
             let last = matches!(report, Report::Events { .. });
-            update(&mut self.state, Event::Report(report), self.at);
+            update(&mut self.state, Event::Report { target: TargetId::new("cf"), report }, self.at);
             interest.send_modify(|interest| interest.focus.clone_from(&self.state.selected));
             if last {
                 break;
@@ -72,7 +73,7 @@ impl Deck {
         while let Ok(Some(report)) =
             tokio::time::timeout(Duration::from_millis(100), reports.recv()).await
         {
-            update(&mut self.state, Event::Report(report), self.at);
+            update(&mut self.state, Event::Report { target: TargetId::new("cf"), report }, self.at);
         }
         task.abort();
     }
@@ -87,7 +88,7 @@ impl Deck {
 
     async fn plan(&mut self, keys: &str) {
         let effects = self.keys(keys);
-        let Some(revdeck::dashboard::Effect::Plan { id, request }) = effects.first() else {
+        let Some(revdeck::dashboard::Effect::Plan { id, request, .. }) = effects.first() else {
             panic!("{effects:?}")
         };
         let plan = self.platform.plan(request.clone()).await.map_err(|error| error.trouble());
@@ -172,7 +173,10 @@ async fn out_of_reach_keeps_what_was_there() {
     let retry_at = deck.at.checked_add(jiff::SignedDuration::from_secs(30)).unwrap();
     update(
         &mut deck.state,
-        Event::Report(Report::Trouble { trouble: trouble(), retry_at }),
+        Event::Report {
+            target: TargetId::new("cf"),
+            report: Report::Trouble { trouble: trouble(), retry_at },
+        },
         deck.at,
     );
     insta::assert_snapshot!("never_read_80x24", deck.shown(&theme()));
@@ -181,7 +185,10 @@ async fn out_of_reach_keeps_what_was_there() {
     let retry_at = deck.at.checked_add(jiff::SignedDuration::from_secs(30)).unwrap();
     update(
         &mut deck.state,
-        Event::Report(Report::Trouble { trouble: trouble(), retry_at }),
+        Event::Report {
+            target: TargetId::new("cf"),
+            report: Report::Trouble { trouble: trouble(), retry_at },
+        },
         deck.at,
     );
     insta::assert_snapshot!("blind_80x24", deck.shown(&theme()));

@@ -26,9 +26,10 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// Where to look: cloud-foundry, cloud-foundry:ORG or cloud-foundry:ORG/SPACE [default: where `cf target` points]
+    /// Where to look, once or several times: cloud-foundry[:ORG[/SPACE]], kubernetes[:CONTEXT[/NAMESPACE]]
+    /// [default: every login that is found]
     #[arg(long, global = true, value_name = "TARGET", value_parser = target)]
-    pub target: Option<TargetSpec>,
+    pub target: Vec<TargetSpec>,
     /// The directory that holds the cf CLI's .cf/config.json
     #[arg(long, global = true, env = "CF_HOME", value_name = "DIR")]
     pub cf_home: Option<PathBuf>,
@@ -51,26 +52,49 @@ pub struct Global {
 
 /// A target as given on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TargetSpec {
-    /// The organization's name.
-    pub org: Option<String>,
-    /// The space's name.
-    pub space: Option<String>,
+pub enum TargetSpec {
+    /// The login of the cf CLI.
+    CloudFoundry {
+        /// Another organization than the session's, by name.
+        org: Option<String>,
+        /// Another space than the session's, by name.
+        space: Option<String>,
+    },
+    /// A context of the kubeconfig.
+    Kubernetes {
+        /// Another context than the current one.
+        context: Option<String>,
+        /// Another namespace than the context's.
+        namespace: Option<String>,
+    },
 }
 
 fn target(text: &str) -> Result<TargetSpec, String> {
-    let rest = match text.strip_prefix("cloud-foundry") {
-        Some("") => return Ok(TargetSpec { org: None, space: None }),
-        Some(rest) => rest.strip_prefix(':'),
-        None => None,
+    let (kind, rest) = match text.split_once(':') {
+        Some((kind, rest)) => (kind, Some(rest)),
+        None => (text, None),
     };
-    let rest = rest.filter(|rest| !rest.is_empty());
-    let rest = rest.ok_or("use cloud-foundry, cloud-foundry:ORG or cloud-foundry:ORG/SPACE")?;
-    let (org, space) = match rest.split_once('/') {
-        Some((org, space)) => (org, Some(space.to_owned())),
-        None => (rest, None),
+    let (first, second) = match rest.map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
+        Some(("", _)) => return Err("there is nothing after the colon".to_owned()),
+        Some((first, second)) => {
+            (Some(first.to_owned()), Some(second.to_owned()).filter(|second| !second.is_empty()))
+        }
+        None => (None, None),
     };
-    Ok(TargetSpec { org: Some(org.to_owned()), space })
+    match kind {
+        "cloud-foundry" | "cf" => Ok(TargetSpec::CloudFoundry { org: first, space: second }),
+        "kubernetes" | "k8s" => {
+            // The names of contexts on EKS hold colons and slashes: the last part is the namespace.
+            let (context, namespace) = match rest.and_then(|rest| rest.rsplit_once('/')) {
+                Some((context, namespace)) if !context.starts_with("arn:") => {
+                    (Some(context.to_owned()), Some(namespace.to_owned()))
+                }
+                _ => (rest.map(str::to_owned), None),
+            };
+            Ok(TargetSpec::Kubernetes { context, namespace })
+        }
+        _ => Err("use cloud-foundry[:ORG[/SPACE]] or kubernetes[:CONTEXT[/NAMESPACE]]".to_owned()),
+    }
 }
 
 /// How results are printed.
@@ -292,7 +316,7 @@ pub struct SimulatorArgs {
     /// Faults, such as latency=300ms,503~5%,reset-after@POST:/v3/deployments#1
     ///
     /// Comma-separated KIND[=VALUE][~PERCENT%][@<METHOD:/path>][#COUNT]; kinds are latency=TIME, hang, reset-before,
-    /// reset-after, truncate, html, html-502, 429=TIME, token=TIME, and any status from 400 to 599.
+    /// reset-after, truncate, html, html-502, 429=TIME, token=TIME, limit=N, and any status from 400 to 599.
     #[arg(long, value_name = "SPEC", default_value = "")]
     pub faults: String,
     /// At least so many apps, each with 100 revisions

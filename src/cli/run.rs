@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
     Cli, Colour, Command, Global, MannerArgs, OperationArgs, Output, ScopeArg, SimulatorArgs,
-    SimulatorCommand, StrategyArg,
+    SimulatorCommand, StrategyArg, TargetSpec,
 };
 use crate::{
     config::{self, Paths},
@@ -37,17 +37,16 @@ pub async fn run(cli: Cli) -> Result<(), Exit> {
     let global = &cli.global;
     match cli.command {
         None => {
-            let platform = open(global, &paths, clock::system())?;
+            let platforms = open(global, &paths, &clock::system())?;
             let journal = Journal::in_directory(paths.state.clone());
-            dashboard(global, &paths, Arc::new(platform), clock::system(), journal, false).await
+            dashboard(global, &paths, platforms, clock::system(), journal, false).await
         }
         Some(Command::Demo(args)) => demo(global, &paths, &args).await,
         Some(Command::Simulator(SimulatorCommand::CloudFoundry(args))) => serve(&args).await,
         Some(Command::Keys) => keys(global, &paths),
         Some(command) => {
-            let platform = open(global, &paths, clock::system())?;
             let context = Context {
-                platform: &platform,
+                platforms: open(global, &paths, &clock::system())?,
                 json: global.output == Output::Json,
                 now: clock::system(),
                 journal: Journal::in_directory(paths.state.clone()),
@@ -58,29 +57,52 @@ pub async fn run(cli: Cli) -> Result<(), Exit> {
     }
 }
 
-fn open(global: &Global, paths: &Paths, now: Now) -> Result<CloudFoundry, OpenError> {
-    let home =
-        global.cf_home.clone().or_else(|| paths.home.clone()).unwrap_or_else(|| PathBuf::from("."));
-    let target = global.target.clone();
-    let options = cloud_foundry::Options {
-        home,
-        org: target.as_ref().and_then(|target| target.org.clone()),
-        space: target.and_then(|target| target.space),
-        ..cloud_foundry::Options::default()
-    };
-    CloudFoundry::open(TargetId::new("cloud-foundry"), &options, now)
+/// The platforms that were asked for; where none was named, every login that is found.
+fn open(global: &Global, paths: &Paths, now: &Now) -> Result<Vec<Arc<dyn Platform>>, OpenError> {
+    let named: Vec<_> =
+        global.target.iter().map(|spec| open_one(global, paths, spec, now)).collect();
+    if !named.is_empty() {
+        return named.into_iter().collect();
+    }
+    let foundation = TargetSpec::CloudFoundry { org: None, space: None };
+    Ok(vec![open_one(global, paths, &foundation, now)?])
+}
+
+fn open_one(
+    global: &Global,
+    paths: &Paths,
+    spec: &TargetSpec,
+    now: &Now,
+) -> Result<Arc<dyn Platform>, OpenError> {
+    match spec {
+        TargetSpec::CloudFoundry { org, space } => {
+            let home = global.cf_home.clone().or_else(|| paths.home.clone());
+            let options = cloud_foundry::Options {
+                home: home.unwrap_or_else(|| PathBuf::from(".")),
+                org: org.clone(),
+                space: space.clone(),
+                ..cloud_foundry::Options::default()
+            };
+            let target = TargetId::new("cloud-foundry");
+            Ok(Arc::new(CloudFoundry::open(target, &options, now.clone())?))
+        }
+        TargetSpec::Kubernetes { .. } => Err(OpenError::Client {
+            api: "kubernetes".to_owned(),
+            why: "this build has no Kubernetes".to_owned(),
+        }),
+    }
 }
 
 async fn dashboard(
     global: &Global,
     paths: &Paths,
-    platform: Arc<dyn Platform>,
+    platforms: Vec<Arc<dyn Platform>>,
     now: Now,
     journal: Journal,
     demo: bool,
 ) -> Result<(), Exit> {
     let setup = Setup {
-        platform,
+        platforms,
         now,
         keymap: keymap(global, paths)?,
         theme: theme(global),
@@ -139,15 +161,15 @@ async fn demo(global: &Global, paths: &Paths, args: &SimulatorArgs) -> Result<()
     let simulator = start(args).await?;
     let time = simulator.clock().clone();
     let now: Now = Arc::new(move || time.now());
-    let target = global.target.clone();
-    let options = cloud_foundry::Options {
-        home: simulator.cf_home_buf(),
-        org: target.as_ref().and_then(|target| target.org.clone()),
-        space: target.and_then(|target| target.space),
-        ..cloud_foundry::Options::default()
+    let (org, space) = match global.target.first() {
+        Some(TargetSpec::CloudFoundry { org, space }) => (org.clone(), space.clone()),
+        _ => (None, None),
     };
+    let home = simulator.cf_home_buf();
+    let options = cloud_foundry::Options { home, org, space, ..Default::default() };
     let platform = CloudFoundry::open(TargetId::new("cloud-foundry"), &options, now.clone())?;
-    dashboard(global, paths, Arc::new(platform), now, Journal::nowhere(), true).await
+    let platforms: Vec<Arc<dyn Platform>> = vec![Arc::new(platform)];
+    dashboard(global, paths, platforms, now, Journal::nowhere(), true).await
 }
 
 /// Serves a simulated foundation until a signal ends it.
@@ -206,7 +228,7 @@ fn manner(args: MannerArgs) -> Manner {
     }
 }
 
-async fn headless_command(context: &Context<'_>, command: Command) -> Result<(), Exit> {
+async fn headless_command(context: &Context, command: Command) -> Result<(), Exit> {
     let unnamed = || AppId::new("");
     let plain = |operation: Operation| Request::new(unnamed(), operation);
     let (app, mut request, to, args) = match command {

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use tui_textarea::TextArea;
 
-use crate::domain::{AppId, Difference, Happening, LogLine, Plan, Request, RevisionId, Trouble};
+use crate::domain::{
+    AppId, Difference, Happening, LogLine, Plan, Request, RevisionId, TargetId, Trouble,
+};
 
 use super::key::Key;
 
@@ -59,6 +61,8 @@ pub struct Page<T> {
 pub struct PlanDialog {
     /// Which request belongs to it.
     pub id: u64,
+    /// Where the app lives.
+    pub target: TargetId,
     /// What was asked for.
     pub request: Request,
     /// The app's name.

@@ -3,7 +3,7 @@
 use super::key::Key;
 use crate::domain::{
     AppId, Capabilities, Confirmed, Detail, Happening, Interest, LogLine, Outcome, Plan, Receipt,
-    Report, Request, RevisionId, Settlement, Trouble,
+    Report, Request, RevisionId, Settlement, TargetId, Trouble,
 };
 
 /// Everything that can happen to the dashboard.
@@ -19,10 +19,20 @@ pub enum Event {
     Painted,
     /// Time has passed.
     Tick,
-    /// News of the target.
-    Report(Report),
-    /// What the target can do.
-    Capabilities(Capabilities),
+    /// News of a target.
+    Report {
+        /// Which one.
+        target: TargetId,
+        /// What it reports.
+        report: Report,
+    },
+    /// What a target can do.
+    Capabilities {
+        /// Which one.
+        target: TargetId,
+        /// What it can do.
+        capabilities: Capabilities,
+    },
     /// A plan is ready, or could not be made.
     Planned {
         /// Which dialog asked.
@@ -90,6 +100,8 @@ pub enum Effect {
     Plan {
         /// Which dialog asks.
         id: u64,
+        /// Where.
+        target: TargetId,
         /// What for.
         request: Request,
     },
@@ -97,6 +109,8 @@ pub enum Effect {
     Execute {
         /// The operation's number.
         id: u64,
+        /// Where.
+        target: TargetId,
         /// What was agreed to.
         plan: Box<Confirmed>,
     },
@@ -104,6 +118,8 @@ pub enum Effect {
     Settle {
         /// Which operation.
         id: u64,
+        /// Where.
+        target: TargetId,
         /// What to follow it by.
         receipt: Box<Receipt>,
     },
@@ -118,6 +134,8 @@ pub enum Effect {
     Details {
         /// Which dialog asks.
         id: u64,
+        /// Where.
+        target: TargetId,
         /// Whose.
         app: AppId,
         /// From.
@@ -129,6 +147,8 @@ pub enum Effect {
     Logs {
         /// Which dialog asks.
         id: u64,
+        /// Where.
+        target: TargetId,
         /// Whose.
         app: AppId,
     },
@@ -136,6 +156,8 @@ pub enum Effect {
     Events {
         /// Which dialog asks.
         id: u64,
+        /// Where.
+        target: TargetId,
         /// Whose.
         app: AppId,
     },

@@ -1,7 +1,7 @@
 //! Which commands can be used here and now, and why the others cannot.
 
-use super::{Command, Running, State};
-use crate::domain::{Condition, Deployable, Operation, Phase, text::span};
+use super::{Command, Place, Running, State};
+use crate::domain::{Condition, Deployable, Operation, Phase, TargetId, text::span};
 
 /// Whether a command would do something; the text says why not.
 pub fn can(state: &State, command: Command) -> Result<(), String> {
@@ -29,7 +29,7 @@ pub fn can(state: &State, command: Command) -> Result<(), String> {
     if state.read_only {
         return Err("revdeck was started with --read-only".to_owned());
     }
-    blind(state)?;
+    blind(state, &app.target)?;
     if let Some(own) = state.running.iter().find(|one| one.app == app.id && one.receipt.is_none()) {
         return Err(format!("your {} of {} is being sent", own.operation.verb(), own.name));
     }
@@ -47,7 +47,8 @@ pub fn can(state: &State, command: Command) -> Result<(), String> {
             own.name
         ));
     }
-    let capabilities = &state.capabilities;
+    let Some(place) = state.place(&app.target) else { return Ok(()) };
+    let capabilities = &place.capabilities;
     let capability = match command {
         Cancel => &capabilities.cancel,
         Continue => &capabilities.go_on,
@@ -102,13 +103,16 @@ fn can_roll_back(state: &State, command: Command) -> Result<(), String> {
     Ok(())
 }
 
-/// While the API is out of reach nothing is sent.
-pub fn blind(state: &State) -> Result<(), String> {
-    if state.live() {
+/// While the API of a target is out of reach nothing is sent to it.
+pub fn blind(state: &State, target: &TargetId) -> Result<(), String> {
+    let Some(Place { connection, .. }) = state.place(target) else {
+        return Err(format!("there is no target {target}"));
+    };
+    if connection.live(state.now) {
         return Ok(());
     }
-    let age = state.connection.read_at.map(|at| span(state.now.duration_since(at)));
-    match (&state.connection.trouble, age) {
+    let age = connection.read_at.map(|at| span(state.now.duration_since(at)));
+    match (&connection.trouble, age) {
         (Some((trouble, _)), Some(age)) => {
             Err(format!("nothing is sent while blind for {age}: {trouble}"))
         }

@@ -2,15 +2,16 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     dialog::{Aside, Layer},
     keymap::Keymap,
+    place::Place,
 };
 use crate::domain::{
-    App, AppId, Capabilities, Happening, History, Interest, LogLine, Operation, Outcome, Receipt,
-    Revision, RevisionId, RolloutId, Scope, Stage, Status, Target, Trouble, last_good,
+    App, AppId, Happening, History, Interest, LogLine, Operation, Outcome, Receipt, Revision,
+    RevisionId, RolloutId, Scope, Stage, Target, TargetId, last_good,
 };
 
 /// How many samples of old and new are kept for a rollout.
@@ -21,8 +22,8 @@ const HISTORIES: usize = 40;
 /// What the dashboard starts with.
 #[derive(Clone, Debug)]
 pub struct Start {
-    /// Where it looks.
-    pub target: Target,
+    /// Where it looks; at least one.
+    pub targets: Vec<Target>,
     /// Whether this is the demo.
     pub demo: bool,
     /// Whether every operation is refused.
@@ -57,28 +58,6 @@ pub enum Sort {
     Scope,
 }
 
-/// How the connection is doing.
-#[derive(Clone, Debug, Default)]
-pub struct Connection {
-    /// What the target says of itself.
-    pub status: Status,
-    /// When data last came.
-    pub read_at: Option<Timestamp>,
-    /// How long it stays fresh.
-    pub fresh_for: SignedDuration,
-    /// What went wrong with the last reading, and when it is tried again.
-    pub trouble: Option<(Trouble, Timestamp)>,
-}
-
-impl Connection {
-    /// Whether what is shown can be relied on.
-    pub fn live(&self, now: Timestamp) -> bool {
-        let age = self.read_at.map(|at| now.duration_since(at));
-        self.trouble.is_none()
-            && age.is_some_and(|age| age <= self.fresh_for * 2 + SignedDuration::from_secs(5))
-    }
-}
-
 /// Old and new running instances over time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trend {
@@ -91,6 +70,8 @@ pub struct Trend {
 pub struct Running {
     /// Its number.
     pub id: u64,
+    /// Where the app lives.
+    pub target: TargetId,
     /// The app.
     pub app: AppId,
     /// Its name.
@@ -128,7 +109,7 @@ pub struct State {
     /// The time of the last event.
     pub now: Timestamp,
     /// Where it looks.
-    pub target: Target,
+    pub places: Vec<Place>,
     /// Whether this is the demo.
     pub demo: bool,
     /// Whether every operation is refused.
@@ -137,10 +118,6 @@ pub struct State {
     pub keymap: Keymap,
     /// Columns and rows.
     pub size: (u16, u16),
-    /// What the target can do.
-    pub capabilities: Capabilities,
-    /// How the connection is doing.
-    pub connection: Connection,
     /// All apps.
     pub apps: HashMap<AppId, App>,
     /// Those that are listed, in order.
@@ -194,13 +171,11 @@ impl State {
     pub fn new(start: Start) -> Self {
         Self {
             now: start.now,
-            target: start.target,
+            places: start.targets.into_iter().map(Place::new).collect(),
             demo: start.demo,
             read_only: start.read_only,
             keymap: start.keymap,
             size: start.size,
-            capabilities: Capabilities::all(),
-            connection: Connection::default(),
             apps: HashMap::new(),
             listed: Vec::new(),
             selected: None,
@@ -255,9 +230,36 @@ impl State {
         self.listed.iter().position(|id| id == selected)
     }
 
-    /// Whether what is shown can be relied on.
+    /// A target's place.
+    pub fn place(&self, target: &TargetId) -> Option<&Place> {
+        self.places.iter().find(|place| &place.target.id == target)
+    }
+
+    /// A target's place, to be changed.
+    pub(super) fn place_mut(&mut self, target: &TargetId) -> Option<&mut Place> {
+        self.places.iter_mut().find(|place| &place.target.id == target)
+    }
+
+    /// Where the selected app lives; the first place where none is selected.
+    pub fn here(&self) -> Option<&Place> {
+        self.app().and_then(|app| self.place(&app.target)).or_else(|| self.places.first())
+    }
+
+    /// Whether what is shown of the selected app can be relied on.
     pub fn live(&self) -> bool {
-        self.connection.live(self.now)
+        self.here().is_some_and(|place| place.connection.live(self.now))
+    }
+
+    /// Whether what is shown of an app can be relied on.
+    pub fn live_app(&self, app: &App) -> bool {
+        self.place(&app.target).is_some_and(|place| place.connection.live(self.now))
+    }
+
+    /// The target of an app that is or was on the deck.
+    pub(super) fn target_of(&self, app: &AppId) -> TargetId {
+        let known = self.apps.get(app).map(|app| app.target.clone());
+        let only = || self.places.first().map(|place| place.target.id.clone());
+        known.or_else(only).unwrap_or_default()
     }
 
     /// The next number for a dialog or an operation.

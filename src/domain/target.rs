@@ -9,12 +9,25 @@ use super::TargetId;
 pub enum PlatformKind {
     /// Cloud Foundry, API v3.
     CloudFoundry,
+    /// Kubernetes, API group `apps/v1`.
+    Kubernetes,
+}
+
+impl PlatformKind {
+    /// The short name for a crowded line.
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::CloudFoundry => "cf",
+            Self::Kubernetes => "k8s",
+        }
+    }
 }
 
 impl fmt::Display for PlatformKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::CloudFoundry => "cloud-foundry",
+            Self::Kubernetes => "kubernetes",
         })
     }
 }

@@ -1,18 +1,18 @@
 //! Carrying effects out, each in a task of its own; the loop never waits for one.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use tokio::sync::{mpsc, watch};
 
 use super::journal::Journal;
 use crate::{
     dashboard::{Effect, Event},
-    domain::{Confirmed, Interest, Outcome},
+    domain::{Confirmed, Interest, Outcome, TargetId},
     platform::{Now, Platform, Sent},
 };
 
 pub(super) struct Executor {
-    platform: Arc<dyn Platform>,
+    platforms: HashMap<TargetId, Arc<dyn Platform>>,
     events: mpsc::Sender<Event>,
     journal: Journal,
     now: Now,
@@ -21,51 +21,64 @@ pub(super) struct Executor {
 
 impl Executor {
     pub(super) fn new(
-        platform: Arc<dyn Platform>,
+        platforms: &[Arc<dyn Platform>],
         events: mpsc::Sender<Event>,
         journal: Journal,
         now: Now,
         interest: watch::Sender<Interest>,
     ) -> Self {
-        Self { platform, events, journal, now, interest }
+        let platforms =
+            platforms.iter().map(|platform| (platform.target().id, platform.clone())).collect();
+        Self { platforms, events, journal, now, interest }
     }
 
     pub(super) fn carry_out(&self, effect: Effect) {
-        let platform = self.platform.clone();
         match effect {
             Effect::Interest(interest) => drop(self.interest.send_replace(interest)),
-            Effect::Plan { id, request } => self.answer(async move {
+            Effect::Plan { id, target, request } => self.ask(&target, move |platform| async move {
                 let plan = platform.plan(request).await.map_err(|error| error.trouble());
                 Event::Planned { id, plan: Box::new(plan) }
             }),
-            Effect::Execute { id, plan } => self.execute(id, *plan),
-            Effect::Settle { id, receipt } => self.answer(async move {
-                let settlement = platform.settle(&receipt).await.map_err(|error| error.trouble());
-                Event::Settled { id, settlement: Box::new(settlement) }
-            }),
+            Effect::Execute { id, target, plan } => self.execute(id, &target, *plan),
+            Effect::Settle { id, target, receipt } => {
+                self.ask(&target, move |platform| async move {
+                    let settlement =
+                        platform.settle(&receipt).await.map_err(|error| error.trouble());
+                    Event::Settled { id, settlement: Box::new(settlement) }
+                });
+            }
             Effect::Journal { id, outcome } => {
                 let (journal, at) = (self.journal.clone(), (self.now)());
                 tokio::task::spawn_blocking(move || journal.end(at, id, &outcome));
             }
-            Effect::Details { id, app, from, to } => self.answer(async move {
-                let details =
-                    tokio::try_join!(platform.detail(&app, &from), platform.detail(&app, &to));
-                Event::Details { id, details: Box::new(details.map_err(|error| error.trouble())) }
+            Effect::Details { id, target, app, from, to } => {
+                self.ask(&target, move |platform| async move {
+                    let details =
+                        tokio::try_join!(platform.detail(&app, &from), platform.detail(&app, &to));
+                    let details = details.map_err(|error| error.trouble());
+                    Event::Details { id, details: Box::new(details) }
+                });
+            }
+            Effect::Logs { id, target, app } => self.ask(&target, move |platform| async move {
+                let lines = platform.logs(&app).await.map_err(|error| error.trouble());
+                Event::Logs { id, lines }
             }),
-            Effect::Logs { id, app } => self.answer(async move {
-                Event::Logs {
-                    id,
-                    lines: platform.logs(&app).await.map_err(|error| error.trouble()),
-                }
-            }),
-            Effect::Events { id, app } => self.answer(async move {
-                Event::Events {
-                    id,
-                    events: platform.events(&app).await.map_err(|error| error.trouble()),
-                }
+            Effect::Events { id, target, app } => self.ask(&target, move |platform| async move {
+                let events = platform.events(&app).await.map_err(|error| error.trouble());
+                Event::Events { id, events }
             }),
             // The loop has these itself.
             Effect::Copy(_) | Effect::Suspend | Effect::Quit => {}
+        }
+    }
+
+    /// Asks a target in a task of its own; one that is not on the deck is asked nothing.
+    fn ask<F>(&self, target: &TargetId, work: impl FnOnce(Arc<dyn Platform>) -> F)
+    where
+        F: Future<Output = Event> + Send + 'static,
+    {
+        if let Some(platform) = self.platforms.get(target) {
+            self.answer(work(platform.clone()));
         }
     }
 
@@ -77,8 +90,9 @@ impl Executor {
     }
 
     /// The intent is on disk before the request is sent; where it cannot be, nothing is sent.
-    fn execute(&self, id: u64, plan: Confirmed) {
-        let (platform, journal, at) = (self.platform.clone(), self.journal.clone(), (self.now)());
+    fn execute(&self, id: u64, target: &TargetId, plan: Confirmed) {
+        let Some(platform) = self.platforms.get(target).cloned() else { return };
+        let (journal, at) = (self.journal.clone(), (self.now)());
         let (progress, mut lines) = mpsc::unbounded_channel();
         let events = self.events.clone();
         tokio::spawn(async move {

@@ -37,8 +37,8 @@ const WAITING: usize = 256;
 
 /// What the dashboard needs.
 pub struct Setup {
-    /// The platform.
-    pub platform: Arc<dyn Platform>,
+    /// The platforms on the deck, at least one.
+    pub platforms: Vec<Arc<dyn Platform>>,
     /// The clock.
     pub now: Now,
     /// The key table.
@@ -69,7 +69,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
     let terminal = Terminal::enter()?;
     let size = terminal::size()?;
     let mut state = State::new(Start {
-        target: setup.platform.target(),
+        targets: setup.platforms.iter().map(|platform| platform.target()).collect(),
         demo: setup.demo,
         read_only: setup.read_only,
         keymap: setup.keymap,
@@ -82,9 +82,13 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
 
     let (events, mut incoming) = mpsc::channel(WAITING);
     let (interest, interested) = watch::channel(Interest::default());
-    let watching = watch_platform(setup.platform.clone(), interested, events.clone());
+    let watching: Vec<_> = setup
+        .platforms
+        .iter()
+        .map(|platform| watch_platform(platform.clone(), interested.clone(), events.clone()))
+        .collect();
     let executor =
-        Executor::new(setup.platform, events, setup.journal, setup.now.clone(), interest);
+        Executor::new(&setup.platforms, events, setup.journal, setup.now.clone(), interest);
     let mut input = Input::start();
     let mut hangups = signal(SignalKind::hangup())?;
     let mut ends = signal(SignalKind::terminate())?;
@@ -151,7 +155,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
             }
         }
     }
-    watching.abort();
+    watching.iter().for_each(tokio::task::JoinHandle::abort);
     painter.finish().await;
     drop(terminal);
     Ok(())
@@ -164,7 +168,7 @@ fn now() -> Instant {
 /// Whether something on screen moves by itself.
 fn lively(state: &State) -> bool {
     !state.running.is_empty()
-        || state.connection.trouble.is_some()
+        || state.places.iter().any(|place| place.connection.trouble.is_some())
         || state.app().is_some_and(|app| app.rollout.is_some())
 }
 
@@ -185,14 +189,17 @@ fn watch_platform(
 ) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         let (reports, mut reported) = mpsc::channel(16);
+        let target = platform.target().id;
         let capable = async {
             if let Ok(capabilities) = platform.capabilities().await {
-                let _ = events.send(Event::Capabilities(capabilities)).await;
+                let target = target.clone();
+                let _ = events.send(Event::Capabilities { target, capabilities }).await;
             }
         };
         let passing = async {
             while let Some(report) = reported.recv().await {
-                if events.send(Event::Report(report)).await.is_err() {
+                let target = target.clone();
+                if events.send(Event::Report { target, report }).await.is_err() {
                     break;
                 }
             }

@@ -51,7 +51,7 @@ fn dashboard_that_panics() {
         let options = Options { home: simulator.cf_home_buf(), ..Options::default() };
         let platform = CloudFoundry::open(TargetId::new("cf"), &options, clock::system()).unwrap();
         let setup = Setup {
-            platform: Arc::new(platform),
+            platforms: vec![Arc::new(platform)],
             now,
             keymap: Keymap::shipped().unwrap(),
             theme: Theme::new(Depth::Sixteen, false),

@@ -59,7 +59,8 @@ pub(super) fn follow(state: &mut State) -> Vec<Effect> {
         state.asides.pop_front();
     }
     state.asides.push_back(Aside { id, from: from.clone(), to: to.clone(), labels, found: None });
-    vec![Effect::Details { id, app, from, to }]
+    let target = state.target_of(&app);
+    vec![Effect::Details { id, target, app, from, to }]
 }
 
 /// Takes an answer; `false` where it was for somebody else.

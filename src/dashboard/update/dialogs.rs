@@ -48,7 +48,8 @@ pub(super) fn open_diff(state: &mut State) -> Vec<Effect> {
         reveal: false,
         scroll: 0,
     })));
-    vec![Effect::Details { id, app, from, to }]
+    let target = state.target_of(&app);
+    vec![Effect::Details { id, target, app, from, to }]
 }
 
 pub(super) fn open_events(state: &mut State) -> Vec<Effect> {
@@ -57,7 +58,7 @@ pub(super) fn open_events(state: &mut State) -> Vec<Effect> {
     let (app, name) = (app.id.clone(), app.name.clone());
     let rows = state.events.get(&app).cloned().map(Ok);
     state.layers.push(Layer::Events(Page { id, app: app.clone(), name, rows, scroll: 0 }));
-    vec![Effect::Events { id, app }]
+    vec![Effect::Events { id, target: state.target_of(&app), app }]
 }
 
 pub(super) fn open_logs(state: &mut State) -> Vec<Effect> {
@@ -65,7 +66,7 @@ pub(super) fn open_logs(state: &mut State) -> Vec<Effect> {
     let Some(app) = state.app() else { return Vec::new() };
     let (app, name) = (app.id.clone(), app.name.clone());
     state.layers.push(Layer::Logs(Page { id, app: app.clone(), name, rows: None, scroll: 0 }));
-    vec![Effect::Logs { id, app }]
+    vec![Effect::Logs { id, target: state.target_of(&app), app }]
 }
 
 pub(super) fn open_targets(state: &mut State) {
@@ -244,8 +245,14 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
 /// Reads the rows of the top dialog again.
 fn again(state: &State) -> Vec<Effect> {
     match state.layers.last() {
-        Some(Layer::Events(page)) => vec![Effect::Events { id: page.id, app: page.app.clone() }],
-        Some(Layer::Logs(page)) => vec![Effect::Logs { id: page.id, app: page.app.clone() }],
+        Some(Layer::Events(Page { id, app, .. })) => {
+            let (id, app) = (*id, app.clone());
+            vec![Effect::Events { id, target: state.target_of(&app), app }]
+        }
+        Some(Layer::Logs(Page { id, app, .. })) => {
+            let (id, app) = (*id, app.clone());
+            vec![Effect::Logs { id, target: state.target_of(&app), app }]
+        }
         _ => Vec::new(),
     }
 }

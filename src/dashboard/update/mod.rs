@@ -38,9 +38,11 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             Vec::new()
         }
         Event::Tick => running::tick(state),
-        Event::Report(report) => reports::take(state, report),
-        Event::Capabilities(capabilities) => {
-            state.capabilities = capabilities;
+        Event::Report { target, report } => reports::take(state, &target, report),
+        Event::Capabilities { target, capabilities } => {
+            if let Some(place) = state.place_mut(&target) {
+                place.capabilities = capabilities;
+            }
             Vec::new()
         }
         Event::Planned { id, plan } => {

@@ -42,9 +42,11 @@ pub(super) fn open(state: &mut State, command: Command, key: Option<Key>) -> Vec
 
 fn ask(state: &mut State, request: Request, key: Option<Key>) -> Vec<Effect> {
     let id = state.fresh_id();
+    let target = state.target_of(&request.app);
     let app = state.apps.get(&request.app);
     let dialog = PlanDialog {
         id,
+        target: target.clone(),
         name: app.map(|app| app.name.clone()).unwrap_or_default(),
         seen: app.and_then(seen),
         request: request.clone(),
@@ -57,7 +59,7 @@ fn ask(state: &mut State, request: Request, key: Option<Key>) -> Vec<Effect> {
         why: None,
     };
     state.layers.push(Layer::Plan(Box::new(dialog)));
-    vec![Effect::Plan { id, request }]
+    vec![Effect::Plan { id, target, request }]
 }
 
 /// What a plan stands on, as far as the watcher sees it.
@@ -77,7 +79,8 @@ fn replan(state: &mut State) -> Vec<Effect> {
     dialog.void = None;
     dialog.scroll = 0;
     dialog.seen = apps.get(&dialog.request.app).and_then(seen);
-    vec![Effect::Plan { id, request: dialog.request.clone() }]
+    let target = dialog.target.clone();
+    vec![Effect::Plan { id, target, request: dialog.request.clone() }]
 }
 
 pub(super) fn planned(state: &mut State, id: u64, plan: Result<Plan, Trouble>) {
@@ -115,7 +118,7 @@ pub fn hesitation(state: &State, dialog: &PlanDialog) -> Option<String> {
         Some(Ok(plan)) if plan.refused.is_some() => return Some("it is refused".to_owned()),
         Some(Ok(_)) => {}
     }
-    if let Err(reason) = guard::blind(state) {
+    if let Err(reason) = guard::blind(state, &dialog.target) {
         return Some(reason);
     }
     match dialog.shown_at {
@@ -182,6 +185,7 @@ fn confirm(state: &mut State, key: Key) -> Vec<Effect> {
     state.notice = None;
     state.running.push(Running {
         id,
+        target: dialog.target.clone(),
         app: dialog.request.app,
         name: dialog.name,
         operation: dialog.request.operation,
@@ -193,7 +197,7 @@ fn confirm(state: &mut State, key: Key) -> Vec<Effect> {
         look_at: state.now,
         began: state.now,
     });
-    vec![Effect::Execute { id, plan: Box::new(confirmed) }]
+    vec![Effect::Execute { id, target: dialog.target, plan: Box::new(confirmed) }]
 }
 
 /// A key while the reason is typed: Enter or Esc ends it, and a changed reason makes a new plan.

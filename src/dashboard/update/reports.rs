@@ -4,36 +4,26 @@ use super::{
     super::{Effect, State, dialog::Layer},
     deck, running,
 };
-use crate::domain::{App, Report};
+use crate::domain::{App, AppId, Report, TargetId};
 
-pub(super) fn take(state: &mut State, report: Report) -> Vec<Effect> {
+pub(super) fn take(state: &mut State, target: &TargetId, report: Report) -> Vec<Effect> {
+    let Some(place) = state.place_mut(target) else { return Vec::new() };
+    let connection = &mut place.connection;
     match report {
         Report::Apps { changed, gone, at, fresh_for } => {
-            state.connection.read_at = Some(at);
-            state.connection.fresh_for = fresh_for;
-            state.connection.trouble = None;
-            let relist =
-                !gone.is_empty() || changed.iter().any(|app| moves(state.apps.get(&app.id), app));
-            for id in &gone {
-                state.apps.remove(id);
-            }
-            state.sample(&changed);
-            for app in changed {
-                void_plans(state, &app);
-                state.apps.insert(app.id.clone(), app);
-            }
-            if relist || state.listed.is_empty() {
-                deck::list(state);
-            }
-            state.trim();
-            return running::seen(state);
+            connection.read_at = Some(at);
+            connection.fresh_for = fresh_for;
+            connection.trouble = None;
+            return apps(state, changed, &gone);
         }
         Report::Reset => {
-            state.apps.clear();
-            state.listed.clear();
-            state.selected = None;
-            state.chosen = false;
-            state.connection.read_at = None;
+            connection.read_at = None;
+            state.apps.retain(|_, app| app.target != *target);
+            if state.app().is_none() {
+                state.selected = None;
+                state.chosen = false;
+            }
+            deck::list(state);
         }
         Report::History { app, history } => {
             state.histories.insert(app, history);
@@ -44,12 +34,39 @@ pub(super) fn take(state: &mut State, report: Report) -> Vec<Effect> {
         Report::Logs { app, lines } => {
             state.crash_logs = Some((app, lines));
         }
-        Report::Status(status) => state.connection.status = status,
-        Report::Trouble { trouble, retry_at } => {
-            state.connection.trouble = Some((trouble, retry_at));
-        }
+        Report::Status(status) => connection.status = status,
+        Report::Trouble { trouble, retry_at } => connection.trouble = Some((trouble, retry_at)),
     }
     Vec::new()
+}
+
+fn apps(state: &mut State, changed: Vec<App>, gone: &[AppId]) -> Vec<Effect> {
+    let relist = !gone.is_empty() || changed.iter().any(|app| moves(state.apps.get(&app.id), app));
+    for id in gone {
+        state.apps.remove(id);
+        void(state, id, "the app is gone");
+    }
+    state.sample(&changed);
+    for app in changed {
+        void_plans(state, &app);
+        state.apps.insert(app.id.clone(), app);
+    }
+    if relist || state.listed.is_empty() {
+        deck::list(state);
+    }
+    state.trim();
+    running::seen(state)
+}
+
+fn void(state: &mut State, app: &AppId, why: &str) {
+    for layer in &mut state.layers {
+        if let Layer::Plan(dialog) = layer
+            && dialog.request.app == *app
+            && dialog.void.is_none()
+        {
+            dialog.void = Some(why.to_owned());
+        }
+    }
 }
 
 /// Whether a change of an app moves it in the list.

@@ -124,7 +124,8 @@ fn look(state: &mut State, news: bool) -> Vec<Effect> {
         let due = if moving { one.look_at + CALM } else { one.look_at };
         if now >= due || (news && !moving && now + LOOK >= one.look_at && one.stage.is_some()) {
             one.looking = true;
-            effects.push(Effect::Settle { id: one.id, receipt: Box::new(receipt.clone()) });
+            let (target, receipt) = (one.target.clone(), Box::new(receipt.clone()));
+            effects.push(Effect::Settle { id: one.id, target, receipt });
         }
     }
     effects

@@ -30,7 +30,7 @@ impl Script {
             badge: None,
         };
         let state = State::new(Start {
-            target,
+            targets: vec![target],
             demo: false,
             read_only: false,
             keymap: Keymap::shipped().unwrap(),
@@ -48,10 +48,10 @@ impl Script {
             app("checkout", Some(Phase::Stuck)),
             app("web", None),
         ]);
-        script.event(Event::Report(Report::History {
-            app: AppId::new("checkout"),
-            history: history(),
-        }));
+        script.event(Event::Report {
+            target: TargetId::new("cf"),
+            report: Report::History { app: AppId::new("checkout"), history: history() },
+        });
         script
     }
 
@@ -61,12 +61,10 @@ impl Script {
 
     pub(super) fn apps(&mut self, changed: Vec<App>) {
         let fresh_for = SignedDuration::from_secs(5);
-        self.event(Event::Report(Report::Apps {
-            changed,
-            gone: Vec::new(),
-            at: self.at,
-            fresh_for,
-        }));
+        self.event(Event::Report {
+            target: TargetId::new("cf"),
+            report: Report::Apps { changed, gone: Vec::new(), at: self.at, fresh_for },
+        });
     }
 
     pub(super) fn pass(&mut self, milliseconds: i64) {
@@ -87,7 +85,7 @@ impl Script {
     /// Answers the plan that was asked for.
     pub(super) fn planned(&mut self) {
         let asked = self.effects.iter().find_map(|effect| match effect {
-            Effect::Plan { id, request } => Some((*id, request.clone())),
+            Effect::Plan { id, request, .. } => Some((*id, request.clone())),
             _ => None,
         });
         let (id, request) = asked.expect("no plan was asked for");

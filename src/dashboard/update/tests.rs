@@ -4,12 +4,12 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::{
-    super::{Effect, Event, Notice, Panel, dialog::Layer},
+    super::{Effect, Event, Notice, Panel, Place, dialog::Layer},
     script::{Script, app, plan, start},
 };
 use crate::domain::{
     AppId, Note, Operation, Outcome, Phase, Receipt, Report, RolloutId, Settlement, Stage,
-    Strategy as How, Trouble, TroubleKind,
+    Strategy as How, TargetId, Trouble, TroubleKind,
 };
 
 #[test]
@@ -51,7 +51,7 @@ fn a_plan_longer_than_the_screen_must_be_scrolled_to_its_end() {
     let mut script = Script::incident();
     script.event(Event::Resize(60, 12));
     script.keys("R");
-    let Effect::Plan { id, request } = script.effects[0].clone() else { panic!() };
+    let Effect::Plan { id, request, .. } = script.effects[0].clone() else { panic!() };
     let mut long = plan(request, script.at);
     long.notes = (0..20).map(|n| Note::Info(format!("note {n}"))).collect();
     script.event(Event::Planned { id, plan: Box::new(Ok(long)) });
@@ -118,7 +118,10 @@ fn while_blind_nothing_is_sent_and_nothing_is_lost() {
     let trouble =
         Trouble { kind: TroubleKind::Unreachable, text: "the API cannot be reached".to_owned() };
     let retry_at = script.at;
-    script.event(Event::Report(Report::Trouble { trouble, retry_at }));
+    script.event(Event::Report {
+        target: TargetId::new("cf"),
+        report: Report::Trouble { trouble, retry_at },
+    });
     assert_eq!(script.state.listed.len(), 3, "the rows stay");
     script.keys("R");
     assert!(script.state.layers.is_empty());
@@ -248,6 +251,35 @@ fn a_second_roll_back_in_a_hurry_goes_no_further_back() {
 }
 
 #[test]
+fn trouble_with_one_target_does_not_blind_the_other() {
+    let mut script = Script::incident();
+    let other = TargetId::new("k8s");
+    let mut target = script.state.places[0].target.clone();
+    target.id = other.clone();
+    script.state.places.push(Place::new(target));
+    let mut there = app("there", Some(Phase::Rolling));
+    there.target = other.clone();
+    let (at, fresh_for) = (script.at, SignedDuration::from_secs(5));
+    let report = Report::Apps { changed: vec![there], gone: Vec::new(), at, fresh_for };
+    script.event(Event::Report { target: other.clone(), report });
+    let trouble = Trouble { kind: TroubleKind::Unreachable, text: "no route".to_owned() };
+    let report = Report::Trouble { trouble, retry_at: script.at };
+    script.event(Event::Report { target: TargetId::new("cf"), report });
+    script.keys("R");
+    assert!(script.hint().contains("no route"), "{}", script.hint());
+    script.keys("Esc Down");
+    assert_eq!(script.state.app().unwrap().name, "there");
+    script.keys("R");
+    let asked = script
+        .effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::Plan { target, .. } if *target == other));
+    assert!(asked, "{:?}", script.effects);
+    script.event(Event::Report { target: other, report: Report::Reset });
+    assert_eq!(script.state.apps.len(), 3, "the other target's apps stay");
+}
+
+#[test]
 fn the_reason_goes_into_a_new_plan() {
     let mut script = Script::incident();
     script.keys("R");
@@ -292,9 +324,9 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(|rolling| {
             let phase = rolling.then_some(Phase::Stuck);
             let fresh_for = SignedDuration::from_secs(3_600);
-            Event::Report(Report::Apps { changed: vec![app("checkout", phase)], gone: vec![], at: start(), fresh_for })
+            Event::Report { target: TargetId::new("cf"), report: Report::Apps { changed: vec![app("checkout", phase)], gone: vec![], at: start(), fresh_for } }
         }),
-        1 => Just(Event::Report(Report::Reset)),
+        1 => Just(Event::Report { target: TargetId::new("cf"), report: Report::Reset }),
     ]
 }
 
@@ -318,7 +350,7 @@ proptest! {
             let sent = script.effects.iter().filter(|one| matches!(one, Effect::Execute { .. })).count();
             prop_assert!(sent <= usize::from(confirmable && is_yes));
             let plans: Vec<_> = script.effects.iter().filter_map(|one| match one {
-                Effect::Plan { id, request } => Some((*id, request.clone())),
+                Effect::Plan { id, request, .. } => Some((*id, request.clone())),
                 _ => None,
             }).collect();
             for (id, request) in plans {

@@ -4,15 +4,19 @@ mod json;
 mod operate;
 mod show;
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 
 pub use operate::{Consenting, operate, watch};
 
 use super::journal::Journal;
 use crate::{
-    domain::{Outcome, Scope, Trouble, TroubleKind, differences},
+    domain::{App, Outcome, Scope, Trouble, TroubleKind, differences},
     platform::{Error, Now, OpenError, Platform},
 };
 
@@ -101,9 +105,9 @@ impl From<io::Error> for Exit {
 }
 
 /// What every command needs.
-pub struct Context<'a> {
-    /// The platform.
-    pub platform: &'a dyn Platform,
+pub struct Context {
+    /// The platforms that are asked, at least one.
+    pub platforms: Vec<Arc<dyn Platform>>,
     /// Whether JSON is wanted.
     pub json: bool,
     /// The clock.
@@ -114,7 +118,7 @@ pub struct Context<'a> {
     pub read_only: bool,
 }
 
-impl Context<'_> {
+impl Context {
     fn now(&self) -> Timestamp {
         (self.now)()
     }
@@ -135,9 +139,40 @@ impl Context<'_> {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
+    /// An app by name, and the platform that has it.
+    ///
+    /// # Errors
+    /// Where no platform has it, or several do.
+    async fn find(&self, name: &str) -> Result<(Arc<dyn Platform>, App), Exit> {
+        if let [platform] = self.platforms.as_slice() {
+            return Ok((platform.clone(), platform.app(name).await?));
+        }
+        let asked = self.platforms.iter().map(|platform| platform.app(name));
+        let (mut found, mut failed) = (Vec::new(), None);
+        for (platform, app) in self.platforms.iter().zip(join_all(asked).await) {
+            match app {
+                Ok(app) => found.push((platform.clone(), app)),
+                // That an app is nowhere else says less than that one target could not be asked.
+                Err(error @ Error::NotFound { .. }) => failed = failed.or(Some(error)),
+                Err(error) => failed = Some(error),
+            }
+        }
+        if found.len() > 1 {
+            let targets: Vec<_> = found.iter().map(|(_, app)| app.target.as_str()).collect();
+            let text = format!("{name:?} is an app of {}: say --target", targets.join(" and "));
+            return Err(Exit::new(Code::Refused, text));
+        }
+        let missing = || Exit::new(Code::Refused, format!("there is no app {name:?}"));
+        found.pop().ok_or_else(|| failed.map_or_else(missing, Exit::from))
+    }
+
     /// `revdeck apps`.
     pub async fn apps(&self, scope: &Scope) -> Result<(), Exit> {
-        let mut apps = self.platform.apps(scope).await?;
+        let lists = join_all(self.platforms.iter().map(|platform| platform.apps(scope))).await;
+        let mut apps = Vec::new();
+        for list in lists {
+            apps.extend(list?);
+        }
         apps.sort_by(|a, b| a.condition().cmp(&b.condition()).then_with(|| a.name.cmp(&b.name)));
         let text = if self.json {
             json::list(apps.iter().map(json::app))
@@ -149,8 +184,8 @@ impl Context<'_> {
 
     /// `revdeck revisions APP`.
     pub async fn revisions(&self, name: &str) -> Result<(), Exit> {
-        let app = self.platform.app(name).await?;
-        let history = self.platform.revisions(&app.id).await?;
+        let (platform, app) = self.find(name).await?;
+        let history = platform.revisions(&app.id).await?;
         let text = if self.json {
             json::list(history.revisions.iter().map(json::revision))
         } else {
@@ -161,7 +196,7 @@ impl Context<'_> {
 
     /// `revdeck status APP`.
     pub async fn status(&self, name: &str) -> Result<(), Exit> {
-        let app = self.platform.app(name).await?;
+        let (_, app) = self.find(name).await?;
         let text =
             if self.json { json::pretty(&json::app(&app)) } else { show::status(&app, self.now()) };
         Ok(Self::print(&text)?)
@@ -175,8 +210,8 @@ impl Context<'_> {
         to: &str,
         reveal: bool,
     ) -> Result<(), Exit> {
-        let app = self.platform.app(name).await?;
-        let history = self.platform.revisions(&app.id).await?;
+        let (platform, app) = self.find(name).await?;
+        let history = platform.revisions(&app.id).await?;
         let from = match from {
             Some(label) => operate::revision(&history, label)?,
             None => {
@@ -190,10 +225,8 @@ impl Context<'_> {
             }
         };
         let to = operate::revision(&history, to)?;
-        let (before, after) = tokio::try_join!(
-            self.platform.detail(&app.id, &from.id),
-            self.platform.detail(&app.id, &to.id)
-        )?;
+        let (before, after) =
+            tokio::try_join!(platform.detail(&app.id, &from.id), platform.detail(&app.id, &to.id))?;
         for hidden in &after.hidden {
             Self::say(&format!("note: {hidden}"));
         }
@@ -208,14 +241,15 @@ impl Context<'_> {
 
     /// `revdeck targets`.
     pub async fn targets(&self) -> Result<(), Exit> {
-        let target = self.platform.target();
-        let reached = self.platform.capabilities().await;
+        let reached = join_all(self.platforms.iter().map(|platform| platform.capabilities())).await;
+        let targets: Vec<_> = self.platforms.iter().map(|platform| platform.target()).collect();
+        let rows = || targets.iter().zip(&reached);
         let text = if self.json {
-            json::list(std::iter::once(json::target(&target, reached.is_ok())))
+            json::list(rows().map(|(target, reached)| json::target(target, reached.is_ok())))
         } else {
-            show::target(&target, reached.as_ref().err())
+            show::targets(rows().map(|(target, reached)| (target, reached.as_ref().err())))
         };
         Self::print(&text)?;
-        reached.map(drop).map_err(Exit::from)
+        reached.into_iter().find_map(Result::err).map_or(Ok(()), |error| Err(error.into()))
     }
 }

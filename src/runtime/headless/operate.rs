@@ -13,7 +13,7 @@ use crate::{
         App, Consent, Goal, History, Operation, Outcome, Plan, Receipt, Request, Revision,
         Settlement, Stage, text::span,
     },
-    platform::Sent,
+    platform::{Platform, Sent},
 };
 
 /// How often a rollout is looked at: the platform's own rhythm.
@@ -48,20 +48,20 @@ pub(super) fn revision<'a>(history: &'a History, label: &str) -> Result<&'a Revi
 
 /// Plans an operation, asks, carries it out and follows it. `to` is the label of the revision to roll back to.
 pub async fn operate(
-    context: &Context<'_>,
+    context: &Context,
     name: &str,
     mut request: Request,
     to: Option<&str>,
     consenting: Consenting,
 ) -> Result<(), Exit> {
-    let app = context.platform.app(name).await?;
+    let (platform, app) = context.find(name).await?;
     request.app = app.id.clone();
     if let Some(label) = to {
-        let history = context.platform.revisions(&app.id).await?;
+        let history = platform.revisions(&app.id).await?;
         request.operation =
             Operation::RollBack(Goal::Revision(revision(&history, label)?.id.clone()));
     }
-    let plan = context.platform.plan(request).await?;
+    let plan = platform.plan(request).await?;
     if context.json && consenting.dry_run {
         Context::print(&json::pretty(&json::plan(&plan)))?;
     } else if consenting.dry_run {
@@ -81,7 +81,7 @@ pub async fn operate(
     let consent = if consenting.yes { Consent::Flag } else { ask(context, &plan)? };
     let confirmed = plan.confirm(consent).map_err(|reason| Exit::new(Code::Refused, reason))?;
     let id = fastrand::u64(..);
-    let target = context.platform.target();
+    let target = platform.target();
     context.journal.intend(context.now(), id, &target, &confirmed).map_err(|error| {
         Exit::new(
             Code::Refused,
@@ -89,7 +89,7 @@ pub async fn operate(
         )
     })?;
     let (progress, mut lines) = mpsc::unbounded_channel();
-    let execution = context.platform.execute(confirmed, progress);
+    let execution = platform.execute(confirmed, progress);
     let telling = async {
         while let Some(line) = lines.recv().await {
             Context::say(&line);
@@ -104,9 +104,9 @@ pub async fn operate(
         }
         Sent::Lost(receipt) => {
             Context::say("the answer was lost after the request left: looking (it is sent once)");
-            follow(context, receipt).await?
+            follow(context, platform.as_ref(), receipt).await?
         }
-        Sent::Accepted(receipt) => follow(context, receipt).await?,
+        Sent::Accepted(receipt) => follow(context, platform.as_ref(), receipt).await?,
     };
     context.journal.end(context.now(), id, &outcome);
     finish(context, &outcome)
@@ -119,7 +119,7 @@ fn text(plan: &Plan) -> String {
     format!("{}\n{}\n", plan.title, lines.join("\n"))
 }
 
-fn ask(_context: &Context<'_>, plan: &Plan) -> Result<Consent, Exit> {
+fn ask(_context: &Context, plan: &Plan) -> Result<Consent, Exit> {
     if !io::stdin().is_terminal() {
         return Err(Exit::new(
             Code::Refused,
@@ -138,7 +138,7 @@ fn ask(_context: &Context<'_>, plan: &Plan) -> Result<Consent, Exit> {
     Err(Exit::new(Code::Refused, "left as it is: nothing was sent"))
 }
 
-fn finish(context: &Context<'_>, outcome: &Outcome) -> Result<(), Exit> {
+fn finish(context: &Context, outcome: &Outcome) -> Result<(), Exit> {
     let line = format!("{}  {}", outcome.word(), outcome.text());
     match Exit::of_outcome(outcome) {
         Code::Done if !context.json => Ok(Context::print(&line)?),
@@ -150,10 +150,14 @@ fn finish(context: &Context<'_>, outcome: &Outcome) -> Result<(), Exit> {
 }
 
 /// Looks until the operation has ended, with a line for every change.
-async fn follow(context: &Context<'_>, mut receipt: Receipt) -> Result<Outcome, Exit> {
+async fn follow(
+    context: &Context,
+    platform: &dyn Platform,
+    mut receipt: Receipt,
+) -> Result<Outcome, Exit> {
     let (mut said, mut failures) = (String::new(), 0);
     loop {
-        match context.platform.settle(&receipt).await {
+        match platform.settle(&receipt).await {
             Ok(Settlement::Ended(outcome)) => return Ok(outcome),
             Ok(Settlement::Pending { stage, receipt: learned, rollout }) => {
                 failures = 0;
@@ -207,17 +211,17 @@ fn changed(before: &str, after: &str) -> bool {
 }
 
 /// `revdeck watch APP`: a line for every change until the rollout ends.
-pub async fn watch(context: &Context<'_>, name: &str) -> Result<(), Exit> {
-    let app = context.platform.app(name).await?;
-    let Some(receipt) = context.platform.follow(&app) else {
+pub async fn watch(context: &Context, name: &str) -> Result<(), Exit> {
+    let (platform, app) = context.find(name).await?;
+    let Some(receipt) = platform.follow(&app) else {
         return Ok(Context::print(&line(context, &app))?);
     };
     Context::print(&line(context, &app))?;
-    let outcome = follow(context, receipt).await?;
+    let outcome = follow(context, platform.as_ref(), receipt).await?;
     finish(context, &outcome)
 }
 
-fn line(context: &Context<'_>, app: &App) -> String {
+fn line(context: &Context, app: &App) -> String {
     if context.json {
         return json::pretty(&json::app(app));
     }

@@ -181,17 +181,19 @@ pub(super) fn differences(from: &str, to: &str, differs: &[Difference], reveal: 
     format!("rev {from} → rev {to}\n{}\n", lines.join("\n"))
 }
 
-pub(super) fn target(target: &Target, error: Option<&Error>) -> String {
-    let state = match error {
-        None => "reached".to_owned(),
-        Some(error) => error.to_string(),
+pub(super) fn targets<'a>(
+    targets: impl Iterator<Item = (&'a Target, Option<&'a Error>)>,
+) -> String {
+    let row = |(target, error): (&Target, Option<&Error>)| {
+        let state = error.map_or_else(|| "reached".to_owned(), ToString::to_string);
+        vec![
+            target.id.to_string(),
+            target.api.clone(),
+            target.place.clone(),
+            target.user.clone(),
+            state,
+        ]
     };
-    let rows = vec![vec![
-        target.id.to_string(),
-        target.api.clone(),
-        target.place.clone(),
-        target.user.clone(),
-        state,
-    ]];
+    let rows = targets.map(row).collect();
     table(&["TARGET", "API", "SCOPE", "USER", "STATE"], rows)
 }

@@ -98,11 +98,12 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
 }
 
 fn empty(state: &State) -> String {
-    if let (Some((trouble, _)), None) = (&state.connection.trouble, state.connection.read_at) {
+    let unread = || state.places.iter().filter(|place| place.connection.read_at.is_none());
+    if let Some((trouble, _)) = unread().find_map(|place| place.connection.trouble.as_ref()) {
         return trouble.to_string();
     }
-    if state.connection.read_at.is_none() {
-        return format!("reading the apps of {} …", state.target.place);
+    if let Some(place) = unread().next() {
+        return format!("reading the apps of {} …", place.name());
     }
     if !state.apps.is_empty() {
         return "no app matches; Esc clears the filter, f shows all".to_owned();
@@ -117,7 +118,7 @@ fn row_line(
     selected: bool,
     width: usize,
 ) -> Line<'static> {
-    let live = state.live();
+    let live = state.live_app(app);
     let dim = |role: Role| theme.style(if live { role } else { Role::Dim });
     let wide = width >= 110;
     let (name_width, scope_width) = if wide { (28, 20) } else { (15, 6) };

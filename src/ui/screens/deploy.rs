@@ -47,14 +47,18 @@ pub(crate) fn targets(state: &State, at: usize, theme: &Theme, area: Rect, buffe
     let inside = popup(
         theme,
         area,
-        (area.width.saturating_sub(4).min(70), 9),
+        (area.width.saturating_sub(4).min(70), 8 + state.places.len() as u16),
         "WHERE TO LOOK",
         Role::Title,
         buffer,
     );
     for (row, scope) in SCOPES.iter().enumerate() {
         let text = match scope {
-            Scope::Home => format!("where the login points: {}", state.target.place),
+            Scope::Home => {
+                let names: Vec<_> =
+                    state.places.iter().map(|place| place.target.place.as_str()).collect();
+                format!("where the login points: {}", names.join(", "))
+            }
             Scope::Organization => "the whole organization".to_owned(),
             Scope::Everything => "everything that this login can see".to_owned(),
         };
@@ -66,12 +70,15 @@ pub(crate) fn targets(state: &State, at: usize, theme: &Theme, area: Rect, buffe
         ]);
         put(buffer, inside, row as u16, &line);
     }
-    let api = format!("{}  as {}", state.target.api, state.target.user);
+    for (row, place) in state.places.iter().enumerate() {
+        let api = format!("{}  as {}", place.target.api, place.target.user);
+        let line = Line::styled(cut(&api, usize::from(inside.width)), theme.style(Role::Dim));
+        put(buffer, inside, row as u16 + 4, &line);
+    }
     put(
         buffer,
         inside,
-        4,
-        &Line::styled(cut(&api, usize::from(inside.width)), theme.style(Role::Dim)),
+        inside.height.saturating_sub(1),
+        &Line::styled("[Esc leave]  Enter looks there", theme.style(Role::Key)),
     );
-    put(buffer, inside, 6, &Line::styled("[Esc leave]  Enter looks there", theme.style(Role::Key)));
 }

@@ -1,5 +1,6 @@
 //! The first line: where am I, and is it live.
 
+use jiff::Timestamp;
 use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 use unicode_width::UnicodeWidthStr;
 
@@ -7,20 +8,23 @@ use super::super::{
     text::{age, cut, piece, put},
     theme::{Role, Theme},
 };
-use crate::{dashboard::State, domain::text::span};
+use crate::{
+    dashboard::{Connection, Place, State},
+    domain::text::span,
+};
 
 pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width);
-    let dot = theme.glyphs.dot;
     let mut right = Vec::new();
-    if let Some(version) = &state.connection.status.api_version {
-        right.push((format!("API {version}"), Role::Dim));
+    if let [place] = state.places.as_slice() {
+        let status = &place.connection.status;
+        right.extend(status.api_version.iter().map(|api| (format!("API {api}"), Role::Dim)));
+        if let Some((left, limit)) = status.requests_left {
+            let role = if left * 5 < limit { Role::Warn } else { Role::Dim };
+            right.push((format!("{left} requests left"), role));
+        }
     }
-    if let Some((left, limit)) = state.connection.status.requests_left {
-        let role = if left * 5 < limit { Role::Warn } else { Role::Dim };
-        right.push((format!("{left} requests left"), role));
-    }
-    right.push(liveness(state));
+    right.push(worst(state));
     let right_width: usize = right.iter().map(|(text, _)| text.width() + 2).sum();
     let mut line = Line::default();
     let mut used = 1;
@@ -36,17 +40,13 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     if state.read_only {
         badge("READ ONLY");
     }
-    if let Some(text) = &state.target.badge {
+    for text in state.places.iter().filter_map(|place| place.target.badge.as_ref()) {
         badge(text);
     }
-    let place = state.connection.status.place.as_ref().unwrap_or(&state.target.place);
-    let host =
-        state.target.api.split_once("://").map_or(state.target.api.as_str(), |(_, host)| host);
     let room = width.saturating_sub(used + right_width);
-    let full = format!("{}{dot}{place}{dot}{}{dot}{host}", short(state), state.target.user);
-    let some = format!("{}{dot}{place}{dot}{}", short(state), state.target.user);
-    let text = if full.width() <= room { full } else { some };
-    let text = cut(&text, room);
+    let texts = wordings(state, theme.glyphs.dot);
+    let fitting = texts.iter().find(|text| text.width() <= room).or(texts.last());
+    let text = cut(fitting.map_or("", String::as_str), room);
     used += text.width();
     line.push_span(piece(text, theme.style(Role::Title)));
     line.push_span(" ".repeat(width.saturating_sub(used + right_width)));
@@ -56,29 +56,56 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     put(buffer, area, 0, &line);
 }
 
-fn short(state: &State) -> &'static str {
-    match state.target.platform {
-        crate::domain::PlatformKind::CloudFoundry => "cf",
+/// Where the deck looks, the longest wording first.
+fn wordings(state: &State, dot: &str) -> Vec<String> {
+    if let [place] = state.places.as_slice() {
+        let target = &place.target;
+        let host = target.api.split_once("://").map_or(target.api.as_str(), |(_, host)| host);
+        let some = format!("{}{dot}{}{dot}{}", target.platform.short(), place.name(), target.user);
+        return vec![format!("{some}{dot}{host}"), some];
+    }
+    let each = |place: &Place| format!("{}{dot}{}", place.target.platform.short(), place.name());
+    let all: Vec<_> = state.places.iter().map(each).collect();
+    let here: Vec<_> = state.here().into_iter().map(each).collect();
+    vec![all.join("  "), format!("{} (1 of {})", here.join(""), state.places.len())]
+}
+
+/// How the connections are doing: the worst one, named where there are several.
+fn worst(state: &State) -> (String, Role) {
+    let rank = |place: &&Place| match (&place.connection.trouble, place.connection.read_at) {
+        (Some(_), _) => 0,
+        (None, Some(_)) if !place.connection.live(state.now) => 1,
+        (None, None) => 2,
+        (None, Some(_)) => 3,
+    };
+    let Some(place) = state.places.iter().min_by_key(rank) else {
+        return (String::new(), Role::Dim);
+    };
+    let (text, role) = liveness(&place.connection, state.now);
+    let several = state.places.len() > 1 && role != Role::Good;
+    if several {
+        (format!("{}: {text}", place.target.platform.short()), role)
+    } else {
+        (text, role)
     }
 }
 
 /// Whether what is shown can be relied on. The age is shown as soon as it is more than it should be.
-fn liveness(state: &State) -> (String, Role) {
-    let connection = &state.connection;
+fn liveness(connection: &Connection, now: Timestamp) -> (String, Role) {
     match (&connection.trouble, connection.read_at) {
         (Some((_, retry_at)), read_at) => {
-            let left = span(retry_at.duration_since(state.now));
+            let left = span(retry_at.duration_since(now));
             let old = match read_at {
-                Some(at) => format!("{} old", age(Some(at), state.now, true)),
+                Some(at) => format!("{} old", age(Some(at), now, true)),
                 None => "never read".to_owned(),
             };
             (format!("NO CONTACT, {old}, again in {left}"), Role::Bad)
         }
         (None, None) => ("reading …".to_owned(), Role::Warn),
-        (None, Some(_)) if state.live() => {
+        (None, Some(_)) if connection.live(now) => {
             let seconds = connection.fresh_for.as_secs();
             (format!("live, every {seconds}s"), Role::Good)
         }
-        (None, Some(at)) => (format!("STALE, {} old", age(Some(at), state.now, true)), Role::Warn),
+        (None, Some(at)) => (format!("STALE, {} old", age(Some(at), now, true)), Role::Warn),
     }
 }

@@ -65,9 +65,8 @@ fn messages(state: &State, theme: &Theme, width: usize, height: u16) -> Vec<Line
         let text = format!(" {} {}: {} ({passed})", one.operation.verb(), one.name, one.line);
         lines.push(Line::styled(cut(&text, width), theme.style(Role::New)));
     }
-    if let (Some((trouble, _)), true) =
-        (&state.connection.trouble, state.connection.read_at.is_some())
-    {
+    let read = state.places.iter().filter(|place| place.connection.read_at.is_some());
+    for (trouble, _) in read.filter_map(|place| place.connection.trouble.as_ref()) {
         lines.push(Line::styled(cut(&format!(" {trouble}"), width), theme.style(Role::Bad)));
     }
     lines

@@ -1,0 +1,50 @@
+//! One target on the deck: what it is, what it can do, and how the connection to it is doing.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::{Capabilities, Status, Target, Trouble};
+
+/// A target and what is known of it.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// What it is.
+    pub target: Target,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// How the connection is doing.
+    pub connection: Connection,
+}
+
+impl Place {
+    /// A target of which nothing is known yet.
+    pub fn new(target: Target) -> Self {
+        Self { target, capabilities: Capabilities::all(), connection: Connection::default() }
+    }
+
+    /// Where it looks: what the target says, else what the login says.
+    pub fn name(&self) -> &str {
+        self.connection.status.place.as_ref().unwrap_or(&self.target.place)
+    }
+}
+
+/// How the connection is doing.
+#[derive(Clone, Debug, Default)]
+pub struct Connection {
+    /// What the target says of itself.
+    pub status: Status,
+    /// When data last came.
+    pub read_at: Option<Timestamp>,
+    /// How long it stays fresh.
+    pub fresh_for: SignedDuration,
+    /// What went wrong with the last reading, and when it is tried again.
+    pub trouble: Option<(Trouble, Timestamp)>,
+}
+
+impl Connection {
+    /// Whether what is shown can be relied on.
+    pub fn live(&self, now: Timestamp) -> bool {
+        let age = self.read_at.map(|at| now.duration_since(at));
+        self.trouble.is_none()
+            && age.is_some_and(|age| age <= self.fresh_for * 2 + SignedDuration::from_secs(5))
+    }
+}
