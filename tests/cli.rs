@@ -171,7 +171,7 @@ fn bad_input_gets_one_sentence_and_its_code() {
     said(&["status", "nothing"], 3, "there is no app \"nothing\"");
     said(&["rollback", "checkout", "--to", "99", "--yes"], 3, "there is no revision \"99\"");
     said(&["frobnicate"], 2, "unrecognized");
-    said(&["apps", "--target", "kubernetes"], 2, "cloud-foundry:ORG/SPACE");
+    said(&["apps", "--target", "mesos"], 2, "cloud-foundry[:ORG[/SPACE]]");
     said(&["apps", "--target", "cloud-foundry:nowhere"], 3, "there is no organization \"nowhere\"");
     said(&["keys", "--keys", "/no/such/file"], 2, "cannot read the key table");
     let home = tempfile::tempdir().unwrap();

@@ -50,7 +50,7 @@ async fn the_python_client_works_against_the_simulator() {
         return;
     }
     let simulator = Simulator::cloud_foundry(&Options::default()).await.unwrap();
-    let banner: serde_json::Value = serde_json::from_str(&simulator.banner()).unwrap();
+    let banner: serde_json::Value = serde_json::from_str(simulator.banner()).unwrap();
     let text = |name: &str| banner[name].as_str().unwrap().to_owned();
     let (api, user, password) = (text("api"), text("user"), text("password"));
     let ran = tokio::task::spawn_blocking(move || {

@@ -19,7 +19,7 @@ use revdeck::{
         Platform,
         cloud_foundry::{CloudFoundry, Options},
     },
-    simulator::{self, Simulator, clock::Clock},
+    simulator::{self, Simulator, clock::Clock, cloud_foundry::Foundation},
     ui::{
         draw,
         theme::{Depth, Theme},
@@ -32,7 +32,7 @@ struct Deck {
     state: State,
     platform: Arc<CloudFoundry>,
     at: Timestamp,
-    _simulator: Simulator,
+    _simulator: Simulator<Foundation>,
 }
 
 impl Deck {
@@ -41,7 +41,7 @@ impl Deck {
         let clock = Clock::manual(at);
         let simulator =
             Simulator::cloud_foundry_at(&simulator::Options::default(), clock).await.unwrap();
-        let options = Options { home: simulator.cf_home_buf(), ..Options::default() };
+        let options = Options { home: simulator.home_buf(), ..Options::default() };
         let platform =
             CloudFoundry::open(TargetId::new("cf"), &options, Arc::new(move || at)).unwrap();
         let mut target = platform.target();

@@ -296,6 +296,8 @@ pub enum ScopeArg {
 pub enum SimulatorCommand {
     /// Cloud Foundry: API v3, UAA and log-cache
     CloudFoundry(SimulatorArgs),
+    /// Kubernetes: workloads, their rollouts, and the controllers behind them
+    Kubernetes(SimulatorArgs),
 }
 
 /// Options of a simulator.

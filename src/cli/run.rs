@@ -25,7 +25,7 @@ use crate::{
         headless::{self, Code, Consenting, Context, Exit},
         journal::Journal,
     },
-    simulator::{self, Simulator},
+    simulator::{self, Simulator, StartError},
     telemetry,
     ui::theme::{Depth, Theme},
 };
@@ -42,7 +42,14 @@ pub async fn run(cli: Cli) -> Result<(), Exit> {
             dashboard(global, &paths, platforms, clock::system(), journal, false).await
         }
         Some(Command::Demo(args)) => demo(global, &paths, &args).await,
-        Some(Command::Simulator(SimulatorCommand::CloudFoundry(args))) => serve(&args).await,
+        Some(Command::Simulator(SimulatorCommand::CloudFoundry(args))) => {
+            let simulator = Simulator::cloud_foundry(&options(&args)).await;
+            serve(simulator.map_err(not_started)?.banner()).await
+        }
+        Some(Command::Simulator(SimulatorCommand::Kubernetes(args))) => {
+            let simulator = Simulator::kubernetes(&options(&args)).await;
+            serve(simulator.map_err(not_started)?.banner()).await
+        }
         Some(Command::Keys) => keys(global, &paths),
         Some(command) => {
             let context = Context {
@@ -150,34 +157,32 @@ fn options(args: &SimulatorArgs) -> simulator::Options {
     }
 }
 
-async fn start(args: &SimulatorArgs) -> Result<Simulator, Exit> {
-    Simulator::cloud_foundry(&options(args))
-        .await
-        .map_err(|error| Exit::new(Code::Usage, error.to_string()))
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` calls takes it so")]
+fn not_started(error: StartError) -> Exit {
+    Exit::new(Code::Usage, error.to_string())
 }
 
 /// The dashboard on a foundation in the same process, on that foundation's clock.
 async fn demo(global: &Global, paths: &Paths, args: &SimulatorArgs) -> Result<(), Exit> {
-    let simulator = start(args).await?;
+    let simulator = Simulator::cloud_foundry(&options(args)).await.map_err(not_started)?;
     let time = simulator.clock().clone();
     let now: Now = Arc::new(move || time.now());
     let (org, space) = match global.target.first() {
         Some(TargetSpec::CloudFoundry { org, space }) => (org.clone(), space.clone()),
         _ => (None, None),
     };
-    let home = simulator.cf_home_buf();
+    let home = simulator.home_buf();
     let options = cloud_foundry::Options { home, org, space, ..Default::default() };
     let platform = CloudFoundry::open(TargetId::new("cloud-foundry"), &options, now.clone())?;
     let platforms: Vec<Arc<dyn Platform>> = vec![Arc::new(platform)];
     dashboard(global, paths, platforms, now, Journal::nowhere(), true).await
 }
 
-/// Serves a simulated foundation until a signal ends it.
-async fn serve(args: &SimulatorArgs) -> Result<(), Exit> {
-    let simulator = start(args).await?;
+/// Says where a simulator is, and lets it serve until a signal ends it.
+async fn serve(banner: &str) -> Result<(), Exit> {
     {
         let mut out = io::stdout().lock();
-        writeln!(out, "{}", simulator.banner())?;
+        writeln!(out, "{banner}")?;
         out.flush()?;
     }
     let mut ends = signal(SignalKind::terminate())?;

@@ -14,6 +14,8 @@
 //! | `html-502` | status 502 with an HTML page, as a proxy makes it |
 //! | `truncate` | the JSON ends half-way |
 //! | `token=30s` | access tokens live so long (a setting, not a chance) |
+//! | `watch=1s` | every watch ends after so long (Kubernetes) |
+//! | `410` | a watch is told that its place in the history is forgotten (Kubernetes) |
 //! | `limit=2000` | so many requests an hour, with the headers that tell what is left (a setting as well) |
 //!
 //! Without a percentage a fault strikes always; with `#COUNT` only so often. `@POST:/v3/deployments` limits it to
@@ -21,7 +23,10 @@
 
 use std::{
     str::FromStr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -48,6 +53,10 @@ pub enum Kind {
     TokenLife(Duration),
     /// So many requests an hour.
     Limit(u32),
+    /// Every watch ends after so long.
+    WatchLife(Duration),
+    /// The history of changes is forgotten, so that a watch cannot go on where it was.
+    Compact,
 }
 
 /// One fault and when it strikes.
@@ -62,13 +71,14 @@ pub struct Fault {
 
 /// The faults of one simulator; clones share them, and tests may change them while it runs.
 #[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<Vec<Fault>>>);
+pub struct Faults(Arc<Mutex<Vec<Fault>>>, Arc<AtomicU64>);
 
 impl Faults {
     /// Replaces all faults by those of a specification; an empty one removes them.
     pub fn set(&self, specification: &str) -> Result<(), String> {
         let faults = parse(specification)?;
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+        self.1.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
@@ -90,11 +100,25 @@ impl Faults {
         kinds
     }
 
+    /// Changes with every change of the faults: what is under way then, such as a watch, ends.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.1.load(Ordering::Acquire)
+    }
+
     /// How many requests are allowed an hour, where a fault says so.
     pub(crate) fn limit(&self) -> Option<u32> {
         let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         faults.iter().find_map(|fault| match fault.kind {
             Kind::Limit(limit) => Some(limit),
+            _ => None,
+        })
+    }
+
+    /// How long a watch lives, where a fault says so.
+    pub(crate) fn watch_life(&self) -> Option<Duration> {
+        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.iter().find_map(|fault| match fault.kind {
+            Kind::WatchLife(life) => Some(life),
             _ => None,
         })
     }
@@ -165,6 +189,8 @@ impl FromStr for Fault {
                     .parse()
                     .map_err(|_| wrong("the limit is no number of requests"))?,
             ),
+            "watch" => Kind::WatchLife(span(Duration::from_secs(1))?),
+            "410" => Kind::Compact,
             "token" => Kind::TokenLife(span(Duration::from_secs(30))?),
             "429" => Kind::RateLimited(span(Duration::from_secs(5))?.as_secs()),
             code => match code.parse::<u16>() {

@@ -7,24 +7,16 @@ pub mod clock;
 pub mod cloud_foundry;
 pub mod fault;
 mod guid;
+pub mod kubernetes;
 mod listener;
 mod scenario;
+mod serve;
 
-use std::{
-    io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{io, net::SocketAddr};
 
-use tokio::{net::TcpListener, task::JoinHandle};
+pub use serve::Simulator;
 
-use self::{
-    clock::Clock,
-    cloud_foundry::Foundation,
-    fault::Faults,
-    listener::{CuttableListener, Scissors},
-};
+use self::{clock::Clock, cloud_foundry::Foundation, kubernetes::Cluster};
 
 /// What a simulator is asked to be.
 #[derive(Clone, Debug)]
@@ -41,7 +33,7 @@ pub struct Options {
     pub faults: String,
     /// At least so many apps; plain ones are added to the scenario's.
     pub apps: usize,
-    /// Whether the requests are kept for [`Foundation::log`].
+    /// Whether the requests are kept for `log` of the world.
     pub keep_log: bool,
 }
 
@@ -75,17 +67,7 @@ pub enum StartError {
     },
 }
 
-/// A simulator that is running; it stops when this is dropped.
-#[derive(Debug)]
-pub struct Simulator {
-    foundation: Arc<Foundation>,
-    faults: Faults,
-    home: tempfile::TempDir,
-    server: JoinHandle<()>,
-    clock: Clock,
-}
-
-impl Simulator {
+impl Simulator<Foundation> {
     /// Starts a simulated foundation on the wall clock, times the options' speed.
     pub async fn cloud_foundry(options: &Options) -> Result<Self, StartError> {
         Self::cloud_foundry_at(options, Clock::running(options.speed)).await
@@ -93,66 +75,18 @@ impl Simulator {
 
     /// Starts a simulated foundation on a clock of the caller's.
     pub async fn cloud_foundry_at(options: &Options, clock: Clock) -> Result<Self, StartError> {
-        let failed = |at: String| move |source| StartError::Io { at, source };
-        let faults = Faults::default();
-        faults.set(&options.faults).map_err(StartError::Options)?;
-        if !(options.speed.is_finite() && options.speed > 0.0) {
-            return Err(StartError::Options("the speed must be a number above 0".to_owned()));
-        }
-        let at = options.listen.to_string();
-        let listener = TcpListener::bind(options.listen).await.map_err(failed(at.clone()))?;
-        let address = listener.local_addr().map_err(failed(at))?;
-        let foundation =
-            Foundation::new(options, clock.clone(), faults.clone(), format!("http://{address}"));
-        let foundation = Arc::new(foundation.map_err(StartError::Options)?);
-        let home = tempfile::Builder::new()
-            .prefix("revdeck-simulator-")
-            .tempdir()
-            .map_err(failed("a temporary directory".to_owned()))?;
-        foundation.write_session(home.path()).map_err(failed(home.path().display().to_string()))?;
-        let router = foundation.clone().router();
-        let service = router.into_make_service_with_connect_info::<Scissors>();
-        let server = tokio::spawn(async move {
-            if let Err(error) = axum::serve(CuttableListener(listener), service).await {
-                tracing::error!(%error, "the simulator stopped serving");
-            }
-        });
-        Ok(Self { foundation, faults, home, server, clock })
-    }
-
-    /// The one line of JSON that tells a client where to go.
-    pub fn banner(&self) -> String {
-        cloud_foundry::banner(&self.foundation, self.home.path()).to_string()
-    }
-
-    /// The directory in which `.cf/config.json` is a logged-in session.
-    pub fn cf_home(&self) -> &Path {
-        self.home.path()
-    }
-
-    /// The same, to be kept beyond the simulator's life.
-    pub fn cf_home_buf(&self) -> PathBuf {
-        self.home.path().to_owned()
-    }
-
-    /// The faults, which may be changed at any time.
-    pub fn faults(&self) -> &Faults {
-        &self.faults
-    }
-
-    /// The foundation, to be asked what it has seen.
-    pub fn foundation(&self) -> &Foundation {
-        &self.foundation
-    }
-
-    /// The simulated time.
-    pub fn clock(&self) -> &Clock {
-        &self.clock
+        serve::start(options, clock).await
     }
 }
 
-impl Drop for Simulator {
-    fn drop(&mut self) {
-        self.server.abort();
+impl Simulator<Cluster> {
+    /// Starts a simulated cluster on the wall clock, times the options' speed.
+    pub async fn kubernetes(options: &Options) -> Result<Self, StartError> {
+        Self::kubernetes_at(options, Clock::running(options.speed)).await
+    }
+
+    /// Starts a simulated cluster on a clock of the caller's.
+    pub async fn kubernetes_at(options: &Options, clock: Clock) -> Result<Self, StartError> {
+        serve::start(options, clock).await
     }
 }

@@ -24,6 +24,91 @@ pub(crate) struct Scenario {
     pub(crate) org: Vec<OrgPlan>,
     #[serde(default)]
     pub(crate) app: Vec<AppPlan>,
+    /// What a simulated cluster has.
+    #[serde(default)]
+    pub(crate) workload: Vec<WorkloadPlan>,
+}
+
+/// A Deployment, StatefulSet or DaemonSet.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WorkloadPlan {
+    pub(crate) name: String,
+    pub(crate) namespace: String,
+    #[serde(default = "deployment")]
+    pub(crate) kind: String,
+    #[serde(default = "one")]
+    pub(crate) replicas: u32,
+    /// `progressDeadlineSeconds`.
+    pub(crate) deadline: Option<u64>,
+    /// `revisionHistoryLimit`.
+    pub(crate) history: Option<u64>,
+    #[serde(default)]
+    pub(crate) labels: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) annotations: BTreeMap<String, String>,
+    /// The history, oldest first; the last one runs.
+    pub(crate) revision: Vec<ImagePlan>,
+    /// What happened lately, played through the real controllers.
+    #[serde(default)]
+    pub(crate) script: Vec<ImageStep>,
+}
+
+/// An image that was rolled out.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImagePlan {
+    #[serde(deserialize_with = "seconds")]
+    pub(crate) age: f64,
+    pub(crate) image: String,
+    #[serde(default = "pipeline")]
+    pub(crate) by: String,
+    /// The change-cause.
+    pub(crate) cause: Option<String>,
+}
+
+/// Something done to a workload lately.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImageStep {
+    #[serde(deserialize_with = "seconds")]
+    pub(crate) ago: f64,
+    pub(crate) image: Option<String>,
+    pub(crate) cause: Option<String>,
+    pub(crate) paused: Option<bool>,
+    #[serde(default = "pipeline")]
+    pub(crate) by: String,
+}
+
+fn deployment() -> String {
+    "Deployment".to_owned()
+}
+fn pipeline() -> String {
+    "ci".to_owned()
+}
+
+impl WorkloadPlan {
+    /// A Deployment like many others.
+    pub(crate) fn plain(name: &str, namespace: &str, replicas: u32) -> Self {
+        let image = |age: f64, tag: &str| ImagePlan {
+            age: age * 86_400.0,
+            image: format!("registry.acme.example/{name}:{tag}"),
+            by: pipeline(),
+            cause: None,
+        };
+        Self {
+            name: name.to_owned(),
+            namespace: namespace.to_owned(),
+            kind: deployment(),
+            replicas,
+            deadline: None,
+            history: None,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            revision: vec![image(60.0, "1.0.0"), image(9.0, "1.1.0")],
+            script: Vec::new(),
+        }
+    }
 }
 
 fn operator() -> String {

@@ -17,7 +17,7 @@ use crate::harness::{Fault, Harness, Role, Stage};
 pub struct Simulated;
 
 struct Foundation {
-    simulator: Simulator,
+    simulator: Simulator<simulator::cloud_foundry::Foundation>,
     platform: Arc<CloudFoundry>,
 }
 
@@ -28,7 +28,7 @@ impl Harness for Simulated {
         let options = simulator::Options { keep_log: true, ..simulator::Options::default() };
         let simulator = Simulator::cloud_foundry_at(&options, clock.clone()).await.unwrap();
         let patience = Duration::from_millis(800);
-        let options = Options { home: simulator.cf_home_buf(), patience, ..Options::default() };
+        let options = Options { home: simulator.home_buf(), patience, ..Options::default() };
         let now = Arc::new(move || clock.now());
         let platform = Arc::new(CloudFoundry::open(TargetId::new("cf"), &options, now).unwrap());
         Box::new(Foundation { simulator, platform })
@@ -73,7 +73,7 @@ impl Stage for Foundation {
     }
 
     fn writes(&self) -> usize {
-        let log = self.simulator.foundation().log();
+        let log = self.simulator.world().log();
         log.iter().filter(|line| !line.starts_with("GET") && !line.contains("/oauth/token")).count()
     }
 }
@@ -99,7 +99,7 @@ async fn the_overview_costs_a_handful_of_requests() {
     let options =
         simulator::Options { keep_log: true, apps: 2_000, ..simulator::Options::default() };
     let simulator = Simulator::cloud_foundry(&options).await.unwrap();
-    let options = Options { home: simulator.cf_home_buf(), ..Options::default() };
+    let options = Options { home: simulator.home_buf(), ..Options::default() };
     let platform =
         CloudFoundry::open(TargetId::new("cf"), &options, revdeck::runtime::clock::system())
             .unwrap();
@@ -118,7 +118,7 @@ async fn the_overview_costs_a_handful_of_requests() {
     let watching = platform.watch(interested, reports);
     let seen = tokio::select! { seen = first => seen, () = watching => 0 };
     assert_eq!(seen, 2_000);
-    let log = simulator.foundation().log();
+    let log = simulator.world().log();
     assert!(log.len() <= 6, "{log:#?}");
     drop(interest);
 }
@@ -127,9 +127,9 @@ async fn the_overview_costs_a_handful_of_requests() {
 #[tokio::test]
 async fn the_login_is_shared_with_the_cf_cli() {
     let simulator = Simulator::cloud_foundry(&simulator::Options::default()).await.unwrap();
-    let file = CloudFoundry::session_file(simulator.cf_home());
+    let file = CloudFoundry::session_file(simulator.home());
     let open = || {
-        let options = Options { home: simulator.cf_home_buf(), ..Options::default() };
+        let options = Options { home: simulator.home_buf(), ..Options::default() };
         CloudFoundry::open(TargetId::new("cf"), &options, revdeck::runtime::clock::system())
             .unwrap()
     };
@@ -151,7 +151,7 @@ async fn the_login_is_shared_with_the_cf_cli() {
 async fn renewal_is_single_flight() {
     let options = simulator::Options { keep_log: true, ..simulator::Options::default() };
     let simulator = Simulator::cloud_foundry(&options).await.unwrap();
-    let options = Options { home: simulator.cf_home_buf(), ..Options::default() };
+    let options = Options { home: simulator.home_buf(), ..Options::default() };
     let platform =
         CloudFoundry::open(TargetId::new("cf"), &options, revdeck::runtime::clock::system())
             .unwrap();
@@ -159,7 +159,7 @@ async fn renewal_is_single_flight() {
     simulator.faults().set("401@GET:/v3#3").unwrap();
     platform.apps(&revdeck::domain::Scope::Home).await.unwrap();
     let renewals =
-        simulator.foundation().log().iter().filter(|line| line.contains("/oauth/token")).count();
+        simulator.world().log().iter().filter(|line| line.contains("/oauth/token")).count();
     assert_eq!(renewals, 1);
 }
 
@@ -167,13 +167,13 @@ async fn renewal_is_single_flight() {
 #[tokio::test]
 async fn a_dead_login_names_the_way_back() {
     let simulator = Simulator::cloud_foundry(&simulator::Options::default()).await.unwrap();
-    let file = CloudFoundry::session_file(simulator.cf_home());
+    let file = CloudFoundry::session_file(simulator.home());
     let mut config: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     config["RefreshToken"] = "used-up".into();
     config["AccessToken"] = "bearer expired".into();
     std::fs::write(&file, config.to_string()).unwrap();
-    let options = Options { home: simulator.cf_home_buf(), ..Options::default() };
+    let options = Options { home: simulator.home_buf(), ..Options::default() };
     let platform =
         CloudFoundry::open(TargetId::new("cf"), &options, revdeck::runtime::clock::system())
             .unwrap();
@@ -188,7 +188,7 @@ async fn a_directory_is_pushed() {
     let options = simulator::Options { speed: 50.0, ..simulator::Options::default() };
     let simulator = Simulator::cloud_foundry(&options).await.unwrap();
     let clock = simulator.clock().clone();
-    let options = Options { home: simulator.cf_home_buf(), ..Options::default() };
+    let options = Options { home: simulator.home_buf(), ..Options::default() };
     let platform =
         CloudFoundry::open(TargetId::new("cf"), &options, Arc::new(move || clock.now())).unwrap();
     let app = platform.app("orders").await.unwrap();

@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use revdeck::simulator::{Options, Simulator};
+use revdeck::simulator::{Options, Simulator, cloud_foundry::Foundation};
 use serde_json::Value;
 
 /// A client of a simulator of its own.
 pub struct Client {
-    pub simulator: Simulator,
+    pub simulator: Simulator<Foundation>,
     pub http: reqwest::Client,
     pub api: String,
     pub token: String,
@@ -21,7 +21,7 @@ impl Client {
     pub async fn with(options: Options) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let simulator = Simulator::cloud_foundry(&options).await.unwrap();
-        let config = fs::read_to_string(simulator.cf_home().join(".cf/config.json")).unwrap();
+        let config = fs::read_to_string(simulator.home().join(".cf/config.json")).unwrap();
         let config: Value = serde_json::from_str(&config).unwrap();
         let text = |name: &str| config[name].as_str().unwrap().to_owned();
         let (api, token) = (text("Target"), text("AccessToken"));

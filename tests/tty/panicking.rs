@@ -48,7 +48,7 @@ fn dashboard_that_panics() {
         let options =
             simulator::Options { scenario: "rolling".to_owned(), ..simulator::Options::default() };
         let simulator = Simulator::cloud_foundry(&options).await.unwrap();
-        let options = Options { home: simulator.cf_home_buf(), ..Options::default() };
+        let options = Options { home: simulator.home_buf(), ..Options::default() };
         let platform = CloudFoundry::open(TargetId::new("cf"), &options, clock::system()).unwrap();
         let setup = Setup {
             platforms: vec![Arc::new(platform)],

@@ -38,33 +38,31 @@ mod tests;
 use std::{
     collections::BTreeMap,
     io,
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
     extract::{ConnectInfo, DefaultBodyLimit, FromRequest, Multipart, Request, State},
-    http::{HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderValue, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::{call::Call, error::ApiError, limiter::Limiter, uaa::Uaa, world::World};
 use super::{
     Options,
     clock::Clock,
-    fault::{Faults, Kind},
+    fault::Faults,
     listener::Scissors,
     scenario::Scenario,
+    serve::{BODY_LIMIT, Served, decode, pairs, strike},
 };
-
-/// The largest body that is taken, in bytes.
-const BODY_LIMIT: usize = 512 * 1_048_576;
 
 /// A foundation that is being served.
 #[derive(Debug)]
@@ -80,9 +78,8 @@ pub struct Foundation {
     keep_log: bool,
 }
 
-impl Foundation {
-    /// Builds the world that the options describe, to be served at `base`.
-    pub(super) fn new(
+impl Served for Foundation {
+    fn build(
         options: &Options,
         clock: Clock,
         faults: Faults,
@@ -103,6 +100,28 @@ impl Foundation {
         })
     }
 
+    /// The session file of a `cf login` that targets the first space.
+    fn write_login(&self, home: &Path) -> io::Result<()> {
+        let world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        session::write(home, &self.base, &self.uaa, &world)
+    }
+
+    fn banner(&self, home: &Path) -> Value {
+        json!({
+            "platform": "cloud-foundry",
+            "api": self.base,
+            "user": self.uaa.user,
+            "password": self.uaa.password,
+            "cf_home": home,
+        })
+    }
+
+    fn router(self: Arc<Self>) -> Router {
+        Router::new().fallback(handle).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(self)
+    }
+}
+
+impl Foundation {
     /// How many requests have been answered.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
@@ -111,21 +130,6 @@ impl Foundation {
     /// The requests so far as `METHOD PATH?QUERY`, where the options asked for them to be kept.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Who is logged in, and the password.
-    pub(super) fn login(&self) -> (String, String) {
-        (self.uaa.user.clone(), self.uaa.password.clone())
-    }
-
-    /// Writes the session file of a `cf login` below `home`, targeting the first space.
-    pub(super) fn write_session(&self, home: &std::path::Path) -> io::Result<()> {
-        let world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-        session::write(home, &self.base, &self.uaa, &world)
-    }
-
-    pub(super) fn router(self: Arc<Self>) -> Router {
-        Router::new().fallback(handle).layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(self)
     }
 }
 
@@ -141,27 +145,11 @@ async fn handle(
         let line = format!("{method} {}", parts.uri);
         foundation.log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
-    let faults = foundation.faults.strike(&method, &path);
-    for fault in &faults {
-        match fault {
-            Kind::Latency(time) => tokio::time::sleep(*time).await,
-            Kind::Hang => tokio::time::sleep(Duration::from_hours(1)).await,
-            Kind::ResetBefore => {
-                scissors.cut();
-                return StatusCode::OK.into_response();
-            }
-            Kind::Status(status) => {
-                return dress(ApiError::injected(*status).into_response(), &parts, None);
-            }
-            Kind::RateLimited(seconds) => {
-                let mut response = dress(ApiError::injected(429).into_response(), &parts, None);
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
-                return response;
-            }
-            Kind::Html(status) => return html(*status),
-            Kind::ResetAfter | Kind::Truncate | Kind::TokenLife(_) | Kind::Limit(_) => {}
-        }
-    }
+    let refuse = |status| dress(ApiError::injected(status).into_response(), &parts, None);
+    let after = match strike(&foundation.faults, &scissors, (&method, &path), refuse).await {
+        Ok(after) => after,
+        Err(response) => return response,
+    };
     let who = foundation.uaa.who(&parts.headers);
     let allowance = who.as_ref().ok().zip(foundation.faults.limit()).and_then(|(user, limit)| {
         foundation.limiter.count(user, &path, limit, foundation.clock.now())
@@ -180,10 +168,7 @@ async fn handle(
         allowance.write(response.headers_mut());
     }
     let response = dress(response, &parts, who.ok().map(|user| foundation.uaa.user_guid(&user)));
-    if faults.contains(&Kind::ResetAfter) {
-        scissors.cut();
-    }
-    if faults.contains(&Kind::Truncate) { truncate(response).await } else { response }
+    after.finish(response, &scissors).await
 }
 
 impl Foundation {
@@ -264,46 +249,4 @@ fn dress(mut response: Response, parts: &Parts, user: Option<String>) -> Respons
         response.headers_mut().insert("x-user-guid", value);
     }
     response
-}
-
-fn html(status: u16) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-    let page = "<html><head><title>Gateway</title></head><body><h1>Something is in between</h1></body></html>";
-    (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
-}
-
-async fn truncate(response: Response) -> Response {
-    let (mut parts, body) = response.into_parts();
-    let bytes = to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
-    parts.headers.remove(header::CONTENT_LENGTH);
-    Response::from_parts(parts, Body::from(bytes.slice(..bytes.len() / 2)))
-}
-
-/// Name and value pairs of a query or form, percent-decoded.
-fn pairs(text: &str) -> Vec<(String, String)> {
-    text.split('&')
-        .filter(|part| !part.is_empty())
-        .map(|part| part.split_once('=').unwrap_or((part, "")))
-        .map(|(name, value)| (decode(&name.replace('+', " ")), decode(&value.replace('+', " "))))
-        .collect()
-}
-
-fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let escaped = (*byte == b'%')
-            .then(|| text.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok()))
-            .flatten();
-        decoded.push(escaped.unwrap_or(*byte));
-        at += if escaped.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
-/// The one line that a starting simulator prints.
-pub(super) fn banner(foundation: &Foundation, home: &std::path::Path) -> serde_json::Value {
-    let (user, password) = foundation.login();
-    json!({ "platform": "cloud-foundry", "api": foundation.base, "user": user, "password": password, "cf_home": home })
 }

@@ -1,0 +1,136 @@
+//! Who asks, and what they may do; and what a container prints.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{
+    error::ApiError,
+    resources::{ALL, Kind},
+    world::stamp,
+};
+use crate::simulator::clock::after;
+
+/// The context that the kubeconfig points at.
+pub(crate) const CONTEXT: &str = "demo";
+const OPERATOR: &str = "operator-token";
+const VIEWER: &str = "viewer-token";
+const TENANT: &str = "tenant-token";
+/// The only namespace of the tenant.
+const HOME: &str = "shop";
+
+/// A kubeconfig with three contexts: who may all, who may look, and who knows one namespace.
+pub(crate) fn kubeconfig(base: &str, user: &str) -> String {
+    let context = |name: &str, user: &str| {
+        format!(
+            "- name: {name}\n  context: {{ cluster: demo, user: \"{user}\", namespace: {HOME} }}\n"
+        )
+    };
+    let login =
+        |name: &str, token: &str| format!("- name: \"{name}\"\n  user: {{ token: {token} }}\n");
+    format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: {CONTEXT}\nclusters:\n- name: demo\n  cluster: {{ server: \"{base}\" }}\ncontexts:\n{}{}{}users:\n{}{}{}",
+        context(CONTEXT, user),
+        context("viewer", "viewer"),
+        context("tenant", "tenant"),
+        login(user, OPERATOR),
+        login("viewer", VIEWER),
+        login("tenant", TENANT),
+    )
+}
+
+/// Somebody who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum User {
+    /// May do everything.
+    Operator,
+    /// May look at everything.
+    Viewer,
+    /// May do everything in one namespace.
+    Tenant,
+}
+
+/// Who a request comes from. Without a token it is the operator: the API is on loopback and for trying things.
+pub(crate) fn who(authorization: &str) -> Result<User, ApiError> {
+    match authorization.trim_start_matches("Bearer ").trim_start_matches("bearer ") {
+        "" | OPERATOR => Ok(User::Operator),
+        VIEWER => Ok(User::Viewer),
+        TENANT => Ok(User::Tenant),
+        _ => Err(ApiError::new(401, "Unauthorized", "Unauthorized")),
+    }
+}
+
+impl User {
+    fn allowed(self, verb: &str, namespace: Option<&str>) -> bool {
+        match self {
+            Self::Operator => true,
+            Self::Viewer => matches!(verb, "get" | "list" | "watch"),
+            Self::Tenant => namespace == Some(HOME),
+        }
+    }
+
+    /// Refuses what this user may not do.
+    pub(crate) fn may(
+        self,
+        verb: &str,
+        kind: Kind,
+        namespace: Option<&str>,
+    ) -> Result<(), ApiError> {
+        if self.allowed(verb, namespace) {
+            return Ok(());
+        }
+        let place = namespace.map_or("at the cluster scope".to_owned(), |name| {
+            format!("in the namespace \"{name}\"")
+        });
+        let name = if self == Self::Viewer { "viewer" } else { "tenant" };
+        Err(ApiError::forbidden(name, verb, ALL[kind].plural, ALL[kind].group, &place))
+    }
+
+    /// Answers a `SelfSubjectAccessReview`.
+    pub(crate) fn review(self, body: &Value) -> Value {
+        let asked = &body["spec"]["resourceAttributes"];
+        let namespace = asked["namespace"].as_str().filter(|name| !name.is_empty());
+        let allowed = self.allowed(asked["verb"].as_str().unwrap_or_default(), namespace);
+        json!({
+            "kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {},
+            "spec": body["spec"], "status": { "allowed": allowed },
+        })
+    }
+}
+
+/// What a Pod's container has printed lately.
+pub(crate) fn log(pod: &Value, now: Timestamp, query: &BTreeMap<String, String>) -> String {
+    let state = &pod["status"]["containerStatuses"][0];
+    let crashing = state["state"]["waiting"]["reason"] == "CrashLoopBackOff"
+        || !state["lastState"]["terminated"].is_null();
+    let started = !state["state"]["running"].is_null() || crashing;
+    if !started {
+        return String::new();
+    }
+    let stamps = query.get("timestamps").is_some_and(|text| text == "true");
+    let lines: Vec<(f64, String)> = if crashing {
+        vec![
+            (-14.0, "starting".to_owned()),
+            (-13.0, "warming cache: 61 MB of 64 MB in use".to_owned()),
+            (-12.0, "fatal: cannot allocate memory".to_owned()),
+        ]
+    } else {
+        (0..20)
+            .map(|at| (f64::from(at) * 3.0 - 60.0, format!("GET /items 200 {}ms", 12 + at % 7)))
+            .collect()
+    };
+    let most = query.get("tailLines").and_then(|text| text.parse().ok()).unwrap_or(usize::MAX);
+    let skipped = lines.len().saturating_sub(most);
+    lines
+        .iter()
+        .skip(skipped)
+        .map(|(ago, text)| {
+            if stamps {
+                format!("{} {text}\n", stamp(after(now, *ago)))
+            } else {
+                format!("{text}\n")
+            }
+        })
+        .collect()
+}

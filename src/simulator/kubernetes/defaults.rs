@@ -1,0 +1,107 @@
+//! What the API server adds to an object that leaves it out, and what it does not take.
+
+use serde_json::{Value, json};
+
+use super::{
+    error::ApiError,
+    resources::{ALL, DAEMON_SETS, DEPLOYMENTS, Kind, REPLICA_SETS, STATEFUL_SETS},
+    world::is_workload,
+};
+
+/// Fills in the defaults of a kind.
+pub(crate) fn fill(kind: Kind, object: &mut Value) {
+    let set = |object: &mut Value, field: &str, value: Value| {
+        if object[field].is_null() {
+            object[field] = value;
+        }
+    };
+    let spec = &mut object["spec"];
+    if kind == DEPLOYMENTS {
+        set(spec, "replicas", json!(1));
+        set(spec, "revisionHistoryLimit", json!(10));
+        set(spec, "progressDeadlineSeconds", json!(600));
+        set(spec, "strategy", json!({}));
+        set(&mut spec["strategy"], "type", json!("RollingUpdate"));
+        if spec["strategy"]["type"] == "RollingUpdate" {
+            set(&mut spec["strategy"], "rollingUpdate", json!({}));
+            set(&mut spec["strategy"]["rollingUpdate"], "maxSurge", json!("25%"));
+            set(&mut spec["strategy"]["rollingUpdate"], "maxUnavailable", json!("25%"));
+        } else if let Some(strategy) = spec["strategy"].as_object_mut() {
+            strategy.remove("rollingUpdate");
+        }
+    }
+    if kind == STATEFUL_SETS {
+        set(spec, "replicas", json!(1));
+        set(spec, "podManagementPolicy", json!("OrderedReady"));
+        set(spec, "revisionHistoryLimit", json!(10));
+        set(
+            spec,
+            "updateStrategy",
+            json!({ "type": "RollingUpdate", "rollingUpdate": { "partition": 0 } }),
+        );
+    }
+    if kind == DAEMON_SETS {
+        set(spec, "revisionHistoryLimit", json!(10));
+        set(
+            spec,
+            "updateStrategy",
+            json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 0, "maxUnavailable": 1 } }),
+        );
+    }
+    if kind == REPLICA_SETS {
+        set(spec, "replicas", json!(1));
+    }
+    if is_workload(kind) {
+        let template = &mut spec["template"]["spec"];
+        set(template, "restartPolicy", json!("Always"));
+        set(template, "terminationGracePeriodSeconds", json!(30));
+        set(template, "dnsPolicy", json!("ClusterFirst"));
+        set(template, "schedulerName", json!("default-scheduler"));
+        set(template, "securityContext", json!({}));
+        for container in template["containers"].as_array_mut().into_iter().flatten() {
+            set(container, "imagePullPolicy", json!("IfNotPresent"));
+            set(container, "resources", json!({}));
+            set(container, "terminationMessagePath", json!("/dev/termination-log"));
+            set(container, "terminationMessagePolicy", json!("File"));
+        }
+    }
+}
+
+/// Refuses an object that makes no sense.
+pub(crate) fn check(kind: Kind, object: &Value) -> Result<(), ApiError> {
+    if !is_workload(kind) {
+        return Ok(());
+    }
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let wrong = |what: &str| {
+        ApiError::new(
+            422,
+            "Invalid",
+            format!("{}.apps \"{name}\" is invalid: {what}", ALL[kind].kind),
+        )
+    };
+    let containers = object["spec"]["template"]["spec"]["containers"].as_array();
+    let Some(containers) = containers.filter(|containers| !containers.is_empty()) else {
+        return Err(wrong("spec.template.spec.containers: Required value"));
+    };
+    if containers.iter().any(|one| one["image"].as_str().is_none_or(str::is_empty)) {
+        return Err(wrong("spec.template.spec.containers[0].image: Required value"));
+    }
+    let labels = &object["spec"]["template"]["metadata"]["labels"];
+    for (label, value) in
+        object["spec"]["selector"]["matchLabels"].as_object().into_iter().flatten()
+    {
+        if labels[label] != *value {
+            return Err(wrong(
+                "spec.template.metadata.labels: Invalid value: `selector` does not match template `labels`",
+            ));
+        }
+    }
+    if object["spec"]["selector"]["matchLabels"].as_object().is_none_or(serde_json::Map::is_empty) {
+        return Err(wrong("spec.selector: Required value"));
+    }
+    if object["spec"]["replicas"].as_i64().is_some_and(|replicas| replicas < 0) {
+        return Err(wrong("spec.replicas: Invalid value: must be greater than or equal to 0"));
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! The API server's errors, as `Status` objects.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+/// An error answer.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError {
+    code: u16,
+    reason: &'static str,
+    message: String,
+    details: Value,
+}
+
+impl ApiError {
+    pub(crate) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { code, reason, message: message.into(), details: json!({}) }
+    }
+
+    pub(crate) fn not_found(plural: &str, group: &str, name: &str) -> Self {
+        let place = if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") };
+        let mut error = Self::new(404, "NotFound", format!("{place} \"{name}\" not found"));
+        error.details = json!({ "name": name, "group": group, "kind": plural });
+        error
+    }
+
+    pub(crate) fn unknown_path() -> Self {
+        Self::new(404, "NotFound", "the server could not find the requested resource")
+    }
+
+    pub(crate) fn forbidden(
+        user: &str,
+        verb: &str,
+        plural: &str,
+        group: &str,
+        place: &str,
+    ) -> Self {
+        Self::new(
+            403,
+            "Forbidden",
+            format!(
+                "{plural} is forbidden: User \"{user}\" cannot {verb} resource \"{plural}\" in API group \"{group}\" {place}"
+            ),
+        )
+    }
+
+    pub(crate) fn conflict(plural: &str, name: &str) -> Self {
+        Self::new(
+            409,
+            "Conflict",
+            format!(
+                "Operation cannot be fulfilled on {plural} \"{name}\": the object has been modified; please apply your changes to the latest version and try again"
+            ),
+        )
+    }
+
+    /// What a rejected JSON Patch gets: no detail at all.
+    pub(crate) fn rejected() -> Self {
+        Self::new(422, "Invalid", "the server rejected our request due to an error in our request")
+    }
+
+    pub(crate) fn expired(from: u64, now: u64) -> Self {
+        Self::new(410, "Expired", format!("too old resource version: {from} ({now})"))
+    }
+
+    /// The error that an injected fault of this status stands for.
+    pub(crate) fn injected(status: u16) -> Self {
+        match status {
+            401 => Self::new(401, "Unauthorized", "Unauthorized"),
+            403 => Self::new(403, "Forbidden", "the request is forbidden by an injected fault"),
+            404 => Self::unknown_path(),
+            409 => Self::conflict("deployments.apps", "it"),
+            422 => Self::rejected(),
+            429 => Self::new(429, "TooManyRequests", "Too many requests, please try again later."),
+            500 => Self::new(500, "InternalError", "Internal error occurred: injected fault"),
+            503 => Self::new(
+                503,
+                "ServiceUnavailable",
+                "the server is currently unable to handle the request",
+            ),
+            other => Self::new(other, "Unknown", format!("injected fault {other}")),
+        }
+    }
+
+    /// The `Status` object.
+    pub(crate) fn status(&self) -> Value {
+        json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": self.message, "reason": self.reason, "details": self.details, "code": self.code,
+        })
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        json_response(status, &self.status())
+    }
+}
+
+/// An answer in JSON.
+pub(crate) fn json_response(status: StatusCode, body: &Value) -> Response {
+    let mut response = (status, body.to_string()).into_response();
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

@@ -1,0 +1,278 @@
+//! Reading and writing objects, as the API server does it for every kind.
+
+use std::sync::Arc;
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use super::{
+    defaults,
+    error::ApiError,
+    patch,
+    resources::{ALL, DEPLOYMENTS, Kind},
+    store::Key,
+    world::{World, is_workload, number, stamp},
+};
+
+/// A request on one object, or for a new one.
+#[derive(Debug)]
+pub(crate) struct Write<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) key: &'a Key,
+    pub(crate) subresource: Option<&'a str>,
+    pub(crate) content_type: &'a str,
+    pub(crate) body: &'a [u8],
+    /// Nothing is stored.
+    pub(crate) dry_run: bool,
+    pub(crate) manager: &'a str,
+}
+
+/// Carries a write out, and returns the object as it is then, with the status of the answer.
+pub(crate) fn write(world: &mut World, write: &Write<'_>) -> Result<(u16, Value), ApiError> {
+    match *write.method {
+        Method::POST => create(world, write).map(|object| (201, object)),
+        Method::DELETE => delete(world, write).map(|object| (200, object)),
+        Method::PUT | Method::PATCH => {
+            let applies = write.content_type.starts_with("application/apply-patch");
+            if applies && world.store.get(write.key).is_none() {
+                return create(world, write).map(|object| (201, object));
+            }
+            modify(world, write).map(|object| (200, object))
+        }
+        _ => Err(ApiError::new(
+            405,
+            "MethodNotAllowed",
+            "the server does not allow this method on the requested resource",
+        )),
+    }
+}
+
+fn read(body: &[u8]) -> Result<Value, ApiError> {
+    serde_json::from_slice(body)
+        .or_else(|_| yaml_serde::from_slice::<Value>(body))
+        .ok()
+        .filter(Value::is_object)
+        .ok_or_else(|| ApiError::new(400, "BadRequest", "the object provided is unrecognized: the body is neither JSON nor YAML of an object"))
+}
+
+fn create(world: &mut World, write: &Write<'_>) -> Result<Value, ApiError> {
+    let kind = write.key.kind;
+    let resource = &ALL[kind];
+    let mut object = read(write.body)?;
+    if object["metadata"]["name"].is_null()
+        && let Some(prefix) = object["metadata"]["generateName"].as_str()
+    {
+        object["metadata"]["name"] = format!("{prefix}{:05x}", world.fresh() & 0xf_ffff).into();
+    }
+    let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    if name.is_empty() {
+        return Err(ApiError::new(
+            422,
+            "Invalid",
+            format!(
+                "{} \"\" is invalid: metadata.name: Required value: name or generateName is required",
+                resource.kind
+            ),
+        ));
+    }
+    let key = Key { name: name.clone(), ..write.key.clone() };
+    if world.store.get(&key).is_some() {
+        return Err(ApiError::new(
+            409,
+            "AlreadyExists",
+            format!("{} \"{name}\" already exists", resource.plural),
+        ));
+    }
+    if resource.namespaced {
+        let home = Key::new(super::resources::NAMESPACES, "", key.namespace.clone());
+        if world.store.get(&home).is_none() {
+            return Err(ApiError::not_found("namespaces", "", &key.namespace));
+        }
+    }
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    defaults::fill(kind, &mut object);
+    defaults::check(kind, &object)?;
+    manage(&mut object, write.manager, operation(write), &stamp(world.now));
+    if kind == super::resources::NAMESPACES {
+        object["status"] = json!({ "phase": "Active" });
+    }
+    if write.dry_run {
+        object["apiVersion"] = resource.api_version().into();
+        object["kind"] = resource.kind.into();
+        object["metadata"]["uid"] = world.uid().into();
+        object["metadata"]["generation"] = 1.into();
+        return Ok(object);
+    }
+    Ok((*world.create(kind, &key.namespace, object)).clone())
+}
+
+fn operation(write: &Write<'_>) -> &'static str {
+    if write.content_type.starts_with("application/apply-patch") { "Apply" } else { "Update" }
+}
+
+/// Notes who changed an object last.
+fn manage(object: &mut Value, manager: &str, operation: &str, at: &str) {
+    let managers = &mut object["metadata"]["managedFields"];
+    if !managers.is_array() {
+        *managers = json!([]);
+    }
+    let Some(managers) = managers.as_array_mut() else { return };
+    managers.retain(|one| one["manager"] != manager || one["operation"] != operation);
+    managers.push(json!({
+        "manager": manager, "operation": operation, "apiVersion": "apps/v1", "time": at,
+        "fieldsType": "FieldsV1", "fieldsV1": {},
+    }));
+}
+
+fn existing(world: &World, key: &Key) -> Result<Arc<Value>, ApiError> {
+    let resource = &ALL[key.kind];
+    let found = world.store.get(key).cloned();
+    found.ok_or_else(|| ApiError::not_found(resource.plural, resource.group, &key.name))
+}
+
+fn modify(world: &mut World, write: &Write<'_>) -> Result<Value, ApiError> {
+    let key = write.key;
+    let before = existing(world, key)?;
+    let mut object = (*before).clone();
+    let scale = write.subresource == Some("scale");
+    if scale {
+        object = scale_of(&before);
+    }
+    if *write.method == Method::PUT {
+        object = read(write.body)?;
+    } else {
+        let applied = patch::apply(&mut object, write.content_type, write.body);
+        applied.map_err(|failed| match failed {
+            patch::Failed::Malformed(why) => ApiError::new(400, "BadRequest", format!("error decoding patch: {why}")),
+            patch::Failed::Rejected => ApiError::rejected(),
+            patch::Failed::Unsupported => ApiError::new(415, "UnsupportedMediaType", "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, application/strategic-merge-patch+json"),
+        })?;
+    }
+    let (own, sent) =
+        (&before["metadata"]["resourceVersion"], &object["metadata"]["resourceVersion"]);
+    if !sent.is_null() && own != sent {
+        return Err(ApiError::conflict(ALL[key.kind].plural, &key.name));
+    }
+    if scale {
+        let replicas = object["spec"]["replicas"].clone();
+        object = (*before).clone();
+        object["spec"]["replicas"] = replicas;
+    }
+    // Nobody but the server changes these.
+    for field in [
+        "uid",
+        "creationTimestamp",
+        "generation",
+        "resourceVersion",
+        "name",
+        "namespace",
+        "managedFields",
+    ] {
+        if before["metadata"][field].is_null() {
+            if let Some(metadata) = object["metadata"].as_object_mut() {
+                metadata.remove(field);
+            }
+        } else {
+            object["metadata"][field] = before["metadata"][field].clone();
+        }
+    }
+    if write.subresource == Some("status") {
+        let status = object["status"].clone();
+        object = (*before).clone();
+        object["status"] = status;
+    } else {
+        object["status"] = before["status"].clone();
+        defaults::fill(key.kind, &mut object);
+        defaults::check(key.kind, &object)?;
+        if is_workload(key.kind) && object["spec"]["selector"] != before["spec"]["selector"] {
+            return Err(ApiError::new(
+                422,
+                "Invalid",
+                format!(
+                    "{} \"{}\" is invalid: spec.selector: field is immutable",
+                    ALL[key.kind].kind, key.name
+                ),
+            ));
+        }
+    }
+    if object["status"].is_null()
+        && let Some(fields) = object.as_object_mut()
+    {
+        fields.remove("status");
+    }
+    let renews = object["spec"] != before["spec"]
+        || (key.kind == DEPLOYMENTS
+            && object["metadata"]["annotations"] != before["metadata"]["annotations"]);
+    if renews && !before["metadata"]["generation"].is_null() {
+        object["metadata"]["generation"] = (number(&before, "/metadata/generation") + 1).into();
+    }
+    if object == *before {
+        return Ok(if scale { scale_of(&object) } else { object });
+    }
+    manage(&mut object, write.manager, operation(write), &stamp(world.now));
+    if write.dry_run {
+        return Ok(object);
+    }
+    if renews && let Some(uid) = object["metadata"]["uid"].as_str() {
+        world.touched.insert(uid.to_owned(), world.now);
+    }
+    let stored = world.store.put(key.clone(), object);
+    world.stir(key);
+    Ok(if scale { scale_of(&stored) } else { (*stored).clone() })
+}
+
+fn delete(world: &mut World, write: &Write<'_>) -> Result<Value, ApiError> {
+    let object = existing(world, write.key)?;
+    if write.dry_run {
+        return Ok((*object).clone());
+    }
+    if write.key.kind == super::resources::PODS {
+        super::pods::end(world, write.key);
+    } else if write.key.kind == super::resources::NAMESPACES {
+        for (kind, resource) in ALL.iter().enumerate() {
+            let inside: Vec<_> = world
+                .store
+                .list(kind, Some(&write.key.name))
+                .into_iter()
+                .map(|(key, _)| key.clone())
+                .collect();
+            for key in inside.iter().filter(|_| resource.namespaced) {
+                world.remove(key);
+            }
+        }
+        world.remove(write.key);
+    } else {
+        world.remove(write.key);
+    }
+    Ok(json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+        "details": { "name": write.key.name, "kind": ALL[write.key.kind].plural, "uid": object["metadata"]["uid"] },
+    }))
+}
+
+/// The `Scale` of a workload.
+pub(crate) fn scale_of(object: &Value) -> Value {
+    let labels = object["spec"]["selector"]["matchLabels"].as_object().into_iter().flatten();
+    let selector: Vec<_> = labels
+        .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
+        .collect();
+    json!({
+        "kind": "Scale", "apiVersion": "autoscaling/v1",
+        "metadata": {
+            "name": object["metadata"]["name"], "namespace": object["metadata"]["namespace"],
+            "uid": object["metadata"]["uid"], "resourceVersion": object["metadata"]["resourceVersion"],
+        },
+        "spec": { "replicas": object["spec"]["replicas"] },
+        "status": { "replicas": number(object, "/status/replicas"), "selector": selector.join(",") },
+    })
+}
+
+/// A list object.
+pub(crate) fn list(kind: Kind, items: &[Value], revision: u64) -> Value {
+    json!({
+        "kind": format!("{}List", ALL[kind].kind), "apiVersion": ALL[kind].api_version(),
+        "metadata": { "resourceVersion": revision.to_string() }, "items": items,
+    })
+}
