@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    net::SocketAddr,
     path::PathBuf,
     sync::Arc,
 };
@@ -12,6 +13,8 @@ use super::{
     Cli, Colour, Command, Global, MannerArgs, OperationArgs, Output, ScopeArg, SimulatorArgs,
     SimulatorCommand, StrategyArg, TargetSpec,
 };
+#[cfg(feature = "kubernetes")]
+use crate::platform::kubernetes::{self, Kubernetes};
 use crate::{
     config::{self, Paths},
     dashboard::{Keymap, keymap::COMMANDS},
@@ -25,7 +28,7 @@ use crate::{
         headless::{self, Code, Consenting, Context, Exit},
         journal::Journal,
     },
-    simulator::{self, Simulator, StartError},
+    simulator::{self, Simulator, StartError, clock::Clock},
     telemetry,
     ui::theme::{Depth, Theme},
 };
@@ -66,13 +69,21 @@ pub async fn run(cli: Cli) -> Result<(), Exit> {
 
 /// The platforms that were asked for; where none was named, every login that is found.
 fn open(global: &Global, paths: &Paths, now: &Now) -> Result<Vec<Arc<dyn Platform>>, OpenError> {
-    let named: Vec<_> =
-        global.target.iter().map(|spec| open_one(global, paths, spec, now)).collect();
-    if !named.is_empty() {
-        return named.into_iter().collect();
+    if !global.target.is_empty() {
+        return global.target.iter().map(|spec| open_one(global, paths, spec, now)).collect();
     }
     let foundation = TargetSpec::CloudFoundry { org: None, space: None };
-    Ok(vec![open_one(global, paths, &foundation, now)?])
+    let first = open_one(global, paths, &foundation, now);
+    if !cfg!(feature = "kubernetes") || !paths.has_kubeconfig() {
+        return Ok(vec![first?]);
+    }
+    let cluster = TargetSpec::Kubernetes { context: None, namespace: None };
+    let cluster = open_one(global, paths, &cluster, now)?;
+    match first {
+        Ok(first) => Ok(vec![first, cluster]),
+        Err(OpenError::NoSession { .. }) => Ok(vec![cluster]),
+        Err(error) => Err(error),
+    }
 }
 
 fn open_one(
@@ -93,11 +104,37 @@ fn open_one(
             let target = TargetId::new("cloud-foundry");
             Ok(Arc::new(CloudFoundry::open(target, &options, now.clone())?))
         }
-        TargetSpec::Kubernetes { .. } => Err(OpenError::Client {
-            api: "kubernetes".to_owned(),
-            why: "this build has no Kubernetes".to_owned(),
-        }),
+        TargetSpec::Kubernetes { context, namespace } => {
+            cluster(None, context.clone(), namespace.clone(), now)
+        }
     }
+}
+
+/// A cluster; two contexts are two targets.
+#[cfg(feature = "kubernetes")]
+fn cluster(
+    kubeconfig: Option<PathBuf>,
+    context: Option<String>,
+    namespace: Option<String>,
+    now: &Now,
+) -> Result<Arc<dyn Platform>, OpenError> {
+    let id = context
+        .as_ref()
+        .map_or_else(|| "kubernetes".to_owned(), |context| format!("kubernetes:{context}"));
+    let options =
+        kubernetes::Options { kubeconfig, context, namespace, ..kubernetes::Options::default() };
+    Ok(Arc::new(Kubernetes::open(TargetId::new(id), &options, now.clone())?))
+}
+
+#[cfg(not(feature = "kubernetes"))]
+fn cluster(
+    _: Option<PathBuf>,
+    _: Option<String>,
+    _: Option<String>,
+    _: &Now,
+) -> Result<Arc<dyn Platform>, OpenError> {
+    let why = "this revdeck was built without the feature `kubernetes`".to_owned();
+    Err(OpenError::Kubeconfig { why })
 }
 
 async fn dashboard(
@@ -162,20 +199,53 @@ fn not_started(error: StartError) -> Exit {
     Exit::new(Code::Usage, error.to_string())
 }
 
-/// The dashboard on a foundation in the same process, on that foundation's clock.
+/// The dashboard on a simulated foundation and cluster in the same process, on their clock.
 async fn demo(global: &Global, paths: &Paths, args: &SimulatorArgs) -> Result<(), Exit> {
-    let simulator = Simulator::cloud_foundry(&options(args)).await.map_err(not_started)?;
-    let time = simulator.clock().clone();
+    let clock = Clock::running(args.speed.max(f64::MIN_POSITIVE));
+    let time = clock.clone();
     let now: Now = Arc::new(move || time.now());
-    let (org, space) = match global.target.first() {
-        Some(TargetSpec::CloudFoundry { org, space }) => (org.clone(), space.clone()),
-        _ => (None, None),
+    let mut platforms: Vec<Arc<dyn Platform>> = Vec::new();
+    let asked = |kind: fn(&TargetSpec) -> bool| {
+        let specs = &global.target;
+        specs.is_empty().then_some(None).or_else(|| specs.iter().find(|one| kind(one)).map(Some))
     };
-    let home = simulator.home_buf();
-    let options = cloud_foundry::Options { home, org, space, ..Default::default() };
-    let platform = CloudFoundry::open(TargetId::new("cloud-foundry"), &options, now.clone())?;
-    let platforms: Vec<Arc<dyn Platform>> = vec![Arc::new(platform)];
+    // Both live as long as the dashboard.
+    let (mut foundation, mut simulated) = (None, None);
+    if let Some(spec) = asked(|spec| matches!(spec, TargetSpec::CloudFoundry { .. })) {
+        let simulator = Simulator::cloud_foundry_at(&options(args), clock.clone()).await;
+        let simulator = foundation.insert(simulator.map_err(not_started)?);
+        let (org, space) = match spec {
+            Some(TargetSpec::CloudFoundry { org, space }) => (org.clone(), space.clone()),
+            _ => (None, None),
+        };
+        let home = simulator.home_buf();
+        let options = cloud_foundry::Options { home, org, space, ..Default::default() };
+        let target = TargetId::new("cloud-foundry");
+        platforms.push(Arc::new(CloudFoundry::open(target, &options, now.clone())?));
+    }
+    if cfg!(feature = "kubernetes")
+        && let Some(spec) = asked(|spec| matches!(spec, TargetSpec::Kubernetes { .. }))
+    {
+        // A large foundation is asked for by `--apps`, not a large cluster beside it.
+        let few = if foundation.is_some() { 0 } else { args.apps };
+        let options = simulator::Options { apps: few, listen: loopback(args), ..options(args) };
+        let simulator = Simulator::kubernetes_at(&options, clock).await;
+        let simulator = simulated.insert(simulator.map_err(not_started)?);
+        let (context, namespace) = match spec {
+            Some(TargetSpec::Kubernetes { context, namespace }) => {
+                (context.clone(), namespace.clone())
+            }
+            _ => (None, None),
+        };
+        let kubeconfig = Some(simulator.home().join("kubeconfig"));
+        platforms.push(cluster(kubeconfig, context, namespace, &now)?);
+    }
     dashboard(global, paths, platforms, now, Journal::nowhere(), true).await
+}
+
+/// Any port of the address that was asked for: the first simulator has the port that was named.
+fn loopback(args: &SimulatorArgs) -> SocketAddr {
+    SocketAddr::new(args.listen.ip(), 0)
 }
 
 /// Says where a simulator is, and lets it serve until a signal ends it.

@@ -6,11 +6,21 @@ use crate::domain::{Condition, Deployable, Operation, Phase, TargetId, text::spa
 /// Whether a command would do something; the text says why not.
 pub fn can(state: &State, command: Command) -> Result<(), String> {
     use Command::{
-        Cancel, Continue, Deploy, Diff, EnableRevisions, Events, Logs, Restart, RollBackLastGood,
-        RollBackSelected,
+        Cancel, Continue, Deploy, Diff, EnableRevisions, Events, Logs, Pause, Restart,
+        RollBackLastGood, RollBackSelected,
     };
-    let needs_app =
-        [Cancel, Continue, Deploy, Diff, Events, Logs, Restart, RollBackLastGood, RollBackSelected];
+    let needs_app = [
+        Cancel,
+        Continue,
+        Deploy,
+        Diff,
+        Events,
+        Logs,
+        Pause,
+        Restart,
+        RollBackLastGood,
+        RollBackSelected,
+    ];
     if !needs_app.contains(&command) {
         return Ok(());
     }
@@ -52,6 +62,7 @@ pub fn can(state: &State, command: Command) -> Result<(), String> {
     let capability = match command {
         Cancel => &capabilities.cancel,
         Continue => &capabilities.go_on,
+        Pause => &capabilities.pause,
         Deploy => &capabilities.deploy,
         Restart => &capabilities.restart,
         EnableRevisions => &capabilities.enable_revisions,
@@ -66,6 +77,7 @@ pub fn can(state: &State, command: Command) -> Result<(), String> {
         Cancel if app.condition() == Condition::Cancelling => {
             Err(format!("the rollout of {} is being cancelled already", app.name))
         }
+        Pause if rollout.is_none() => Err(format!("{} has no rollout to hold", app.name)),
         Continue if rollout.is_none_or(|rollout| rollout.phase != Phase::Paused) => {
             Err(format!("{} does not wait for anybody", app.name))
         }

@@ -29,6 +29,7 @@ commands! {
     Deploy "deck" "deploy" "deploy a directory, a droplet or an image",
     Cancel "deck" "cancel" "cancel the rollout",
     Continue "deck" "continue" "let a rollout that waits go on",
+    Pause "deck" "pause" "hold the rollout where it is",
     Restart "deck" "restart" "replace all instances, rolling",
     EnableRevisions "deck" "enable-revisions" "have the platform keep revisions",
     Diff "deck" "diff" "what differs between the deployed and the selected revision",

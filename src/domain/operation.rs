@@ -67,6 +67,8 @@ pub enum Operation {
     Cancel,
     /// Let a rollout that waits go on.
     Continue,
+    /// Hold a rollout where it is.
+    Pause,
     /// Replace all instances by new ones of the same revision.
     Restart,
     /// Have the platform keep revisions from now on.
@@ -81,6 +83,7 @@ impl Operation {
             Self::Deploy(_) => "deploy",
             Self::Cancel => "cancel",
             Self::Continue => "continue",
+            Self::Pause => "pause",
             Self::Restart => "restart",
             Self::EnableRevisions => "switch revisions on",
         }

@@ -72,6 +72,8 @@ pub struct Status {
     pub requests_left: Option<(u64, u64)>,
     /// Where the scope points, such as `acme/prod`.
     pub place: Option<String>,
+    /// Whether changes come by themselves, rather than being asked for now and then.
+    pub watched: bool,
 }
 
 /// News of a target. Only what has changed travels.

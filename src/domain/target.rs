@@ -81,6 +81,8 @@ pub struct Capabilities {
     pub cancel: Capability,
     /// Letting a waiting rollout go on.
     pub go_on: Capability,
+    /// Holding a rollout where it is.
+    pub pause: Capability,
     /// Replacing all instances by new ones of the same revision.
     pub restart: Capability,
     /// Switching the keeping of revisions on, where it can be off.
@@ -96,6 +98,7 @@ impl Capabilities {
             canary: Capability::Yes,
             cancel: Capability::Yes,
             go_on: Capability::Yes,
+            pause: Capability::Yes,
             restart: Capability::Yes,
             enable_revisions: Capability::Yes,
         }

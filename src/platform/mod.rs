@@ -3,6 +3,8 @@
 pub mod cloud_foundry;
 mod error;
 pub mod http;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -101,6 +103,14 @@ pub enum OpenError {
     BadSession {
         /// The file.
         file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// There is no kubeconfig, or it cannot be used.
+    #[error(
+        "the kubeconfig cannot be used: {why}. See `kubectl config view`, or try `revdeck demo`"
+    )]
+    Kubeconfig {
         /// What is wrong with it.
         why: String,
     },

@@ -124,6 +124,7 @@ fn obey(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect> {
         | Command::RollBackSelected
         | Command::Cancel
         | Command::Continue
+        | Command::Pause
         | Command::Restart
         | Command::EnableRevisions => return plans::open(state, command, key),
         Command::Deploy => dialogs::open_deploy(state),

@@ -33,6 +33,7 @@ pub(super) fn open(state: &mut State, command: Command, key: Option<Key>) -> Vec
         },
         Command::Cancel => Operation::Cancel,
         Command::Continue => Operation::Continue,
+        Command::Pause => Operation::Pause,
         Command::EnableRevisions => Operation::EnableRevisions,
         _ => Operation::Restart,
     };

@@ -176,6 +176,7 @@ impl Platform for CloudFoundry {
             canary: since(3, 173, "canary deployments"),
             cancel: since(3, 57, "cancelling of deployments"),
             go_on: since(3, 173, "canary deployments"),
+            pause: Capability::No("Cloud Foundry cannot hold a rollout".to_owned()),
             restart: since(3, 44, "rolling deployments"),
             enable_revisions: since(3, 65, "switch for revisions"),
         })

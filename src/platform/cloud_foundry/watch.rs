@@ -322,6 +322,7 @@ impl<'a> Watcher<'a> {
         let status = Status {
             api_version: facts.and_then(|facts| facts.version.clone()),
             requests_left: self.foundation.http.meter().left(),
+            watched: false,
             place: facts.map(|facts| CloudFoundry::place_of(facts, &self.wanted.scope)),
         };
         if status != self.status {

@@ -15,7 +15,7 @@ struct Counts {
 }
 
 impl Meter {
-    pub(super) fn count(&self) {
+    pub(in crate::platform) fn count(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).total += 1;
     }
 

@@ -87,7 +87,9 @@ impl From<Trouble> for Exit {
 impl From<OpenError> for Exit {
     fn from(error: OpenError) -> Self {
         let code = match error {
-            OpenError::NoSession { .. } | OpenError::BadSession { .. } => Code::Login,
+            OpenError::NoSession { .. }
+            | OpenError::BadSession { .. }
+            | OpenError::Kubeconfig { .. } => Code::Login,
             OpenError::Client { .. } => Code::Unreachable,
         };
         Self::new(code, error.to_string())

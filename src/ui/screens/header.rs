@@ -103,6 +103,9 @@ fn liveness(connection: &Connection, now: Timestamp) -> (String, Role) {
         }
         (None, None) => ("reading …".to_owned(), Role::Warn),
         (None, Some(_)) if connection.live(now) => {
+            if connection.status.watched {
+                return ("live, watched".to_owned(), Role::Good);
+            }
             let seconds = connection.fresh_for.as_secs();
             (format!("live, every {seconds}s"), Role::Good)
         }

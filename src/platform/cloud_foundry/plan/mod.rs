@@ -84,6 +84,11 @@ pub(super) async fn make(foundation: &CloudFoundry, request: Request) -> Result<
         Operation::Restart => deploy::restart(foundation, &ground, request).await,
         Operation::Cancel => rollout::cancel(foundation, &ground, request).await,
         Operation::Continue => Ok(rollout::go_on(&ground, request)),
+        Operation::Pause => {
+            let mut plan = blank(&ground, request, format!("PAUSE {}", ground.name));
+            plan.refused = Some("Cloud Foundry cannot hold a rollout: cancel it".to_owned());
+            Ok(plan)
+        }
         Operation::EnableRevisions => Ok(rollout::enable_revisions(&ground, request)),
     }
 }

@@ -1,0 +1,187 @@
+//! The way to a cluster: the kubeconfig, its contexts, and a client that is made when it is first needed.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use kube::{
+    Client, Config,
+    config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig},
+};
+use tokio::sync::Mutex;
+
+use crate::{
+    domain::text::clean,
+    platform::{Error, OpenError},
+};
+
+/// Which cluster, and where in it to look.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The kubeconfig; what `KUBECONFIG` names, else `~/.kube/config`, where it is none.
+    pub kubeconfig: Option<PathBuf>,
+    /// Another context than the current one.
+    pub context: Option<String>,
+    /// Another namespace than the context's.
+    pub namespace: Option<String>,
+    /// How long an answer may take to begin, and each of its parts to come.
+    pub patience: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            kubeconfig: None,
+            context: None,
+            namespace: None,
+            patience: crate::platform::http::PATIENCE,
+        }
+    }
+}
+
+/// A context of a kubeconfig, and the client for it.
+pub(super) struct Connection {
+    kubeconfig: Option<Kubeconfig>,
+    pub(super) context: String,
+    pub(super) api: String,
+    pub(super) user: String,
+    pub(super) namespace: String,
+    pub(super) insecure: bool,
+    /// The command of an exec plugin.
+    plugin: Option<String>,
+    pub(super) patience: Duration,
+    client: Mutex<Option<Client>>,
+}
+
+impl Connection {
+    /// Reads the kubeconfig, or the service account in a Pod; speaks to nobody and runs nothing yet.
+    pub(super) fn open(options: &Options) -> Result<Self, OpenError> {
+        let bad = |why: String| OpenError::Kubeconfig { why: clean(&why) };
+        let read = match &options.kubeconfig {
+            Some(file) => Kubeconfig::read_from(file),
+            None => Kubeconfig::read(),
+        };
+        let mut kubeconfig = match read {
+            Ok(kubeconfig) => kubeconfig,
+            Err(error) => {
+                if options.kubeconfig.is_none()
+                    && let Ok(config) = Config::incluster()
+                {
+                    return Ok(Self::in_cluster(&config, options));
+                }
+                return Err(bad(error.to_string()));
+            }
+        };
+        let named = options.context.clone().or_else(|| kubeconfig.current_context.clone());
+        let Some(context) = named.filter(|name| !name.is_empty()) else {
+            return Err(bad(
+                "it names no current context: say --target kubernetes:CONTEXT".to_owned()
+            ));
+        };
+        let known: Vec<_> = kubeconfig.contexts.iter().map(|one| one.name.clone()).collect();
+        let found = kubeconfig.contexts.iter().find(|one| one.name == context);
+        let Some(inner) = found.and_then(|one| one.context.clone()) else {
+            return Err(bad(format!(
+                "there is no context {context:?}; there are {}",
+                known.join(", ")
+            )));
+        };
+        let user = inner.user.clone().unwrap_or_default();
+        let cluster = kubeconfig.clusters.iter().find(|one| one.name == inner.cluster);
+        let cluster = cluster.and_then(|one| one.cluster.as_ref());
+        let Some(api) = cluster.and_then(|cluster| cluster.server.clone()) else {
+            return Err(bad(format!(
+                "the cluster {:?} of context {context:?} names no server",
+                inner.cluster
+            )));
+        };
+        let insecure =
+            cluster.and_then(|cluster| cluster.insecure_skip_tls_verify).unwrap_or(false);
+        let mut plugin = None;
+        for one in &mut kubeconfig.auth_infos {
+            // A plugin that asks would take the screen: it must answer by itself, or say why not.
+            if let Some(exec) = one.auth_info.as_mut().and_then(|info| info.exec.as_mut()) {
+                exec.interactive_mode = Some(ExecInteractiveMode::Never);
+                if one.name == user {
+                    plugin.clone_from(&exec.command);
+                }
+            }
+        }
+        let namespace = options.namespace.clone().or(inner.namespace);
+        Ok(Self {
+            kubeconfig: Some(kubeconfig),
+            context,
+            api: api.trim_end_matches('/').to_owned(),
+            user,
+            namespace: namespace.unwrap_or_else(|| "default".to_owned()),
+            insecure,
+            plugin,
+            patience: options.patience,
+            client: Mutex::new(None),
+        })
+    }
+
+    fn in_cluster(config: &Config, options: &Options) -> Self {
+        Self {
+            kubeconfig: None,
+            context: "in-cluster".to_owned(),
+            api: config.cluster_url.to_string().trim_end_matches('/').to_owned(),
+            user: "service account".to_owned(),
+            namespace: options
+                .namespace
+                .clone()
+                .unwrap_or_else(|| config.default_namespace.clone()),
+            insecure: false,
+            plugin: None,
+            patience: options.patience,
+            client: Mutex::new(None),
+        }
+    }
+
+    /// The client, made at first use: that may run a plugin, which takes its time.
+    pub(super) async fn client(&self) -> Result<Client, Error> {
+        let mut held = self.client.lock().await;
+        if let Some(client) = &*held {
+            return Ok(client.clone());
+        }
+        let config = match &self.kubeconfig {
+            None => Config::incluster().map_err(|error| self.login(&error.to_string()))?,
+            Some(kubeconfig) => {
+                let options =
+                    KubeConfigOptions { context: Some(self.context.clone()), ..Default::default() };
+                let config = Config::from_custom_kubeconfig(kubeconfig.clone(), &options).await;
+                config.map_err(|error| self.login(&error.to_string()))?
+            }
+        };
+        let config = Arc::new(config);
+        let made = tokio::task::spawn_blocking(move || {
+            // Fails only where a provider has been installed before, which is as good.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let mut config = (*config).clone();
+            // What is sent again, and when, is decided here and not below.
+            config.default_retry = false;
+            config.connect_timeout = Some(Duration::from_secs(6));
+            config.read_timeout = None;
+            config.write_timeout = None;
+            Client::try_from(config)
+        });
+        let client = made
+            .await
+            .map_err(|error| self.login(&error.to_string()))?
+            .map_err(|error| self.login(&super::request::causes(&error)))?;
+        *held = Some(client.clone());
+        Ok(client)
+    }
+
+    /// Forgets the client: the next one logs in anew.
+    pub(super) async fn forget(&self) {
+        *self.client.lock().await = None;
+    }
+
+    /// The login does not work, and how to get one that does.
+    pub(super) fn login(&self, why: &str) -> Error {
+        let command = match &self.plugin {
+            Some(plugin) => format!("{plugin} (the exec plugin of context {})", self.context),
+            None => format!("kubectl --context {} get namespaces", self.context),
+        };
+        Error::Login { api: self.api.clone(), why: clean(why), command }
+    }
+}

@@ -1,0 +1,507 @@
+//! From the API's objects to the deck's nouns. What rolls is judged by numbers, never by a condition alone: conditions
+//! lag behind, see the three traps in [`super`].
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    store::{Kind, Kinded, Store},
+    wire::{Condition, Pod, ReplicaSet, Template, WorkloadSpec, WorkloadStatus},
+};
+use crate::domain::{
+    self, App, AppId, AppState, Count, Instance, InstanceState, Phase, PlatformKind, RevisionId,
+    RevisionRef, Rollout, RolloutId, Side, Strategy, Stuck, TargetId, text::clean,
+};
+
+/// The annotation with the number of a revision.
+pub(super) const REVISION: &str = "deployment.kubernetes.io/revision";
+/// The annotation with the numbers that it had before.
+pub(super) const HISTORY: &str = "deployment.kubernetes.io/revision-history";
+/// The annotation with why somebody changed it.
+pub(super) const CAUSE: &str = "kubernetes.io/change-cause";
+
+/// The sides of a Deployment: its ReplicaSets, and which of them is the new one.
+pub(super) struct Sides<'a> {
+    pub(super) new: Option<&'a ReplicaSet>,
+    /// The others that have Pods or want some, the one with most of them first.
+    pub(super) old: Vec<&'a ReplicaSet>,
+}
+
+/// The number of a ReplicaSet's revision.
+pub(super) fn number(set: &ReplicaSet) -> i64 {
+    set.metadata.annotations.get(REVISION).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// How revisions are named on screen.
+pub(super) fn reference(set: &ReplicaSet) -> RevisionRef {
+    RevisionRef { id: RevisionId::new(&set.metadata.uid), label: Some(number(set).to_string()) }
+}
+
+fn template(set: &ReplicaSet) -> u64 {
+    set.spec.as_ref().map_or(0, |spec| spec.template.hash)
+}
+
+fn sizes(set: &ReplicaSet) -> (u32, u32, u32) {
+    let status = set.status.as_ref();
+    (
+        set.spec.as_ref().map_or(0, |spec| spec.replicas),
+        status.map_or(0, |status| status.replicas),
+        status.map_or(0, |status| status.available_replicas),
+    )
+}
+
+/// Tells old from new: by the template, and where none is the same, by the number once that is up to date.
+pub(super) fn sides<'a>(workload: &Kinded, sets: &[&'a ReplicaSet]) -> Sides<'a> {
+    let object = &workload.object;
+    let hash = object.spec.as_ref().map_or(0, |spec| spec.template.hash);
+    let mut same: Vec<_> = sets.iter().copied().filter(|set| template(set) == hash).collect();
+    same.sort_by_key(|set| set.metadata.creation_timestamp);
+    let observed = object
+        .status
+        .as_ref()
+        .is_some_and(|status| status.observed_generation >= object.metadata.generation);
+    let own = object.metadata.annotations.get(REVISION);
+    let by_number = || {
+        sets.iter()
+            .copied()
+            .find(|set| observed && own.is_some() && set.metadata.annotations.get(REVISION) == own)
+    };
+    let new = same.first().copied().or_else(by_number);
+    let other = |set: &&ReplicaSet| new.is_none_or(|new| new.metadata.uid != set.metadata.uid);
+    let alive = |set: &&ReplicaSet| {
+        let (wanted, there, _) = sizes(set);
+        wanted > 0 || there > 0
+    };
+    let mut old: Vec<_> = sets.iter().copied().filter(other).filter(alive).collect();
+    old.sort_by_key(|set| std::cmp::Reverse((sizes(set).2, number(set))));
+    Sides { new, old }
+}
+
+/// The condition of a type.
+pub(super) fn condition<'a>(
+    status: Option<&'a WorkloadStatus>,
+    kind: &str,
+) -> Option<&'a Condition> {
+    status?.conditions.iter().find(|one| one.kind == kind)
+}
+
+/// What a Pod does.
+pub(super) fn instance(pod: &Pod, index: u32) -> Instance {
+    let status = pod.status.clone().unwrap_or_default();
+    let ready = status.conditions.iter().find(|one| one.kind == "Ready");
+    let containers = || status.init_container_statuses.iter().chain(&status.container_statuses);
+    let created = pod.metadata.creation_timestamp;
+    let since = ready.and_then(|one| one.last_transition_time).or(created);
+    let plain = |state, since, reason| Instance { index, state, since, reason };
+    if pod.metadata.deletion_timestamp.is_some() {
+        return plain(InstanceState::Stopping, pod.metadata.deletion_timestamp, None);
+    }
+    if ready.is_some_and(|one| one.status == "True") {
+        return plain(InstanceState::Running, since, None);
+    }
+    if status.phase == "Failed" {
+        let why = clean(if status.message.is_empty() { &status.reason } else { &status.message });
+        return plain(InstanceState::Crashed, created, Some(why));
+    }
+    if let Some(placed) =
+        status.conditions.iter().find(|one| one.kind == "PodScheduled" && one.status == "False")
+    {
+        return plain(
+            InstanceState::Down,
+            created,
+            Some(clean(&format!("{}: {}", placed.reason, placed.message))),
+        );
+    }
+    let crash = containers().filter(|one| !one.ready).find_map(|one| {
+        let last = one.last_state.terminated.as_ref().or(one.state.terminated.as_ref());
+        last.filter(|last| last.exit_code != 0).map(|last| (one, last))
+    });
+    if let Some((container, last)) = crash {
+        let times = container.restart_count.max(1);
+        let why = format!(
+            "{} exits with {} ({}), {times} restarts",
+            container.name, last.exit_code, last.reason
+        );
+        return plain(InstanceState::Crashed, last.finished_at.or(created), Some(clean(&why)));
+    }
+    let waiting = containers()
+        .filter_map(|one| one.state.waiting.as_ref())
+        .find(|one| !one.reason.is_empty());
+    match waiting {
+        Some(waiting)
+            if !matches!(waiting.reason.as_str(), "ContainerCreating" | "PodInitializing") =>
+        {
+            let text = if waiting.message.is_empty() {
+                waiting.reason.clone()
+            } else {
+                format!("{}: {}", waiting.reason, waiting.message)
+            };
+            plain(InstanceState::Down, created, Some(clean(&text)))
+        }
+        Some(_) => plain(InstanceState::Starting, created, None),
+        None => {
+            let running =
+                containers().filter_map(|one| one.state.running.as_ref()?.started_at).max();
+            match running {
+                Some(at) => plain(
+                    InstanceState::NotReady,
+                    Some(at),
+                    Some("its readiness check does not pass".to_owned()),
+                ),
+                None => plain(InstanceState::Starting, created, None),
+            }
+        }
+    }
+}
+
+/// A side by its Pods where they are known, else by the numbers that its controller tells.
+fn side(pods: Option<Vec<&Pod>>, wanted: u32, there: u32, available: u32, now: Timestamp) -> Side {
+    let instances: Vec<_> = match pods {
+        Some(mut pods) => {
+            pods.sort_by(|a, b| {
+                (a.metadata.creation_timestamp, &a.metadata.name)
+                    .cmp(&(b.metadata.creation_timestamp, &b.metadata.name))
+            });
+            let all =
+                pods.iter().enumerate().map(|(index, pod)| young(instance(pod, index as u32), now));
+            all.filter(|one| one.state != InstanceState::Stopping).collect()
+        }
+        None => (0..there)
+            .map(|index| Instance {
+                index,
+                state: if index < available {
+                    InstanceState::Running
+                } else {
+                    InstanceState::Starting
+                },
+                since: None,
+                reason: None,
+            })
+            .collect(),
+    };
+    Side { desired: wanted, instances: Some(instances) }
+}
+
+/// What has only just started is on its way, not unready.
+fn young(one: Instance, now: Timestamp) -> Instance {
+    let fresh =
+        one.since.is_some_and(|since| now.duration_since(since) < SignedDuration::from_secs(30));
+    match one.state {
+        InstanceState::NotReady if fresh => {
+            Instance { state: InstanceState::Starting, reason: None, ..one }
+        }
+        _ => one,
+    }
+}
+
+impl Store {
+    /// The Pods of a controller, where they are known.
+    fn pods_of(&self, workload: &str, controller: &str) -> Option<Vec<&Pod>> {
+        self.with_pods.contains(workload).then(|| self.pods.owned(controller))
+    }
+
+    /// An app as the store knows it.
+    pub(super) fn app(&self, target: &TargetId, uid: &str, now: Timestamp) -> Option<App> {
+        let workload = self.workloads.get(uid)?;
+        Some(match workload.kind {
+            Kind::Deployment => self.deployment(target, workload, now),
+            Kind::StatefulSet | Kind::DaemonSet => self.other(target, workload, now),
+        })
+    }
+
+    fn base(target: &TargetId, workload: &Kinded) -> App {
+        let metadata = &workload.object.metadata;
+        App {
+            target: target.clone(),
+            platform: PlatformKind::Kubernetes,
+            id: AppId::new(&metadata.uid),
+            name: clean(&metadata.name),
+            scope: clean(&metadata.namespace),
+            state: AppState::Unknown,
+            instances: Count::default(),
+            deployed: None,
+            rollout: None,
+            serving: None,
+            updated_at: metadata
+                .manager
+                .as_ref()
+                .and_then(|manager| manager.at)
+                .or(metadata.creation_timestamp),
+            versioned: Some(true),
+        }
+    }
+
+    fn deployment(&self, target: &TargetId, workload: &Kinded, now: Timestamp) -> App {
+        let object = &workload.object;
+        let uid = &object.metadata.uid;
+        let mut app = Self::base(target, workload);
+        let sets = self.sets.owned(uid);
+        let sides = sides(workload, &sets);
+        let wanted = object.spec.as_ref().map_or(1, |spec| spec.replicas.unwrap_or(1));
+        let status = object.status.as_ref();
+        let available = status.map_or(0, |status| status.available_replicas);
+        let ready = status.map_or(0, |status| status.ready_replicas);
+        let active: u32 = sets.iter().map(|set| sizes(set).0).sum();
+        app.instances = Count { desired: active.max(wanted), running: Some(ready) };
+        let new_sizes = sides.new.map_or((0, 0, 0), sizes);
+        let old_there = sides.old.iter().any(|set| sizes(set).0 > 0 || sizes(set).1 > 0);
+        let observed =
+            status.is_some_and(|status| status.observed_generation >= object.metadata.generation);
+        let progressing = condition(status, "Progressing");
+        let moving_reason = progressing.is_some_and(|one| {
+            one.reason != "NewReplicaSetAvailable" && one.reason != "DeploymentPaused"
+        });
+        let complete =
+            new_sizes.0 == wanted && new_sizes.1 == wanted && new_sizes.2 >= wanted && !old_there;
+        // A template that no ReplicaSet has yet was taken a moment ago; a lagging condition alone says nothing.
+        let rolls = !complete
+            && (old_there
+                || sides.new.is_none()
+                || (observed && moving_reason && new_sizes.2 < wanted));
+        if rolls && (wanted > 0 || old_there) {
+            app.rollout = Some(self.rollout(workload, &sides, wanted, observed, now));
+            app.deployed = sides.old.first().copied().or(sides.new).map(reference);
+        } else {
+            app.deployed = sides.new.map(reference);
+        }
+        let count = Count { desired: wanted, running: Some(available) };
+        app.state = if wanted == 0 { AppState::Stopped } else { AppState::judge(count) };
+        if app.rollout.is_none() {
+            app.instances.desired = wanted;
+            let broken = matches!(app.state, AppState::Degraded | AppState::Down);
+            app.serving = sides.new.filter(|_| broken).map(|set| {
+                side(
+                    self.pods_of(uid, &set.metadata.uid),
+                    new_sizes.0,
+                    new_sizes.1,
+                    new_sizes.2,
+                    now,
+                )
+            });
+        }
+        app
+    }
+
+    fn rollout(
+        &self,
+        workload: &Kinded,
+        sides: &Sides<'_>,
+        wanted: u32,
+        observed: bool,
+        now: Timestamp,
+    ) -> Rollout {
+        let object = &workload.object;
+        let uid = &object.metadata.uid;
+        let status = object.status.as_ref();
+        let spec = object.spec.as_ref();
+        let hash = spec.map_or(0, |spec| spec.template.hash);
+        let one_side = |set: &ReplicaSet| {
+            let (wanted, there, available) = sizes(set);
+            side(self.pods_of(uid, &set.metadata.uid), wanted, there, available, now)
+        };
+        let mut old = Side { desired: 0, instances: Some(Vec::new()) };
+        for set in &sides.old {
+            let more = one_side(set);
+            old.desired += more.desired;
+            if let (Some(all), Some(more)) = (&mut old.instances, more.instances) {
+                all.extend(more);
+                for (index, one) in all.iter_mut().enumerate() {
+                    one.index = index as u32;
+                }
+            }
+        }
+        let new = sides.new.map_or(Side { desired: 0, instances: Some(Vec::new()) }, one_side);
+        let progressing = condition(status, "Progressing").filter(|_| observed);
+        let late = progressing.filter(|one| one.reason == "ProgressDeadlineExceeded");
+        let paused = spec.is_some_and(|spec| spec.paused);
+        let moved_at = progressing.and_then(|one| one.last_update_time);
+        let began = self.began.get(&(uid.clone(), hash)).copied();
+        let changed = object.metadata.manager.as_ref().and_then(|manager| manager.at);
+        let created = sides.new.and_then(|set| set.metadata.creation_timestamp);
+        let started_at = began.or(changed.max(created)).or(moved_at);
+        let failure = condition(status, "ReplicaFailure").filter(|one| one.status == "True");
+        let mut rollout = Rollout {
+            id: RolloutId::new(format!("{uid}/{hash:016x}")),
+            phase: match () {
+                () if paused => Phase::Paused,
+                () if sides.new.is_none() || !observed => Phase::Accepted,
+                () => Phase::Rolling,
+            },
+            reason: if paused { "paused".to_owned() } else { "progressing".to_owned() },
+            strategy: Strategy::Rolling,
+            max_in_flight: None,
+            step: None,
+            wanted,
+            old,
+            new,
+            from: sides.old.first().map(|set| reference(set)),
+            to: sides.new.map(reference),
+            started_at,
+            moved_at: moved_at.max(started_at),
+            stuck: None,
+            error: failure.map(|one| clean(&one.message)),
+            note: None,
+        };
+        let bad = late.is_some() || rollout.error.is_some();
+        if !paused && (late.is_some() || rollout.stands_still(bad && rollout.error.is_some(), now))
+        {
+            rollout.phase = Phase::Stuck;
+            let deadline = spec.and_then(|spec| spec.progress_deadline_seconds).unwrap_or(600);
+            let why = why(&rollout);
+            let why = if late.is_some() {
+                format!("{why} (over its deadline of {deadline}s)")
+            } else {
+                why
+            };
+            rollout.stuck = Some(Stuck { since: rollout.moved_at.unwrap_or(now), why });
+        }
+        rollout
+    }
+
+    /// StatefulSets and DaemonSets: sides by the revision that their Pods carry.
+    fn other(&self, target: &TargetId, workload: &Kinded, now: Timestamp) -> App {
+        let object = &workload.object;
+        let uid = &object.metadata.uid;
+        let mut app = Self::base(target, workload);
+        let status = object.status.clone().unwrap_or_default();
+        let spec = object.spec.as_ref();
+        let daemon = workload.kind == Kind::DaemonSet;
+        let (wanted, updated, ready) = if daemon {
+            (status.desired_number_scheduled, status.updated_number_scheduled, status.number_ready)
+        } else {
+            (
+                spec.and_then(|spec| spec.replicas).unwrap_or(1),
+                status.updated_replicas,
+                status.ready_replicas,
+            )
+        };
+        let observed = status.observed_generation >= object.metadata.generation;
+        let differs = !daemon && status.current_revision != status.update_revision;
+        let frozen = spec.is_some_and(|spec| spec.update_strategy.kind == "OnDelete");
+        app.instances = Count { desired: wanted, running: Some(ready) };
+        app.state = if wanted == 0 { AppState::Stopped } else { AppState::judge(app.instances) };
+        let named = |hash: &str| RevisionRef { id: RevisionId::new(hash), label: None };
+        if !daemon && !status.update_revision.is_empty() {
+            app.deployed = Some(named(if differs {
+                &status.current_revision
+            } else {
+                &status.update_revision
+            }));
+        }
+        let rolls = !observed || (!frozen && (updated < wanted || differs));
+        if !rolls || wanted == 0 {
+            let pods = self.pods_of(uid, uid);
+            if let (Some(pods), true) = (pods, ready < wanted) {
+                app.serving = Some(side(Some(pods), wanted, wanted, ready, now));
+            }
+            return app;
+        }
+        let carries = |pod: &&Pod| {
+            pod.metadata
+                .labels
+                .get("controller-revision-hash")
+                .is_some_and(|hash| *hash == status.update_revision)
+        };
+        let pods = self.pods_of(uid, uid);
+        let split = |new: bool| {
+            pods.as_ref().filter(|_| !daemon).map(|pods| {
+                pods.iter().copied().filter(|pod| carries(pod) == new).collect::<Vec<_>>()
+            })
+        };
+        let old_wanted = wanted.saturating_sub(updated);
+        let mut rollout = Rollout {
+            id: RolloutId::new(format!("{uid}/{}", object.metadata.generation)),
+            phase: if observed { Phase::Rolling } else { Phase::Accepted },
+            reason: "progressing".to_owned(),
+            strategy: Strategy::Rolling,
+            max_in_flight: Some(1),
+            step: None,
+            wanted,
+            old: side(split(false), old_wanted, old_wanted, ready.min(old_wanted), now),
+            new: side(split(true), updated, updated, ready.saturating_sub(old_wanted), now),
+            from: app.deployed.clone(),
+            to: (!daemon).then(|| named(&status.update_revision)),
+            started_at: object.metadata.manager.as_ref().and_then(|manager| manager.at),
+            moved_at: None,
+            stuck: None,
+            error: None,
+            note: None,
+        };
+        rollout.moved_at = rollout.started_at;
+        let blocked = rollout.old.instances.iter().flatten().any(|one| one.state.bad());
+        if rollout.stands_still(blocked, now) {
+            rollout.phase = Phase::Stuck;
+            rollout.stuck =
+                Some(Stuck { since: rollout.moved_at.unwrap_or(now), why: why(&rollout) });
+        }
+        app.rollout = Some(rollout);
+        app
+    }
+}
+
+/// One clause on why a rollout does not move.
+pub(super) fn why(rollout: &Rollout) -> String {
+    use InstanceState::{Crashed, Down, NotReady};
+    if let Some(error) = &rollout.error {
+        return format!("the platform says: {error}");
+    }
+    let all = || rollout.new.instances.iter().chain(&rollout.old.instances).flatten();
+    let reason = |state: InstanceState| {
+        all().find(|one| one.state == state).and_then(|one| one.reason.clone())
+    };
+    if all().any(|one| one.state == Crashed) {
+        return reason(Crashed).map_or_else(
+            || "new instances crash".to_owned(),
+            |why| format!("new instances crash: {why}"),
+        );
+    }
+    if all().any(|one| one.state == Down) {
+        return reason(Down).map_or_else(
+            || "new instances do not start".to_owned(),
+            |why| format!("new instances do not start: {why}"),
+        );
+    }
+    if rollout.new.tally(&[NotReady]).unwrap_or(0) > 0 {
+        return "new instances run but their readiness check does not pass".to_owned();
+    }
+    "new instances take long to become available".to_owned()
+}
+
+/// Images in a few words: `web:1.17`, with the container's name where there are several.
+pub(super) fn images(template: &Template) -> String {
+    let short = |image: &str| clean(image.rsplit('/').next().unwrap_or(image));
+    match template.images.as_slice() {
+        [(_, image)] => short(image),
+        many => many
+            .iter()
+            .map(|(name, image)| format!("{}={}", clean(name), short(image)))
+            .collect::<Vec<_>>()
+            .join(" "),
+    }
+}
+
+/// Surge and unavailability as the specification has them.
+pub(super) fn limits(spec: &WorkloadSpec) -> String {
+    let text = |value: Option<&serde_json::Value>, usual: &str| match value {
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => usual.to_owned(),
+    };
+    let rolling = spec.strategy.rolling_update.as_ref();
+    format!(
+        "surge {}, unavailable {}",
+        text(rolling.and_then(|limits| limits.max_surge.as_ref()), "25%"),
+        text(rolling.and_then(|limits| limits.max_unavailable.as_ref()), "25%")
+    )
+}
+
+/// What is known of an old revision's worth.
+pub(super) fn proven(set: &ReplicaSet, store_saw: bool, rolling_new: bool) -> domain::Proven {
+    let (wanted, _, available) = sizes(set);
+    if store_saw || (wanted > 0 && available >= wanted && !rolling_new) {
+        domain::Proven::Good
+    } else if rolling_new {
+        domain::Proven::Unfinished
+    } else {
+        domain::Proven::NoRecord
+    }
+}

@@ -1,0 +1,187 @@
+//! Kubernetes: Deployments, StatefulSets and DaemonSets, with the login of a kubeconfig.
+//!
+//! There is no rollout object on the server: a rollout is what the numbers of the ReplicaSets say. Three things make
+//! the status lie for a moment, and none of them is believed: right after a change the status is of the generation
+//! before; after going back the generation is observed while the condition still says `NewReplicaSetAvailable`; and
+//! after going back from a rollout that timed out it still says `ProgressDeadlineExceeded`. So a condition counts only
+//! where the generation is observed, and "done" is four numbers: updated, there and available are as many as wanted,
+//! and nothing old is left.
+
+mod connect;
+mod convert;
+mod execute;
+mod facts;
+mod plan;
+mod read;
+mod request;
+mod settle;
+mod store;
+mod stream;
+mod watch;
+mod wire;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use tokio::sync::{OnceCell, mpsc, watch as channel};
+
+pub use connect::Options;
+
+use self::{connect::Connection, store::Address};
+use super::{Error, Now, OpenError, Platform, Progress, Sent, http::Meter};
+use crate::domain::{
+    App, AppId, Capabilities, Capability, Confirmed, Detail, Happening, History, Interest, LogLine,
+    Plan, PlatformKind, Receipt, Report, Request, RevisionId, Scope, Settlement, Target, TargetId,
+    text::clean,
+};
+
+/// A cluster, seen with one login.
+pub struct Kubernetes {
+    target: TargetId,
+    connection: Connection,
+    meter: Meter,
+    now: Now,
+    version: OnceCell<String>,
+    /// Where the workloads are that were seen, by UID.
+    addresses: Mutex<HashMap<String, Address>>,
+    /// Revisions that were seen with all their Pods available.
+    proven: Mutex<HashSet<String>>,
+    capabilities: OnceCell<Capabilities>,
+}
+
+impl Kubernetes {
+    /// Opens the kubeconfig; speaks to nobody yet.
+    pub fn open(target: TargetId, options: &Options, now: Now) -> Result<Arc<Self>, OpenError> {
+        Ok(Arc::new(Self {
+            target,
+            connection: Connection::open(options)?,
+            meter: Meter::default(),
+            now,
+            version: OnceCell::new(),
+            addresses: Mutex::default(),
+            proven: Mutex::default(),
+            capabilities: OnceCell::new(),
+        }))
+    }
+
+    fn version(&self) -> Option<String> {
+        self.version.get().cloned()
+    }
+
+    /// What a scope is called.
+    fn place(&self, namespace: Option<&str>) -> String {
+        format!(
+            "{}/{}",
+            clean(&self.connection.context),
+            namespace.map_or_else(|| "*".to_owned(), clean)
+        )
+    }
+
+    fn learn(&self, uid: &str, address: Address) {
+        self.addresses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(uid.to_owned(), address);
+    }
+
+    fn address(&self, app: &AppId) -> Result<Address, Error> {
+        let known = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(app.as_str()).cloned().ok_or_else(|| Error::NotFound {
+            what: format!(
+                "there is no workload with the UID {}, or it was not seen yet",
+                clean(app.as_str())
+            ),
+        })
+    }
+
+    fn saw<'a>(&self, revisions: impl Iterator<Item = &'a String>) {
+        self.proven.lock().unwrap_or_else(PoisonError::into_inner).extend(revisions.cloned());
+    }
+
+    fn was_seen_well(&self, revision: &str) -> bool {
+        self.proven.lock().unwrap_or_else(PoisonError::into_inner).contains(revision)
+    }
+}
+
+/// The platform; what is watched outlives a call.
+#[async_trait]
+impl Platform for Arc<Kubernetes> {
+    fn target(&self) -> Target {
+        let connection = &self.connection;
+        Target {
+            id: self.target.clone(),
+            platform: PlatformKind::Kubernetes,
+            api: connection.api.clone(),
+            place: self.place(Some(&connection.namespace)),
+            user: clean(&connection.user),
+            badge: connection.insecure.then(|| "TLS NOT VERIFIED".to_owned()),
+        }
+    }
+
+    async fn capabilities(&self) -> Result<Capabilities, Error> {
+        let read = self.capabilities.get_or_try_init(|| async {
+            self.read_version().await?;
+            let patch = self.may("patch", "deployments").await?;
+            let none = |what: &str| Capability::No(format!("Kubernetes has no {what}"));
+            Ok(Capabilities {
+                roll_back: patch.clone(),
+                deploy: patch.clone(),
+                canary: none("canary of its own: use a controller for that"),
+                cancel: patch.clone(),
+                go_on: patch.clone(),
+                pause: patch.clone(),
+                restart: patch,
+                enable_revisions: none("switch for revisions: see revisionHistoryLimit"),
+            })
+        });
+        read.await.cloned()
+    }
+
+    async fn watch(&self, interest: channel::Receiver<Interest>, reports: mpsc::Sender<Report>) {
+        let version = self.read_version();
+        tokio::join!(watch::run(self, interest, reports), async { drop(version.await) });
+    }
+
+    async fn apps(&self, scope: &Scope) -> Result<Vec<App>, Error> {
+        self.list(scope).await
+    }
+
+    async fn app(&self, name: &str) -> Result<App, Error> {
+        self.find(name).await
+    }
+
+    async fn revisions(&self, app: &AppId) -> Result<History, Error> {
+        self.history(app).await
+    }
+
+    async fn detail(&self, app: &AppId, revision: &RevisionId) -> Result<Detail, Error> {
+        self.configuration(app, revision).await
+    }
+
+    async fn plan(&self, request: Request) -> Result<Plan, Error> {
+        plan::make(self, request).await
+    }
+
+    async fn execute(&self, plan: Confirmed, progress: Progress) -> Sent {
+        execute::run(self, &plan, &progress).await
+    }
+
+    async fn settle(&self, receipt: &Receipt) -> Result<Settlement, Error> {
+        settle::look(self, receipt).await
+    }
+
+    fn follow(&self, app: &App) -> Option<Receipt> {
+        settle::receipt(app)
+    }
+
+    async fn events(&self, app: &AppId) -> Result<Vec<Happening>, Error> {
+        self.happenings(app).await
+    }
+
+    async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {
+        self.log_lines(app, false).await
+    }
+}

@@ -1,0 +1,504 @@
+//! Reading once: for commands, and for what no watch tells.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{
+    Kubernetes, convert, facts,
+    store::{Address, Kind, Kinded, Store},
+    stream,
+    wire::{self, Controlled, Pod, ReplicaSet, Workload},
+};
+use crate::{
+    domain::{
+        self, App, AppId, Capability, Deployable, Detail, Happening, History, LogLine, Proven,
+        Revision, RevisionId, Scope, text::clean,
+    },
+    platform::Error,
+};
+
+/// Of how many Pods log lines are read.
+const PODS: usize = 6;
+/// How many lines of each.
+const LINES: &str = "60";
+/// How many events are read.
+const EVENTS: &str = "500";
+
+impl Kubernetes {
+    /// Learns the version of the API.
+    pub(super) async fn read_version(&self) -> Result<(), Error> {
+        let read = self.version.get_or_try_init(|| async {
+            let version: Value = self.connection.get(&self.meter, "/version", &[]).await?;
+            let text = version["gitVersion"].as_str().unwrap_or("v?");
+            Ok(clean(text.trim_start_matches('v')))
+        });
+        read.await.map(drop)
+    }
+
+    /// Whether the login may do something in its namespace.
+    pub(super) async fn may(&self, verb: &str, plural: &str) -> Result<Capability, Error> {
+        let namespace = &self.connection.namespace;
+        let body = serde_json::json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+            "spec": { "resourceAttributes": { "verb": verb, "group": "apps", "resource": plural, "namespace": namespace } },
+        });
+        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+        let answer = self
+            .connection
+            .write(&self.meter, http::Method::POST, path, "application/json", &body)
+            .await;
+        Ok(match answer {
+            Ok(review) if review["status"]["allowed"] == false => Capability::No(format!(
+                "{} may not {verb} {plural} in {namespace}",
+                clean(&self.connection.user)
+            )),
+            // Where the question is not answered, the answer to the operation will say.
+            _ => Capability::Yes,
+        })
+    }
+
+    fn scope(&self, scope: &Scope) -> Option<&str> {
+        (*scope == Scope::Home).then_some(self.connection.namespace.as_str())
+    }
+
+    async fn all<T: serde::de::DeserializeOwned>(
+        &self,
+        plural: &str,
+        namespace: Option<&str>,
+        selector: &str,
+    ) -> Result<Vec<T>, Error> {
+        let place =
+            namespace.map(|namespace| format!("/namespaces/{namespace}")).unwrap_or_default();
+        Ok(stream::list(self, &format!("/apis/apps/v1{place}/{plural}"), selector).await?.0)
+    }
+
+    /// Workloads and ReplicaSets of a scope. Kinds that the login may not see are left out.
+    async fn load(&self, namespace: Option<&str>) -> Result<Store, Error> {
+        let optional =
+            async |kind: Kind| match self.all::<Workload>(kind.plural(), namespace, "").await {
+                Err(Error::Forbidden { .. }) if kind != Kind::Deployment => Ok(Vec::new()),
+                other => other,
+            };
+        let (deployments, stateful, daemons, sets) = tokio::try_join!(
+            optional(Kind::Deployment),
+            optional(Kind::StatefulSet),
+            optional(Kind::DaemonSet),
+            self.all::<ReplicaSet>("replicasets", namespace, ""),
+        )?;
+        let mut store = Store::default();
+        for (kind, objects) in [
+            (Kind::Deployment, deployments),
+            (Kind::StatefulSet, stateful),
+            (Kind::DaemonSet, daemons),
+        ] {
+            for object in objects {
+                let uid = object.metadata.uid.clone();
+                let kinded = Kinded { kind, object };
+                self.learn(&uid, kinded.address());
+                store.workloads.put(kinded);
+            }
+        }
+        store.sets.put_all(sets);
+        Ok(store)
+    }
+
+    /// Adds the Pods of a workload to a store.
+    async fn load_pods(&self, store: &mut Store, uid: &str) -> Result<(), Error> {
+        let Some(workload) = store.workloads.get(uid) else { return Ok(()) };
+        let selector =
+            workload.object.spec.as_ref().map(|spec| spec.selector.query()).unwrap_or_default();
+        let path = format!("/api/v1/namespaces/{}/pods", workload.object.metadata.namespace);
+        let (pods, _) = stream::list::<Pod>(self, &path, &selector).await?;
+        store.pods.put_all(pods);
+        store.with_pods.insert(uid.to_owned());
+        Ok(())
+    }
+
+    fn apps_of(&self, store: &Store) -> Vec<App> {
+        let now = (self.now)();
+        store.workloads.uids().filter_map(|uid| store.app(&self.target, uid, now)).collect()
+    }
+
+    pub(super) async fn list(&self, scope: &Scope) -> Result<Vec<App>, Error> {
+        let mut namespace = self.scope(scope);
+        let mut store = match self.load(namespace).await {
+            Err(Error::Forbidden { .. }) if namespace.is_none() => {
+                namespace = Some(self.connection.namespace.as_str());
+                self.load(namespace).await?
+            }
+            other => other?,
+        };
+        let rolling: Vec<_> =
+            self.apps_of(&store).into_iter().filter(|app| app.rollout.is_some()).collect();
+        for app in rolling {
+            self.load_pods(&mut store, app.id.as_str()).await?;
+        }
+        let mut apps = self.apps_of(&store);
+        self.label(&mut apps).await;
+        apps.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(apps)
+    }
+
+    /// Gives revisions of StatefulSets and DaemonSets their numbers.
+    async fn label(&self, apps: &mut [App]) {
+        for app in
+            apps.iter_mut().filter(|app| app.deployed.as_ref().is_some_and(|of| of.label.is_none()))
+        {
+            let Ok(all) = self.controlled(&app.id).await else { continue };
+            let label = |id: &RevisionId| {
+                all.iter()
+                    .find(|one| one.metadata.name == id.as_str())
+                    .map(|one| one.revision.to_string())
+            };
+            if let Some(of) = &mut app.deployed {
+                of.label = label(&of.id);
+            }
+            if let Some(rollout) = &mut app.rollout {
+                for of in rollout.from.iter_mut().chain(&mut rollout.to) {
+                    of.label = label(&of.id);
+                }
+            }
+        }
+    }
+
+    pub(super) async fn find(&self, name: &str) -> Result<App, Error> {
+        let (namespace, bare) = match name.rsplit_once('/') {
+            Some((namespace, bare)) => {
+                (Some(namespace.rsplit('/').next().unwrap_or(namespace)), bare)
+            }
+            None => (None, name),
+        };
+        let is_uid = name.len() == 36
+            && name.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-');
+        let known = is_uid.then(|| self.address(&AppId::new(name)).ok()).flatten();
+        let place = match (&known, namespace) {
+            (Some(address), _) => Some(address.namespace.clone()),
+            (None, _) if is_uid => None,
+            (None, Some(namespace)) => Some(namespace.to_owned()),
+            (None, None) => Some(self.connection.namespace.clone()),
+        };
+        let mut store = self.load(place.as_deref()).await?;
+        let named = |app: &App| if is_uid { app.id.as_str() == name } else { app.name == bare };
+        let mut found: Vec<_> = self.apps_of(&store).into_iter().filter(named).collect();
+        if found.len() > 1 {
+            return Err(Error::NotFound {
+                what: format!("{:?} names several workloads: say its UID", clean(name)),
+            });
+        }
+        let Some(app) = found.pop() else {
+            let place = self.place(place.as_deref());
+            return Err(Error::NotFound {
+                what: format!(
+                    "there is no app {:?} in {place}; `revdeck apps` lists them, NAMESPACE/APP names one elsewhere",
+                    clean(name)
+                ),
+            });
+        };
+        self.load_pods(&mut store, app.id.as_str()).await?;
+        let mut apps: Vec<_> =
+            store.app(&self.target, app.id.as_str(), (self.now)()).into_iter().collect();
+        self.label(&mut apps).await;
+        apps.pop().ok_or_else(|| Error::NotFound { what: format!("{} is gone", app.name) })
+    }
+
+    /// The workload as it is on the server, with all its fields.
+    pub(super) async fn whole(&self, address: &Address) -> Result<Value, Error> {
+        self.connection.get(&self.meter, &address.path(), &[]).await
+    }
+
+    /// The ReplicaSets of a Deployment, with all their fields.
+    pub(super) async fn whole_sets(
+        &self,
+        address: &Address,
+        workload: &Value,
+    ) -> Result<Vec<Value>, Error> {
+        let labels = workload["spec"]["selector"]["matchLabels"].as_object().into_iter().flatten();
+        let selector: Vec<_> = labels
+            .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
+            .collect();
+        let sets: Vec<Value> =
+            self.all("replicasets", Some(&address.namespace), &selector.join(",")).await?;
+        let uid = &workload["metadata"]["uid"];
+        let own = |set: &Value| {
+            let owners = set["metadata"]["ownerReferences"].as_array();
+            owners
+                .into_iter()
+                .flatten()
+                .any(|owner| owner["controller"] == true && owner["uid"] == *uid)
+        };
+        Ok(sets.into_iter().filter(own).collect())
+    }
+
+    /// The ControllerRevisions of a StatefulSet or DaemonSet, the newest first.
+    pub(super) async fn controlled(&self, app: &AppId) -> Result<Vec<Controlled>, Error> {
+        let address = self.address(app)?;
+        let all: Vec<Controlled> =
+            self.all("controllerrevisions", Some(&address.namespace), "").await?;
+        let mut own: Vec<_> =
+            all.into_iter().filter(|one| one.metadata.owner() == Some(app.as_str())).collect();
+        own.sort_by_key(|one| std::cmp::Reverse(one.revision));
+        Ok(own)
+    }
+
+    pub(super) async fn history(&self, app: &AppId) -> Result<History, Error> {
+        let address = self.address(app)?;
+        if address.kind != Kind::Deployment {
+            return self.other_history(app).await;
+        }
+        let workload: Workload = self.connection.get(&self.meter, &address.path(), &[]).await?;
+        let selector = workload.spec.as_ref().map(|spec| spec.selector.query()).unwrap_or_default();
+        let sets: Vec<ReplicaSet> =
+            self.all("replicasets", Some(&address.namespace), &selector).await?;
+        let mut store = Store::default();
+        store.workloads.put(Kinded { kind: Kind::Deployment, object: workload });
+        store.sets.put_all(sets);
+        let mut history = store
+            .history(app.as_str())
+            .ok_or_else(|| Error::NotFound { what: format!("{} is gone", clean(&address.name)) })?;
+        for one in &mut history.revisions {
+            if one.proven == Proven::NoRecord && self.was_seen_well(one.id.as_str()) {
+                one.proven = Proven::Good;
+            }
+        }
+        Ok(history)
+    }
+
+    async fn other_history(&self, app: &AppId) -> Result<History, Error> {
+        let address = self.address(app)?;
+        let workload: Workload = self.connection.get(&self.meter, &address.path(), &[]).await?;
+        let all = self.controlled(app).await?;
+        let status = workload.status.unwrap_or_default();
+        let newest = all.first().map(|one| one.metadata.name.clone()).unwrap_or_default();
+        let update =
+            if status.update_revision.is_empty() { newest } else { status.update_revision.clone() };
+        let current = if status.current_revision.is_empty() {
+            update.clone()
+        } else {
+            status.current_revision.clone()
+        };
+        let revisions = all.iter().map(|one| {
+            let template = wire::Template::read(one.data["spec"]["template"].clone());
+            let name = &one.metadata.name;
+            let incoming = *name == update && update != current;
+            Revision {
+                id: RevisionId::new(name),
+                label: one.revision.to_string(),
+                description: convert::images(&template),
+                created_at: one.metadata.creation_timestamp,
+                by: None,
+                deployable: Deployable::Yes,
+                deployed: *name == update || *name == current,
+                incoming,
+                artifact: Some(format!("{:016x}", template.hash)),
+                proven: if incoming {
+                    Proven::Unfinished
+                } else if *name == current {
+                    Proven::Good
+                } else {
+                    Proven::NoRecord
+                },
+                served: None,
+                note: None,
+            }
+        });
+        Ok(History { revisions: revisions.collect(), remark: None, truncated: false })
+    }
+
+    /// The Pod template of a revision.
+    pub(super) async fn template(
+        &self,
+        app: &AppId,
+        revision: &RevisionId,
+    ) -> Result<Value, Error> {
+        let address = self.address(app)?;
+        let gone = || Error::NotFound {
+            what: format!(
+                "this revision of {} is gone: it was pruned (revisionHistoryLimit)",
+                clean(&address.name)
+            ),
+        };
+        if address.kind != Kind::Deployment {
+            let all = self.controlled(app).await?;
+            let one = all
+                .into_iter()
+                .find(|one| one.metadata.name == revision.as_str())
+                .ok_or_else(gone)?;
+            return Ok(one.data["spec"]["template"].clone());
+        }
+        let workload = self.whole(&address).await?;
+        let sets = self.whole_sets(&address, &workload).await?;
+        let set = sets
+            .into_iter()
+            .find(|set| set["metadata"]["uid"] == revision.as_str())
+            .ok_or_else(gone)?;
+        Ok(set["spec"]["template"].clone())
+    }
+
+    pub(super) async fn configuration(
+        &self,
+        app: &AppId,
+        revision: &RevisionId,
+    ) -> Result<Detail, Error> {
+        Ok(facts::of_template(&self.template(app, revision).await?))
+    }
+
+    /// Events of a workload and all that belongs to it, newest first.
+    pub(super) async fn happenings(&self, app: &AppId) -> Result<Vec<Happening>, Error> {
+        let address = self.address(app)?;
+        let path = format!("/api/v1/namespaces/{}/events", address.namespace);
+        let list: wire::List<wire::Event> =
+            self.connection.get(&self.meter, &path, &[("limit", EVENTS)]).await?;
+        let prefix = format!("{}-", address.name);
+        let mine = |event: &&wire::Event| {
+            let about = &event.involved_object;
+            about.uid == app.as_str()
+                || about.name == address.name
+                || about.name.starts_with(&prefix)
+        };
+        let mut shown: Vec<_> = list.items.iter().filter(mine).map(happening).collect();
+        shown.sort_by_key(|one| std::cmp::Reverse(one.at));
+        Ok(shown)
+    }
+
+    /// The latest log lines of a workload's Pods, oldest first; only of those that do not run where that is asked for.
+    pub(super) async fn log_lines(&self, app: &AppId, broken: bool) -> Result<Vec<LogLine>, Error> {
+        let address = self.address(app)?;
+        let workload: Workload = self.connection.get(&self.meter, &address.path(), &[]).await?;
+        let selector = workload.spec.as_ref().map(|spec| spec.selector.query()).unwrap_or_default();
+        let path = format!("/api/v1/namespaces/{}/pods", address.namespace);
+        let (mut pods, _) = stream::list::<Pod>(self, &path, &selector).await?;
+        let bad = |pod: &Pod| convert::instance(pod, 0).state.bad();
+        if broken {
+            pods.retain(bad);
+        }
+        pods.sort_by_key(|pod| (!bad(pod), std::cmp::Reverse(pod.metadata.creation_timestamp)));
+        let mut lines = Vec::new();
+        for pod in pods.iter().take(PODS) {
+            let path = format!("{path}/{}/log", pod.metadata.name);
+            let query = [("tailLines", LINES), ("timestamps", "true")];
+            // A Pod that has not started has none.
+            let Ok(body) = self.connection.get_bytes(&self.meter, &path, &query).await else {
+                continue;
+            };
+            let source = pod.metadata.name.rsplit('-').next().unwrap_or_default();
+            let text = String::from_utf8_lossy(&body).into_owned();
+            lines.extend(text.lines().filter_map(|line| log_line(line, source, bad(pod))));
+        }
+        lines.sort_by_key(|line| line.at);
+        Ok(lines)
+    }
+}
+
+fn log_line(line: &str, source: &str, broken: bool) -> Option<LogLine> {
+    let (at, text) = line.split_once(' ')?;
+    let lower = text.to_ascii_lowercase();
+    let bad = ["error", "fatal", "panic", "exception"].iter().any(|word| lower.contains(word));
+    Some(LogLine {
+        at: at.parse().ok()?,
+        source: clean(source),
+        revision: None,
+        text: clean(text),
+        error: broken && bad || lower.starts_with("error") || lower.starts_with("fatal"),
+    })
+}
+
+fn happening(event: &wire::Event) -> Happening {
+    let at = event.last_timestamp.or(event.at).or(event.metadata.creation_timestamp);
+    let times = match event.count {
+        Some(count) if count > 1 => format!(", {count} times"),
+        _ => String::new(),
+    };
+    let about = clean(&event.involved_object.name);
+    Happening {
+        at: at.unwrap_or(Timestamp::UNIX_EPOCH),
+        who: clean(if event.source.component.is_empty() {
+            "platform"
+        } else {
+            &event.source.component
+        }),
+        what: clean(&format!("{}: {} ({about}{times})", event.reason, event.message)),
+        bad: event.kind == "Warning",
+    }
+}
+
+impl Store {
+    /// The revisions of a Deployment, the newest number first.
+    pub(super) fn history(&self, uid: &str) -> Option<History> {
+        let workload = self.workloads.get(uid)?;
+        if workload.kind != Kind::Deployment {
+            return None;
+        }
+        let mut sets = self.sets.owned(uid);
+        sets.sort_by_key(|set| {
+            std::cmp::Reverse((convert::number(set), set.metadata.creation_timestamp))
+        });
+        let sides = convert::sides(workload, &sets);
+        let rolling = self
+            .app(&domain::TargetId::default(), uid, Timestamp::UNIX_EPOCH)
+            .is_some_and(|app| app.rollout.is_some());
+        let is = |set: &ReplicaSet, other: Option<&&ReplicaSet>| {
+            other.is_some_and(|other| other.metadata.uid == set.metadata.uid)
+        };
+        let mut revisions = Vec::new();
+        for (index, set) in sets.iter().enumerate() {
+            let template = set.spec.as_ref().map(|spec| spec.template.clone()).unwrap_or_default();
+            let before = sets.get(index + 1);
+            let incoming = rolling && is(set, sides.new.as_ref());
+            let serves =
+                if rolling { is(set, sides.old.first()) } else { is(set, sides.new.as_ref()) };
+            let manager = workload.object.metadata.manager.as_ref();
+            revisions.push(Revision {
+                id: RevisionId::new(&set.metadata.uid),
+                label: convert::number(set).to_string(),
+                description: describe(set, &template, before.copied()),
+                created_at: set.metadata.creation_timestamp,
+                by: manager
+                    .filter(|_| is(set, sides.new.as_ref()))
+                    .map(|manager| clean(&manager.name)),
+                deployable: Deployable::Yes,
+                deployed: incoming || serves,
+                incoming,
+                artifact: Some(format!("{:016x}", template.hash)),
+                proven: convert::proven(set, self.proven.contains(&set.metadata.uid), incoming),
+                served: None,
+                note: None,
+            });
+        }
+        let limit = workload
+            .object
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.revision_history_limit)
+            .unwrap_or(10);
+        let lowest = revisions.last().and_then(|one| one.label.parse::<i64>().ok()).unwrap_or(1);
+        let remark = match limit {
+            0 => Some("revisionHistoryLimit is 0: nothing is kept to go back to".to_owned()),
+            limit if lowest > 1 && revisions.len() as i64 > limit => {
+                Some(format!("older revisions were pruned (revisionHistoryLimit {limit})"))
+            }
+            _ => None,
+        };
+        Some(History { revisions, remark, truncated: false })
+    }
+}
+
+/// What a revision is, in a line: its image, whether it is only a restart, the number that it had before, and the
+/// change-cause where it is its own: it is copied forward and lies.
+fn describe(set: &ReplicaSet, template: &wire::Template, before: Option<&ReplicaSet>) -> String {
+    let earlier = before.and_then(|set| set.spec.as_ref()).map(|spec| &spec.template);
+    let mut text = convert::images(template);
+    if earlier.is_some_and(|earlier| {
+        earlier.images == template.images && earlier.restarted_at != template.restarted_at
+    }) {
+        text += ", restart";
+    }
+    if let Some(history) = set.metadata.annotations.get(convert::HISTORY) {
+        text += &format!(" (was {})", clean(history).replace(',', ", "));
+    }
+    let cause = |set: &ReplicaSet| set.metadata.annotations.get(convert::CAUSE).cloned();
+    let own = cause(set).filter(|own| before.and_then(cause).as_ref() != Some(own));
+    if let Some(own) = own {
+        text += &format!(": {}", clean(&own));
+    }
+    text
+}

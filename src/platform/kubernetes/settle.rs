@@ -1,0 +1,181 @@
+//! Following an operation to its end by reading.
+
+use jiff::SignedDuration;
+
+use super::{
+    Kubernetes,
+    plan::Clue,
+    store::{Kind, Kinded, Store},
+    wire::{ReplicaSet, Workload},
+};
+use crate::{
+    domain::{App, Outcome, Phase, Receipt, Settlement, Stage, text::span},
+    platform::Error,
+};
+
+/// How long a request whose answer was lost may still take effect.
+const LATE: SignedDuration = SignedDuration::from_secs(20);
+
+/// A receipt for a rollout that somebody else began.
+pub(super) fn receipt(app: &App) -> Option<Receipt> {
+    let rollout = app.rollout.as_ref()?;
+    let hash =
+        rollout.id.as_str().rsplit('/').next().and_then(|hash| u64::from_str_radix(hash, 16).ok());
+    let named =
+        |of: Option<&crate::domain::RevisionRef>| of.map(|of| format!("rev {}", of.shown()));
+    let clue = Clue {
+        template: hash,
+        goal: named(rollout.to.as_ref())
+            .map_or_else(|| "done".to_owned(), |name| format!("on {name}")),
+        leaving: named(rollout.from.as_ref()),
+        sent_at: rollout.started_at,
+        ..Clue::default()
+    };
+    Some(Receipt {
+        app: app.id.clone(),
+        name: app.name.clone(),
+        operation: crate::domain::Operation::Continue,
+        rollout: Some(rollout.id.clone()),
+        lost: false,
+        clue: serde_json::to_value(clue).unwrap_or_default(),
+    })
+}
+
+/// One look at an operation.
+pub(super) async fn look(cluster: &Kubernetes, receipt: &Receipt) -> Result<Settlement, Error> {
+    let clue: Clue = serde_json::from_value(receipt.clue.clone()).unwrap_or_default();
+    let address = cluster.address(&receipt.app)?;
+    let name = &receipt.name;
+    let gone = || Ok(Settlement::Ended(Outcome::Failed(format!("{name} was deleted meanwhile"))));
+    let object: Workload = match cluster.connection.get(&cluster.meter, &address.path(), &[]).await
+    {
+        Ok(object) => object,
+        Err(Error::NotFound { .. }) => return gone(),
+        Err(error) => return Err(error),
+    };
+    if object.metadata.uid != receipt.app.as_str() {
+        return gone();
+    }
+    let now = (cluster.now)();
+    let generation = object.metadata.generation;
+    let hash = object.spec.as_ref().map_or(0, |spec| spec.template.hash);
+    let paused = object.spec.as_ref().is_some_and(|spec| spec.paused);
+    let observed =
+        object.status.as_ref().is_some_and(|status| status.observed_generation >= generation);
+    let wanted = clue.template.is_none_or(|template| template == hash)
+        && clue.paused.is_none_or(|wanted| wanted == paused);
+    let waited = clue.sent_at.map(|sent| now.duration_since(sent));
+    if !wanted {
+        let untouched = generation <= clue.generation && receipt.lost;
+        if untouched {
+            if waited.is_some_and(|waited| waited > LATE) {
+                return Ok(Settlement::Ended(Outcome::Failed(format!(
+                    "the {} of {name} never took effect: nothing has changed, it is safe to try again",
+                    receipt.operation.verb()
+                ))));
+            }
+            return Ok(Settlement::Pending {
+                stage: Stage::Accepted,
+                receipt: Box::new(receipt.clone()),
+                rollout: None,
+            });
+        }
+        let who = object
+            .metadata
+            .manager
+            .as_ref()
+            .map_or("somebody", |manager| manager.name.as_str())
+            .to_owned();
+        let text = if clue.before == Some(hash) && clue.template.is_some() {
+            format!(
+                "the {} of {name} was cancelled by {who}: it goes back to what was before",
+                receipt.operation.verb()
+            )
+        } else {
+            format!(
+                "the {} of {name} was superseded: another rollout, by {who}, took its place",
+                receipt.operation.verb()
+            )
+        };
+        return Ok(Settlement::Ended(Outcome::Failed(text)));
+    }
+    if clue.paused == Some(true) {
+        return Ok(Settlement::Ended(Outcome::Done(format!(
+            "{name} is held: nothing moves until it is let go on"
+        ))));
+    }
+    let mut store = Store::default();
+    let selector = object.spec.as_ref().map(|spec| spec.selector.query()).unwrap_or_default();
+    store.workloads.put(Kinded { kind: address.kind, object });
+    if address.kind == Kind::Deployment {
+        let path = format!("/apis/apps/v1/namespaces/{}/replicasets", address.namespace);
+        let (sets, _) = super::stream::list::<ReplicaSet>(cluster, &path, &selector).await?;
+        store.sets.put_all(sets);
+    }
+    let path = format!("/api/v1/namespaces/{}/pods", address.namespace);
+    let (pods, _) = super::stream::list(cluster, &path, &selector).await?;
+    store.pods.put_all(pods);
+    store.with_pods.insert(receipt.app.as_str().to_owned());
+    let Some(app) = store.app(&cluster.target, receipt.app.as_str(), now) else { return gone() };
+    Ok(judge(receipt, &clue, &app, observed, waited))
+}
+
+fn judge(
+    receipt: &Receipt,
+    clue: &Clue,
+    app: &App,
+    observed: bool,
+    waited: Option<SignedDuration>,
+) -> Settlement {
+    let name = &receipt.name;
+    let pending = |stage: Stage| Settlement::Pending {
+        stage,
+        receipt: Box::new(Receipt {
+            rollout: app
+                .rollout
+                .as_ref()
+                .map(|one| one.id.clone())
+                .or_else(|| receipt.rollout.clone()),
+            ..receipt.clone()
+        }),
+        rollout: app.rollout.clone().map(Box::new),
+    };
+    if let Some(rollout) = &app.rollout {
+        let late = rollout.stuck.as_ref().filter(|stuck| stuck.why.contains("over its deadline"));
+        if let (Some(stuck), true) = (late, observed) {
+            return Settlement::Ended(Outcome::Failed(format!(
+                "{name} does not get there: {}. The platform goes on trying; roll back or cancel",
+                stuck.why
+            )));
+        }
+        return pending(match rollout.phase {
+            Phase::Paused => Stage::Paused,
+            Phase::Accepted => Stage::Accepted,
+            _ => Stage::Rolling,
+        });
+    }
+    if !observed {
+        return pending(Stage::Accepted);
+    }
+    let count = app.instances;
+    let running = count.running.unwrap_or(0);
+    if running < count.desired {
+        return pending(Stage::Converging);
+    }
+    let label = app.deployed.as_ref().and_then(|of| of.label.as_deref());
+    let goal = match label {
+        Some(label)
+            if clue.goal.starts_with("back on") && clue.goal != format!("back on rev {label}") =>
+        {
+            format!("{} (now rev {label})", clue.goal)
+        }
+        _ => clue.goal.clone(),
+    };
+    let leaving =
+        clue.leaving.as_deref().map(|name| format!(", {name} is gone")).unwrap_or_default();
+    let took = waited.map(|waited| format!(", after {}", span(waited))).unwrap_or_default();
+    Settlement::Ended(Outcome::Done(format!(
+        "{name} is {goal}: {running} of {} running{leaving}{took}",
+        count.desired
+    )))
+}

@@ -1,0 +1,275 @@
+//! One list and the watch that goes on from it, for ever: it resumes where it broke, lists again where its place is
+//! forgotten, and says when it is blind.
+
+use std::{pin::pin, time::Duration};
+
+use futures_util::TryStreamExt;
+use http::{Request, StatusCode};
+use kube::core::WatchEvent;
+use serde::de::DeserializeOwned;
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep, timeout},
+};
+
+use super::{Kubernetes, store::Kept, wire::List};
+use crate::platform::{Error, http::Backoff};
+
+/// Bookmarks come every minute: a watch that is silent for longer is dead.
+const SILENCE: Duration = Duration::from_secs(75);
+/// How long the server keeps a watch open.
+const LIFE: &str = "290";
+/// How many objects a page of a list has.
+const PAGE: &str = "500";
+/// For how long a broken watch is tried again in quick succession, and how quick that is.
+const EAGER: Duration = Duration::from_mins(1);
+const QUICK: Duration = Duration::from_millis(700);
+
+/// What has happened to the objects of a stream.
+#[derive(Debug)]
+pub(super) enum Change<T> {
+    /// These are all there are.
+    All(Vec<T>),
+    /// This one is new or has changed.
+    Put(Box<T>),
+    /// The one with this UID is gone.
+    Gone(String),
+    /// Nothing; but the connection stands.
+    Alive,
+    /// Nothing is seen until it is tried again, after so long.
+    Blind(Error, Duration),
+}
+
+/// What is watched.
+#[derive(Clone, Debug)]
+pub(super) struct Watched {
+    /// Such as `/apis/apps/v1` or `/api/v1`.
+    pub(super) root: &'static str,
+    pub(super) plural: &'static str,
+    /// All namespaces where it is none.
+    pub(super) namespace: Option<String>,
+    /// Where to look when looking everywhere is forbidden.
+    pub(super) home: String,
+    pub(super) selector: String,
+}
+
+impl Watched {
+    fn path(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{}/namespaces/{namespace}/{}", self.root, self.plural),
+            None => format!("{}/{}", self.root, self.plural),
+        }
+    }
+}
+
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Follows until nobody listens. A change of `nudge` has a broken watch tried again at once.
+pub(super) async fn follow<T, N>(
+    cluster: &Kubernetes,
+    mut watched: Watched,
+    wrap: impl Fn(Change<T>) -> N,
+    news: mpsc::Sender<N>,
+    mut nudge: watch::Receiver<u64>,
+) where
+    T: Kept + DeserializeOwned + Clone,
+{
+    let mut place: Option<String> = None;
+    let mut failures = 0;
+    let mut broken_since: Option<Instant> = None;
+    nudge.borrow_and_update();
+    loop {
+        let turn = turn(cluster, &watched, &mut place, &wrap, &news).await;
+        let error = match turn {
+            Turn::NobodyListens => return,
+            Turn::Again => {
+                (failures, broken_since) = (0, None);
+                continue;
+            }
+            Turn::Failed(Error::Forbidden { .. }) if watched.namespace.is_none() => {
+                watched.namespace = Some(watched.home.clone());
+                place = None;
+                continue;
+            }
+            Turn::Failed(error) => error,
+        };
+        failures += 1;
+        let since = *broken_since.get_or_insert_with(now);
+        let wait = match error.retry_after() {
+            Some(wait) => wait,
+            None if since.elapsed() < EAGER => {
+                QUICK.min(Duration::from_millis(100) * (1 << failures.min(4)))
+            }
+            None => Backoff::PATIENT.delay(failures, fastrand::f64()),
+        };
+        if news.send(wrap(Change::Blind(error, wait))).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            () = sleep(wait) => {}
+            changed = nudge.changed() => if changed.is_err() { return },
+            () = news.closed() => return,
+        }
+    }
+}
+
+enum Turn {
+    /// The watch has ended as watches do.
+    Again,
+    Failed(Error),
+    NobodyListens,
+}
+
+/// Lists where there is no place to go on from, then watches until that ends.
+async fn turn<T, N>(
+    cluster: &Kubernetes,
+    watched: &Watched,
+    place: &mut Option<String>,
+    wrap: &impl Fn(Change<T>) -> N,
+    news: &mpsc::Sender<N>,
+) -> Turn
+where
+    T: Kept + DeserializeOwned + Clone,
+{
+    let path = watched.path();
+    let from = match place.clone() {
+        Some(place) => place,
+        None => match list::<T>(cluster, &path, &watched.selector).await {
+            Err(error) => return Turn::Failed(error),
+            Ok((items, revision)) => {
+                if news.send(wrap(Change::All(items))).await.is_err() {
+                    return Turn::NobodyListens;
+                }
+                *place = Some(revision.clone());
+                revision
+            }
+        },
+    };
+    let connection = &cluster.connection;
+    let address = super::Connection::address(
+        &path,
+        &[
+            ("watch", "1"),
+            ("allowWatchBookmarks", "true"),
+            ("timeoutSeconds", LIFE),
+            ("resourceVersion", &from),
+            ("labelSelector", &watched.selector),
+        ],
+    );
+    let client = match connection.client().await {
+        Ok(client) => client,
+        Err(error) => return Turn::Failed(error),
+    };
+    cluster.meter.count();
+    let request = match Request::get(&address).body(Vec::new()) {
+        Ok(request) => request,
+        Err(error) => return Turn::Failed(connection.unreachable(&error)),
+    };
+    let started = timeout(connection.patience, client.request_events::<T>(request)).await;
+    let stream = match started {
+        Err(_) => {
+            return Turn::Failed(Error::Silent {
+                api: connection.api.clone(),
+                waited: connection.patience,
+            });
+        }
+        Ok(Err(error)) => return broken(cluster, place, error).await,
+        Ok(Ok(stream)) => stream,
+    };
+    let mut stream = pin!(stream);
+    if news.send(wrap(Change::Alive)).await.is_err() {
+        return Turn::NobodyListens;
+    }
+    loop {
+        let next = tokio::select! {
+            next = timeout(SILENCE, stream.try_next()) => next,
+            () = news.closed() => return Turn::NobodyListens,
+        };
+        let change = match next {
+            Err(_) => {
+                return Turn::Failed(Error::Silent {
+                    api: connection.api.clone(),
+                    waited: SILENCE,
+                });
+            }
+            Ok(Ok(None)) => return Turn::Again,
+            Ok(Ok(Some(WatchEvent::Added(object) | WatchEvent::Modified(object)))) => {
+                *place = Some(object.metadata().resource_version.clone());
+                Change::Put(Box::new(object))
+            }
+            Ok(Ok(Some(WatchEvent::Deleted(object)))) => {
+                *place = Some(object.metadata().resource_version.clone());
+                Change::Gone(object.metadata().uid.clone())
+            }
+            Ok(Ok(Some(WatchEvent::Bookmark(bookmark)))) => {
+                *place = Some(bookmark.metadata.resource_version);
+                Change::Alive
+            }
+            Ok(Ok(Some(WatchEvent::Error(status)))) => {
+                return broken(cluster, place, kube::Error::Api(status)).await;
+            }
+            Ok(Err(kube::Error::SerdeError(error))) => {
+                // An object that cannot be read must not stop the others; listing again shows whether it stays so.
+                tracing::warn!(%error, path, "an object of a watch cannot be read");
+                *place = None;
+                return Turn::Failed(Error::Garbled {
+                    api: connection.api.clone(),
+                    place: path,
+                    why: crate::domain::text::clean(&error.to_string()),
+                });
+            }
+            Ok(Err(error)) => return broken(cluster, place, error).await,
+        };
+        if news.send(wrap(change)).await.is_err() {
+            return Turn::NobodyListens;
+        }
+    }
+}
+
+/// What a watch that did not begin, or broke, leads to.
+async fn broken(cluster: &Kubernetes, place: &mut Option<String>, error: kube::Error) -> Turn {
+    let connection = &cluster.connection;
+    let kube::Error::Api(status) = &error else {
+        return Turn::Failed(connection.unreachable(&error));
+    };
+    let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if code == StatusCode::GONE
+        || status.reason == "Expired"
+        || status.reason == "ResourceVersionTooLarge"
+    {
+        *place = None;
+        return Turn::Again;
+    }
+    if code == StatusCode::UNAUTHORIZED {
+        connection.forget().await;
+    }
+    let body = serde_json::json!({ "message": status.message, "reason": status.reason });
+    Turn::Failed(connection.refusal(code, None, body.to_string().as_bytes()))
+}
+
+/// All objects of a path, page by page, and the revision that the list stands for.
+pub(super) async fn list<T: DeserializeOwned>(
+    cluster: &Kubernetes,
+    path: &str,
+    selector: &str,
+) -> Result<(Vec<T>, String), Error> {
+    let mut items = Vec::new();
+    let mut next = String::new();
+    loop {
+        let mut query = vec![("limit", PAGE)];
+        if !selector.is_empty() {
+            query.push(("labelSelector", selector));
+        }
+        if !next.is_empty() {
+            query.push(("continue", &next));
+        }
+        let page: List<T> = cluster.connection.get(&cluster.meter, path, &query).await?;
+        items.extend(page.items);
+        match page.metadata.next.filter(|next| !next.is_empty()) {
+            Some(more) => next = more,
+            None => return Ok((items, page.metadata.resource_version)),
+        }
+    }
+}

@@ -1,0 +1,514 @@
+//! Watching: a handful of open watches, no polling, and only what has changed travels on.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
+
+use jiff::SignedDuration;
+use tokio::{
+    sync::{mpsc, watch as channel},
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    Kubernetes,
+    store::{Kind, Kinded, Store},
+    stream::{self, Change, Watched},
+    wire::{Pod, ReplicaSet, Workload},
+};
+use crate::{
+    domain::{App, AppId, History, Interest, Report, Scope, Status},
+    platform::Error,
+};
+
+/// How often what stands still is judged anew, and the connection vouched for.
+const JUDGE: Duration = Duration::from_secs(15);
+/// How long data stays fresh: bookmarks come every minute.
+const FRESH: SignedDuration = SignedDuration::from_secs(75);
+/// Of how many rolling workloads the Pods are watched, besides those of the selected one.
+const ROLLING: usize = 6;
+/// How many changes are taken in before they are told on.
+const BATCH: usize = 4_000;
+
+/// News of one of the streams.
+enum News {
+    Workloads(Kind, Change<Workload>),
+    Sets(Change<ReplicaSet>),
+    Pods(String, Change<Pod>),
+}
+
+/// What a stream is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Source {
+    Workloads(Kind),
+    Sets,
+}
+
+/// Nobody listens any more.
+struct Gone;
+
+/// Watches until nobody listens.
+pub(super) async fn run(
+    cluster: &std::sync::Arc<Kubernetes>,
+    mut interest: channel::Receiver<Interest>,
+    reports: mpsc::Sender<Report>,
+) {
+    let mut first = true;
+    loop {
+        let scope = interest.borrow_and_update().scope.clone();
+        if !first && reports.send(Report::Reset).await.is_err() {
+            return;
+        }
+        first = false;
+        let mut watcher = Watcher::new(cluster, reports.clone(), scope);
+        match watcher.run(&mut interest).await {
+            Ok(()) => {}
+            Err(Gone) => return,
+        }
+    }
+}
+
+struct Watcher {
+    cluster: std::sync::Arc<Kubernetes>,
+    reports: mpsc::Sender<Report>,
+    scope: Scope,
+    store: Store,
+    /// What was reported last, by UID.
+    shown: HashMap<String, App>,
+    /// Which streams have told all there is, or cannot.
+    synced: BTreeSet<Source>,
+    blind: BTreeSet<Source>,
+    dirty: HashSet<String>,
+    focus: Option<AppId>,
+    history: Option<(AppId, History)>,
+    /// For which state of which app events were read.
+    told: Option<(AppId, Option<String>, bool)>,
+    nudge: u64,
+    streams: JoinSet<()>,
+    pods: HashMap<String, tokio::task::AbortHandle>,
+    news: (mpsc::Sender<News>, mpsc::Receiver<News>),
+    nudger: channel::Sender<u64>,
+    status: Status,
+}
+
+impl Watcher {
+    fn new(
+        cluster: &std::sync::Arc<Kubernetes>,
+        reports: mpsc::Sender<Report>,
+        scope: Scope,
+    ) -> Self {
+        Self {
+            cluster: cluster.clone(),
+            reports,
+            scope,
+            store: Store::default(),
+            shown: HashMap::new(),
+            synced: BTreeSet::new(),
+            blind: BTreeSet::new(),
+            dirty: HashSet::new(),
+            focus: None,
+            history: None,
+            told: None,
+            nudge: 0,
+            streams: JoinSet::new(),
+            pods: HashMap::new(),
+            news: mpsc::channel(256),
+            nudger: channel::channel(0).0,
+            status: Status::default(),
+        }
+    }
+
+    fn namespace(&self) -> Option<String> {
+        (self.scope == Scope::Home).then(|| self.cluster.connection.namespace.clone())
+    }
+
+    fn watched(&self, root: &'static str, plural: &'static str) -> Watched {
+        let home = self.cluster.connection.namespace.clone();
+        Watched { root, plural, namespace: self.namespace(), home, selector: String::new() }
+    }
+
+    fn start(&mut self) {
+        for kind in Kind::ALL {
+            let (cluster, news, nudge) =
+                (self.cluster.clone(), self.news.0.clone(), self.nudger.subscribe());
+            let watched = self.watched("/apis/apps/v1", kind.plural());
+            self.streams.spawn(async move {
+                let wrap = |change: Change<Workload>| News::Workloads(kind, change);
+                stream::follow(&cluster, watched, wrap, news, nudge).await;
+            });
+        }
+        let (cluster, news, nudge) =
+            (self.cluster.clone(), self.news.0.clone(), self.nudger.subscribe());
+        let watched = self.watched("/apis/apps/v1", "replicasets");
+        self.streams.spawn(async move {
+            stream::follow(&cluster, watched, News::Sets, news, nudge).await;
+        });
+    }
+
+    /// Runs until the scope changes.
+    async fn run(&mut self, interest: &mut channel::Receiver<Interest>) -> Result<(), Gone> {
+        self.start();
+        self.nudge = interest.borrow().nudge;
+        let mut judge = now() + JUDGE;
+        loop {
+            let mut asked = false;
+            tokio::select! {
+                biased;
+                changed = interest.changed() => {
+                    changed.map_err(|_| Gone)?;
+                    let wanted = interest.borrow_and_update().clone();
+                    if wanted.scope != self.scope {
+                        return Ok(());
+                    }
+                    if wanted.nudge != self.nudge {
+                        self.nudge = wanted.nudge;
+                        self.nudger.send_replace(wanted.nudge);
+                        self.told = None;
+                        asked = true;
+                    }
+                    if wanted.focus != self.focus {
+                        self.focus = wanted.focus;
+                        self.history = None;
+                        self.told = None;
+                    }
+                }
+                news = self.news.1.recv() => {
+                    let Some(news) = news else { return Err(Gone) };
+                    self.take(news).await?;
+                    for _ in 0..BATCH {
+                        let Ok(news) = self.news.1.try_recv() else { break };
+                        self.take(news).await?;
+                    }
+                }
+                () = sleep_until(judge) => {
+                    judge = now() + JUDGE;
+                    asked = self.blind.is_empty();
+                    let rolling = self.shown.iter().filter(|(_, app)| app.rollout.is_some() || app.serving.is_some());
+                    self.dirty.extend(rolling.map(|(uid, _)| uid.clone()));
+                }
+                () = self.reports.closed() => return Err(Gone),
+            }
+            // Before all is known once, an app would be shown without its revisions.
+            if self.synced.len() == Kind::ALL.len() + 1 {
+                self.tell(asked && self.blind.is_empty()).await?;
+                self.look_at_pods();
+                self.tell_of_focus().await?;
+            }
+        }
+    }
+
+    async fn take(&mut self, news: News) -> Result<(), Gone> {
+        match news {
+            News::Workloads(kind, change) => {
+                let source = Source::Workloads(kind);
+                match change {
+                    Change::All(items) => {
+                        let kept: HashSet<_> =
+                            items.iter().map(|one| one.metadata.uid.clone()).collect();
+                        let of_kind = |uid: &&String| {
+                            self.store.workloads.get(uid).is_some_and(|one| one.kind == kind)
+                        };
+                        let gone: Vec<_> = self
+                            .store
+                            .workloads
+                            .uids()
+                            .filter(of_kind)
+                            .filter(|uid| !kept.contains(*uid))
+                            .cloned()
+                            .collect();
+                        for uid in gone {
+                            self.store.workloads.remove(&uid);
+                            self.dirty.insert(uid);
+                        }
+                        for object in items {
+                            self.put_workload(Kinded { kind, object });
+                        }
+                        self.sees(source, true);
+                    }
+                    Change::Put(object) => {
+                        self.put_workload(Kinded { kind, object: *object });
+                        self.sees(source, false);
+                    }
+                    Change::Gone(uid) => {
+                        self.store.workloads.remove(&uid);
+                        self.dirty.insert(uid);
+                        self.sees(source, false);
+                    }
+                    Change::Alive => self.sees(source, false),
+                    Change::Blind(error, wait) => self.blinded(source, error, wait).await?,
+                }
+            }
+            News::Sets(change) => match change {
+                Change::All(items) => {
+                    let kept: HashSet<_> =
+                        items.iter().map(|one| one.metadata.uid.clone()).collect();
+                    let gone: Vec<_> = self
+                        .store
+                        .sets
+                        .uids()
+                        .filter(|uid| !kept.contains(*uid))
+                        .cloned()
+                        .collect();
+                    for uid in gone {
+                        self.forget_set(&uid);
+                    }
+                    for set in items {
+                        self.put_set(set);
+                    }
+                    self.sees(Source::Sets, true);
+                }
+                Change::Put(set) => {
+                    self.put_set(*set);
+                    self.sees(Source::Sets, false);
+                }
+                Change::Gone(uid) => {
+                    self.forget_set(&uid);
+                    self.sees(Source::Sets, false);
+                }
+                Change::Alive => self.sees(Source::Sets, false),
+                Change::Blind(error, wait) => self.blinded(Source::Sets, error, wait).await?,
+            },
+            News::Pods(workload, change) => self.take_pods(workload, change),
+        }
+        Ok(())
+    }
+
+    fn put_workload(&mut self, workload: Kinded) {
+        let uid = workload.object.metadata.uid.clone();
+        self.cluster.learn(&uid, workload.address());
+        self.store.workloads.put(workload);
+        self.dirty.insert(uid);
+    }
+
+    fn put_set(&mut self, set: ReplicaSet) {
+        self.dirty.extend(set.metadata.owner().map(str::to_owned));
+        self.store.sets.put(set);
+    }
+
+    fn forget_set(&mut self, uid: &str) {
+        if let Some(set) = self.store.sets.remove(uid) {
+            self.dirty.extend(set.metadata.owner().map(str::to_owned));
+        }
+    }
+
+    fn take_pods(&mut self, workload: String, change: Change<Pod>) {
+        if !self.pods.contains_key(&workload) {
+            return;
+        }
+        match change {
+            Change::All(items) => {
+                self.drop_pods(&workload);
+                for pod in items {
+                    self.store.pods.put(pod);
+                }
+                self.store.with_pods.insert(workload.clone());
+            }
+            Change::Put(pod) => self.store.pods.put(*pod),
+            Change::Gone(uid) => drop(self.store.pods.remove(&uid)),
+            Change::Alive => return,
+            // The numbers of the ReplicaSets are shown instead.
+            Change::Blind(..) => drop(self.store.with_pods.remove(&workload)),
+        }
+        self.dirty.insert(workload);
+    }
+
+    fn drop_pods(&mut self, workload: &str) {
+        let mut owners: Vec<_> =
+            self.store.sets.owned(workload).iter().map(|set| set.metadata.uid.clone()).collect();
+        owners.push(workload.to_owned());
+        for owner in owners {
+            let uids: Vec<_> =
+                self.store.pods.owned(&owner).iter().map(|pod| pod.metadata.uid.clone()).collect();
+            for uid in uids {
+                self.store.pods.remove(&uid);
+            }
+        }
+        self.store.with_pods.remove(workload);
+    }
+
+    fn sees(&mut self, source: Source, all: bool) {
+        self.blind.remove(&source);
+        if all {
+            self.synced.insert(source);
+        }
+    }
+
+    async fn blinded(&mut self, source: Source, error: Error, wait: Duration) -> Result<(), Gone> {
+        // A login that may not see one kind may see the others.
+        if matches!(error, Error::Forbidden { .. }) && source != Source::Workloads(Kind::Deployment)
+        {
+            self.synced.insert(source);
+            self.blind.remove(&source);
+            return Ok(());
+        }
+        self.blind.insert(source);
+        let at = (self.cluster.now)();
+        let span = SignedDuration::try_from(wait).unwrap_or_default();
+        let retry_at = at.checked_add(span).unwrap_or(at);
+        self.report(Report::Trouble { trouble: error.trouble(), retry_at }).await
+    }
+
+    async fn report(&self, report: Report) -> Result<(), Gone> {
+        self.reports.send(report).await.map_err(|_| Gone)
+    }
+
+    /// Reports what has changed, and nothing where nothing has, unless that is asked for.
+    async fn tell(&mut self, asked: bool) -> Result<(), Gone> {
+        let at = (self.cluster.now)();
+        let (mut changed, mut gone) = (Vec::new(), Vec::new());
+        for uid in std::mem::take(&mut self.dirty) {
+            match self.store.app(&self.cluster.target, &uid, at) {
+                None => {
+                    if self.shown.remove(&uid).is_some() {
+                        gone.push(AppId::new(uid));
+                    }
+                }
+                Some(app) => {
+                    self.remember(&uid, &app, at);
+                    if self.shown.get(&uid) != Some(&app) {
+                        self.shown.insert(uid, app.clone());
+                        changed.push(app);
+                    }
+                }
+            }
+        }
+        let status = Status {
+            api_version: self.cluster.version(),
+            requests_left: None,
+            place: Some(self.cluster.place(self.namespace().as_deref())),
+            watched: true,
+        };
+        if status != self.status {
+            self.status = status.clone();
+            self.report(Report::Status(status)).await?;
+        }
+        if !changed.is_empty() || !gone.is_empty() || asked || self.status_is_new() {
+            if !self.blind.is_empty() {
+                return Ok(());
+            }
+            self.report(Report::Apps { changed, gone, at, fresh_for: FRESH }).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether nothing has been reported yet though all is known: there may be no apps at all.
+    fn status_is_new(&self) -> bool {
+        self.shown.is_empty()
+    }
+
+    /// What was seen is the only record of when a rollout began, and of what was ever well.
+    fn remember(&mut self, uid: &str, app: &App, at: jiff::Timestamp) {
+        let Some(workload) = self.store.workloads.get(uid) else { return };
+        let hash = workload.object.spec.as_ref().map_or(0, |spec| spec.template.hash);
+        let key = (uid.to_owned(), hash);
+        match &app.rollout {
+            Some(_) if self.shown.get(uid).is_some_and(|known| known.rollout.is_none()) => {
+                self.store.began.insert(key, at);
+            }
+            Some(_) => {}
+            None => {
+                self.store.began.retain(|(known, _), _| known != uid);
+                if app.state == crate::domain::AppState::Ok {
+                    self.store.proven.extend(app.deployed.as_ref().map(|of| of.id.to_string()));
+                    self.cluster.saw(self.store.proven.iter());
+                }
+            }
+        }
+    }
+
+    /// Watches the Pods of what is selected and of what rolls, and of nothing else.
+    fn look_at_pods(&mut self) {
+        let focus = self.focus.as_ref().map(|focus| focus.as_str().to_owned());
+        let mut wanted: BTreeSet<String> =
+            focus.into_iter().filter(|uid| self.shown.contains_key(uid)).collect();
+        let mut rolling: Vec<_> = self
+            .shown
+            .iter()
+            .filter(|(_, app)| app.rollout.is_some())
+            .map(|(uid, _)| uid)
+            .collect();
+        rolling.sort();
+        wanted.extend(rolling.into_iter().take(ROLLING).cloned());
+        let unwanted: Vec<_> =
+            self.pods.keys().filter(|uid| !wanted.contains(*uid)).cloned().collect();
+        for uid in unwanted {
+            if let Some(stream) = self.pods.remove(&uid) {
+                stream.abort();
+            }
+            self.drop_pods(&uid);
+            self.dirty.insert(uid);
+        }
+        for uid in wanted {
+            if self.pods.contains_key(&uid) {
+                continue;
+            }
+            let Some(workload) = self.store.workloads.get(&uid) else { continue };
+            let metadata = &workload.object.metadata;
+            let selector =
+                workload.object.spec.as_ref().map(|spec| spec.selector.query()).unwrap_or_default();
+            let watched = Watched {
+                root: "/api/v1",
+                plural: "pods",
+                namespace: Some(metadata.namespace.clone()),
+                home: metadata.namespace.clone(),
+                selector,
+            };
+            let (cluster, news, nudge) =
+                (self.cluster.clone(), self.news.0.clone(), self.nudger.subscribe());
+            let own = uid.clone();
+            let handle = self.streams.spawn(async move {
+                let wrap = |change: Change<Pod>| News::Pods(own.clone(), change);
+                stream::follow(&cluster, watched, wrap, news, nudge).await;
+            });
+            self.pods.insert(uid, handle);
+        }
+        while self.streams.try_join_next().is_some() {}
+    }
+
+    /// Revisions of the selected app, from what the watches told; events and logs when its state changes.
+    async fn tell_of_focus(&mut self) -> Result<(), Gone> {
+        let Some(focus) = self.focus.clone() else { return Ok(()) };
+        let Some(app) = self.shown.get(focus.as_str()).cloned() else { return Ok(()) };
+        if let Some(history) = self.store.history(focus.as_str()) {
+            let known =
+                self.history.as_ref().is_some_and(|(id, known)| *id == focus && *known == history);
+            if !known {
+                self.history = Some((focus.clone(), history.clone()));
+                self.report(Report::History { app: focus.clone(), history }).await?;
+            }
+        }
+        let stuck = app.rollout.as_ref().is_some_and(|rollout| rollout.stuck.is_some());
+        let state =
+            (focus.clone(), app.rollout.as_ref().map(|rollout| rollout.id.to_string()), stuck);
+        if self.told.as_ref() == Some(&state) {
+            return Ok(());
+        }
+        self.told = Some(state);
+        let (cluster, reports) = (self.cluster.clone(), self.reports.clone());
+        let other = self
+            .store
+            .workloads
+            .get(focus.as_str())
+            .is_some_and(|one| one.kind != Kind::Deployment);
+        self.streams.spawn(async move {
+            if other && let Ok(history) = cluster.history(&focus).await {
+                let _ = reports.send(Report::History { app: focus.clone(), history }).await;
+            }
+            if let Ok(events) = cluster.happenings(&focus).await {
+                let _ = reports.send(Report::Events { app: focus.clone(), events }).await;
+            }
+            if stuck && let Ok(mut lines) = cluster.log_lines(&focus, true).await {
+                let surplus = lines.len().saturating_sub(30);
+                lines.drain(..surplus);
+                let _ = reports.send(Report::Logs { app: focus, lines }).await;
+            }
+        });
+        Ok(())
+    }
+}
+
+fn now() -> Instant {
+    Instant::now()
+}
