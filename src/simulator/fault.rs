@@ -23,12 +23,11 @@
 
 use std::{
     str::FromStr,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+
+use tokio::sync::watch;
 
 /// What a fault does to a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,14 +70,14 @@ pub struct Fault {
 
 /// The faults of one simulator; clones share them, and tests may change them while it runs.
 #[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<Vec<Fault>>>, Arc<AtomicU64>);
+pub struct Faults(Arc<Mutex<Vec<Fault>>>, watch::Sender<u64>);
 
 impl Faults {
     /// Replaces all faults by those of a specification; an empty one removes them.
     pub fn set(&self, specification: &str) -> Result<(), String> {
         let faults = parse(specification)?;
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = faults;
-        self.1.fetch_add(1, Ordering::Release);
+        self.1.send_modify(|epoch| *epoch += 1);
         Ok(())
     }
 
@@ -101,8 +100,8 @@ impl Faults {
     }
 
     /// Changes with every change of the faults: what is under way then, such as a watch, ends.
-    pub(crate) fn epoch(&self) -> u64 {
-        self.1.load(Ordering::Acquire)
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.1.subscribe()
     }
 
     /// How many requests are allowed an hour, where a fault says so.

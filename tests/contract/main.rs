@@ -10,8 +10,12 @@
 )]
 
 mod cloud_foundry;
+#[cfg(feature = "kubernetes")]
+mod converge;
 mod faults;
 mod harness;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod operations;
 mod reading;
 mod watching;

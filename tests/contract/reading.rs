@@ -33,7 +33,8 @@ pub async fn revisions_come_newest_first(harness: &dyn Harness) {
     assert_eq!(deployed.len(), 1);
     assert_eq!(Some(&deployed[0].id), app.deployed.as_ref().map(|of| &of.id));
     let (good, sure) = last_good(&history.revisions, false).unwrap();
-    assert!(sure && good.proven == Proven::Good && !good.deployed);
+    assert!(!good.deployed);
+    assert_eq!(sure, good.proven == Proven::Good, "what is inferred is told from what is known");
 
     let stuck = deck.app(Role::Stuck).await;
     let history = deck.platform.revisions(&stuck.id).await.unwrap();

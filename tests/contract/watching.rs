@@ -79,7 +79,7 @@ pub async fn the_watch_follows_a_rollout_to_its_end(harness: &dyn Harness) {
     let plan = deck.plan(Role::Healthy, Operation::RollBack(Goal::LastGood)).await;
     assert!(matches!(deck.execute(plan).await, Sent::Accepted(_)));
     let mut shapes = Vec::new();
-    for _ in 0..40 {
+    for _ in 0..100 {
         watch.nudge();
         watch.apps().await;
         match &watch.apps[&app.id].rollout {
@@ -87,7 +87,7 @@ pub async fn the_watch_follows_a_rollout_to_its_end(harness: &dyn Harness) {
             None if !shapes.is_empty() => break,
             None => {}
         }
-        deck.stage.pass(5.0);
+        deck.stage.pass(2.0);
     }
     assert!(shapes.len() > 2, "{shapes:?}");
     assert!(

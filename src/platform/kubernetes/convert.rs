@@ -319,8 +319,11 @@ impl Store {
         let created = sides.new.and_then(|set| set.metadata.creation_timestamp);
         let started_at = began.or(changed.max(created)).or(moved_at);
         let failure = condition(status, "ReplicaFailure").filter(|one| one.status == "True");
+        let id = RolloutId::new(format!("{uid}/{hash:016x}"));
+        let from = sides.old.first().map(|set| reference(set));
         let mut rollout = Rollout {
-            id: RolloutId::new(format!("{uid}/{hash:016x}")),
+            from: from.or_else(|| self.origins.get(&id).cloned()),
+            id,
             phase: match () {
                 () if paused => Phase::Paused,
                 () if sides.new.is_none() || !observed => Phase::Accepted,
@@ -333,7 +336,6 @@ impl Store {
             wanted,
             old,
             new,
-            from: sides.old.first().map(|set| reference(set)),
             to: sides.new.map(reference),
             started_at,
             moved_at: moved_at.max(started_at),

@@ -459,7 +459,11 @@ impl Store {
                 deployed: incoming || serves,
                 incoming,
                 artifact: Some(format!("{:016x}", template.hash)),
-                proven: convert::proven(set, self.proven.contains(&set.metadata.uid), incoming),
+                proven: convert::proven(
+                    set,
+                    self.proven.contains(&set.metadata.uid),
+                    incoming || left_behind(set, &sides, rolling),
+                ),
                 served: None,
                 note: None,
             });
@@ -480,6 +484,15 @@ impl Store {
         };
         Some(History { revisions, remark, truncated: false })
     }
+}
+
+/// Whether somebody went back from this revision: it is younger than what serves, and yet behind it.
+fn left_behind(set: &ReplicaSet, sides: &convert::Sides<'_>, rolling: bool) -> bool {
+    let serving = if rolling { sides.old.first() } else { sides.new.as_ref() };
+    serving.is_some_and(|serving| {
+        set.metadata.creation_timestamp > serving.metadata.creation_timestamp
+            && convert::number(set) < convert::number(serving)
+    })
 }
 
 /// What a revision is, in a line: its image, whether it is only a restart, the number that it had before, and the

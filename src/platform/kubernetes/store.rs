@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::Timestamp;
 
 use super::wire::{Metadata, Pod, ReplicaSet, Workload};
+use crate::domain::{RevisionRef, RolloutId};
 
 /// The kinds of workloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -131,6 +132,8 @@ pub(super) struct Store {
     pub(super) with_pods: BTreeSet<String>,
     /// Since when a template of a workload rolls, as far as it was seen.
     pub(super) began: HashMap<(String, u64), Timestamp>,
+    /// What was live when it began, kept when its last instance is gone.
+    pub(super) origins: HashMap<RolloutId, RevisionRef>,
     /// ReplicaSets that were seen with all their Pods available.
     pub(super) proven: BTreeSet<String>,
 }

@@ -25,6 +25,9 @@ const PAGE: &str = "500";
 const EAGER: Duration = Duration::from_mins(1);
 const QUICK: Duration = Duration::from_millis(700);
 
+/// The least time between two beginnings of a watch.
+const SHORTEST: Duration = Duration::from_millis(200);
+
 /// What has happened to the objects of a stream.
 #[derive(Debug)]
 pub(super) enum Change<T> {
@@ -81,11 +84,14 @@ pub(super) async fn follow<T, N>(
     let mut broken_since: Option<Instant> = None;
     nudge.borrow_and_update();
     loop {
+        let began = now();
         let turn = turn(cluster, &watched, &mut place, &wrap, &news).await;
         let error = match turn {
             Turn::NobodyListens => return,
             Turn::Again => {
                 (failures, broken_since) = (0, None);
+                // A server or proxy that ends every watch at once is not asked in a tight loop.
+                sleep(SHORTEST.saturating_sub(began.elapsed())).await;
                 continue;
             }
             Turn::Failed(Error::Forbidden { .. }) if watched.namespace.is_none() => {

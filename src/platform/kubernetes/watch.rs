@@ -80,6 +80,7 @@ struct Watcher {
     /// Which streams have told all there is, or cannot.
     synced: BTreeSet<Source>,
     blind: BTreeSet<Source>,
+    recovered: bool,
     dirty: HashSet<String>,
     focus: Option<AppId>,
     history: Option<(AppId, History)>,
@@ -107,6 +108,7 @@ impl Watcher {
             shown: HashMap::new(),
             synced: BTreeSet::new(),
             blind: BTreeSet::new(),
+            recovered: false,
             dirty: HashSet::new(),
             focus: None,
             history: None,
@@ -192,6 +194,7 @@ impl Watcher {
             }
             // Before all is known once, an app would be shown without its revisions.
             if self.synced.len() == Kind::ALL.len() + 1 {
+                let asked = asked || std::mem::take(&mut self.recovered);
                 self.tell(asked && self.blind.is_empty()).await?;
                 self.look_at_pods();
                 self.tell_of_focus().await?;
@@ -329,7 +332,10 @@ impl Watcher {
     }
 
     fn sees(&mut self, source: Source, all: bool) {
-        self.blind.remove(&source);
+        if self.blind.remove(&source) && self.blind.is_empty() {
+            // Whoever was told of the trouble is told of its end, also where nothing has changed.
+            self.recovered = true;
+        }
         if all {
             self.synced.insert(source);
         }
@@ -404,12 +410,20 @@ impl Watcher {
         let hash = workload.object.spec.as_ref().map_or(0, |spec| spec.template.hash);
         let key = (uid.to_owned(), hash);
         match &app.rollout {
-            Some(_) if self.shown.get(uid).is_some_and(|known| known.rollout.is_none()) => {
-                self.store.began.insert(key, at);
+            Some(rollout) => {
+                if self.shown.get(uid).is_some_and(|known| known.rollout.is_none()) {
+                    self.store.began.insert(key, at);
+                }
+                if let Some(from) = &rollout.from {
+                    self.store.origins.insert(rollout.id.clone(), from.clone());
+                }
             }
-            Some(_) => {}
             None => {
                 self.store.began.retain(|(known, _), _| known != uid);
+                let over = self.shown.get(uid).and_then(|known| known.rollout.as_ref());
+                if let Some(over) = over {
+                    self.store.origins.remove(&over.id);
+                }
                 if app.state == crate::domain::AppState::Ok {
                     self.store.proven.extend(app.deployed.as_ref().map(|of| of.id.to_string()));
                     self.cluster.saw(self.store.proven.iter());

@@ -15,7 +15,7 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 use super::{
@@ -73,7 +73,7 @@ fn now() -> Instant {
 }
 
 async fn run(cluster: &Cluster, asked: &Asked, lines: &mpsc::Sender<String>) {
-    let epoch = cluster.faults.epoch();
+    let mut faults = cluster.faults.changes();
     let until = asked.life.map(|life| now() + life);
     let mut changed = cluster.changed.subscribe();
     let mut at = match asked.revision {
@@ -96,12 +96,10 @@ async fn run(cluster: &Cluster, asked: &Asked, lines: &mpsc::Sender<String>) {
         if !text.is_empty() && lines.send(text).await.is_err() {
             return;
         }
-        if cluster.faults.epoch() != epoch {
-            return;
-        }
         let next = until.map_or(bookmark, |until| until.min(bookmark));
         tokio::select! {
             () = lines.closed() => return,
+            _ = faults.changed() => return,
             result = timeout_at(next, changed.changed()) => match result {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
@@ -118,7 +116,6 @@ async fn run(cluster: &Cluster, asked: &Asked, lines: &mpsc::Sender<String>) {
                     bookmark = now() + BOOKMARK;
                 }
             },
-            () = sleep_until(now() + Duration::from_mins(2)) => {}
         }
     }
 }

@@ -48,10 +48,11 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     let selected = state.selected_revision().map(|one| &one.id);
     let at = history.revisions.iter().position(|one| Some(&one.id) == selected).unwrap_or(0);
     let first = if at < rows { 0 } else { at + 1 - rows };
-    let good = last_good(&history.revisions, app.rollout.is_some()).map(|(one, _)| &one.id);
+    let good = last_good(&history.revisions, app.rollout.is_some());
     for (row, one) in history.revisions.iter().skip(first).take(rows).enumerate() {
         let is_selected = first + row == at;
-        let line = row_line(state, theme, one, is_selected, good == Some(&one.id), width);
+        let good = good.filter(|(good, _)| good.id == one.id).map(|(_, sure)| sure);
+        let line = row_line(state, theme, one, is_selected, good, width);
         put(buffer, body, row as u16, &line);
         if is_selected && state.panel == Panel::Revisions {
             buffer.set_style(
@@ -82,7 +83,7 @@ fn row_line(
     theme: &Theme,
     one: &Revision,
     selected: bool,
-    good: bool,
+    good: Option<bool>,
     width: usize,
 ) -> Line<'static> {
     let mut line = Line::default();
@@ -96,7 +97,9 @@ fn row_line(
         one if one.deployed && rolling => (format!("old{dot}"), Role::Old),
         one if one.deployed => (format!("{dot}now"), Role::Good),
         Revision { deployable: Deployable::No(_), .. } => ("gone".to_owned(), Role::Dim),
-        _ if good => ("good".to_owned(), Role::Good),
+        _ if good == Some(true) => ("good".to_owned(), Role::Good),
+        // Nobody knows; nothing speaks against it.
+        _ if good.is_some() => ("good?".to_owned(), Role::Dim),
         one if one.proven == Proven::Unfinished => ("bad?".to_owned(), Role::Warn),
         _ => (String::new(), Role::Dim),
     };
