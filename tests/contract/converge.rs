@@ -119,7 +119,11 @@ async fn plays(steps: Vec<Step>) {
     };
     let settled = tokio::time::timeout(Duration::from_secs(10), settled).await;
     task.abort();
-    assert!(settled.is_ok(), "it never shows {wanted:#?}");
+    assert!(
+        settled.is_ok(),
+        "it shows {:#?}\nand the server has {wanted:#?}",
+        shown(apps.values())
+    );
 }
 
 proptest! {

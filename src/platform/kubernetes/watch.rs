@@ -186,7 +186,7 @@ impl Watcher {
                 }
                 () = sleep_until(judge) => {
                     judge = now() + JUDGE;
-                    asked = self.blind.is_empty();
+                    asked = true;
                     let rolling = self.shown.iter().filter(|(_, app)| app.rollout.is_some() || app.serving.is_some());
                     self.dirty.extend(rolling.map(|(uid, _)| uid.clone()));
                 }
@@ -195,7 +195,7 @@ impl Watcher {
             // Before all is known once, an app would be shown without its revisions.
             if self.synced.len() == Kind::ALL.len() + 1 {
                 let asked = asked || std::mem::take(&mut self.recovered);
-                self.tell(asked && self.blind.is_empty()).await?;
+                self.tell(asked).await?;
                 self.look_at_pods();
                 self.tell_of_focus().await?;
             }
@@ -362,6 +362,10 @@ impl Watcher {
 
     /// Reports what has changed, and nothing where nothing has, unless that is asked for.
     async fn tell(&mut self, asked: bool) -> Result<(), Gone> {
+        if !self.blind.is_empty() {
+            // Half of the truth is not passed off as the whole: what has changed is told when all is seen again.
+            return Ok(());
+        }
         let at = (self.cluster.now)();
         let (mut changed, mut gone) = (Vec::new(), Vec::new());
         for uid in std::mem::take(&mut self.dirty) {
@@ -391,9 +395,6 @@ impl Watcher {
             self.report(Report::Status(status)).await?;
         }
         if !changed.is_empty() || !gone.is_empty() || asked || self.status_is_new() {
-            if !self.blind.is_empty() {
-                return Ok(());
-            }
             self.report(Report::Apps { changed, gone, at, fresh_for: FRESH }).await?;
         }
         Ok(())
