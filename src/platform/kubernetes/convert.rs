@@ -1,15 +1,16 @@
 //! From the API's objects to the deck's nouns. What rolls is judged by numbers, never by a condition alone: conditions
 //! lag behind, see the three traps in [`super`].
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
+    instances::side,
     store::{Kind, Kinded, Store},
     wire::{Condition, Pod, ReplicaSet, Template, WorkloadSpec, WorkloadStatus},
 };
 use crate::domain::{
-    self, App, AppId, AppState, Count, Instance, InstanceState, Phase, PlatformKind, RevisionId,
-    RevisionRef, Rollout, RolloutId, Side, Strategy, Stuck, TargetId, text::clean,
+    self, App, AppId, AppState, Count, InstanceState, Phase, PlatformKind, RevisionId, RevisionRef,
+    Rollout, RolloutId, Side, Strategy, Stuck, TargetId, text::clean,
 };
 
 /// The annotation with the number of a revision.
@@ -82,115 +83,6 @@ pub(super) fn condition<'a>(
     kind: &str,
 ) -> Option<&'a Condition> {
     status?.conditions.iter().find(|one| one.kind == kind)
-}
-
-/// What a Pod does.
-pub(super) fn instance(pod: &Pod, index: u32) -> Instance {
-    let status = pod.status.clone().unwrap_or_default();
-    let ready = status.conditions.iter().find(|one| one.kind == "Ready");
-    let containers = || status.init_container_statuses.iter().chain(&status.container_statuses);
-    let created = pod.metadata.creation_timestamp;
-    let since = ready.and_then(|one| one.last_transition_time).or(created);
-    let plain = |state, since, reason| Instance { index, state, since, reason };
-    if pod.metadata.deletion_timestamp.is_some() {
-        return plain(InstanceState::Stopping, pod.metadata.deletion_timestamp, None);
-    }
-    if ready.is_some_and(|one| one.status == "True") {
-        return plain(InstanceState::Running, since, None);
-    }
-    if status.phase == "Failed" {
-        let why = clean(if status.message.is_empty() { &status.reason } else { &status.message });
-        return plain(InstanceState::Crashed, created, Some(why));
-    }
-    if let Some(placed) =
-        status.conditions.iter().find(|one| one.kind == "PodScheduled" && one.status == "False")
-    {
-        return plain(
-            InstanceState::Down,
-            created,
-            Some(clean(&format!("{}: {}", placed.reason, placed.message))),
-        );
-    }
-    let crash = containers().filter(|one| !one.ready).find_map(|one| {
-        let last = one.last_state.terminated.as_ref().or(one.state.terminated.as_ref());
-        last.filter(|last| last.exit_code != 0).map(|last| (one, last))
-    });
-    if let Some((container, last)) = crash {
-        let times = container.restart_count.max(1);
-        let why = format!(
-            "{} exits with {} ({}), {times} restarts",
-            container.name, last.exit_code, last.reason
-        );
-        return plain(InstanceState::Crashed, last.finished_at.or(created), Some(clean(&why)));
-    }
-    let waiting = containers()
-        .filter_map(|one| one.state.waiting.as_ref())
-        .find(|one| !one.reason.is_empty());
-    match waiting {
-        Some(waiting)
-            if !matches!(waiting.reason.as_str(), "ContainerCreating" | "PodInitializing") =>
-        {
-            let text = if waiting.message.is_empty() {
-                waiting.reason.clone()
-            } else {
-                format!("{}: {}", waiting.reason, waiting.message)
-            };
-            plain(InstanceState::Down, created, Some(clean(&text)))
-        }
-        Some(_) => plain(InstanceState::Starting, created, None),
-        None => {
-            let running =
-                containers().filter_map(|one| one.state.running.as_ref()?.started_at).max();
-            match running {
-                Some(at) => plain(
-                    InstanceState::NotReady,
-                    Some(at),
-                    Some("its readiness check does not pass".to_owned()),
-                ),
-                None => plain(InstanceState::Starting, created, None),
-            }
-        }
-    }
-}
-
-/// A side by its Pods where they are known, else by the numbers that its controller tells.
-fn side(pods: Option<Vec<&Pod>>, wanted: u32, there: u32, available: u32, now: Timestamp) -> Side {
-    let instances: Vec<_> = match pods {
-        Some(mut pods) => {
-            pods.sort_by(|a, b| {
-                (a.metadata.creation_timestamp, &a.metadata.name)
-                    .cmp(&(b.metadata.creation_timestamp, &b.metadata.name))
-            });
-            let all =
-                pods.iter().enumerate().map(|(index, pod)| young(instance(pod, index as u32), now));
-            all.filter(|one| one.state != InstanceState::Stopping).collect()
-        }
-        None => (0..there)
-            .map(|index| Instance {
-                index,
-                state: if index < available {
-                    InstanceState::Running
-                } else {
-                    InstanceState::Starting
-                },
-                since: None,
-                reason: None,
-            })
-            .collect(),
-    };
-    Side { desired: wanted, instances: Some(instances) }
-}
-
-/// What has only just started is on its way, not unready.
-fn young(one: Instance, now: Timestamp) -> Instance {
-    let fresh =
-        one.since.is_some_and(|since| now.duration_since(since) < SignedDuration::from_secs(30));
-    match one.state {
-        InstanceState::NotReady if fresh => {
-            Instance { state: InstanceState::Starting, reason: None, ..one }
-        }
-        _ => one,
-    }
 }
 
 impl Store {

@@ -7,16 +7,22 @@
 //! where the generation is observed, and "done" is four numbers: updated, there and available are as many as wanted,
 //! and nothing old is left.
 
+mod changes;
 mod connect;
 mod convert;
 mod execute;
 mod facts;
+mod ground;
+mod history;
+mod instances;
+mod intake;
 mod plan;
 mod read;
 mod request;
 mod settle;
 mod store;
 mod stream;
+mod surroundings;
 mod watch;
 mod wire;
 

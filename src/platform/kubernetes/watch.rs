@@ -14,14 +14,11 @@ use tokio::{
 
 use super::{
     Kubernetes,
-    store::{Kind, Kinded, Store},
+    store::{Kind, Store},
     stream::{self, Change, Watched},
     wire::{Pod, ReplicaSet, Workload},
 };
-use crate::{
-    domain::{App, AppId, History, Interest, Report, Scope, Status},
-    platform::Error,
-};
+use crate::domain::{App, AppId, History, Interest, Report, Scope, Status};
 
 /// How often what stands still is judged anew, and the connection vouched for.
 const JUDGE: Duration = Duration::from_secs(15);
@@ -33,7 +30,7 @@ const ROLLING: usize = 6;
 const BATCH: usize = 4_000;
 
 /// News of one of the streams.
-enum News {
+pub(super) enum News {
     Workloads(Kind, Change<Workload>),
     Sets(Change<ReplicaSet>),
     Pods(String, Change<Pod>),
@@ -41,13 +38,13 @@ enum News {
 
 /// What a stream is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Source {
+pub(super) enum Source {
     Workloads(Kind),
     Sets,
 }
 
 /// Nobody listens any more.
-struct Gone;
+pub(super) struct Gone;
 
 /// Watches until nobody listens.
 pub(super) async fn run(
@@ -70,28 +67,28 @@ pub(super) async fn run(
     }
 }
 
-struct Watcher {
-    cluster: std::sync::Arc<Kubernetes>,
-    reports: mpsc::Sender<Report>,
-    scope: Scope,
-    store: Store,
+pub(super) struct Watcher {
+    pub(super) cluster: std::sync::Arc<Kubernetes>,
+    pub(super) reports: mpsc::Sender<Report>,
+    pub(super) scope: Scope,
+    pub(super) store: Store,
     /// What was reported last, by UID.
-    shown: HashMap<String, App>,
+    pub(super) shown: HashMap<String, App>,
     /// Which streams have told all there is, or cannot.
-    synced: BTreeSet<Source>,
-    blind: BTreeSet<Source>,
-    recovered: bool,
-    dirty: HashSet<String>,
-    focus: Option<AppId>,
-    history: Option<(AppId, History)>,
+    pub(super) synced: BTreeSet<Source>,
+    pub(super) blind: BTreeSet<Source>,
+    pub(super) recovered: bool,
+    pub(super) dirty: HashSet<String>,
+    pub(super) focus: Option<AppId>,
+    pub(super) history: Option<(AppId, History)>,
     /// For which state of which app events were read.
-    told: Option<(AppId, Option<String>, bool)>,
-    nudge: u64,
-    streams: JoinSet<()>,
-    pods: HashMap<String, tokio::task::AbortHandle>,
-    news: (mpsc::Sender<News>, mpsc::Receiver<News>),
-    nudger: channel::Sender<u64>,
-    status: Status,
+    pub(super) told: Option<(AppId, Option<String>, bool)>,
+    pub(super) nudge: u64,
+    pub(super) streams: JoinSet<()>,
+    pub(super) pods: HashMap<String, tokio::task::AbortHandle>,
+    pub(super) news: (mpsc::Sender<News>, mpsc::Receiver<News>),
+    pub(super) nudger: channel::Sender<u64>,
+    pub(super) status: Status,
 }
 
 impl Watcher {
@@ -202,161 +199,7 @@ impl Watcher {
         }
     }
 
-    async fn take(&mut self, news: News) -> Result<(), Gone> {
-        match news {
-            News::Workloads(kind, change) => {
-                let source = Source::Workloads(kind);
-                match change {
-                    Change::All(items) => {
-                        let kept: HashSet<_> =
-                            items.iter().map(|one| one.metadata.uid.clone()).collect();
-                        let of_kind = |uid: &&String| {
-                            self.store.workloads.get(uid).is_some_and(|one| one.kind == kind)
-                        };
-                        let gone: Vec<_> = self
-                            .store
-                            .workloads
-                            .uids()
-                            .filter(of_kind)
-                            .filter(|uid| !kept.contains(*uid))
-                            .cloned()
-                            .collect();
-                        for uid in gone {
-                            self.store.workloads.remove(&uid);
-                            self.dirty.insert(uid);
-                        }
-                        for object in items {
-                            self.put_workload(Kinded { kind, object });
-                        }
-                        self.sees(source, true);
-                    }
-                    Change::Put(object) => {
-                        self.put_workload(Kinded { kind, object: *object });
-                        self.sees(source, false);
-                    }
-                    Change::Gone(uid) => {
-                        self.store.workloads.remove(&uid);
-                        self.dirty.insert(uid);
-                        self.sees(source, false);
-                    }
-                    Change::Alive => self.sees(source, false),
-                    Change::Blind(error, wait) => self.blinded(source, error, wait).await?,
-                }
-            }
-            News::Sets(change) => match change {
-                Change::All(items) => {
-                    let kept: HashSet<_> =
-                        items.iter().map(|one| one.metadata.uid.clone()).collect();
-                    let gone: Vec<_> = self
-                        .store
-                        .sets
-                        .uids()
-                        .filter(|uid| !kept.contains(*uid))
-                        .cloned()
-                        .collect();
-                    for uid in gone {
-                        self.forget_set(&uid);
-                    }
-                    for set in items {
-                        self.put_set(set);
-                    }
-                    self.sees(Source::Sets, true);
-                }
-                Change::Put(set) => {
-                    self.put_set(*set);
-                    self.sees(Source::Sets, false);
-                }
-                Change::Gone(uid) => {
-                    self.forget_set(&uid);
-                    self.sees(Source::Sets, false);
-                }
-                Change::Alive => self.sees(Source::Sets, false),
-                Change::Blind(error, wait) => self.blinded(Source::Sets, error, wait).await?,
-            },
-            News::Pods(workload, change) => self.take_pods(workload, change),
-        }
-        Ok(())
-    }
-
-    fn put_workload(&mut self, workload: Kinded) {
-        let uid = workload.object.metadata.uid.clone();
-        self.cluster.learn(&uid, workload.address());
-        self.store.workloads.put(workload);
-        self.dirty.insert(uid);
-    }
-
-    fn put_set(&mut self, set: ReplicaSet) {
-        self.dirty.extend(set.metadata.owner().map(str::to_owned));
-        self.store.sets.put(set);
-    }
-
-    fn forget_set(&mut self, uid: &str) {
-        if let Some(set) = self.store.sets.remove(uid) {
-            self.dirty.extend(set.metadata.owner().map(str::to_owned));
-        }
-    }
-
-    fn take_pods(&mut self, workload: String, change: Change<Pod>) {
-        if !self.pods.contains_key(&workload) {
-            return;
-        }
-        match change {
-            Change::All(items) => {
-                self.drop_pods(&workload);
-                for pod in items {
-                    self.store.pods.put(pod);
-                }
-                self.store.with_pods.insert(workload.clone());
-            }
-            Change::Put(pod) => self.store.pods.put(*pod),
-            Change::Gone(uid) => drop(self.store.pods.remove(&uid)),
-            Change::Alive => return,
-            // The numbers of the ReplicaSets are shown instead.
-            Change::Blind(..) => drop(self.store.with_pods.remove(&workload)),
-        }
-        self.dirty.insert(workload);
-    }
-
-    fn drop_pods(&mut self, workload: &str) {
-        let mut owners: Vec<_> =
-            self.store.sets.owned(workload).iter().map(|set| set.metadata.uid.clone()).collect();
-        owners.push(workload.to_owned());
-        for owner in owners {
-            let uids: Vec<_> =
-                self.store.pods.owned(&owner).iter().map(|pod| pod.metadata.uid.clone()).collect();
-            for uid in uids {
-                self.store.pods.remove(&uid);
-            }
-        }
-        self.store.with_pods.remove(workload);
-    }
-
-    fn sees(&mut self, source: Source, all: bool) {
-        if self.blind.remove(&source) && self.blind.is_empty() {
-            // Whoever was told of the trouble is told of its end, also where nothing has changed.
-            self.recovered = true;
-        }
-        if all {
-            self.synced.insert(source);
-        }
-    }
-
-    async fn blinded(&mut self, source: Source, error: Error, wait: Duration) -> Result<(), Gone> {
-        // A login that may not see one kind may see the others.
-        if matches!(error, Error::Forbidden { .. }) && source != Source::Workloads(Kind::Deployment)
-        {
-            self.synced.insert(source);
-            self.blind.remove(&source);
-            return Ok(());
-        }
-        self.blind.insert(source);
-        let at = (self.cluster.now)();
-        let span = SignedDuration::try_from(wait).unwrap_or_default();
-        let retry_at = at.checked_add(span).unwrap_or(at);
-        self.report(Report::Trouble { trouble: error.trouble(), retry_at }).await
-    }
-
-    async fn report(&self, report: Report) -> Result<(), Gone> {
+    pub(super) async fn report(&self, report: Report) -> Result<(), Gone> {
         self.reports.send(report).await.map_err(|_| Gone)
     }
 

@@ -1,0 +1,176 @@
+//! The patches of operations: a new image, a restart, a pause and its end.
+
+use serde_json::{Value, json};
+
+use super::{Kubernetes, facts, ground::Ground, store::Kind, wire};
+use crate::domain::{Plan, PlanEnd, Source, differences, text::clean};
+
+/// A patch, and how to tell that it took effect.
+pub(super) struct Change {
+    pub(super) patch: Value,
+    pub(super) template: Option<Value>,
+    pub(super) goal: String,
+    pub(super) leaving: Option<String>,
+    pub(super) paused: Option<bool>,
+    pub(super) pods: Vec<String>,
+}
+
+/// A patch that puts a template in place, out of a pause too.
+pub(super) fn template_patch(ground: &Ground, template: &Value, reason: Option<&str>) -> Value {
+    let mut steps = ground.guards();
+    steps.push(json!({ "op": "replace", "path": "/spec/template", "value": template }));
+    if ground.paused() {
+        steps.push(json!({ "op": "remove", "path": "/spec/paused" }));
+    }
+    steps.extend(reason.map(|reason| ground.cause(reason)).unwrap_or_default());
+    Value::Array(steps)
+}
+
+pub(super) fn deploy(ground: &Ground, plan: &mut Plan, source: &Source) -> Result<Change, String> {
+    let name = plan.app.clone();
+    let Source::Image(text) = source else {
+        return Err(format!("{name} runs images: say an image, or CONTAINER=IMAGE"));
+    };
+    let mut template = ground.template().clone();
+    let (container, image) = match text.split_once('=') {
+        Some((container, image)) => (Some(container.trim()), image.trim()),
+        None => (None, text.trim()),
+    };
+    if image.is_empty() || image.chars().any(char::is_whitespace) {
+        return Err(format!("{image:?} is no image"));
+    }
+    let Some(containers) = template["spec"]["containers"].as_array_mut() else {
+        return Err(format!("{name} has no containers"));
+    };
+    let names: Vec<_> =
+        containers.iter().filter_map(|one| one["name"].as_str()).map(clean).collect();
+    let at = match container {
+        Some(container) => containers.iter().position(|one| one["name"] == container),
+        None if containers.len() == 1 => Some(0),
+        None => None,
+    };
+    let Some(at) = at else {
+        return Err(format!(
+            "say which container of {name}: CONTAINER=IMAGE, one of {}",
+            names.join(", ")
+        ));
+    };
+    containers[at]["image"] = image.into();
+    let mut now = ground.template().clone();
+    wire::strip(&mut now);
+    let mut stripped = template.clone();
+    wire::strip(&mut stripped);
+    if now == stripped {
+        return Err(format!("nothing would change: {name} runs {image} already"));
+    }
+    plan.title = format!("DEPLOY {image} to {name}");
+    plan.to = Some(PlanEnd {
+        name: "a new revision".to_owned(),
+        artifact: Some(clean(image)),
+        remark: None,
+    });
+    plan.differs = differences(&facts::of_template(&now), &facts::of_template(&stripped));
+    "a new image, as a rollout".clone_into(&mut plan.way);
+    plan.by_hand.push(format!(
+        "kubectl -n {} set image {}/{} {}={image}",
+        ground.address.namespace,
+        ground.address.kind.word(),
+        ground.address.name,
+        names[at]
+    ));
+    let reason = plan.request.reason.clone();
+    Ok(Change {
+        patch: template_patch(ground, &template, reason.as_deref()),
+        template: Some(stripped),
+        goal: format!("on {}", clean(image)),
+        leaving: ground.deployed().map(|one| format!("rev {}", one.label)),
+        paused: None,
+        pods: Vec::new(),
+    })
+}
+
+pub(super) fn restart(
+    cluster: &Kubernetes,
+    ground: &Ground,
+    plan: &mut Plan,
+) -> Result<Change, String> {
+    if ground.paused() {
+        return Err(format!("{} is paused: let it go on first", plan.app));
+    }
+    let mut template = ground.template().clone();
+    let at = (cluster.now)().strftime("%Y-%m-%dT%H:%M:%S.%fZ").to_string();
+    if !template["metadata"].is_object() {
+        template["metadata"] = json!({});
+    }
+    if !template["metadata"]["annotations"].is_object() {
+        template["metadata"]["annotations"] = json!({});
+    }
+    template["metadata"]["annotations"][wire::RESTARTED] = at.into();
+    plan.to.clone_from(&plan.from);
+    "the same template with a new mark: every instance is replaced, as a new revision"
+        .clone_into(&mut plan.way);
+    plan.by_hand.push(format!(
+        "kubectl -n {} rollout restart {}/{}",
+        ground.address.namespace,
+        ground.address.kind.word(),
+        ground.address.name
+    ));
+    let reason = plan.request.reason.clone();
+    let patch = template_patch(ground, &template, reason.as_deref());
+    wire::strip(&mut template);
+    Ok(Change {
+        patch,
+        template: Some(template),
+        goal: "on new instances".to_owned(),
+        leaving: Some("what ran before".to_owned()),
+        paused: None,
+        pods: Vec::new(),
+    })
+}
+
+/// Pausing and going on.
+pub(super) fn hold(ground: &Ground, plan: &mut Plan, pause: bool) -> Result<Change, String> {
+    let name = plan.app.clone();
+    if ground.address.kind != Kind::Deployment {
+        return Err(format!(
+            "{name} is a {}: only Deployments can be paused",
+            ground.address.kind.word()
+        ));
+    }
+    match (pause, ground.paused()) {
+        (true, true) => return Err(format!("{name} is paused already")),
+        (false, false) => {
+            return Err(format!("{name} does not wait for anybody: it is not paused"));
+        }
+        _ => {}
+    }
+    plan.to.clone_from(&plan.from);
+    let verb = if pause { "pause" } else { "resume" };
+    plan.way = if pause {
+        "instances stay as they are now, old and new; the deadline stops".to_owned()
+    } else {
+        "the rollout goes on where it was held".to_owned()
+    };
+    plan.by_hand.push(format!(
+        "kubectl -n {} rollout {verb} deployment/{}",
+        ground.address.namespace, ground.address.name
+    ));
+    let mut steps = ground.guards();
+    steps.push(if pause {
+        json!({ "op": "add", "path": "/spec/paused", "value": true })
+    } else {
+        json!({ "op": "remove", "path": "/spec/paused" })
+    });
+    let shown = plan
+        .from
+        .as_ref()
+        .map_or_else(|| "on what it was".to_owned(), |from| format!("on {}", from.name));
+    Ok(Change {
+        patch: Value::Array(steps),
+        template: None,
+        goal: if pause { "held".to_owned() } else { shown },
+        leaving: None,
+        paused: Some(pause),
+        pods: Vec::new(),
+    })
+}

@@ -1,0 +1,92 @@
+//! The state that a plan stands on, read when it is made.
+
+use serde_json::{Value, json};
+
+use super::{
+    Kubernetes,
+    store::{Address, Kind, Kinded, Store},
+    wire::{ReplicaSet, Workload},
+};
+use crate::{
+    domain::{AppId, History, Revision, text::clean},
+    platform::Error,
+};
+
+/// The state that a plan stands on.
+pub(super) struct Ground {
+    pub(super) address: Address,
+    pub(super) whole: Value,
+    pub(super) workload: Kinded,
+    pub(super) history: History,
+    pub(super) rolling: bool,
+}
+
+impl Ground {
+    pub(super) async fn read(cluster: &Kubernetes, app: &AppId) -> Result<Self, Error> {
+        let address = cluster.address(app)?;
+        let whole = cluster.whole(&address).await?;
+        if whole["metadata"]["uid"] != app.as_str() {
+            return Err(Error::NotFound {
+                what: format!(
+                    "{} was deleted and made anew since it was shown",
+                    clean(&address.name)
+                ),
+            });
+        }
+        let object: Workload =
+            serde_json::from_value(whole.clone()).map_err(|error| Error::Garbled {
+                api: cluster.connection.api.clone(),
+                place: address.path(),
+                why: clean(&error.to_string()),
+            })?;
+        let deployment = address.kind == Kind::Deployment;
+        let sets =
+            if deployment { cluster.whole_sets(&address, &whole).await? } else { Vec::new() };
+        let history = cluster.history(app).await?;
+        let workload = Kinded { kind: address.kind, object };
+        let mut store = Store::default();
+        store.workloads.put(workload.clone());
+        for set in sets {
+            if let Ok(set) = serde_json::from_value::<ReplicaSet>(set) {
+                store.sets.put(set);
+            }
+        }
+        let shown = store.app(&cluster.target, app.as_str(), (cluster.now)());
+        let rolling = shown.is_some_and(|app| app.rollout.is_some());
+        Ok(Self { address, whole, workload, history, rolling })
+    }
+
+    pub(super) fn deployed(&self) -> Option<&Revision> {
+        self.history
+            .revisions
+            .iter()
+            .find(|one| one.incoming)
+            .or_else(|| self.history.revisions.iter().find(|one| one.deployed))
+    }
+
+    pub(super) fn template(&self) -> &Value {
+        &self.whole["spec"]["template"]
+    }
+
+    pub(super) fn paused(&self) -> bool {
+        self.whole["spec"]["paused"] == true
+    }
+
+    /// The tests that make a patch void as soon as anybody else has changed the specification.
+    pub(super) fn guards(&self) -> Vec<Value> {
+        vec![
+            json!({ "op": "test", "path": "/metadata/uid", "value": self.whole["metadata"]["uid"] }),
+            json!({ "op": "test", "path": "/metadata/generation", "value": self.whole["metadata"]["generation"] }),
+        ]
+    }
+
+    /// Why, where the platform keeps it.
+    pub(super) fn cause(&self, reason: &str) -> Vec<Value> {
+        let mut steps = Vec::new();
+        if !self.whole["metadata"]["annotations"].is_object() {
+            steps.push(json!({ "op": "add", "path": "/metadata/annotations", "value": {} }));
+        }
+        steps.push(json!({ "op": "add", "path": "/metadata/annotations/kubernetes.io~1change-cause", "value": reason }));
+        steps
+    }
+}

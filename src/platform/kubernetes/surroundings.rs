@@ -1,0 +1,89 @@
+//! What is around a change: how it will run, and who may fight it.
+
+use serde_json::Value;
+
+use super::{Kubernetes, convert, ground::Ground, store::Kind, wire};
+use crate::domain::{Note, Operation, Plan, text::clean};
+
+/// How it will run, and who may fight it.
+pub(super) async fn surroundings(cluster: &Kubernetes, ground: &Ground, plan: &mut Plan) {
+    let object = &ground.workload.object;
+    let spec = object.spec.as_ref();
+    let replicas = spec.and_then(|spec| spec.replicas);
+    match (ground.address.kind, spec) {
+        (Kind::Deployment, Some(spec)) if spec.strategy.kind == "Recreate" => {
+            plan.capacity
+                .push("Recreate: ALL AT ONCE, nothing serves until the new ones are up".to_owned());
+        }
+        (Kind::Deployment, Some(spec)) => {
+            plan.capacity.push(format!(
+                "rolling, {}: {} instances",
+                convert::limits(spec),
+                replicas.unwrap_or(1)
+            ));
+        }
+        (Kind::StatefulSet, _) => {
+            plan.capacity.push("one by one, from the highest number down".to_owned());
+        }
+        (Kind::DaemonSet, _) => plan.capacity.push("node by node".to_owned()),
+        _ => {}
+    }
+    if ground.rolling
+        && !matches!(
+            plan.request.operation,
+            Operation::Cancel | Operation::Continue | Operation::Pause
+        )
+    {
+        plan.notes.push(Note::Warning("the rollout in progress is superseded by this".to_owned()));
+    }
+    let (labels, annotations) = (&object.metadata.labels, &object.metadata.annotations);
+    let owner = if annotations.contains_key("argocd.argoproj.io/tracking-id")
+        || labels.contains_key("argocd.argoproj.io/instance")
+    {
+        Some("Argo CD")
+    } else if labels.keys().any(|label| {
+        label.starts_with("kustomize.toolkit.fluxcd.io/")
+            || label.starts_with("helm.toolkit.fluxcd.io/")
+    }) {
+        Some("Flux")
+    } else if annotations.contains_key("meta.helm.sh/release-name")
+        || labels.get("app.kubernetes.io/managed-by").is_some_and(|by| by == "Helm")
+    {
+        Some("Helm")
+    } else {
+        None
+    };
+    if let Some(owner) = owner {
+        plan.notes.push(Note::Warning(format!(
+            "{owner} owns this and will put it back: change it in git as well"
+        )));
+    }
+    if object.metadata.manager.as_ref().is_some_and(|manager| manager.applies) {
+        plan.notes.push(Note::Warning("a pipeline applies this on the server's side: its next run will conflict unless it forces".to_owned()));
+    }
+    if spec.is_some_and(|spec| spec.revision_history_limit == Some(0)) {
+        plan.notes.push(Note::Warning(
+            "revisionHistoryLimit is 0: there will be no way back from this".to_owned(),
+        ));
+    }
+    let namespace = &ground.address.namespace;
+    let scaled: Result<wire::List<Value>, _> = cluster
+        .connection
+        .get(
+            &cluster.meter,
+            &format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers"),
+            &[],
+        )
+        .await;
+    let aims = |one: &&Value| one["spec"]["scaleTargetRef"]["name"] == ground.address.name.as_str();
+    if let Ok(list) = scaled
+        && let Some(one) = list.items.iter().find(aims)
+    {
+        plan.notes.push(Note::Info(format!(
+            "autoscaler {} is in play ({} to {} instances)",
+            clean(one["metadata"]["name"].as_str().unwrap_or_default()),
+            one["spec"]["minReplicas"].as_i64().unwrap_or(1),
+            one["spec"]["maxReplicas"].as_i64().unwrap_or(1)
+        )));
+    }
+}
