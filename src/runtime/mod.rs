@@ -116,7 +116,16 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         match turn {
             Turn::Quit => break,
             Turn::Suspend => suspend(&terminal, &mut painter, &mut dirty)?,
-            Turn::Event(event) => events.push(event),
+            Turn::Event(event) => {
+                // A change of size may have come before anybody listened for it.
+                if matches!(event, Event::Tick)
+                    && let Some((columns, rows)) =
+                        terminal::size().ok().filter(|size| *size != state.size)
+                {
+                    events.push(Event::Resize(columns, rows));
+                }
+                events.push(event);
+            }
             Turn::Paint => {}
         }
         // What is ready is taken at once, keys first, so that one frame shows it all.

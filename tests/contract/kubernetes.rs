@@ -4,15 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use revdeck::{
-    domain::TargetId,
+    domain::{Condition, Goal, Operation, Proven, Request, Scope, Settlement, Source, TargetId},
     platform::{
-        Platform,
+        Platform, Sent,
         kubernetes::{Kubernetes, Options},
     },
     simulator::{self, Simulator, clock::Clock, kubernetes::Cluster},
 };
 
-use crate::harness::{Fault, Harness, Role, Stage};
+use crate::harness::{Deck, Fault, Harness, Role, Stage, done};
 
 pub struct Simulated;
 
@@ -99,3 +99,94 @@ fn kind(fault: Fault) -> String {
 }
 
 crate::contract!(Simulated);
+
+/// The status lies for a moment in three ways; an operation is neither done nor failed for it.
+#[tokio::test]
+async fn a_stale_status_is_not_believed() {
+    let deck = Deck::open(&Simulated).await;
+    // Taken a moment ago: the old generation is observed, and all is as it was wanted then.
+    let plan = deck.plan(Role::Healthy, Operation::RollBack(Goal::LastGood)).await;
+    let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
+    let pending = |settlement: Settlement| {
+        assert!(matches!(settlement, Settlement::Pending { .. }), "{settlement:?}");
+    };
+    pending(deck.platform.settle(&receipt).await.unwrap());
+    assert!(deck.app(Role::Healthy).await.rollout.is_some());
+    // Observed, nothing is updated, and the condition still says that all is done.
+    deck.stage.pass(0.25);
+    pending(deck.platform.settle(&receipt).await.unwrap());
+    assert!(deck.app(Role::Healthy).await.rollout.is_some());
+    done(&deck.follow(receipt).await);
+    // Going back from a rollout that timed out: the deadline is still in the status.
+    let plan = deck.plan(Role::Stuck, Operation::RollBack(Goal::LastGood)).await;
+    let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
+    pending(deck.platform.settle(&receipt).await.unwrap());
+    let app = deck.app(Role::Stuck).await;
+    assert!(app.rollout.is_none_or(|rollout| rollout.stuck.is_none()), "it is not stuck any more");
+    done(&deck.follow(receipt).await);
+}
+
+/// Going back gives the old ReplicaSet a new number: it is the same revision all the same.
+#[tokio::test]
+async fn a_revision_stays_itself_under_a_new_number() {
+    let deck = Deck::open(&Simulated).await;
+    let app = deck.app(Role::Healthy).await;
+    let before = deck.platform.revisions(&app.id).await.unwrap().revisions;
+    let wanted = before[2].clone();
+    let goal = Goal::Revision(wanted.id.clone());
+    done(&deck.carry_out(Role::Healthy, Operation::RollBack(goal)).await);
+    let after = deck.platform.revisions(&app.id).await.unwrap().revisions;
+    assert_eq!(after[0].id, wanted.id);
+    assert_ne!(after[0].label, wanted.label);
+    assert!(after[0].description.contains(&format!("(was {})", wanted.label)), "{:?}", after[0]);
+    let left = after.iter().find(|one| one.id == before[0].id).unwrap();
+    assert_eq!(left.proven, Proven::Unfinished, "somebody went back from it");
+}
+
+/// A StatefulSet that a Pod holds up for ever is freed by going back.
+#[tokio::test]
+async fn a_stuck_stateful_set_is_freed() {
+    let deck = Deck::open(&Simulated).await;
+    let app = deck.platform.app("db").await.unwrap();
+    let broken = Operation::Deploy(Source::Image("db:16-typo".to_owned()));
+    let plan = deck.platform.plan(Request::new(app.id.clone(), broken)).await.unwrap();
+    assert!(matches!(deck.execute(plan).await, Sent::Accepted(_)));
+    deck.stage.pass(30.0);
+    let stuck = deck.platform.app("db").await.unwrap();
+    assert_eq!(stuck.condition(), Condition::Stuck, "{stuck:#?}");
+    let back = Operation::RollBack(Goal::LastGood);
+    let plan = deck.platform.plan(Request::new(app.id.clone(), back)).await.unwrap();
+    assert!(
+        plan.notes.iter().any(|note| note.text().contains("db-2 will be deleted")),
+        "{plan:#?}"
+    );
+    let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
+    done(&deck.follow(receipt).await);
+    assert_eq!(deck.platform.app("db").await.unwrap().condition(), Condition::Ok);
+}
+
+/// What the login may not do is known before anything is tried.
+#[tokio::test]
+async fn a_viewer_is_told_beforehand() {
+    let simulator = Simulator::kubernetes(&simulator::Options::default()).await.unwrap();
+    let open = |context: &str| {
+        let options = Options {
+            kubeconfig: Some(simulator.home().join("kubeconfig")),
+            context: Some(context.to_owned()),
+            ..Options::default()
+        };
+        Kubernetes::open(TargetId::new("k8s"), &options, revdeck::runtime::clock::system())
+    };
+    let viewer = open("viewer").unwrap();
+    let why = viewer.capabilities().await.unwrap().roll_back;
+    assert!(why.reason().is_some_and(|why| why.contains("patch deployments")), "{why:?}");
+    // One who knows a single namespace is shown that, also when everything is asked for.
+    let tenant = open("tenant").unwrap();
+    let apps = tenant.apps(&Scope::Everything).await.unwrap();
+    assert!(!apps.is_empty() && apps.iter().all(|app| app.scope == "shop"));
+    let error = open("nowhere").err().unwrap().to_string();
+    assert!(
+        error.contains("there is no context \"nowhere\"") && error.contains("viewer"),
+        "{error}"
+    );
+}

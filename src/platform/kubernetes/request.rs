@@ -101,7 +101,11 @@ impl Connection {
             tried += 1;
             let request = Request::get(&address).header(header::ACCEPT, "application/json");
             let request = request.body(Body::empty()).map_err(|error| self.unreachable(&error))?;
-            let error = match self.send(meter, request).await {
+            let sent = self.send(meter, request).await;
+            if let Ok((status, _, body)) = &sent {
+                tracing::debug!(address, status = status.as_u16(), bytes = body.len(), "read");
+            }
+            let error = match sent {
                 Ok((status, _, body)) if status.is_success() => return Ok(body),
                 Ok((StatusCode::UNAUTHORIZED, ..)) if !renewed => {
                     renewed = true;

@@ -169,6 +169,7 @@ where
         Err(error) => return Turn::Failed(error),
     };
     cluster.meter.count();
+    tracing::debug!(path, from, "watch");
     let request = match Request::get(&address).body(Vec::new()) {
         Ok(request) => request,
         Err(error) => return Turn::Failed(connection.unreachable(&error)),

@@ -59,6 +59,7 @@ fn create(world: &mut World, write: &Write<'_>) -> Result<Value, ApiError> {
     let kind = write.key.kind;
     let resource = &ALL[kind];
     let mut object = read(write.body)?;
+    without_nulls(&mut object);
     if object["metadata"]["name"].is_null()
         && let Some(prefix) = object["metadata"]["generateName"].as_str()
     {
@@ -108,6 +109,18 @@ fn create(world: &mut World, write: &Write<'_>) -> Result<Value, ApiError> {
     Ok((*world.create(kind, &key.namespace, object)).clone())
 }
 
+/// A null in an object of a known kind is the same as nothing.
+fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(without_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
+}
+
 fn operation(write: &Write<'_>) -> &'static str {
     if write.content_type.starts_with("application/apply-patch") { "Apply" } else { "Update" }
 }
@@ -150,6 +163,7 @@ fn modify(world: &mut World, write: &Write<'_>) -> Result<Value, ApiError> {
             patch::Failed::Unsupported => ApiError::new(415, "UnsupportedMediaType", "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, application/strategic-merge-patch+json"),
         })?;
     }
+    without_nulls(&mut object);
     let (own, sent) =
         (&before["metadata"]["resourceVersion"], &object["metadata"]["resourceVersion"]);
     if !sent.is_null() && own != sent {
