@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     dialog::{Aside, Layer},
@@ -14,6 +14,8 @@ use crate::domain::{
     RevisionId, RolloutId, Scope, Stage, Target, TargetId, last_good,
 };
 
+/// How long a sample stands for.
+const SAMPLE: SignedDuration = SignedDuration::from_secs(4);
 /// How many samples of old and new are kept for a rollout.
 const SAMPLES: usize = 240;
 /// How many apps' histories are kept.
@@ -63,6 +65,8 @@ pub enum Sort {
 pub struct Trend {
     /// Oldest first: old and new.
     pub samples: VecDeque<(u32, u32)>,
+    /// When the newest of them began.
+    pub at: Option<Timestamp>,
 }
 
 /// An operation of ours under way.
@@ -273,6 +277,12 @@ impl State {
         for rollout in apps.iter().filter_map(|app| app.rollout.as_ref()) {
             let running = |side: &crate::domain::Side| side.count().running.unwrap_or(0);
             let trend = self.trends.entry(rollout.id.clone()).or_default();
+            // What is told many times a second is drawn in the platform's own rhythm.
+            if trend.at.is_some_and(|at| self.now.duration_since(at) < SAMPLE) {
+                trend.samples.pop_back();
+            } else {
+                trend.at = Some(self.now);
+            }
             trend.samples.push_back((running(&rollout.old), running(&rollout.new)));
             if trend.samples.len() > SAMPLES {
                 trend.samples.pop_front();

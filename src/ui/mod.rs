@@ -17,6 +17,9 @@ use crate::dashboard::{State, dialog::Layer};
 /// The smallest terminal in which anything useful fits.
 const SMALLEST: (u16, u16) = (40, 10);
 
+/// From so many rows on, the latest events have a panel of their own.
+const TALL: u16 = 36;
+
 /// Draws one frame.
 ///
 /// ```text
@@ -33,7 +36,7 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         return;
     }
     let apps = apps_height(state, area.height);
-    let events = if area.height >= 36 { (area.height - 30).clamp(4, 10) } else { 1 };
+    let events = if area.height >= TALL { (area.height - 30).clamp(4, 10) } else { 1 };
     let [header, counts, apps, below, events, keys] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(1),

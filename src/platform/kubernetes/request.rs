@@ -71,7 +71,7 @@ impl Connection {
         match body {
             Err(_) => Err(Lost { error: self.silent(), received: true }),
             Ok(Err(error)) => Err(Lost { error: self.unreachable(&error), received: true }),
-            Ok(Ok(bytes)) => Ok((status, after, bytes.to_vec())),
+            Ok(Ok(bytes)) => Ok((status, after, Vec::from(bytes))),
         }
     }
 

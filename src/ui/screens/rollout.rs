@@ -1,5 +1,6 @@
 //! The rollout of the selected app: old going, new coming.
 
+use jiff::SignedDuration;
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -103,8 +104,15 @@ fn rolling(
         lines.push(Line::default());
     }
     // A glyph an instance where rows are few, glyph and age where they are not.
-    lines.extend(grid(state, theme, "old", &rollout.old, Role::Old, width, tall));
-    lines.extend(grid(state, theme, "new", &rollout.new, Role::New, width, tall));
+    for (word, side, role) in [("old", &rollout.old, Role::Old), ("new", &rollout.new, Role::New)] {
+        let mut rows = grid(state, theme, word, side, role, width, tall);
+        if tall && height >= 18 {
+            // Where there is room, what is below stays where it is while instances come and go.
+            let most = rollout.wanted as usize * CELL / width.saturating_sub(4).max(1) + 1;
+            rows.resize(rows.len().max(most.min(6)), Line::default());
+        }
+        lines.extend(rows);
+    }
     if tall {
         lines.push(Line::default());
     }
@@ -125,6 +133,9 @@ fn rolling(
     }
     lines
 }
+
+/// The columns of an instance with its age.
+const CELL: usize = 7;
 
 /// What an operation of ours on this app is saying stands on top while it has nothing else to show.
 fn with_own(
@@ -209,7 +220,9 @@ fn verdict(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec
         }
         (None, _) => match rollout.pace(state.now) {
             Some((pace, left)) => {
-                (format!("{pace:.0} instances a minute, about {} left", span(left)), Role::Text)
+                let pace = if pace >= 20.0 { (pace / 5.0).round() * 5.0 } else { pace.round() };
+                let left = span(steps(left));
+                (format!("{pace:.0} instances a minute, about {left} left"), Role::Text)
             }
             None => ("waiting for the first new instance".to_owned(), Role::Dim),
         },
@@ -266,7 +279,7 @@ fn grid(
     if instances.is_empty() {
         return Vec::new();
     }
-    let cell = if tall { 7 } else { 2 };
+    let cell = if tall { CELL } else { 2 };
     let across = (width.saturating_sub(4) / cell).max(1);
     let mut lines = Vec::new();
     for (at, row) in instances.chunks(across).enumerate() {
@@ -280,7 +293,7 @@ fn grid(
                 let shown = match passed {
                     None => String::new(),
                     Some(passed) if !moving && passed.as_secs() < 60 => "<1m".to_owned(),
-                    Some(passed) => brief(passed),
+                    Some(passed) => brief(steps(passed)),
                 };
                 fit(&format!("{mark} {shown}"), cell)
             } else {
@@ -291,6 +304,14 @@ fn grid(
         lines.push(line);
     }
     lines
+}
+
+/// An age that does not change every second: that is a lot of bytes for many instances.
+fn steps(passed: SignedDuration) -> SignedDuration {
+    match passed.as_secs() {
+        seconds @ 0..60 => SignedDuration::from_secs(seconds / 5 * 5),
+        _ => passed,
+    }
 }
 
 /// Old and new running instances over time.
@@ -349,7 +370,9 @@ fn resting(state: &State, theme: &Theme, app: &App, width: usize) -> Vec<Line<'s
         lines.extend(grid(state, theme, "now", serving, Role::Old, width, true));
     }
     lines.push(Line::default());
-    for one in state.events.get(&app.id).into_iter().flatten() {
+    // A tall screen has them at its bottom already.
+    let events = state.events.get(&app.id).filter(|_| state.size.1 < super::super::TALL);
+    for one in events.into_iter().flatten() {
         let who = one.who.split('@').next().unwrap_or(&one.who);
         let text = format!("{:>4} {who} {}", age(Some(one.at), state.now, false), one.what);
         let role = if one.bad { Role::Bad } else { Role::Dim };
