@@ -14,7 +14,7 @@
 //! | room | holds | may use |
 //! |---|---|---|
 //! | [`domain`] | apps, revisions, rollouts, operations, plans, outcomes | std, `serde_json`'s value, jiff |
-//! | [`platform`] | the port, its errors, HTTP, one adapter a platform | `domain` |
+//! | [`platform`] | the port, its errors, HTTP, one adapter a platform (Kubernetes on `kube`, a feature) | `domain` |
 //! | [`dashboard`] | state, events, effects, keys, dialogs | `domain`, the text area |
 //! | [`ui`] | drawing | `dashboard` (read only), `domain`, ratatui |
 //! | [`simulator`] | real HTTP APIs on loopback | axum, its own JSON; never `platform` |

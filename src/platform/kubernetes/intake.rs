@@ -85,6 +85,7 @@ impl Watcher {
                 Change::Blind(error, wait) => self.blinded(Source::Sets, error, wait).await?,
             },
             News::Pods(workload, change) => self.take_pods(workload, change),
+            News::Named(uid) => drop(self.dirty.insert(uid)),
         }
         Ok(())
     }

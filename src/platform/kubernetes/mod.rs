@@ -56,6 +56,8 @@ pub struct Kubernetes {
     /// Revisions that were seen with all their Pods available.
     proven: Mutex<HashSet<String>>,
     capabilities: OnceCell<Capabilities>,
+    /// Numbers of ControllerRevisions, by name.
+    labels: Mutex<HashMap<String, String>>,
 }
 
 impl Kubernetes {
@@ -70,6 +72,7 @@ impl Kubernetes {
             addresses: Mutex::default(),
             proven: Mutex::default(),
             capabilities: OnceCell::new(),
+            labels: Mutex::default(),
         }))
     }
 
@@ -105,6 +108,11 @@ impl Kubernetes {
 
     fn saw<'a>(&self, revisions: impl Iterator<Item = &'a String>) {
         self.proven.lock().unwrap_or_else(PoisonError::into_inner).extend(revisions.cloned());
+    }
+
+    fn number_of(&self, revision: &RevisionId) -> Option<String> {
+        let labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        labels.get(revision.as_str()).cloned()
     }
 
     fn was_seen_well(&self, revision: &str) -> bool {

@@ -234,6 +234,8 @@ impl Kubernetes {
         let mut own: Vec<_> =
             all.into_iter().filter(|one| one.metadata.owner() == Some(app.as_str())).collect();
         own.sort_by_key(|one| std::cmp::Reverse(one.revision));
+        let numbers = own.iter().map(|one| (one.metadata.name.clone(), one.revision.to_string()));
+        self.labels.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(numbers);
         Ok(own)
     }
 

@@ -34,6 +34,8 @@ pub(super) enum News {
     Workloads(Kind, Change<Workload>),
     Sets(Change<ReplicaSet>),
     Pods(String, Change<Pod>),
+    /// The revisions of this workload have their numbers now.
+    Named(String),
 }
 
 /// What a stream is about.
@@ -83,6 +85,7 @@ pub(super) struct Watcher {
     pub(super) history: Option<(AppId, History)>,
     /// For which state of which app events were read.
     pub(super) told: Option<(AppId, Option<String>, bool)>,
+    pub(super) looked_up: HashSet<String>,
     pub(super) nudge: u64,
     pub(super) streams: JoinSet<()>,
     pub(super) pods: HashMap<String, tokio::task::AbortHandle>,
@@ -110,6 +113,7 @@ impl Watcher {
             focus: None,
             history: None,
             told: None,
+            looked_up: HashSet::new(),
             nudge: 0,
             streams: JoinSet::new(),
             pods: HashMap::new(),
@@ -218,7 +222,8 @@ impl Watcher {
                         gone.push(AppId::new(uid));
                     }
                 }
-                Some(app) => {
+                Some(mut app) => {
+                    self.name(&mut app);
                     self.remember(&uid, &app, at);
                     if self.shown.get(&uid) != Some(&app) {
                         self.shown.insert(uid, app.clone());
@@ -241,6 +246,25 @@ impl Watcher {
             self.report(Report::Apps { changed, gone, at, fresh_for: FRESH }).await?;
         }
         Ok(())
+    }
+
+    /// Gives revisions of StatefulSets their numbers; those that are not known are looked up once.
+    fn name(&mut self, app: &mut App) {
+        let mut unknown = false;
+        let rollout =
+            app.rollout.iter_mut().flat_map(|rollout| [&mut rollout.from, &mut rollout.to]);
+        for of in rollout.chain([&mut app.deployed]).flatten().filter(|of| of.label.is_none()) {
+            of.label = self.cluster.number_of(&of.id);
+            unknown |= of.label.is_none() && self.looked_up.insert(of.id.to_string());
+        }
+        if unknown {
+            let (cluster, news, id) = (self.cluster.clone(), self.news.0.clone(), app.id.clone());
+            self.streams.spawn(async move {
+                if cluster.controlled(&id).await.is_ok() {
+                    let _ = news.send(News::Named(id.as_str().to_owned())).await;
+                }
+            });
+        }
     }
 
     /// Whether nothing has been reported yet though all is known: there may be no apps at all.
