@@ -38,6 +38,27 @@ fn two_keys_from_start_to_roll_back() {
 }
 
 #[test]
+fn the_same_keys_roll_a_cluster_back() {
+    let mut screen = Screen::start(100, 30, &["demo", "--speed", "4"]);
+    screen.expect("storefront", LONG);
+    screen.expect("checkout", LONG);
+    screen.press("/");
+    for letter in ["s", "t", "o", "r", "e"] {
+        screen.press(letter);
+    }
+    screen.write(b"\r");
+    screen.expect("old rev 3", LONG);
+    screen.press("R");
+    screen.expect("y roll back", LONG);
+    Screen::settle(Duration::from_millis(500));
+    screen.press("y");
+    screen.expect("DONE  storefront is back on rev 3 (now rev 5): 5 of 5 running", LONG);
+    screen.press("q");
+    assert_eq!(screen.ends(), Some(0));
+    screen.is_left_usable();
+}
+
+#[test]
 fn signals_leave_the_terminal_usable() {
     for signal in ["TERM", "HUP", "INT"] {
         let mut screen = Screen::start(80, 24, &["demo", "--scenario", "quiet"]);

@@ -1,7 +1,7 @@
 //! From the API's objects to the deck's nouns. What rolls is judged by numbers, never by a condition alone: conditions
 //! lag behind, see the three traps in [`super`].
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     instances::side,
@@ -19,6 +19,9 @@ pub(super) const REVISION: &str = "deployment.kubernetes.io/revision";
 pub(super) const HISTORY: &str = "deployment.kubernetes.io/revision-history";
 /// The annotation with why somebody changed it.
 pub(super) const CAUSE: &str = "kubernetes.io/change-cause";
+
+/// For how long a ReplicaSet without anything older beside it counts as a rollout of its own.
+const FIRST: SignedDuration = SignedDuration::from_mins(10);
 
 /// The sides of a Deployment: its ReplicaSets, and which of them is the new one.
 pub(super) struct Sides<'a> {
@@ -139,16 +142,23 @@ impl Store {
         let observed =
             status.is_some_and(|status| status.observed_generation >= object.metadata.generation);
         let progressing = condition(status, "Progressing");
-        let moving_reason = progressing.is_some_and(|one| {
-            one.reason != "NewReplicaSetAvailable" && one.reason != "DeploymentPaused"
-        });
+        let reason = progressing.filter(|_| observed).map_or("", |one| one.reason.as_str());
+        let hash = object.spec.as_ref().map_or(0, |spec| spec.template.hash);
+        let young = sides.new.and_then(|set| set.metadata.creation_timestamp);
+        let young = young.is_some_and(|born| now.duration_since(born) < FIRST);
+        let begun = young || self.began.contains_key(&(uid.clone(), hash));
+        // Without anything old it is a rollout only where it is the first one, or was seen to begin: else somebody
+        // has scaled, or Pods have fallen over.
+        let alone = match reason {
+            "ProgressDeadlineExceeded" => true,
+            "NewReplicaSetAvailable" | "DeploymentPaused" | "" => false,
+            _ => begun,
+        };
         let complete =
             new_sizes.0 == wanted && new_sizes.1 == wanted && new_sizes.2 >= wanted && !old_there;
-        // A template that no ReplicaSet has yet was taken a moment ago; a lagging condition alone says nothing.
-        let rolls = !complete
-            && (old_there
-                || sides.new.is_none()
-                || (observed && moving_reason && new_sizes.2 < wanted));
+        // A template that no ReplicaSet has yet was taken a moment ago.
+        let rolls =
+            !complete && (old_there || sides.new.is_none() || (alone && new_sizes.2 < wanted));
         if rolls && (wanted > 0 || old_there) {
             app.rollout = Some(self.rollout(workload, &sides, wanted, observed, now));
             app.deployed = sides.old.first().copied().or(sides.new).map(reference);

@@ -108,14 +108,14 @@ pub(super) fn side(
     Side { desired: wanted, instances: Some(instances) }
 }
 
-/// What has only just started is on its way, not unready.
+/// What has only just started is on its way: a readiness check takes its time, and so does finding a node.
 fn young(one: Instance, now: Timestamp) -> Instance {
     let fresh =
         one.since.is_some_and(|since| now.duration_since(since) < SignedDuration::from_secs(30));
-    match one.state {
-        InstanceState::NotReady if fresh => {
-            Instance { state: InstanceState::Starting, reason: None, ..one }
-        }
-        _ => one,
+    let waits = one.state == InstanceState::Down
+        && one.reason.as_deref().is_some_and(|why| why.starts_with("Unschedulable"));
+    if fresh && (waits || one.state == InstanceState::NotReady) {
+        return Instance { state: InstanceState::Starting, reason: None, ..one };
     }
+    one
 }
