@@ -18,6 +18,8 @@ mod harness;
 mod kubernetes;
 mod operations;
 mod reading;
+#[cfg(feature = "kubernetes")]
+mod referee;
 mod watching;
 
 /// Runs every promise against a harness.

@@ -110,11 +110,14 @@ pub(super) fn side(
 
 /// What has only just started is on its way: a readiness check takes its time, and so does finding a node.
 fn young(one: Instance, now: Timestamp) -> Instance {
-    let fresh =
-        one.since.is_some_and(|since| now.duration_since(since) < SignedDuration::from_secs(30));
-    let waits = one.state == InstanceState::Down
-        && one.reason.as_deref().is_some_and(|why| why.starts_with("Unschedulable"));
-    if fresh && (waits || one.state == InstanceState::NotReady) {
+    let age = one.since.map(|since| now.duration_since(since));
+    let placing = one.reason.as_deref().is_some_and(|why| why.starts_with("Unschedulable"));
+    let patience = match one.state {
+        InstanceState::NotReady => SignedDuration::from_secs(30),
+        InstanceState::Down if placing => SignedDuration::from_secs(10),
+        _ => return one,
+    };
+    if age.is_some_and(|age| age < patience) {
         return Instance { state: InstanceState::Starting, reason: None, ..one };
     }
     one
