@@ -9,7 +9,7 @@ pub mod clock;
 pub mod headless;
 pub mod journal;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -22,13 +22,16 @@ use self::{
 };
 use crate::{
     dashboard::{Effect, Event, Keymap, Start, State, update},
-    domain::Interest,
+    domain::{Interest, Report},
     platform::{Now, Platform},
     ui::{self, theme::Theme},
 };
 
 /// At most so often a frame is painted.
 const FRAME: Duration = Duration::from_millis(50);
+/// At most so many frames in so long show nothing but news: the first are painted at once, a storm now and then.
+const NEWS: usize = 3;
+const STORM: Duration = Duration::from_secs(3);
 /// How often ages are looked at while something moves, and while nothing does.
 const LIVELY: Duration = Duration::from_secs(1);
 const CALM: Duration = Duration::from_secs(20);
@@ -97,6 +100,8 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
     let mut stops = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?;
 
     let mut dirty = false;
+    let mut urgent = false;
+    let mut news: VecDeque<Instant> = VecDeque::new();
     let mut next_frame = now();
     let mut next_tick = now() + LIVELY;
     'running: loop {
@@ -109,13 +114,16 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
             event = input.next() => event.map_or(Turn::Quit, Turn::Event),
             event = incoming.recv() => event.map_or(Turn::Quit, Turn::Event),
             () = painter.idle(), if dirty && painter.busy() => Turn::Paint,
-            () = sleep_until(next_frame), if dirty && !painter.busy() => Turn::Paint,
+            () = sleep_until(due(next_frame, urgent, &news)), if dirty && !painter.busy() => Turn::Paint,
             () = sleep_until(next_tick) => Turn::Event(Event::Tick),
         };
         let mut events = Vec::new();
         match turn {
             Turn::Quit => break,
-            Turn::Suspend => suspend(&terminal, &mut painter, &mut dirty)?,
+            Turn::Suspend => {
+                suspend(&terminal, &mut painter, &mut dirty)?;
+                urgent = true;
+            }
             Turn::Event(event) => {
                 // A change of size may have come before anybody listened for it.
                 if matches!(event, Event::Tick)
@@ -140,6 +148,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
                 painter.resize((columns, rows));
             }
             dirty = true;
+            urgent |= !waits(&event);
             for effect in update(&mut state, event, (setup.now)()) {
                 match effect {
                     Effect::Quit => break 'running,
@@ -154,8 +163,13 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         } else if lively(&state) {
             next_tick = next_tick.min(now() + LIVELY);
         }
-        if dirty && now() >= next_frame && !painter.busy() {
-            painter.paint(|area, buffer| ui::draw(&state, &setup.theme, area, buffer));
+        if dirty && now() >= due(next_frame, urgent, &news) && !painter.busy() {
+            let wrote = painter.paint(|area, buffer| ui::draw(&state, &setup.theme, area, buffer));
+            if wrote && !urgent {
+                news.push_back(now());
+                news.drain(..news.len().saturating_sub(NEWS));
+            }
+            urgent = false;
             update(&mut state, Event::Painted, (setup.now)());
             dirty = false;
             next_frame = now() + FRAME;
@@ -173,6 +187,22 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
 
 fn now() -> Instant {
     Instant::now()
+}
+
+/// Whether an event may wait a moment where many of its kind come: nobody has asked for it.
+fn waits(event: &Event) -> bool {
+    match event {
+        Event::Report { report, .. } => matches!(report, Report::Apps { .. } | Report::Status(_)),
+        event => matches!(event, Event::Tick | Event::Capabilities { .. }),
+    }
+}
+
+/// When the next frame may be painted.
+fn due(next_frame: Instant, urgent: bool, news: &VecDeque<Instant>) -> Instant {
+    match news.front() {
+        Some(oldest) if !urgent && news.len() >= NEWS => next_frame.max(*oldest + STORM),
+        _ => next_frame,
+    }
 }
 
 /// Whether something on screen moves by itself.

@@ -52,6 +52,27 @@ fn changes<'a>(before: &Buffer, after: &'a Buffer) -> Vec<(u16, u16, &'a Cell)> 
     changes
 }
 
+/// Cells of one style one after the other: a colour takes more bytes than a move, and the frame is shown at once.
+fn by_style(changes: &mut [(u16, u16, &Cell)]) {
+    let mut styles = Vec::new();
+    let mut rank = |cell: &Cell| {
+        let style = cell.style();
+        styles.iter().position(|known| *known == style).unwrap_or_else(|| {
+            styles.push(style);
+            styles.len() - 1
+        })
+    };
+    let ranks: Vec<_> = changes.iter().map(|(_, _, cell)| rank(cell)).collect();
+    let mut order: Vec<_> = (0..changes.len()).collect();
+    order.sort_by_key(|at| ranks[*at]);
+    let sorted: Vec<_> = order.into_iter().map(|at| changes[at]).collect();
+    changes.copy_from_slice(&sorted);
+}
+
+/// The end of what the backend writes: four resets, of which the last one does what all of them do.
+const RESETS: &[u8] = b"\x1b[39m\x1b[49m\x1b[59m\x1b[0m";
+const RESET: &[u8] = b"\x1b[0m";
+
 fn area(size: (u16, u16)) -> Rect {
     let rows = (LARGEST / u32::from(size.0.max(1))).min(u32::from(size.1)) as u16;
     Rect::new(0, 0, size.0, rows)
@@ -107,12 +128,13 @@ impl Painter {
         let _ = queue!(self.extra, CopyToClipboard::to_clipboard_from(text));
     }
 
-    /// Draws a frame and sends what differs from the last one; nothing at all where nothing does.
-    pub(super) fn paint(&mut self, draw: impl FnOnce(Rect, &mut Buffer)) {
+    /// Draws a frame and sends what differs from the last one; nothing at all where nothing does. Whether it did.
+    pub(super) fn paint(&mut self, draw: impl FnOnce(Rect, &mut Buffer)) -> bool {
         self.next.reset();
         draw(self.next.area, &mut self.next);
         let mut bytes = std::mem::take(&mut self.extra);
-        let updates = changes(&self.shown, &self.next);
+        let mut updates = changes(&self.shown, &self.next);
+        by_style(&mut updates);
         if !updates.is_empty() || self.blank {
             // Writing to memory cannot fail.
             let _ = queue!(bytes, terminal::BeginSynchronizedUpdate);
@@ -120,14 +142,21 @@ impl Painter {
                 let _ = queue!(bytes, terminal::Clear(terminal::ClearType::All));
             }
             let _ = CrosstermBackend::new(&mut bytes).draw(updates.into_iter());
+            if bytes.ends_with(RESETS) {
+                bytes.truncate(bytes.len() - RESETS.len());
+                bytes.extend_from_slice(RESET);
+            }
             let _ = queue!(bytes, terminal::EndSynchronizedUpdate);
         }
         self.blank = false;
         std::mem::swap(&mut self.shown, &mut self.next);
-        if !bytes.is_empty() {
-            self.busy.store(true, Ordering::Release);
-            let _ = self.writer.send(bytes);
+        if bytes.is_empty() {
+            return false;
         }
+        self.busy.store(true, Ordering::Release);
+        // The thread ends with the program.
+        let _ = self.writer.send(bytes);
+        true
     }
 
     /// Lets the last frame out before the terminal is given back, unless the terminal does not take it.
@@ -140,6 +169,22 @@ impl Painter {
 mod tests {
     use super::*;
     use ratatui::style::Style;
+
+    #[test]
+    fn a_style_is_set_once_a_frame() {
+        let area = Rect::new(0, 0, 6, 2);
+        let (red, blue) = (Style::new().red(), Style::new().blue());
+        let mut buffer = Buffer::empty(area);
+        for row in 0..2 {
+            buffer.set_string(0, row, "ab", red);
+            buffer.set_string(3, row, "cd", blue);
+        }
+        let before = Buffer::empty(area);
+        let mut found = changes(&before, &buffer);
+        by_style(&mut found);
+        let places: Vec<_> = found.iter().map(|(column, row, _)| (*column, *row)).collect();
+        assert_eq!(places, [(0, 0), (1, 0), (0, 1), (1, 1), (3, 0), (4, 0), (3, 1), (4, 1)]);
+    }
 
     #[test]
     fn what_a_wide_character_covered_is_written() {
