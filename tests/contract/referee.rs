@@ -212,5 +212,5 @@ referee!(
         a_restart_replaces_all, a_rollout_is_cancelled, a_canary_goes_on, what_cannot_be_is_refused,
         a_changed_world_refuses_the_plan, a_cancelled_roll_back_is_repeated, taken_back_is_failed,
         a_plan_sends_nothing;
-    watching: the_watch_follows_a_rollout_to_its_end, the_watch_sends_only_changes;
+    watching: the_watch_follows_a_rollout_to_its_end;
 );

@@ -133,8 +133,11 @@ impl Store {
         let sides = sides(workload, &sets);
         let wanted = object.spec.as_ref().map_or(1, |spec| spec.replicas.unwrap_or(1));
         let status = object.status.as_ref();
-        let available = status.map_or(0, |status| status.available_replicas);
-        let ready = status.map_or(0, |status| status.ready_replicas);
+        // The status of the Deployment lags behind that of its ReplicaSets.
+        let available: u32 = sets.iter().map(|set| sizes(set).2).sum();
+        let ready =
+            |set: &&ReplicaSet| set.status.as_ref().map_or(0, |status| status.ready_replicas);
+        let ready: u32 = sets.iter().map(ready).sum();
         let active: u32 = sets.iter().map(|set| sizes(set).0).sum();
         app.instances = Count { desired: active.max(wanted), running: Some(ready) };
         let new_sizes = sides.new.map_or((0, 0, 0), sizes);
