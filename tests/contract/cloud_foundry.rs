@@ -57,11 +57,14 @@ impl Stage for Foundation {
 
     fn break_reads(&self, fault: Fault, times: Option<u32>) {
         let count = times.map(|times| format!("#{times}")).unwrap_or_default();
-        self.simulator.faults().set(&format!("{}@GET:/v3{count}", kind(fault))).unwrap();
+        self.simulator.faults().set(&format!("{}@GET:/v3{count}", fault.specification())).unwrap();
     }
 
     fn break_writes(&self, fault: Fault) {
-        self.simulator.faults().set(&format!("{}@POST:/v3/deployments#1", kind(fault))).unwrap();
+        self.simulator
+            .faults()
+            .set(&format!("{}@POST:/v3/deployments#1", fault.specification()))
+            .unwrap();
     }
 
     fn mend(&self) {
@@ -75,19 +78,6 @@ impl Stage for Foundation {
     fn writes(&self) -> usize {
         let log = self.simulator.world().log();
         log.iter().filter(|line| !line.starts_with("GET") && !line.contains("/oauth/token")).count()
-    }
-}
-
-fn kind(fault: Fault) -> String {
-    match fault {
-        Fault::ResetBefore => "reset-before".to_owned(),
-        Fault::ResetAfter => "reset-after".to_owned(),
-        Fault::Status(status) => status.to_string(),
-        Fault::RateLimited => "429=7s".to_owned(),
-        Fault::Html => "html".to_owned(),
-        Fault::CutJson => "truncate".to_owned(),
-        Fault::Slow => "latency=150ms".to_owned(),
-        Fault::Hang => "hang".to_owned(),
     }
 }
 

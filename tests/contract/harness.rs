@@ -38,6 +38,22 @@ pub enum Fault {
     Hang,
 }
 
+impl Fault {
+    /// As the simulators take it.
+    pub fn specification(self) -> String {
+        match self {
+            Self::ResetBefore => "reset-before".to_owned(),
+            Self::ResetAfter => "reset-after".to_owned(),
+            Self::Status(status) => status.to_string(),
+            Self::RateLimited => "429=7s".to_owned(),
+            Self::Html => "html".to_owned(),
+            Self::CutJson => "truncate".to_owned(),
+            Self::Slow => "latency=150ms".to_owned(),
+            Self::Hang => "hang".to_owned(),
+        }
+    }
+}
+
 /// A platform under test, with its simulator.
 #[async_trait]
 pub trait Stage: Send + Sync {

@@ -61,11 +61,11 @@ impl Stage for Bench {
 
     fn break_reads(&self, fault: Fault, times: Option<u32>) {
         let count = times.map(|times| format!("#{times}")).unwrap_or_default();
-        self.simulator.faults().set(&format!("{}@GET:/api{count}", kind(fault))).unwrap();
+        self.simulator.faults().set(&format!("{}@GET:/api{count}", fault.specification())).unwrap();
     }
 
     fn break_writes(&self, fault: Fault) {
-        let fault = format!("{}@PATCH:/apis/apps/v1#1", kind(fault));
+        let fault = format!("{}@PATCH:/apis/apps/v1#1", fault.specification());
         self.simulator.faults().set(&fault).unwrap();
     }
 
@@ -82,19 +82,6 @@ impl Stage for Bench {
             line.starts_with("GET") || line.contains("accessreviews") || line.contains("dryRun=All")
         };
         self.simulator.world().log().iter().filter(|line| !asks(line)).count()
-    }
-}
-
-fn kind(fault: Fault) -> String {
-    match fault {
-        Fault::ResetBefore => "reset-before".to_owned(),
-        Fault::ResetAfter => "reset-after".to_owned(),
-        Fault::Status(status) => status.to_string(),
-        Fault::RateLimited => "429=7s".to_owned(),
-        Fault::Html => "html".to_owned(),
-        Fault::CutJson => "truncate".to_owned(),
-        Fault::Slow => "latency=150ms".to_owned(),
-        Fault::Hang => "hang".to_owned(),
     }
 }
 
