@@ -70,6 +70,11 @@ enum Turn {
 /// # Errors
 /// Where the terminal cannot be set up.
 pub async fn dashboard(setup: Setup) -> io::Result<()> {
+    // From here on a signal is heard: none may end the program while it has the terminal.
+    let mut hangups = signal(SignalKind::hangup())?;
+    let mut ends = signal(SignalKind::terminate())?;
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    let mut stops = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?;
     let terminal = Terminal::enter()?;
     let size = terminal::size()?;
     let mut state = State::new(Start {
@@ -94,10 +99,6 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
     let executor =
         Executor::new(&setup.platforms, events, setup.journal, setup.now.clone(), interest);
     let mut input = Input::start();
-    let mut hangups = signal(SignalKind::hangup())?;
-    let mut ends = signal(SignalKind::terminate())?;
-    let mut interrupts = signal(SignalKind::interrupt())?;
-    let mut stops = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?;
 
     let mut dirty = false;
     let mut urgent = false;
@@ -172,7 +173,9 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
             urgent = false;
             update(&mut state, Event::Painted, (setup.now)());
             dirty = false;
-            next_frame = now() + FRAME;
+            if wrote {
+                next_frame = now() + FRAME;
+            }
             // What a plan may answer changes a moment after it was seen, and what rests is looked at.
             if !state.layers.is_empty() || state.resting.is_some() {
                 next_tick = next_tick.min(now() + Duration::from_millis(300));

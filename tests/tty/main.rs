@@ -21,7 +21,9 @@ const LONG: Duration = Duration::from_secs(30);
 #[test]
 fn two_keys_from_start_to_roll_back() {
     let mut screen = Screen::start(80, 24, &["demo", "--speed", "4"]);
-    screen.expect("STUCK", LONG);
+    screen.expect("storefront", LONG);
+    screen.expect("checkout", LONG);
+    screen.expect("▌checkout", LONG);
     assert!(
         screen.row_with("▌").contains("checkout"),
         "the broken app is selected\n{}",

@@ -184,13 +184,22 @@ impl Screen {
         None
     }
 
-    /// The alternate screen is left, the cursor shown, and pastes are plain again.
+    /// The alternate screen is left, the cursor shown, and pastes are plain again. What the program wrote last may
+    /// still be on its way when it has ended.
     pub fn is_left_usable(&self) {
-        let seen = self.seen.lock().unwrap();
-        let screen = seen.parser.screen();
-        assert!(!screen.alternate_screen(), "the alternate screen is not left");
-        assert!(!screen.hide_cursor(), "the cursor is hidden");
-        assert!(!screen.bracketed_paste(), "pastes are bracketed");
+        let until = now() + Duration::from_secs(3);
+        let state = || {
+            let seen = self.seen.lock().unwrap();
+            let screen = seen.parser.screen();
+            (screen.alternate_screen(), screen.hide_cursor(), screen.bracketed_paste())
+        };
+        while state() != (false, false, false) && now() < until {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let (alternate, hidden, bracketed) = state();
+        assert!(!alternate, "the alternate screen is not left");
+        assert!(!hidden, "the cursor is hidden");
+        assert!(!bracketed, "pastes are bracketed");
     }
 }
 

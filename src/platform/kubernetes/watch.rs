@@ -232,6 +232,10 @@ impl Watcher {
                 }
             }
         }
+        if !changed.is_empty() || !gone.is_empty() || asked || self.status_is_new() {
+            self.report(Report::Apps { changed, gone, at, fresh_for: FRESH }).await?;
+        }
+        // The rows come first: whoever waits, waits for them.
         let status = Status {
             api_version: self.cluster.version(),
             requests_left: None,
@@ -241,9 +245,6 @@ impl Watcher {
         if status != self.status {
             self.status = status.clone();
             self.report(Report::Status(status)).await?;
-        }
-        if !changed.is_empty() || !gone.is_empty() || asked || self.status_is_new() {
-            self.report(Report::Apps { changed, gone, at, fresh_for: FRESH }).await?;
         }
         Ok(())
     }
