@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    resources::{ALL, DAEMON_SETS, DEPLOYMENTS, EVENTS, Kind, PODS, REPLICA_SETS, STATEFUL_SETS},
+    resources::{DAEMON_SETS, DEPLOYMENTS, EVENTS, Kind, PODS, REPLICA_SETS, STATEFUL_SETS},
     world::number,
 };
 use crate::simulator::clock::seconds_between;
@@ -233,7 +233,6 @@ fn table(kind: Kind, items: &[Value], revision: &str, now: Timestamp) -> Value {
         .iter()
         .map(|item| json!({ "cells": cells(kind, item, now), "object": partial(item) }))
         .collect();
-    let _ = ALL;
     json!({
         "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": { "resourceVersion": revision },
         "columnDefinitions": columns, "rows": rows,

@@ -203,7 +203,7 @@ async fn respond(
         .map_err(|_| ApiError::new(413, "RequestEntityTooLarge", "the request is too large"))?;
     let asked = |name: &str| query.get(name).map_or("", String::as_str);
     let (kind, namespace, key, subresource) = match route::read(&path) {
-        Target::Other => return other(cluster, &path, &bytes, user),
+        Target::Other => return other(&path, &bytes, user),
         Target::Many { kind, namespace } => (kind, namespace, None, None),
         Target::One { key, subresource } => {
             (key.kind, Some(key.namespace.clone()), Some(key), subresource)
@@ -349,12 +349,7 @@ fn read(
 }
 
 /// Discovery, health, and what a login may do.
-fn other(
-    cluster: &Cluster,
-    path: &[String],
-    body: &[u8],
-    user: User,
-) -> Result<Response, ApiError> {
+fn other(path: &[String], body: &[u8], user: User) -> Result<Response, ApiError> {
     let parts: Vec<&str> = path.iter().map(String::as_str).collect();
     let found = match parts.as_slice() {
         ["version"] => discovery::server_version(),
@@ -377,6 +372,5 @@ fn other(
         ["healthz" | "livez" | "readyz"] => return Ok("ok".into_response()),
         _ => return Err(ApiError::unknown_path()),
     };
-    let _ = cluster;
     Ok(json_response(StatusCode::OK, &found))
 }

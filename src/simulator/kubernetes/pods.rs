@@ -277,9 +277,7 @@ pub(crate) fn live_one(world: &mut World, key: &Key) -> bool {
     let status = status(&pod, &now, born);
     let before = pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"].clone();
     if world.change(key, |pod| pod["status"] = status) {
-        if let Some(owner) = pod["metadata"]["ownerReferences"][0]["name"].as_str() {
-            tell(world, key, &now, &before, owner);
-        }
+        tell(world, key, &now, &before);
         world.stir(key);
     }
     let settled = match nature(&pod) {
@@ -292,7 +290,7 @@ pub(crate) fn live_one(world: &mut World, key: &Key) -> bool {
     !settled
 }
 
-fn tell(world: &mut World, key: &Key, life: &Life, before: &Value, _owner: &str) {
+fn tell(world: &mut World, key: &Key, life: &Life, before: &Value) {
     match &life.waiting {
         _ if !life.scheduled => world.event(
             key,
