@@ -164,7 +164,7 @@ fn type_a_filter(bencher: Bencher<'_, '_>) {
 #[divan::bench(args = [(80, 24), (160, 50)])]
 fn draw_a_frame(bencher: Bencher<'_, '_>, size: (u16, u16)) {
     let state = full();
-    let theme = Theme::new(Depth::True, false);
+    let theme = Theme::new(Depth::Many, false);
     let area = Rect::new(0, 0, size.0, size.1);
     let mut buffer = Buffer::empty(area);
     bencher.bench_local(|| {

@@ -123,7 +123,7 @@ impl Deck {
 }
 
 fn theme() -> Theme {
-    Theme::new(Depth::True, false)
+    Theme::new(Depth::Many, false)
 }
 
 #[tokio::test]

@@ -67,6 +67,22 @@ pub struct Trend {
     pub samples: VecDeque<(u32, u32)>,
     /// When the newest of them began.
     pub at: Option<Timestamp>,
+    /// When the rollout may be done: a guess that is kept while it is about right, so that it does not flicker.
+    pub end: Option<Timestamp>,
+}
+
+impl Trend {
+    fn guess(&mut self, left: Option<SignedDuration>, now: Timestamp) {
+        let Some(left) = left else { return };
+        let kept = self.end.map(|end| now.duration_since(end).abs());
+        let fits = kept.is_some_and(|kept| {
+            let (kept, left) = (kept.as_secs_f64(), left.as_secs_f64());
+            (kept - left).abs() <= 10.0 + left / 3.0
+        });
+        if !fits || self.end.is_some_and(|end| end < now) {
+            self.end = now.checked_add(left).ok();
+        }
+    }
 }
 
 /// An operation of ours under way.
@@ -277,6 +293,7 @@ impl State {
         for rollout in apps.iter().filter_map(|app| app.rollout.as_ref()) {
             let running = |side: &crate::domain::Side| side.count().running.unwrap_or(0);
             let trend = self.trends.entry(rollout.id.clone()).or_default();
+            trend.guess(rollout.time_left(self.now), self.now);
             // What is told many times a second is drawn in the platform's own rhythm.
             if trend.at.is_some_and(|at| self.now.duration_since(at) < SAMPLE) {
                 trend.samples.pop_back();

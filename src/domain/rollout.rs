@@ -195,10 +195,10 @@ impl Rollout {
         moving && (bad_seen || self.new.has_bad() || idle.is_some_and(|idle| idle >= PATIENCE))
     }
 
-    /// Instances of the new side per minute since it began, and the time until it is done at that pace.
+    /// The time until it is done at the pace that it had since it began.
     ///
     /// `None` while nothing can be said: nothing has come yet, or it does not move.
-    pub fn pace(&self, now: Timestamp) -> Option<(f64, SignedDuration)> {
+    pub fn time_left(&self, now: Timestamp) -> Option<SignedDuration> {
         if !matches!(self.phase, Phase::Rolling) {
             return None;
         }
@@ -209,6 +209,6 @@ impl Rollout {
         }
         let per_second = f64::from(running) / elapsed;
         let left = f64::from(self.wanted.saturating_sub(running)) / per_second;
-        Some((per_second * 60.0, SignedDuration::try_from_secs_f64(left).ok()?))
+        SignedDuration::try_from_secs_f64(left).ok()
     }
 }

@@ -2,14 +2,16 @@
 
 mod executor;
 mod input;
+mod pace;
 mod painter;
+mod pen;
 mod terminal;
 
 pub mod clock;
 pub mod headless;
 pub mod journal;
 
-use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -18,7 +20,8 @@ use tokio::{
 };
 
 use self::{
-    executor::Executor, input::Input, journal::Journal, painter::Painter, terminal::Terminal,
+    executor::Executor, input::Input, journal::Journal, pace::Pace, painter::Painter,
+    terminal::Terminal,
 };
 use crate::{
     dashboard::{Effect, Event, Keymap, Start, State, update},
@@ -27,11 +30,6 @@ use crate::{
     ui::{self, theme::Theme},
 };
 
-/// At most so often a frame is painted.
-const FRAME: Duration = Duration::from_millis(50);
-/// At most so many frames in so long show nothing but news: the first are painted at once, a storm now and then.
-const NEWS: usize = 3;
-const STORM: Duration = Duration::from_secs(3);
 /// How often ages are looked at while something moves, and while nothing does.
 const LIVELY: Duration = Duration::from_secs(1);
 const CALM: Duration = Duration::from_secs(20);
@@ -102,8 +100,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
 
     let mut dirty = false;
     let mut urgent = false;
-    let mut news: VecDeque<Instant> = VecDeque::new();
-    let mut next_frame = now();
+    let mut pace = Pace::new();
     let mut next_tick = now() + LIVELY;
     'running: loop {
         let turn = tokio::select! {
@@ -115,7 +112,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
             event = input.next() => event.map_or(Turn::Quit, Turn::Event),
             event = incoming.recv() => event.map_or(Turn::Quit, Turn::Event),
             () = painter.idle(), if dirty && painter.busy() => Turn::Paint,
-            () = sleep_until(due(next_frame, urgent, &news)), if dirty && !painter.busy() => Turn::Paint,
+            () = sleep_until(pace.due(urgent).unwrap_or_else(now)), if dirty && !painter.busy() => Turn::Paint,
             () = sleep_until(next_tick) => Turn::Event(Event::Tick),
         };
         let mut events = Vec::new();
@@ -149,7 +146,10 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
                 painter.resize((columns, rows));
             }
             dirty = true;
-            urgent |= !waits(&event);
+            match &event {
+                Event::Report { report: Report::Apps { .. }, .. } => pace.news(now()),
+                event => urgent |= !waits(event),
+            }
             for effect in update(&mut state, event, (setup.now)()) {
                 match effect {
                     Effect::Quit => break 'running,
@@ -164,18 +164,12 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         } else if lively(&state) {
             next_tick = next_tick.min(now() + LIVELY);
         }
-        if dirty && now() >= due(next_frame, urgent, &news) && !painter.busy() {
-            let wrote = painter.paint(|area, buffer| ui::draw(&state, &setup.theme, area, buffer));
-            if wrote && !urgent {
-                news.push_back(now());
-                news.drain(..news.len().saturating_sub(NEWS));
-            }
+        if dirty && pace.due(urgent).is_none_or(|due| now() >= due) && !painter.busy() {
+            let bytes = painter.paint(|area, buffer| ui::draw(&state, &setup.theme, area, buffer));
+            pace.painted(bytes, urgent, now());
             urgent = false;
             update(&mut state, Event::Painted, (setup.now)());
             dirty = false;
-            if wrote {
-                next_frame = now() + FRAME;
-            }
             // What a plan may answer changes a moment after it was seen, and what rests is looked at.
             if !state.layers.is_empty() || state.resting.is_some() {
                 next_tick = next_tick.min(now() + Duration::from_millis(300));
@@ -195,16 +189,8 @@ fn now() -> Instant {
 /// Whether an event may wait a moment where many of its kind come: nobody has asked for it.
 fn waits(event: &Event) -> bool {
     match event {
-        Event::Report { report, .. } => matches!(report, Report::Apps { .. } | Report::Status(_)),
+        Event::Report { report, .. } => matches!(report, Report::Status(_)),
         event => matches!(event, Event::Tick | Event::Capabilities { .. }),
-    }
-}
-
-/// When the next frame may be painted.
-fn due(next_frame: Instant, urgent: bool, news: &VecDeque<Instant>) -> Instant {
-    match news.front() {
-        Some(oldest) if !urgent && news.len() >= NEWS => next_frame.max(*oldest + STORM),
-        _ => next_frame,
     }
 }
 

@@ -12,13 +12,11 @@ use std::{
 };
 
 use crossterm::{clipboard::CopyToClipboard, queue, terminal};
-use ratatui::{
-    backend::{Backend, CrosstermBackend},
-    buffer::{Buffer, Cell},
-    layout::Rect,
-};
+use ratatui::{buffer::Buffer, layout::Rect};
 use tokio::sync::Notify;
 use unicode_width::UnicodeWidthStr;
+
+use super::pen::Pen;
 
 /// The largest terminal that is drawn, in cells, so that a mad size cannot take all memory.
 const LARGEST: u32 = 400_000;
@@ -28,21 +26,21 @@ pub(super) struct Painter {
     next: Buffer,
     /// Nothing is known of what the terminal shows.
     blank: bool,
+    pen: Pen,
     writer: mpsc::Sender<Vec<u8>>,
     busy: Arc<AtomicBool>,
     done: Arc<Notify>,
     extra: Vec<u8>,
 }
 
-/// The cells that differ. Where a wide character goes, the column that it covered is written too, even if it is blank
-/// in both: terminals differ in what they leave there.
-fn changes<'a>(before: &Buffer, after: &'a Buffer) -> Vec<(u16, u16, &'a Cell)> {
+/// The indices of the cells that differ. Where a wide character goes, the column that it covered is written too, even
+/// if it is blank in both: terminals differ in what they leave there.
+pub(super) fn changes(before: &Buffer, after: &Buffer) -> Vec<usize> {
     let mut changes = Vec::new();
     let (mut covered, mut disturbed) = (0, 0);
     for (at, (old, new)) in before.content.iter().zip(&after.content).enumerate() {
         if covered == 0 && (old != new || disturbed > 0) {
-            let (column, row) = after.pos_of(at);
-            changes.push((column, row, new));
+            changes.push(at);
         }
         let (old_width, new_width) = (old.symbol().width(), new.symbol().width());
         covered = new_width.max(covered).saturating_sub(1);
@@ -52,26 +50,9 @@ fn changes<'a>(before: &Buffer, after: &'a Buffer) -> Vec<(u16, u16, &'a Cell)> 
     changes
 }
 
-/// Cells of one style one after the other: a colour takes more bytes than a move, and the frame is shown at once.
-fn by_style(changes: &mut [(u16, u16, &Cell)]) {
-    let mut styles = Vec::new();
-    let mut rank = |cell: &Cell| {
-        let style = cell.style();
-        styles.iter().position(|known| *known == style).unwrap_or_else(|| {
-            styles.push(style);
-            styles.len() - 1
-        })
-    };
-    let ranks: Vec<_> = changes.iter().map(|(_, _, cell)| rank(cell)).collect();
-    let mut order: Vec<_> = (0..changes.len()).collect();
-    order.sort_by_key(|at| ranks[*at]);
-    let sorted: Vec<_> = order.into_iter().map(|at| changes[at]).collect();
-    changes.copy_from_slice(&sorted);
-}
-
-/// The end of what the backend writes: four resets, of which the last one does what all of them do.
-const RESETS: &[u8] = b"\x1b[39m\x1b[49m\x1b[59m\x1b[0m";
-const RESET: &[u8] = b"\x1b[0m";
+/// A frame of at most so many bytes comes in one piece by itself; a larger one is announced, so that no half of it is
+/// shown.
+const ONE_PIECE: usize = 400;
 
 fn area(size: (u16, u16)) -> Rect {
     let rows = (LARGEST / u32::from(size.0.max(1))).min(u32::from(size.1)) as u16;
@@ -96,6 +77,7 @@ impl Painter {
             shown: Buffer::empty(area(size)),
             next: Buffer::empty(area(size)),
             blank: true,
+            pen: Pen::new(),
             writer,
             busy,
             done,
@@ -128,35 +110,33 @@ impl Painter {
         let _ = queue!(self.extra, CopyToClipboard::to_clipboard_from(text));
     }
 
-    /// Draws a frame and sends what differs from the last one; nothing at all where nothing does. Whether it did.
-    pub(super) fn paint(&mut self, draw: impl FnOnce(Rect, &mut Buffer)) -> bool {
+    /// Draws a frame and sends what differs from the last one; nothing at all where nothing does. How many bytes that
+    /// took.
+    pub(super) fn paint(&mut self, draw: impl FnOnce(Rect, &mut Buffer)) -> usize {
         self.next.reset();
         draw(self.next.area, &mut self.next);
         let mut bytes = std::mem::take(&mut self.extra);
-        let mut updates = changes(&self.shown, &self.next);
-        by_style(&mut updates);
-        if !updates.is_empty() || self.blank {
+        if self.blank {
+            bytes.extend_from_slice(self.pen.reset());
             // Writing to memory cannot fail.
+            let _ = queue!(bytes, terminal::Clear(terminal::ClearType::All));
+        }
+        self.pen.write(&mut bytes, &changes(&self.shown, &self.next), &self.next);
+        if bytes.len() > ONE_PIECE {
+            let frame = std::mem::take(&mut bytes);
             let _ = queue!(bytes, terminal::BeginSynchronizedUpdate);
-            if self.blank {
-                let _ = queue!(bytes, terminal::Clear(terminal::ClearType::All));
-            }
-            let _ = CrosstermBackend::new(&mut bytes).draw(updates.into_iter());
-            if bytes.ends_with(RESETS) {
-                bytes.truncate(bytes.len() - RESETS.len());
-                bytes.extend_from_slice(RESET);
-            }
+            bytes.extend(frame);
             let _ = queue!(bytes, terminal::EndSynchronizedUpdate);
         }
         self.blank = false;
         std::mem::swap(&mut self.shown, &mut self.next);
-        if bytes.is_empty() {
-            return false;
+        let count = bytes.len();
+        if count > 0 {
+            self.busy.store(true, Ordering::Release);
+            // The thread ends with the program.
+            let _ = self.writer.send(bytes);
         }
-        self.busy.store(true, Ordering::Release);
-        // The thread ends with the program.
-        let _ = self.writer.send(bytes);
-        true
+        count
     }
 
     /// Lets the last frame out before the terminal is given back, unless the terminal does not take it.
@@ -171,22 +151,6 @@ mod tests {
     use ratatui::style::Style;
 
     #[test]
-    fn a_style_is_set_once_a_frame() {
-        let area = Rect::new(0, 0, 6, 2);
-        let (red, blue) = (Style::new().red(), Style::new().blue());
-        let mut buffer = Buffer::empty(area);
-        for row in 0..2 {
-            buffer.set_string(0, row, "ab", red);
-            buffer.set_string(3, row, "cd", blue);
-        }
-        let before = Buffer::empty(area);
-        let mut found = changes(&before, &buffer);
-        by_style(&mut found);
-        let places: Vec<_> = found.iter().map(|(column, row, _)| (*column, *row)).collect();
-        assert_eq!(places, [(0, 0), (1, 0), (0, 1), (1, 1), (3, 0), (4, 0), (3, 1), (4, 1)]);
-    }
-
-    #[test]
     fn what_a_wide_character_covered_is_written() {
         let area = Rect::new(0, 0, 6, 1);
         let with = |text: &str| {
@@ -196,11 +160,11 @@ mod tests {
         };
         let columns = |before: &str, after: &str| {
             let (before, after) = (with(before), with(after));
-            changes(&before, &after).iter().map(|(column, ..)| *column).collect::<Vec<_>>()
+            changes(&before, &after)
         };
         assert_eq!(columns("在庫", "| 庫"), [0, 1]);
         assert_eq!(columns("ab", "在"), [0]);
-        assert_eq!(columns("在庫", "在庫"), Vec::<u16>::new());
+        assert_eq!(columns("在庫", "在庫"), Vec::<usize>::new());
         assert_eq!(columns("在庫", ""), [0, 1, 2, 3]);
     }
 }

@@ -12,6 +12,7 @@ use std::{
 
 use crossterm::{
     cursor, event, execute,
+    style::ResetColor,
     terminal::{self, EnterAlternateScreen, LeaveAlternateScreen},
 };
 
@@ -61,7 +62,13 @@ fn restore() {
     if OURS.swap(false, Ordering::SeqCst) {
         // A terminal that is gone cannot be put right.
         let mut out = io::stdout();
-        let _ = execute!(out, event::DisableBracketedPaste, cursor::Show, LeaveAlternateScreen);
+        let _ = execute!(
+            out,
+            ResetColor,
+            event::DisableBracketedPaste,
+            cursor::Show,
+            LeaveAlternateScreen
+        );
         let _ = terminal::disable_raw_mode();
         let _ = out.flush();
     }

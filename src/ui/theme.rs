@@ -11,8 +11,8 @@ pub enum Depth {
     None,
     /// The terminal's own sixteen, in the operator's own palette.
     Sixteen,
-    /// All of them.
-    True,
+    /// 256 at least. The fixed ones of them are used: a true colour takes twice the bytes on a slow link.
+    Many,
 }
 
 impl Depth {
@@ -24,7 +24,7 @@ impl Depth {
             return Self::None;
         }
         match set("COLORTERM").as_deref() {
-            Some("truecolor" | "24bit") => Self::True,
+            Some("truecolor" | "24bit") => Self::Many,
             _ => Self::Sixteen,
         }
     }
@@ -100,20 +100,20 @@ impl Theme {
                 Role::Key => bold.fg(Color::Magenta),
                 Role::Badge => reverse.fg(Color::Yellow),
             },
-            Depth::True => match role {
+            Depth::Many => match role {
                 Role::Text => Style::new(),
-                Role::Dim => Style::new().fg(Color::Rgb(0x80, 0x86, 0x90)),
-                Role::Rule => Style::new().fg(Color::Rgb(0x50, 0x56, 0x60)),
-                Role::Title => bold.fg(Color::Rgb(0xc8, 0xd0, 0xe0)),
-                Role::Old => Style::new().fg(Color::Rgb(0x7a, 0x9c, 0xc8)),
-                Role::New => bold.fg(Color::Rgb(0x4f, 0xd6, 0xbe)),
-                Role::Bad => bold.fg(Color::Rgb(0xff, 0x6b, 0x70)),
-                Role::Warn => bold.fg(Color::Rgb(0xe5, 0xb5, 0x4b)),
-                Role::Good => Style::new().fg(Color::Rgb(0x8f, 0xc4, 0x78)),
-                Role::Key => bold.fg(Color::Rgb(0xc7, 0x92, 0xea)),
+                Role::Dim => Style::new().fg(Color::Indexed(102)),
+                Role::Rule => Style::new().fg(Color::Indexed(240)),
+                Role::Title => bold.fg(Color::Indexed(188)),
+                Role::Old => Style::new().fg(Color::Indexed(110)),
+                Role::New => bold.fg(Color::Indexed(79)),
+                Role::Bad => bold.fg(Color::Indexed(203)),
+                Role::Warn => bold.fg(Color::Indexed(179)),
+                Role::Good => Style::new().fg(Color::Indexed(114)),
+                Role::Key => bold.fg(Color::Indexed(176)),
                 Role::Badge => Style::new()
-                    .fg(Color::Rgb(0x20, 0x20, 0x20))
-                    .bg(Color::Rgb(0xe5, 0xb5, 0x4b))
+                    .fg(Color::Indexed(234))
+                    .bg(Color::Indexed(179))
                     .add_modifier(Modifier::BOLD),
             },
         }
@@ -122,7 +122,7 @@ impl Theme {
     /// The style of the selected row: a bar stands beside it too.
     pub fn selected(&self) -> Style {
         match self.depth {
-            Depth::True => Style::new().bg(Color::Rgb(0x2c, 0x33, 0x3f)),
+            Depth::Many => Style::new().bg(Color::Indexed(237)),
             _ => Style::new().add_modifier(Modifier::BOLD),
         }
     }
@@ -140,7 +140,7 @@ mod tests {
             })
         };
         assert_eq!(depth(&[("NO_COLOR", "1"), ("COLORTERM", "truecolor")]), Depth::None);
-        assert_eq!(depth(&[("NO_COLOR", ""), ("COLORTERM", "truecolor")]), Depth::True);
+        assert_eq!(depth(&[("NO_COLOR", ""), ("COLORTERM", "truecolor")]), Depth::Many);
         assert_eq!(depth(&[("TERM", "xterm-256color")]), Depth::Sixteen);
         assert_eq!(depth(&[("TERM", "dumb")]), Depth::None);
     }

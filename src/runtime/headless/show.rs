@@ -159,7 +159,7 @@ pub(super) fn status(app: &App, now: Timestamp) -> String {
                 span(now.duration_since(stuck.since)),
                 stuck.why
             ));
-        } else if let Some((_, left)) = rollout.pace(now) {
+        } else if let Some(left) = rollout.time_left(now) {
             lines.push(format!("left       about {} at this pace", span(left)));
         }
         if rollout.phase == Phase::Paused {

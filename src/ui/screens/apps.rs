@@ -91,7 +91,9 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
         let line = row_line(state, theme, app, is_selected, usize::from(area.width));
         put(buffer, area, row as u16, &line);
         if is_selected {
-            let place = Rect { y: area.y + row as u16, height: 1, ..area };
+            // Bars stand on the same ground everywhere: they are read by colour, and two grounds take more bytes.
+            let width = if app.rollout.is_some() { head_width(area.width) } else { area.width };
+            let place = Rect { y: area.y + row as u16, height: 1, width, ..area };
             buffer.set_style(place, theme.selected());
         }
     }
@@ -111,6 +113,21 @@ fn empty(state: &State) -> String {
     format!("there are no apps here; {} looks elsewhere", state.keymap.hint(Command::Targets))
 }
 
+/// From so many columns on, names and scopes are shown whole.
+const WIDE: usize = 110;
+const STATE: usize = 11;
+const REVISION: usize = 9;
+
+fn names(width: usize) -> (usize, usize) {
+    if width >= WIDE { (28, 20) } else { (15, 6) }
+}
+
+/// The columns before the bars.
+fn head_width(width: u16) -> u16 {
+    let (name, scope) = names(usize::from(width));
+    (1 + name + 1 + scope + 1 + STATE + 1 + REVISION) as u16
+}
+
 fn row_line(
     state: &State,
     theme: &Theme,
@@ -120,8 +137,8 @@ fn row_line(
 ) -> Line<'static> {
     let live = state.live_app(app);
     let dim = |role: Role| theme.style(if live { role } else { Role::Dim });
-    let wide = width >= 110;
-    let (name_width, scope_width) = if wide { (28, 20) } else { (15, 6) };
+    let wide = width >= WIDE;
+    let (name_width, scope_width) = names(width);
     let scope =
         if wide { app.scope.as_str() } else { app.scope.rsplit('/').next().unwrap_or_default() };
     let mark = if selected { theme.glyphs.select } else { ' ' };
@@ -132,9 +149,9 @@ fn row_line(
     line.push_span(piece(fit(scope, scope_width), dim(Role::Dim)));
     line.push_span(" ");
     let (word, role) = state_word(state, app);
-    line.push_span(piece(fit(&word, 11), dim(role)));
+    line.push_span(piece(fit(&word, STATE), dim(role)));
     line.push_span(" ");
-    line.push_span(piece(fit(&revision(theme, app), 9), dim(Role::Text)));
+    line.push_span(piece(fit(&revision(theme, app), REVISION), dim(Role::Text)));
     line.push_span(" ");
     let left = width.saturating_sub(line.width() + 1);
     match (&app.rollout, &app.serving) {
@@ -204,7 +221,10 @@ fn revision(theme: &Theme, app: &App) -> String {
 }
 
 fn bars(theme: &Theme, rollout: &Rollout, width: usize, live: bool) -> Vec<Span<'static>> {
-    let texts = [count(rollout.old.count()), count(rollout.new.count())];
+    let old = rollout.old.count();
+    let going = old.running.filter(|running| *running == old.desired);
+    let texts =
+        [going.map_or_else(|| count(old), |alone| alone.to_string()), count(rollout.new.count())];
     let digits = texts.iter().map(|text| text.width()).max().unwrap_or(0).max(5);
     let room = width.saturating_sub(2 * (digits + 6)) / 2;
     let bar_width = room.clamp(3, 24);

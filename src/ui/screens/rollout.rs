@@ -96,7 +96,7 @@ fn rolling(
     ];
     lines.extend(verdict(state, theme, rollout, width));
     let tall = height >= 14;
-    let tallies = tallies(theme, &rollout.new);
+    let tallies = tallies(theme, &rollout.new, tall);
     if !tallies.spans.is_empty() {
         lines.push(tallies);
     }
@@ -192,7 +192,11 @@ fn side_line(
     let count = side.count();
     let running = count.running.map_or_else(|| "?".to_owned(), |running| running.to_string());
     let head = format!("{word} rev {} ", revision.map_or("-", |of| of.shown()));
-    let tail = format!(" {running} of {} run", count.desired);
+    // What goes is wanted no more: there, the two numbers are one.
+    let tail = match count.running {
+        Some(alone) if alone == count.desired && role == Role::Old => format!(" {alone} run"),
+        _ => format!(" {running} of {} run", count.desired),
+    };
     let head = fit(&head, head.chars().count().max(11));
     let room = width.saturating_sub(head.chars().count() + tail.chars().count() + 1).min(48);
     let mut line = Line::from(vec![piece(head, theme.style(role))]);
@@ -218,12 +222,8 @@ fn verdict(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec
         (None, Phase::Cancelling) => {
             ("being cancelled: the old instances come back".to_owned(), Role::Warn)
         }
-        (None, _) => match rollout.pace(state.now) {
-            Some((pace, left)) => {
-                let pace = if pace >= 20.0 { (pace / 5.0).round() * 5.0 } else { pace.round() };
-                let left = span(steps(left));
-                (format!("{pace:.0} instances a minute, about {left} left"), Role::Text)
-            }
+        (None, _) => match time_left(state, rollout) {
+            Some(left) => (format!("about {} left", roughly(left)), Role::Text),
             None => ("waiting for the first new instance".to_owned(), Role::Dim),
         },
     };
@@ -239,8 +239,21 @@ fn verdict(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec
     lines
 }
 
-/// `new: 1 starting, 2 crashed` where anything is not simply running.
-fn tallies(theme: &Theme, side: &Side) -> Line<'static> {
+fn time_left(state: &State, rollout: &Rollout) -> Option<SignedDuration> {
+    let now = rollout.time_left(state.now)?;
+    let kept = state.trends.get(&rollout.id).and_then(|trend| trend.end);
+    Some(kept.map_or(now, |end| end.duration_since(state.now)).max(SignedDuration::ZERO))
+}
+
+/// A guess, which must not flicker: in steps of half a minute, later of minutes.
+fn roughly(left: SignedDuration) -> String {
+    let step = if left.as_secs() < 120 { 30 } else { 60 };
+    span(SignedDuration::from_secs((left.as_secs() / step + 1) * step))
+}
+
+/// `new: 1 starting, 2 crashed` where anything is not simply running. Where there is room to see each instance come,
+/// only what is out of order is counted.
+fn tallies(theme: &Theme, side: &Side, tall: bool) -> Line<'static> {
     use crate::domain::InstanceState::{Crashed, Down, NotReady, Starting, Stopping, Unknown};
     let mut line = Line::default();
     for (state, role) in [
@@ -252,7 +265,7 @@ fn tallies(theme: &Theme, side: &Side) -> Line<'static> {
         (Unknown, Role::Dim),
     ] {
         let count = side.tally(&[state]).unwrap_or(0);
-        if count > 0 {
+        if count > 0 && !(tall && state == Starting) {
             let lead = if line.spans.is_empty() { "new: " } else { ", " };
             line.push_span(piece(lead, theme.style(Role::Dim)));
             line.push_span(piece(format!("{count} {}", state.word()), theme.style(role)));
@@ -288,13 +301,12 @@ fn grid(
         for instance in row {
             let (mark, role) = glyph(&theme.glyphs, instance.state, role);
             let text = if tall {
-                let moving = instance.state != crate::domain::InstanceState::Running;
                 let passed = instance.since.map(|at| state.now.duration_since(at));
-                let shown = match passed {
-                    None => String::new(),
-                    Some(passed) if !moving && passed.as_secs() < 60 => "<1m".to_owned(),
-                    Some(passed) => brief(steps(passed)),
-                };
+                let shown = passed.map(|passed| match passed.as_secs() {
+                    ..60 => "<1m".to_owned(),
+                    _ => brief(passed),
+                });
+                let shown = shown.unwrap_or_default();
                 fit(&format!("{mark} {shown}"), cell)
             } else {
                 format!("{mark} ")
@@ -304,14 +316,6 @@ fn grid(
         lines.push(line);
     }
     lines
-}
-
-/// An age that does not change every second: that is a lot of bytes for many instances.
-fn steps(passed: SignedDuration) -> SignedDuration {
-    match passed.as_secs() {
-        seconds @ 0..60 => SignedDuration::from_secs(seconds / 5 * 5),
-        _ => passed,
-    }
 }
 
 /// Old and new running instances over time.

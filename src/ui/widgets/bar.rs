@@ -70,7 +70,7 @@ pub(crate) fn bar(
         let (mark, role) = match state {
             Some(InstanceState::Running) => (glyphs.full, role),
             Some(state) => glyph(glyphs, state, role),
-            None => (glyphs.empty, Role::Rule),
+            None => (glyphs.empty, role),
         };
         spans.push(span(mark, 1, role));
     }

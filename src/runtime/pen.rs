@@ -1,0 +1,283 @@
+//! The bytes of a frame: cells in the fewest moves and colours.
+
+use std::io::Write;
+
+use crossterm::{
+    cursor::MoveTo,
+    queue,
+    style::{Color as Painted, Colored},
+};
+use ratatui::{
+    backend::IntoCrossterm,
+    buffer::{Buffer, Cell},
+    style::{Color, Modifier},
+};
+use unicode_width::UnicodeWidthStr;
+
+/// The modifiers that are drawn, each with what begins it and what ends it.
+const MODIFIERS: [(Modifier, &str, &str); 5] = [
+    (Modifier::BOLD, "1", "22"),
+    (Modifier::DIM, "2", "22"),
+    (Modifier::ITALIC, "3", "23"),
+    (Modifier::UNDERLINED, "4", "24"),
+    (Modifier::REVERSED, "7", "27"),
+];
+
+/// The longest run of unchanged cells that is written again instead of a move over it.
+const BRIDGE: u16 = 4;
+
+/// From so many blanks in a row on, they are erased instead of written.
+const ERASED: usize = 6;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Style {
+    foreground: Color,
+    background: Color,
+    modifiers: Modifier,
+}
+
+impl Style {
+    const PLAIN: Self =
+        Self { foreground: Color::Reset, background: Color::Reset, modifiers: Modifier::empty() };
+
+    fn of(cell: &Cell) -> Self {
+        Self { foreground: cell.fg, background: cell.bg, modifiers: cell.modifier }
+    }
+}
+
+/// Writes cells. What the terminal's colours are at the end of a frame is remembered for the next one.
+#[derive(Debug)]
+pub(super) struct Pen {
+    style: Style,
+}
+
+impl Pen {
+    pub(super) fn new() -> Self {
+        Self { style: Style::PLAIN }
+    }
+
+    /// Forgets the terminal's colours: they are set back with the bytes that are returned.
+    pub(super) fn reset(&mut self) -> &'static [u8] {
+        self.style = Style::PLAIN;
+        b"\x1b[m"
+    }
+
+    /// Writes the cells of `after` at these indices. A colour is set once a frame, since it takes more bytes than a
+    /// move; the frame is shown at once, so that the order is not seen.
+    pub(super) fn write(&mut self, bytes: &mut Vec<u8>, changes: &[usize], after: &Buffer) {
+        let cell = |at: usize| &after.content[at];
+        let mut styles = vec![self.style];
+        let mut rank = |style: Style| {
+            styles.iter().position(|known| *known == style).unwrap_or_else(|| {
+                styles.push(style);
+                styles.len() - 1
+            })
+        };
+        let mut order: Vec<_> =
+            changes.iter().map(|at| (rank(Style::of(cell(*at))), *at)).collect();
+        order.sort_unstable();
+        let width = usize::from(after.area.width);
+        // Where the cursor is: a cell's index, on the row of the last cell.
+        let mut cursor = None;
+        let mut rest = order.as_slice();
+        while let Some(&(rank, at)) = rest.first() {
+            let style = Style::of(cell(at));
+            self.set(bytes, style);
+            go(bytes, cursor, at, style, after);
+            let blanks = rest
+                .iter()
+                .zip(at..(at / width + 1) * width)
+                .take_while(|(one, next)| **one == (rank, *next) && cell(*next).symbol() == " ")
+                .count();
+            if blanks >= ERASED && style == Style::PLAIN {
+                // Only in no colour, since terminals differ in what colour they erase with. The cursor stays.
+                let _ = write!(bytes, "\x1b[{blanks}X");
+                cursor = Some(at);
+                rest = &rest[blanks..];
+                continue;
+            }
+            rest = &rest[1..];
+            bytes.extend_from_slice(cell(at).symbol().as_bytes());
+            let end = at + cell(at).symbol().width().max(1);
+            // At the right edge, terminals differ in where the cursor is.
+            cursor = (end / width == at / width).then_some(end);
+        }
+    }
+
+    fn set(&mut self, bytes: &mut Vec<u8>, style: Style) {
+        if style == self.style {
+            return;
+        }
+        if style == Style::PLAIN {
+            bytes.extend_from_slice(self.reset());
+            return;
+        }
+        let mut codes: Vec<String> = Vec::new();
+        let mut have = self.style.modifiers;
+        let gone = have - style.modifiers;
+        for (modifier, _, end) in MODIFIERS {
+            if gone.contains(modifier) && !codes.iter().any(|code| code == end) {
+                codes.push(end.to_owned());
+            }
+        }
+        if gone.intersects(Modifier::BOLD | Modifier::DIM) {
+            have -= Modifier::BOLD | Modifier::DIM;
+        }
+        for (modifier, begin, _) in MODIFIERS {
+            if (style.modifiers - have).contains(modifier) {
+                codes.push(begin.to_owned());
+            }
+        }
+        if style.foreground != self.style.foreground {
+            codes.push(Colored::ForegroundColor(painted(style.foreground)).to_string());
+        }
+        if style.background != self.style.background {
+            codes.push(Colored::BackgroundColor(painted(style.background)).to_string());
+        }
+        // Writing to memory cannot fail.
+        let _ = write!(bytes, "\x1b[{}m", codes.join(";"));
+        self.style = style;
+    }
+}
+
+fn painted(color: Color) -> Painted {
+    color.into_crossterm()
+}
+
+/// Moves to a cell: not at all where the cursor is there, over a few cells of the same style by writing them again,
+/// else within the row, else anywhere.
+fn go(bytes: &mut Vec<u8>, cursor: Option<usize>, to: usize, style: Style, after: &Buffer) {
+    let width = usize::from(after.area.width);
+    match cursor {
+        Some(from) if from == to => {}
+        Some(from) if from / width == to / width => {
+            let between = after.content.get(from..to).unwrap_or_default();
+            let plain = |cell: &Cell| Style::of(cell) == style && cell.symbol().is_ascii();
+            if from < to && to - from <= usize::from(BRIDGE) && between.iter().all(plain) {
+                for cell in between {
+                    bytes.extend_from_slice(cell.symbol().as_bytes());
+                }
+            } else {
+                // Writing to memory cannot fail.
+                let _ = write!(bytes, "\x1b[{}G", to % width + 1);
+            }
+        }
+        _ => {
+            let _ = queue!(bytes, MoveTo((to % width) as u16, (to / width) as u16));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZero;
+
+    use proptest::prelude::*;
+    use ratatui::{layout::Rect, style::Style as Look};
+
+    use super::*;
+    use crate::runtime::painter::changes;
+
+    const AREA: Rect = Rect::new(0, 0, 12, 4);
+
+    fn look() -> impl Strategy<Value = Look> {
+        let color = prop_oneof![
+            Just(Color::Reset),
+            Just(Color::Blue),
+            Just(Color::Indexed(79)),
+            Just(Color::Rgb(1, 2, 3))
+        ];
+        // Terminals differ in what bold and dim together are.
+        let weight =
+            prop_oneof![Just(Modifier::empty()), Just(Modifier::BOLD), Just(Modifier::DIM)];
+        let reversed = prop_oneof![Just(Modifier::empty()), Just(Modifier::REVERSED)];
+        (color.clone(), color, weight, reversed).prop_map(
+            |(foreground, background, weight, reversed)| {
+                Look::reset().fg(foreground).bg(background).add_modifier(weight | reversed)
+            },
+        )
+    }
+
+    fn frame() -> impl Strategy<Value = Buffer> {
+        // Wide characters have a row of their own, so that none is drawn over half of another one.
+        let narrow = prop_oneof!["[a-c ]{1,6}", Just("●█".to_owned())];
+        let wide = (0u16..6, look()).prop_map(|(x, look)| (x * 2, 3, "在庫".to_owned(), look));
+        let piece = prop_oneof![4 => (0u16..12, 0u16..3, narrow, look()), 1 => wide];
+        prop::collection::vec(piece, 0..10).prop_map(|pieces| {
+            let mut buffer = Buffer::empty(AREA);
+            for (x, y, text, look) in pieces {
+                buffer.set_string(x, y, text, look);
+            }
+            buffer
+        })
+    }
+
+    fn terminal() -> vt100::Parser {
+        let size = |cells| NonZero::new(cells).unwrap_or(NonZero::<u16>::MIN);
+        vt100::Parser::new(size(AREA.height), size(AREA.width), 0)
+    }
+
+    fn shown(
+        parser: &vt100::Parser,
+    ) -> Vec<(String, vt100::Color, vt100::Color, bool, bool, bool)> {
+        let cells = (0..4).flat_map(|row| (0..12).map(move |column| (row, column)));
+        cells
+            .filter_map(|(row, column)| parser.screen().cell(row, column))
+            .filter(|cell| !cell.is_wide_continuation())
+            .map(|cell| {
+                let text = Some(cell.contents()).filter(|text| !text.is_empty()).unwrap_or(" ");
+                let (bold, dim) = (cell.bold(), cell.dim());
+                (text.to_owned(), cell.fgcolor(), cell.bgcolor(), bold, dim, cell.inverse())
+            })
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn frame_after_frame_looks_like_the_last_one_alone(
+            frames in prop::collection::vec(frame(), 1..5),
+        ) {
+            let mut pen = Pen::new();
+            let mut one = terminal();
+            let mut before = Buffer::empty(AREA);
+            for after in &frames {
+                let mut bytes = Vec::new();
+                pen.write(&mut bytes, &changes(&before, after), after);
+                one.process(&bytes);
+                before = after.clone();
+            }
+            let mut alone = terminal();
+            let every: Vec<_> = changes(&Buffer::filled(AREA, Cell::new("?")), &before);
+            let mut bytes = Vec::new();
+            Pen::new().write(&mut bytes, &every, &before);
+            alone.process(&bytes);
+            prop_assert_eq!(shown(&one), shown(&alone));
+            let texts: String = shown(&one).into_iter().map(|cell| cell.0).collect();
+            let mut wanted = String::new();
+            let mut covered = 0;
+            for cell in &before.content {
+                if covered == 0 {
+                    wanted += cell.symbol();
+                }
+                covered = cell.symbol().width().max(covered).saturating_sub(1);
+            }
+            prop_assert_eq!(texts, wanted);
+        }
+    }
+
+    #[test]
+    fn a_style_is_set_once_and_stays_for_the_next_frame() {
+        let mut buffer = Buffer::empty(AREA);
+        buffer.set_string(0, 0, "ab", Look::new().fg(Color::Indexed(9)));
+        buffer.set_string(4, 0, "cd", Look::new().fg(Color::Indexed(10)));
+        buffer.set_string(0, 1, "ef", Look::new().fg(Color::Indexed(9)));
+        let mut pen = Pen::new();
+        let mut bytes = Vec::new();
+        pen.write(&mut bytes, &[0, 1, 4, 5, 12, 13], &buffer);
+        let shown = String::from_utf8_lossy(&bytes).replace('\x1b', "^");
+        assert_eq!(shown, "^[38;5;9m^[1;1Hab^[2;1Hef^[38;5;10m^[1;5Hcd");
+        bytes.clear();
+        pen.write(&mut bytes, &[4, 5], &buffer);
+        assert_eq!(String::from_utf8_lossy(&bytes).replace('\x1b', "^"), "^[1;5Hcd");
+    }
+}
