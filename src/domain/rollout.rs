@@ -122,6 +122,25 @@ impl Side {
         Count { desired: self.desired, running: self.tally(&[InstanceState::Running]) }
     }
 
+    /// Several sides as one; its instances are known where those of all are.
+    pub fn sum<'a>(sides: impl Iterator<Item = &'a Self>) -> Self {
+        let mut sum = Self { desired: 0, instances: Some(Vec::new()) };
+        for side in sides {
+            sum.desired += side.desired;
+            sum.instances = match (sum.instances.take(), &side.instances) {
+                (Some(mut all), Some(more)) => {
+                    all.extend(more.iter().cloned());
+                    Some(all)
+                }
+                _ => None,
+            };
+        }
+        for (index, one) in (0..).zip(sum.instances.iter_mut().flatten()) {
+            one.index = index;
+        }
+        sum
+    }
+
     /// Whether an instance is crashed or missing.
     pub fn has_bad(&self) -> bool {
         self.instances.iter().flatten().any(|one| one.state.bad())
@@ -163,8 +182,10 @@ pub struct Rollout {
     pub step: Option<Step>,
     /// How many instances there will be at its end.
     pub wanted: u32,
-    /// What was there before.
+    /// What was there before; where rollouts overlap, all of it.
     pub old: Side,
+    /// Where rollouts overlap, each of the sides that are added up in `old` with its revision; else empty.
+    pub overlap: Vec<(RevisionRef, Side)>,
     /// What comes.
     pub new: Side,
     /// The revision before.
@@ -175,6 +196,8 @@ pub struct Rollout {
     pub started_at: Option<Timestamp>,
     /// When it last moved, as far as is known.
     pub moved_at: Option<Timestamp>,
+    /// When the platform gives it up if nothing moves any more, where it says so.
+    pub deadline: Option<Timestamp>,
     /// Set where it does not move.
     pub stuck: Option<Stuck>,
     /// An error that the platform attached to it.

@@ -130,6 +130,34 @@ async fn a_revision_stays_itself_under_a_new_number() {
     assert_eq!(left.proven, Proven::Unfinished, "somebody went back from it");
 }
 
+/// A deploy on top of another one: each of what serves and what is new are told apart.
+#[tokio::test]
+async fn overlapping_rollouts_keep_their_sides() {
+    let deck = Deck::open(&Simulated).await;
+    for image in ["inventory:9", "inventory:9-typo"] {
+        let operation = Operation::Deploy(Source::Image(image.to_owned()));
+        let plan = deck.plan(Role::Healthy, operation).await;
+        assert!(matches!(deck.execute(plan).await, Sent::Accepted(_)));
+        for _ in 0..40 {
+            deck.stage.pass(0.5);
+            let rollout = deck.app(Role::Healthy).await.rollout.unwrap();
+            if rollout.new.count().running > Some(0) || rollout.stuck.is_some() {
+                break;
+            }
+        }
+    }
+    let app = deck.app(Role::Healthy).await;
+    let rollout = app.rollout.unwrap();
+    let sides: Vec<_> = rollout.overlap.iter().map(|(_, side)| side.count()).collect();
+    assert_eq!(sides.len(), 2, "{rollout:#?}");
+    assert!(sides.iter().all(|side| side.running > Some(0)), "{sides:?}");
+    assert!(rollout.overlap.iter().any(|(revision, _)| Some(revision) == app.deployed.as_ref()));
+    let sum: u32 = sides.iter().map(|count| count.desired).sum();
+    assert_eq!(rollout.old.desired, sum);
+    let left = rollout.deadline.unwrap().duration_since(rollout.moved_at.unwrap());
+    assert_eq!(left.as_secs(), 600, "the deadline counts from the last move");
+}
+
 /// A StatefulSet that a Pod holds up for ever is freed by going back.
 #[tokio::test]
 async fn a_stuck_stateful_set_is_freed() {

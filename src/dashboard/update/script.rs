@@ -152,11 +152,13 @@ pub(crate) fn app(name: &str, phase: Option<Phase>) -> App {
         step: None,
         wanted: 5,
         old: side(4, &[Running; 4]),
+        overlap: Vec::new(),
         new: side(3, &[Crashed, Crashed, Starting]),
         from: Some(reference("7")),
         to: Some(reference("8")),
         started_at: Some(start()),
         moved_at: Some(start()),
+        deadline: None,
         stuck: (phase == Phase::Stuck).then(|| crate::domain::Stuck {
             since: start(),
             why: "new instances crash: Exited with status 137 (out of memory)".to_owned(),

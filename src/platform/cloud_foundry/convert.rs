@@ -159,10 +159,12 @@ pub(super) fn rollout(deployment: &wire::Deployment, web: &[Read<'_>], labels: &
         }),
         started_at: deployment.created_at,
         moved_at: moved,
+        deadline: None,
         stuck: None,
         error: details.error.as_deref().map(clean),
         note: deployment.metadata.annotation(REASON).map(clean),
         old,
+        overlap: Vec::new(),
         new,
     }
 }

@@ -5,12 +5,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     instances::side,
+    rollout::why,
     store::{Kind, Kinded, Store},
     wire::{Condition, Pod, ReplicaSet, Template, WorkloadSpec, WorkloadStatus},
 };
 use crate::domain::{
-    self, App, AppId, AppState, Count, InstanceState, Phase, PlatformKind, RevisionId, RevisionRef,
-    Rollout, RolloutId, Side, Strategy, Stuck, TargetId, text::clean,
+    self, App, AppId, AppState, Count, Phase, PlatformKind, RevisionId, RevisionRef, Rollout,
+    RolloutId, Strategy, Stuck, TargetId, text::clean,
 };
 
 /// The annotation with the number of a revision.
@@ -44,7 +45,8 @@ fn template(set: &ReplicaSet) -> u64 {
     set.spec.as_ref().map_or(0, |spec| spec.template.hash)
 }
 
-fn sizes(set: &ReplicaSet) -> (u32, u32, u32) {
+/// How many Pods a ReplicaSet wants, has, and has available.
+pub(super) fn sizes(set: &ReplicaSet) -> (u32, u32, u32) {
     let status = set.status.as_ref();
     (
         set.spec.as_ref().map_or(0, |spec| spec.replicas),
@@ -90,7 +92,7 @@ pub(super) fn condition<'a>(
 
 impl Store {
     /// The Pods of a controller, where they are known.
-    fn pods_of(&self, workload: &str, controller: &str) -> Option<Vec<&Pod>> {
+    pub(super) fn pods_of(&self, workload: &str, controller: &str) -> Option<Vec<&Pod>> {
         self.with_pods.contains(workload).then(|| self.pods.owned(controller))
     }
 
@@ -186,84 +188,6 @@ impl Store {
         app
     }
 
-    fn rollout(
-        &self,
-        workload: &Kinded,
-        sides: &Sides<'_>,
-        wanted: u32,
-        observed: bool,
-        now: Timestamp,
-    ) -> Rollout {
-        let object = &workload.object;
-        let uid = &object.metadata.uid;
-        let status = object.status.as_ref();
-        let spec = object.spec.as_ref();
-        let hash = spec.map_or(0, |spec| spec.template.hash);
-        let one_side = |set: &ReplicaSet| {
-            let (wanted, there, available) = sizes(set);
-            side(self.pods_of(uid, &set.metadata.uid), wanted, there, available, now)
-        };
-        let mut old = Side { desired: 0, instances: Some(Vec::new()) };
-        for set in &sides.old {
-            let more = one_side(set);
-            old.desired += more.desired;
-            if let (Some(all), Some(more)) = (&mut old.instances, more.instances) {
-                all.extend(more);
-                for (index, one) in all.iter_mut().enumerate() {
-                    one.index = index as u32;
-                }
-            }
-        }
-        let new = sides.new.map_or(Side { desired: 0, instances: Some(Vec::new()) }, one_side);
-        let progressing = condition(status, "Progressing").filter(|_| observed);
-        let late = progressing.filter(|one| one.reason == "ProgressDeadlineExceeded");
-        let paused = spec.is_some_and(|spec| spec.paused);
-        let moved_at = progressing.and_then(|one| one.last_update_time);
-        let began = self.began.get(&(uid.clone(), hash)).copied();
-        let changed = object.metadata.manager.as_ref().and_then(|manager| manager.at);
-        let created = sides.new.and_then(|set| set.metadata.creation_timestamp);
-        let started_at = began.or(changed.max(created)).or(moved_at);
-        let failure = condition(status, "ReplicaFailure").filter(|one| one.status == "True");
-        let id = RolloutId::new(format!("{uid}/{hash:016x}"));
-        let from = sides.old.first().map(|set| reference(set));
-        let mut rollout = Rollout {
-            from: from.or_else(|| self.origins.get(&id).cloned()),
-            id,
-            phase: match () {
-                () if paused => Phase::Paused,
-                () if sides.new.is_none() || !observed => Phase::Accepted,
-                () => Phase::Rolling,
-            },
-            reason: if paused { "paused".to_owned() } else { "progressing".to_owned() },
-            strategy: Strategy::Rolling,
-            max_in_flight: None,
-            step: None,
-            wanted,
-            old,
-            new,
-            to: sides.new.map(reference),
-            started_at,
-            moved_at: moved_at.max(started_at),
-            stuck: None,
-            error: failure.map(|one| clean(&one.message)),
-            note: None,
-        };
-        let bad = late.is_some() || rollout.error.is_some();
-        if !paused && (late.is_some() || rollout.stands_still(bad && rollout.error.is_some(), now))
-        {
-            rollout.phase = Phase::Stuck;
-            let deadline = spec.and_then(|spec| spec.progress_deadline_seconds).unwrap_or(600);
-            let why = why(&rollout);
-            let why = if late.is_some() {
-                format!("{why} (over its deadline of {deadline}s)")
-            } else {
-                why
-            };
-            rollout.stuck = Some(Stuck { since: rollout.moved_at.unwrap_or(now), why });
-        }
-        rollout
-    }
-
     /// StatefulSets and DaemonSets: sides by the revision that their Pods carry.
     fn other(&self, target: &TargetId, workload: &Kinded, now: Timestamp) -> App {
         let object = &workload.object;
@@ -324,11 +248,13 @@ impl Store {
             step: None,
             wanted,
             old: side(split(false), old_wanted, old_wanted, ready.min(old_wanted), now),
+            overlap: Vec::new(),
             new: side(split(true), updated, updated, ready.saturating_sub(old_wanted), now),
             from: app.deployed.clone(),
             to: (!daemon).then(|| named(&status.update_revision)),
             started_at: object.metadata.manager.as_ref().and_then(|manager| manager.at),
             moved_at: None,
+            deadline: None,
             stuck: None,
             error: None,
             note: None,
@@ -343,34 +269,6 @@ impl Store {
         app.rollout = Some(rollout);
         app
     }
-}
-
-/// One clause on why a rollout does not move.
-pub(super) fn why(rollout: &Rollout) -> String {
-    use InstanceState::{Crashed, Down, NotReady};
-    if let Some(error) = &rollout.error {
-        return format!("the platform says: {error}");
-    }
-    let all = || rollout.new.instances.iter().chain(&rollout.old.instances).flatten();
-    let reason = |state: InstanceState| {
-        all().find(|one| one.state == state).and_then(|one| one.reason.clone())
-    };
-    if all().any(|one| one.state == Crashed) {
-        return reason(Crashed).map_or_else(
-            || "new instances crash".to_owned(),
-            |why| format!("new instances crash: {why}"),
-        );
-    }
-    if all().any(|one| one.state == Down) {
-        return reason(Down).map_or_else(
-            || "new instances do not start".to_owned(),
-            |why| format!("new instances do not start: {why}"),
-        );
-    }
-    if rollout.new.tally(&[NotReady]).unwrap_or(0) > 0 {
-        return "new instances run but their readiness check does not pass".to_owned();
-    }
-    "new instances take long to become available".to_owned()
 }
 
 /// Images in a few words: `web:1.17`, with the container's name where there are several.

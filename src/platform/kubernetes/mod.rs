@@ -19,6 +19,7 @@ mod intake;
 mod plan;
 mod read;
 mod request;
+mod rollout;
 mod settle;
 mod store;
 mod stream;

@@ -30,6 +30,10 @@ pub(super) fn app(app: &App) -> Value {
             "id": rollout.id.as_str(), "phase": rollout.phase.word(), "reason": reason,
             "strategy": rollout.strategy.to_string(),
             "old": count(rollout.old.count()), "new": count(rollout.new.count()),
+            "sides": rollout.overlap.iter().map(|(revision, side)| json!({
+                "revision": reference(revision), "instances": count(side.count()),
+            })).collect::<Vec<_>>(),
+            "deadline": rollout.deadline.map(|at| at.to_string()),
             "started_at": rollout.started_at.map(|at| at.to_string()),
         })
     });

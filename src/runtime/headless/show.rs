@@ -1,6 +1,6 @@
 //! Tables for people.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use unicode_width::UnicodeWidthStr;
 
 use crate::{
@@ -137,11 +137,17 @@ pub(super) fn status(app: &App, now: Timestamp) -> String {
             rollout.reason,
             age(rollout.started_at, now)
         ));
-        lines.push(format!(
-            "old        rev {}, {} running",
-            label(rollout.from.as_ref()),
-            count(rollout.old.count())
-        ));
+        let alone = [(rollout.from.clone(), &rollout.old)];
+        let each = rollout.overlap.iter().map(|(revision, side)| (Some(revision.clone()), side));
+        let sides = if rollout.overlap.is_empty() {
+            alone.into_iter().collect()
+        } else {
+            each.collect::<Vec<_>>()
+        };
+        for (revision, side) in sides {
+            let revision = label(revision.as_ref());
+            lines.push(format!("old        rev {revision}, {} running", count(side.count())));
+        }
         lines.push(format!(
             "new        rev {}, {} running",
             label(rollout.to.as_ref()),
@@ -161,6 +167,10 @@ pub(super) fn status(app: &App, now: Timestamp) -> String {
             ));
         } else if let Some(left) = rollout.time_left(now) {
             lines.push(format!("left       about {} at this pace", span(left)));
+        }
+        if let Some(at) = rollout.deadline {
+            let left = at.duration_since(now).max(SignedDuration::ZERO);
+            lines.push(format!("deadline   in {} if nothing moves", span(left)));
         }
         if rollout.phase == Phase::Paused {
             lines.push("waits      for `revdeck continue` or `revdeck cancel`".to_owned());

@@ -74,26 +74,18 @@ fn rolling(
     width: usize,
     height: u16,
 ) -> Vec<Line<'static>> {
-    let mut lines = vec![
-        side_line(
-            theme,
-            "old",
-            rollout.from.as_ref(),
-            &rollout.old,
-            Role::Old,
-            rollout.wanted,
-            width,
-        ),
-        side_line(
-            theme,
-            "new",
-            rollout.to.as_ref(),
-            &rollout.new,
-            Role::New,
-            rollout.wanted,
-            width,
-        ),
-    ];
+    let line = |word, revision, side, role| {
+        side_line(theme, word, revision, side, role, rollout.wanted, width)
+    };
+    let mut lines: Vec<_> = rollout
+        .overlap
+        .iter()
+        .map(|(revision, side)| line("old", Some(revision), side, Role::Old))
+        .collect();
+    if lines.is_empty() {
+        lines.push(line("old", rollout.from.as_ref(), &rollout.old, Role::Old));
+    }
+    lines.push(line("new", rollout.to.as_ref(), &rollout.new, Role::New));
     lines.extend(verdict(state, theme, rollout, width));
     let tall = height >= 14;
     let tallies = tallies(theme, &rollout.new, tall);
@@ -210,7 +202,13 @@ fn verdict(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec
     let (text, role) = match (&rollout.stuck, rollout.phase) {
         (Some(stuck), _) => {
             let since = age(Some(stuck.since), state.now, false);
-            (format!("STUCK for {since}: {}. It will not end by itself", stuck.why), Role::Bad)
+            let end = match rollout.deadline.map(|at| at.duration_since(state.now)) {
+                Some(left) if left.is_positive() => {
+                    format!("The platform calls it failed in {}", roughly(left))
+                }
+                _ => "It will not end by itself".to_owned(),
+            };
+            (format!("STUCK for {since}: {}. {end}", stuck.why), Role::Bad)
         }
         (None, Phase::Paused) => {
             let (go_on, cancel) = (
@@ -223,6 +221,7 @@ fn verdict(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec
             ("being cancelled: the old instances come back".to_owned(), Role::Warn)
         }
         (None, _) => match time_left(state, rollout) {
+            _ if idle(state, rollout) => (waning(state, rollout), Role::Warn),
             Some(left) => (format!("about {} left", roughly(left)), Role::Text),
             None => ("waiting for the first new instance".to_owned(), Role::Dim),
         },
@@ -237,6 +236,23 @@ fn verdict(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec
         );
     }
     lines
+}
+
+/// For so long nothing need move before that is worth a word.
+const IDLE: SignedDuration = SignedDuration::from_secs(30);
+
+fn idle(state: &State, rollout: &Rollout) -> bool {
+    rollout.moved_at.is_some_and(|moved| state.now.duration_since(moved) >= IDLE)
+}
+
+/// How long nothing has moved, and when the platform gives up.
+fn waning(state: &State, rollout: &Rollout) -> String {
+    let since = age(rollout.moved_at, state.now, false);
+    let end = rollout.deadline.map_or(String::new(), |at| {
+        let left = at.duration_since(state.now).max(SignedDuration::ZERO);
+        format!("; the platform calls it failed in {}", roughly(left))
+    });
+    format!("nothing has moved for {since}{end}")
 }
 
 fn time_left(state: &State, rollout: &Rollout) -> Option<SignedDuration> {

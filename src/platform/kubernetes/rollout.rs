@@ -1,0 +1,125 @@
+//! The rollout of a Deployment: what its ReplicaSets and its conditions say together.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    convert::{Sides, condition, reference, sizes},
+    instances::side,
+    store::{Kinded, Store},
+    wire::ReplicaSet,
+};
+use crate::domain::{InstanceState, Phase, Rollout, RolloutId, Side, Strategy, Stuck, text::clean};
+
+/// A progress deadline of so many seconds stands for none.
+const NEVER: i64 = i32::MAX as i64;
+
+impl Store {
+    /// The rollout of a Deployment.
+    pub(super) fn rollout(
+        &self,
+        workload: &Kinded,
+        sides: &Sides<'_>,
+        wanted: u32,
+        observed: bool,
+        now: Timestamp,
+    ) -> Rollout {
+        let object = &workload.object;
+        let uid = &object.metadata.uid;
+        let status = object.status.as_ref();
+        let spec = object.spec.as_ref();
+        let hash = spec.map_or(0, |spec| spec.template.hash);
+        let one_side = |set: &ReplicaSet| {
+            let (wanted, there, available) = sizes(set);
+            side(self.pods_of(uid, &set.metadata.uid), wanted, there, available, now)
+        };
+        let mut overlap: Vec<_> =
+            sides.old.iter().map(|set| (reference(set), one_side(set))).collect();
+        let old = Side::sum(overlap.iter().map(|(_, side)| side));
+        if overlap.len() < 2 {
+            overlap.clear();
+        }
+        overlap.sort_by_key(|(revision, _)| {
+            std::cmp::Reverse(revision.shown().parse::<i64>().unwrap_or_default())
+        });
+        let new = sides.new.map_or(Side { desired: 0, instances: Some(Vec::new()) }, one_side);
+        let progressing = condition(status, "Progressing").filter(|_| observed);
+        let late = progressing.filter(|one| one.reason == "ProgressDeadlineExceeded");
+        let paused = spec.is_some_and(|spec| spec.paused);
+        let deadline = spec.and_then(|spec| spec.progress_deadline_seconds).unwrap_or(600);
+        let moved_at = progressing.and_then(|one| one.last_update_time);
+        let began = self.began.get(&(uid.clone(), hash)).copied();
+        let changed = object.metadata.manager.as_ref().and_then(|manager| manager.at);
+        let created = sides.new.and_then(|set| set.metadata.creation_timestamp);
+        let started_at = began.or(changed.max(created)).or(moved_at);
+        let failure = condition(status, "ReplicaFailure").filter(|one| one.status == "True");
+        let id = RolloutId::new(format!("{uid}/{hash:016x}"));
+        let from = sides.old.first().map(|set| reference(set));
+        let mut rollout = Rollout {
+            from: from.or_else(|| self.origins.get(&id).cloned()),
+            id,
+            phase: match () {
+                () if paused => Phase::Paused,
+                () if sides.new.is_none() || !observed => Phase::Accepted,
+                () => Phase::Rolling,
+            },
+            reason: if paused { "paused".to_owned() } else { "progressing".to_owned() },
+            strategy: Strategy::Rolling,
+            max_in_flight: None,
+            step: None,
+            wanted,
+            old,
+            overlap,
+            new,
+            to: sides.new.map(reference),
+            started_at,
+            moved_at: moved_at.max(started_at),
+            deadline: moved_at
+                .filter(|moved| !paused && deadline < NEVER && Some(*moved) >= began)
+                .and_then(|moved| moved.checked_add(SignedDuration::from_secs(deadline)).ok()),
+            stuck: None,
+            error: failure.map(|one| clean(&one.message)),
+            note: None,
+        };
+        let bad = late.is_some() || rollout.error.is_some();
+        if !paused && (late.is_some() || rollout.stands_still(bad && rollout.error.is_some(), now))
+        {
+            rollout.phase = Phase::Stuck;
+            let why = why(&rollout);
+            let why = if late.is_some() {
+                format!("{why} (over its deadline of {deadline}s)")
+            } else {
+                why
+            };
+            rollout.stuck = Some(Stuck { since: rollout.moved_at.unwrap_or(now), why });
+        }
+        rollout
+    }
+}
+
+/// One clause on why a rollout does not move.
+pub(super) fn why(rollout: &Rollout) -> String {
+    use InstanceState::{Crashed, Down, NotReady};
+    if let Some(error) = &rollout.error {
+        return format!("the platform says: {error}");
+    }
+    let all = || rollout.new.instances.iter().chain(&rollout.old.instances).flatten();
+    let reason = |state: InstanceState| {
+        all().find(|one| one.state == state).and_then(|one| one.reason.clone())
+    };
+    if all().any(|one| one.state == Crashed) {
+        return reason(Crashed).map_or_else(
+            || "new instances crash".to_owned(),
+            |why| format!("new instances crash: {why}"),
+        );
+    }
+    if all().any(|one| one.state == Down) {
+        return reason(Down).map_or_else(
+            || "new instances do not start".to_owned(),
+            |why| format!("new instances do not start: {why}"),
+        );
+    }
+    if rollout.new.tally(&[NotReady]).unwrap_or(0) > 0 {
+        return "new instances run but their readiness check does not pass".to_owned();
+    }
+    "new instances take long to become available".to_owned()
+}
