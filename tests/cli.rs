@@ -15,6 +15,17 @@ use std::{
 
 use serde_json::Value;
 
+/// A program that does not see the logins of whoever runs the tests.
+fn quiet(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env_remove("KUBECONFIG").env("HOME", "/nonexistent");
+    command
+}
+
+fn revdeck() -> Command {
+    quiet(env!("CARGO_BIN_EXE_revdeck"))
+}
+
 struct Foundation {
     process: Child,
     home: String,
@@ -22,7 +33,7 @@ struct Foundation {
 
 impl Foundation {
     fn start(args: &[&str]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_revdeck"))
+        let mut process = revdeck()
             .args(["simulator", "cloud-foundry", "--speed", "40"])
             .args(args)
             .stdout(Stdio::piped())
@@ -36,7 +47,7 @@ impl Foundation {
     }
 
     fn run(&self, args: &[&str]) -> Ran {
-        ran(Command::new(env!("CARGO_BIN_EXE_revdeck")).env("CF_HOME", &self.home).args(args))
+        ran(revdeck().env("CF_HOME", &self.home).args(args))
     }
 }
 
@@ -185,8 +196,7 @@ fn bad_input_gets_one_sentence_and_its_code() {
 #[test]
 fn logins_that_do_not_work_say_so() {
     let home = tempfile::tempdir().unwrap();
-    let run =
-        || ran(Command::new(env!("CARGO_BIN_EXE_revdeck")).env("CF_HOME", home.path()).arg("apps"));
+    let run = || ran(revdeck().env("CF_HOME", home.path()).arg("apps"));
     let none = run();
     assert_eq!(none.code, 5);
     assert!(none.err.contains("cf login") && none.err.contains("revdeck demo"), "{}", none.err);
@@ -230,14 +240,14 @@ fn a_closed_pipe_is_no_failure() {
     let foundation = Foundation::start(&["--apps", "3000"]);
     let binary = env!("CARGO_BIN_EXE_revdeck");
     let script = format!("{binary} apps --scope all | head -n 1; exit ${{PIPESTATUS[0]}}");
-    let ran = ran(Command::new("bash").env("CF_HOME", &foundation.home).args(["-c", &script]));
+    let ran = ran(quiet("bash").env("CF_HOME", &foundation.home).args(["-c", &script]));
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert_eq!(ran.err, "");
 }
 
 #[test]
 fn the_key_table_is_printed() {
-    let ran = ran(Command::new(env!("CARGO_BIN_EXE_revdeck")).args(["keys", "--output", "json"]));
+    let ran = ran(revdeck().args(["keys", "--output", "json"]));
     let keys = ran.json();
     assert!(
         keys.as_array()

@@ -70,7 +70,14 @@ pub async fn run(cli: Cli) -> Result<(), Exit> {
 /// The platforms that were asked for; where none was named, every login that is found.
 fn open(global: &Global, paths: &Paths, now: &Now) -> Result<Vec<Arc<dyn Platform>>, OpenError> {
     if !global.target.is_empty() {
-        return global.target.iter().map(|spec| open_one(global, paths, spec, now)).collect();
+        // Given twice, it would be shown and operated on twice.
+        let mut specs: Vec<&TargetSpec> = Vec::new();
+        for spec in &global.target {
+            if !specs.contains(&spec) {
+                specs.push(spec);
+            }
+        }
+        return specs.into_iter().map(|spec| open_one(global, paths, spec, now)).collect();
     }
     let foundation = TargetSpec::CloudFoundry { org: None, space: None };
     let first = open_one(global, paths, &foundation, now);
@@ -95,13 +102,13 @@ fn open_one(
     match spec {
         TargetSpec::CloudFoundry { org, space } => {
             let home = global.cf_home.clone().or_else(|| paths.home.clone());
+            let target = target_id("cloud-foundry", org.as_deref(), space.as_deref());
             let options = cloud_foundry::Options {
                 home: home.unwrap_or_else(|| PathBuf::from(".")),
                 org: org.clone(),
                 space: space.clone(),
                 ..cloud_foundry::Options::default()
             };
-            let target = TargetId::new("cloud-foundry");
             Ok(Arc::new(CloudFoundry::open(target, &options, now.clone())?))
         }
         TargetSpec::Kubernetes { context, namespace } => {
@@ -110,7 +117,15 @@ fn open_one(
     }
 }
 
-/// A cluster; two contexts are two targets.
+/// What a target is called in reports: as it was asked for.
+fn target_id(platform: &str, first: Option<&str>, second: Option<&str>) -> TargetId {
+    let mut id = platform.to_owned();
+    id.extend(first.map(|first| format!(":{first}")));
+    id.extend(second.map(|second| format!("/{second}")));
+    TargetId::new(id)
+}
+
+/// A cluster; two contexts are two targets, and two namespaces too.
 #[cfg(feature = "kubernetes")]
 fn cluster(
     kubeconfig: Option<PathBuf>,
@@ -118,12 +133,10 @@ fn cluster(
     namespace: Option<String>,
     now: &Now,
 ) -> Result<Arc<dyn Platform>, OpenError> {
-    let id = context
-        .as_ref()
-        .map_or_else(|| "kubernetes".to_owned(), |context| format!("kubernetes:{context}"));
+    let id = target_id("kubernetes", context.as_deref(), namespace.as_deref());
     let options =
         kubernetes::Options { kubeconfig, context, namespace, ..kubernetes::Options::default() };
-    Ok(Arc::new(Kubernetes::open(TargetId::new(id), &options, now.clone())?))
+    Ok(Arc::new(Kubernetes::open(id, &options, now.clone())?))
 }
 
 #[cfg(not(feature = "kubernetes"))]

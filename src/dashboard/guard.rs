@@ -58,7 +58,7 @@ pub fn can(state: &State, command: Command) -> Result<(), String> {
         ));
     }
     let Some(place) = state.place(&app.target) else { return Ok(()) };
-    let capabilities = &place.capabilities;
+    let capabilities = state.allowed.get(&app.id).unwrap_or(&place.capabilities);
     let capability = match command {
         Cancel => &capabilities.cancel,
         Continue => &capabilities.go_on,

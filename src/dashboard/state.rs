@@ -10,8 +10,8 @@ use super::{
     place::Place,
 };
 use crate::domain::{
-    App, AppId, Happening, History, Interest, LogLine, Operation, Outcome, Receipt, Revision,
-    RevisionId, RolloutId, Scope, Stage, Target, TargetId, last_good,
+    App, AppId, Capabilities, Happening, History, Interest, LogLine, Operation, Outcome, Receipt,
+    Revision, RevisionId, RolloutId, Scope, Stage, Target, TargetId, last_good,
 };
 
 /// How long a sample stands for.
@@ -158,6 +158,8 @@ pub struct State {
     pub panel: Panel,
     /// Revisions by app.
     pub histories: HashMap<AppId, History>,
+    /// What can be done with an app, where that is not what its target can do.
+    pub allowed: HashMap<AppId, Capabilities>,
     /// Events by app, newest first.
     pub events: HashMap<AppId, Vec<Happening>>,
     /// Log lines of the app that crashes, oldest first.
@@ -206,6 +208,7 @@ impl State {
             sort: Sort::Need,
             panel: Panel::Apps,
             histories: HashMap::new(),
+            allowed: HashMap::new(),
             events: HashMap::new(),
             crash_logs: None,
             revision: None,
@@ -313,6 +316,7 @@ impl State {
             let selected = self.selected.clone();
             self.histories.retain(|id, _| Some(id) == selected.as_ref());
             self.events.retain(|id, _| Some(id) == selected.as_ref());
+            self.allowed.retain(|id, _| Some(id) == selected.as_ref());
         }
         if self.trends.len() > 200 {
             let alive: std::collections::HashSet<_> = self

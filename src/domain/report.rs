@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{App, AppId, History};
+use super::{App, AppId, Capabilities, History};
 
 /// How much of a target is looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -74,6 +74,8 @@ pub struct Status {
     pub place: Option<String>,
     /// Whether changes come by themselves, rather than being asked for now and then.
     pub watched: bool,
+    /// What of the scope is not shown because the login may not see it, such as `daemonsets`.
+    pub hidden: Vec<String>,
 }
 
 /// News of a target. Only what has changed travels.
@@ -98,6 +100,13 @@ pub enum Report {
         app: AppId,
         /// Its revisions.
         history: History,
+    },
+    /// What can be done with the focused app, where that is not what the target can do.
+    Allowed {
+        /// Which app.
+        app: AppId,
+        /// What can be done with it.
+        capabilities: Capabilities,
     },
     /// Log lines of the focused app, while its new instances are broken, oldest first.
     Logs {

@@ -76,6 +76,7 @@ impl Screen {
         command.env("XDG_CONFIG_HOME", &home);
         command.env_remove("NO_COLOR");
         command.env_remove("CF_HOME");
+        command.env_remove("KUBECONFIG");
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let parser = vt100::Parser::new(number(rows), number(columns), 0);

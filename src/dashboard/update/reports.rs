@@ -28,6 +28,9 @@ pub(super) fn take(state: &mut State, target: &TargetId, report: Report) -> Vec<
         Report::History { app, history } => {
             state.histories.insert(app, history);
         }
+        Report::Allowed { app, capabilities } => {
+            state.allowed.insert(app, capabilities);
+        }
         Report::Events { app, events } => {
             state.events.insert(app, events);
         }

@@ -320,6 +320,7 @@ impl<'a> Watcher<'a> {
     async fn report_status(&mut self) -> Result<(), Gone> {
         let facts = self.foundation.facts.get();
         let status = Status {
+            hidden: Vec::new(),
             api_version: facts.and_then(|facts| facts.version.clone()),
             requests_left: self.foundation.http.meter().left(),
             watched: false,

@@ -131,6 +131,9 @@ impl Store {
         let object = &workload.object;
         let uid = &object.metadata.uid;
         let mut app = Self::base(target, workload);
+        if self.no_sets {
+            return self.without_sets(workload, app, now);
+        }
         let sets = self.sets.owned(uid);
         let sides = sides(workload, &sets);
         let wanted = object.spec.as_ref().map_or(1, |spec| spec.replicas.unwrap_or(1));

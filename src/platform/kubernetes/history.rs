@@ -172,6 +172,9 @@ impl Store {
             .unwrap_or(10);
         let lowest = revisions.last().and_then(|one| one.label.parse::<i64>().ok()).unwrap_or(1);
         let remark = match limit {
+            _ if self.no_sets => {
+                Some("the login may not list replicasets: revisions are unknown".to_owned())
+            }
             0 => Some("revisionHistoryLimit is 0: nothing is kept to go back to".to_owned()),
             limit if lowest > 1 && revisions.len() as i64 > limit => {
                 Some(format!("older revisions were pruned (revisionHistoryLimit {limit})"))

@@ -51,6 +51,7 @@ impl Watcher {
                         self.sees(source, false);
                     }
                     Change::Alive => self.sees(source, false),
+                    Change::Narrowed => self.hide("other namespaces"),
                     Change::Blind(error, wait) => self.blinded(source, error, wait).await?,
                 }
             }
@@ -82,6 +83,7 @@ impl Watcher {
                     self.sees(Source::Sets, false);
                 }
                 Change::Alive => self.sees(Source::Sets, false),
+                Change::Narrowed => self.hide("other namespaces"),
                 Change::Blind(error, wait) => self.blinded(Source::Sets, error, wait).await?,
             },
             News::Pods(workload, change) => self.take_pods(workload, change),
@@ -122,7 +124,7 @@ impl Watcher {
             }
             Change::Put(pod) => self.store.pods.put(*pod),
             Change::Gone(uid) => drop(self.store.pods.remove(&uid)),
-            Change::Alive => return,
+            Change::Alive | Change::Narrowed => return,
             // The numbers of the ReplicaSets are shown instead.
             Change::Blind(..) => drop(self.store.with_pods.remove(&workload)),
         }
@@ -143,6 +145,11 @@ impl Watcher {
         self.store.with_pods.remove(workload);
     }
 
+    /// Remembers what the login may not see.
+    fn hide(&mut self, what: &str) {
+        self.hidden.insert(what.to_owned());
+    }
+
     fn sees(&mut self, source: Source, all: bool) {
         if self.blind.remove(&source) && self.blind.is_empty() {
             // Whoever was told of the trouble is told of its end, also where nothing has changed.
@@ -159,6 +166,15 @@ impl Watcher {
         {
             self.synced.insert(source);
             self.blind.remove(&source);
+            let what = match source {
+                Source::Workloads(kind) => kind.plural(),
+                Source::Sets => {
+                    self.store.no_sets = true;
+                    self.dirty.extend(self.store.workloads.uids().cloned());
+                    "replicasets"
+                }
+            };
+            self.hide(what);
             return Ok(());
         }
         self.blind.insert(source);

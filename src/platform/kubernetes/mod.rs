@@ -7,6 +7,7 @@
 //! where the generation is observed, and "done" is four numbers: updated, there and available are as many as wanted,
 //! and nothing old is left.
 
+mod access;
 mod changes;
 mod connect;
 mod convert;
@@ -29,7 +30,7 @@ mod wire;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
@@ -37,11 +38,14 @@ use tokio::sync::{OnceCell, mpsc, watch as channel};
 
 pub use connect::Options;
 
-use self::{connect::Connection, store::Address};
+use self::{
+    connect::Connection,
+    store::{Address, Kind},
+};
 use super::{Error, Now, OpenError, Platform, Progress, Sent, http::Meter};
 use crate::domain::{
-    App, AppId, Capabilities, Capability, Confirmed, Detail, Happening, History, Interest, LogLine,
-    Plan, PlatformKind, Receipt, Report, Request, RevisionId, Scope, Settlement, Target, TargetId,
+    App, AppId, Capabilities, Confirmed, Detail, Happening, History, Interest, LogLine, Plan,
+    PlatformKind, Receipt, Report, Request, RevisionId, Scope, Settlement, Target, TargetId,
     text::clean,
 };
 
@@ -56,7 +60,8 @@ pub struct Kubernetes {
     addresses: Mutex<HashMap<String, Address>>,
     /// Revisions that were seen with all their Pods available.
     proven: Mutex<HashSet<String>>,
-    capabilities: OnceCell<Capabilities>,
+    /// What the login may do, as far as it was asked.
+    allowed: Mutex<HashMap<access::Act, access::Answer>>,
     /// Numbers of ControllerRevisions, by name.
     labels: Mutex<HashMap<String, String>>,
 }
@@ -72,7 +77,7 @@ impl Kubernetes {
             version: OnceCell::new(),
             addresses: Mutex::default(),
             proven: Mutex::default(),
-            capabilities: OnceCell::new(),
+            allowed: Mutex::default(),
             labels: Mutex::default(),
         }))
     }
@@ -91,15 +96,11 @@ impl Kubernetes {
     }
 
     fn learn(&self, uid: &str, address: Address) {
-        self.addresses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(uid.to_owned(), address);
+        lock(&self.addresses).insert(uid.to_owned(), address);
     }
 
     fn address(&self, app: &AppId) -> Result<Address, Error> {
-        let known = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(app.as_str()).cloned().ok_or_else(|| Error::NotFound {
+        lock(&self.addresses).get(app.as_str()).cloned().ok_or_else(|| Error::NotFound {
             what: format!(
                 "there is no workload with the UID {}, or it was not seen yet",
                 clean(app.as_str())
@@ -108,17 +109,21 @@ impl Kubernetes {
     }
 
     fn saw<'a>(&self, revisions: impl Iterator<Item = &'a String>) {
-        self.proven.lock().unwrap_or_else(PoisonError::into_inner).extend(revisions.cloned());
+        lock(&self.proven).extend(revisions.cloned());
     }
 
     fn number_of(&self, revision: &RevisionId) -> Option<String> {
-        let labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
-        labels.get(revision.as_str()).cloned()
+        lock(&self.labels).get(revision.as_str()).cloned()
     }
 
     fn was_seen_well(&self, revision: &str) -> bool {
-        self.proven.lock().unwrap_or_else(PoisonError::into_inner).contains(revision)
+        lock(&self.proven).contains(revision)
     }
+}
+
+/// What is inside of a lock; a task that panicked while it held it has left nothing half done.
+fn lock<T>(inside: &Mutex<T>) -> MutexGuard<'_, T> {
+    inside.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The platform; what is watched outlives a call.
@@ -137,22 +142,8 @@ impl Platform for Arc<Kubernetes> {
     }
 
     async fn capabilities(&self) -> Result<Capabilities, Error> {
-        let read = self.capabilities.get_or_try_init(|| async {
-            self.read_version().await?;
-            let patch = self.may("patch", "deployments").await?;
-            let none = |what: &str| Capability::No(format!("Kubernetes has no {what}"));
-            Ok(Capabilities {
-                roll_back: patch.clone(),
-                deploy: patch.clone(),
-                canary: none("canary of its own: use a controller for that"),
-                cancel: patch.clone(),
-                go_on: patch.clone(),
-                pause: patch.clone(),
-                restart: patch,
-                enable_revisions: none("switch for revisions: see revisionHistoryLimit"),
-            })
-        });
-        read.await.cloned()
+        self.read_version().await?;
+        self.allowed(Kind::Deployment, &self.connection.namespace).await
     }
 
     async fn watch(&self, interest: channel::Receiver<Interest>, reports: mpsc::Sender<Report>) {

@@ -10,7 +10,7 @@ use super::{
     wire::{self, Controlled, Pod, ReplicaSet, Workload},
 };
 use crate::{
-    domain::{App, AppId, Capability, Happening, LogLine, RevisionId, Scope, text::clean},
+    domain::{App, AppId, Happening, LogLine, RevisionId, Scope, text::clean},
     platform::Error,
 };
 
@@ -30,28 +30,6 @@ impl Kubernetes {
             Ok(clean(text.trim_start_matches('v')))
         });
         read.await.map(drop)
-    }
-
-    /// Whether the login may do something in its namespace.
-    pub(super) async fn may(&self, verb: &str, plural: &str) -> Result<Capability, Error> {
-        let namespace = &self.connection.namespace;
-        let body = serde_json::json!({
-            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
-            "spec": { "resourceAttributes": { "verb": verb, "group": "apps", "resource": plural, "namespace": namespace } },
-        });
-        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-        let answer = self
-            .connection
-            .write(&self.meter, http::Method::POST, path, "application/json", &body)
-            .await;
-        Ok(match answer {
-            Ok(review) if review["status"]["allowed"] == false => Capability::No(format!(
-                "{} may not {verb} {plural} in {namespace}",
-                clean(&self.connection.user)
-            )),
-            // Where the question is not answered, the answer to the operation will say.
-            _ => Capability::Yes,
-        })
     }
 
     fn scope(&self, scope: &Scope) -> Option<&str> {
@@ -76,11 +54,17 @@ impl Kubernetes {
                 Err(Error::Forbidden { .. }) if kind != Kind::Deployment => Ok(Vec::new()),
                 other => other,
             };
+        let seen_sets = async {
+            match self.all::<ReplicaSet>("replicasets", namespace, "").await {
+                Err(Error::Forbidden { .. }) => Ok(None),
+                other => other.map(Some),
+            }
+        };
         let (deployments, stateful, daemons, sets) = tokio::try_join!(
             optional(Kind::Deployment),
             optional(Kind::StatefulSet),
             optional(Kind::DaemonSet),
-            self.all::<ReplicaSet>("replicasets", namespace, ""),
+            seen_sets,
         )?;
         let mut store = Store::default();
         for (kind, objects) in [
@@ -95,7 +79,8 @@ impl Kubernetes {
                 store.workloads.put(kinded);
             }
         }
-        store.sets.put_all(sets);
+        store.no_sets = sets.is_none();
+        store.sets.put_all(sets.unwrap_or_default());
         Ok(store)
     }
 
@@ -235,7 +220,7 @@ impl Kubernetes {
             all.into_iter().filter(|one| one.metadata.owner() == Some(app.as_str())).collect();
         own.sort_by_key(|one| std::cmp::Reverse(one.revision));
         let numbers = own.iter().map(|one| (one.metadata.name.clone(), one.revision.to_string()));
-        self.labels.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(numbers);
+        super::lock(&self.labels).extend(numbers);
         Ok(own)
     }
 
@@ -273,9 +258,11 @@ impl Kubernetes {
         for pod in pods.iter().take(PODS) {
             let path = format!("{path}/{}/log", pod.metadata.name);
             let query = [("tailLines", LINES), ("timestamps", "true")];
-            // A Pod that has not started has none.
-            let Ok(body) = self.connection.get_bytes(&self.meter, &path, &query).await else {
-                continue;
+            let body = match self.connection.get_bytes(&self.meter, &path, &query).await {
+                Ok(body) => body,
+                Err(error @ Error::Forbidden { .. }) => return Err(error),
+                // A Pod that has not started has none.
+                Err(_) => continue,
             };
             let source = pod.metadata.name.rsplit('-').next().unwrap_or_default();
             let text = String::from_utf8_lossy(&body).into_owned();

@@ -8,7 +8,10 @@ use super::{
     store::{Kinded, Store},
     wire::ReplicaSet,
 };
-use crate::domain::{InstanceState, Phase, Rollout, RolloutId, Side, Strategy, Stuck, text::clean};
+use crate::domain::{
+    App, AppState, Count, InstanceState, Phase, Rollout, RolloutId, Side, Strategy, Stuck,
+    text::clean,
+};
 
 /// A progress deadline of so many seconds stands for none.
 const NEVER: i64 = i32::MAX as i64;
@@ -93,6 +96,30 @@ impl Store {
             rollout.stuck = Some(Stuck { since: rollout.moved_at.unwrap_or(now), why });
         }
         rollout
+    }
+
+    /// A Deployment whose ReplicaSets may not be seen: its own numbers say how many are new, and nothing says which
+    /// revision they are of.
+    pub(super) fn without_sets(&self, workload: &Kinded, mut app: App, now: Timestamp) -> App {
+        let object = &workload.object;
+        let status = object.status.clone().unwrap_or_default();
+        let wanted = object.spec.as_ref().map_or(1, |spec| spec.replicas.unwrap_or(1));
+        let observed = status.observed_generation >= object.metadata.generation;
+        app.instances = Count { desired: wanted, running: Some(status.ready_replicas) };
+        app.state = if wanted == 0 { AppState::Stopped } else { AppState::judge(app.instances) };
+        let old = status.replicas.saturating_sub(status.updated_replicas);
+        if !observed || old > 0 || status.updated_replicas < wanted {
+            let sides = Sides { new: None, old: Vec::new() };
+            let mut rollout = self.rollout(workload, &sides, wanted, observed, now);
+            let new = status.updated_replicas;
+            rollout.old = side(None, old, old, status.available_replicas.min(old), now);
+            rollout.new = side(None, new, new, status.available_replicas.saturating_sub(old), now);
+            if observed && rollout.phase == Phase::Accepted {
+                rollout.phase = Phase::Rolling;
+            }
+            app.rollout = Some(rollout);
+        }
+        app
     }
 }
 

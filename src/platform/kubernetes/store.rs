@@ -128,6 +128,8 @@ pub(super) struct Store {
     pub(super) workloads: Shelf<Kinded>,
     pub(super) sets: Shelf<ReplicaSet>,
     pub(super) pods: Shelf<Pod>,
+    /// Whether ReplicaSets may not be seen: what rolls is then judged by the numbers of the Deployment alone.
+    pub(super) no_sets: bool,
     /// Workloads of which the Pods are known.
     pub(super) with_pods: BTreeSet<String>,
     /// Since when a template of a workload rolls, as far as it was seen.

@@ -39,6 +39,8 @@ pub(super) enum Change<T> {
     Gone(String),
     /// Nothing; but the connection stands.
     Alive,
+    /// Only the home namespace is seen from here on: looking everywhere is forbidden.
+    Narrowed,
     /// Nothing is seen until it is tried again, after so long.
     Blind(Error, Duration),
 }
@@ -97,6 +99,9 @@ pub(super) async fn follow<T, N>(
             Turn::Failed(Error::Forbidden { .. }) if watched.namespace.is_none() => {
                 watched.namespace = Some(watched.home.clone());
                 place = None;
+                if news.send(wrap(Change::Narrowed)).await.is_err() {
+                    return;
+                }
                 continue;
             }
             Turn::Failed(error) => error,

@@ -79,6 +79,8 @@ pub(super) struct Watcher {
     /// Which streams have told all there is, or cannot.
     pub(super) synced: BTreeSet<Source>,
     pub(super) blind: BTreeSet<Source>,
+    /// What the login may not see.
+    pub(super) hidden: BTreeSet<String>,
     pub(super) recovered: bool,
     pub(super) dirty: HashSet<String>,
     pub(super) focus: Option<AppId>,
@@ -108,6 +110,7 @@ impl Watcher {
             shown: HashMap::new(),
             synced: BTreeSet::new(),
             blind: BTreeSet::new(),
+            hidden: BTreeSet::new(),
             recovered: false,
             dirty: HashSet::new(),
             focus: None,
@@ -241,6 +244,7 @@ impl Watcher {
             requests_left: None,
             place: Some(self.cluster.place(self.namespace().as_deref())),
             watched: true,
+            hidden: self.hidden.iter().cloned().collect(),
         };
         if status != self.status {
             self.status = status.clone();
@@ -370,12 +374,13 @@ impl Watcher {
         }
         self.told = Some(state);
         let (cluster, reports) = (self.cluster.clone(), self.reports.clone());
-        let other = self
-            .store
-            .workloads
-            .get(focus.as_str())
-            .is_some_and(|one| one.kind != Kind::Deployment);
+        let Some(workload) = self.store.workloads.get(focus.as_str()) else { return Ok(()) };
+        let (kind, namespace) = (workload.kind, workload.object.metadata.namespace.clone());
+        let other = kind != Kind::Deployment;
         self.streams.spawn(async move {
+            if let Ok(capabilities) = cluster.allowed(kind, &namespace).await {
+                let _ = reports.send(Report::Allowed { app: focus.clone(), capabilities }).await;
+            }
             if other && let Ok(history) = cluster.history(&focus).await {
                 let _ = reports.send(Report::History { app: focus.clone(), history }).await;
             }

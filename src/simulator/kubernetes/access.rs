@@ -17,10 +17,11 @@ pub(crate) const CONTEXT: &str = "demo";
 const OPERATOR: &str = "operator-token";
 const VIEWER: &str = "viewer-token";
 const TENANT: &str = "tenant-token";
+const JUNIOR: &str = "junior-token";
 /// The only namespace of the tenant.
 const HOME: &str = "shop";
 
-/// A kubeconfig with three contexts: who may all, who may look, and who knows one namespace.
+/// A kubeconfig with four contexts: who may all, who may look, who knows one namespace, and who has few rights.
 pub(crate) fn kubeconfig(base: &str, user: &str) -> String {
     let context = |name: &str, user: &str| {
         format!(
@@ -30,13 +31,15 @@ pub(crate) fn kubeconfig(base: &str, user: &str) -> String {
     let login =
         |name: &str, token: &str| format!("- name: \"{name}\"\n  user: {{ token: {token} }}\n");
     format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: {CONTEXT}\nclusters:\n- name: demo\n  cluster: {{ server: \"{base}\" }}\ncontexts:\n{}{}{}users:\n{}{}{}",
+        "apiVersion: v1\nkind: Config\ncurrent-context: {CONTEXT}\nclusters:\n- name: demo\n  cluster: {{ server: \"{base}\" }}\ncontexts:\n{}{}{}{}users:\n{}{}{}{}",
         context(CONTEXT, user),
         context("viewer", "viewer"),
         context("tenant", "tenant"),
+        context("junior", "junior"),
         login(user, OPERATOR),
         login("viewer", VIEWER),
         login("tenant", TENANT),
+        login("junior", JUNIOR),
     )
 }
 
@@ -49,6 +52,8 @@ pub(crate) enum User {
     Viewer,
     /// May do everything in one namespace.
     Tenant,
+    /// May look at most things and change Deployments, but sees neither ReplicaSets nor DaemonSets nor logs.
+    Junior,
 }
 
 /// Who a request comes from. Without a token it is the operator: the API is on loopback and for trying things.
@@ -57,46 +62,66 @@ pub(crate) fn who(authorization: &str) -> Result<User, ApiError> {
         "" | OPERATOR => Ok(User::Operator),
         VIEWER => Ok(User::Viewer),
         TENANT => Ok(User::Tenant),
+        JUNIOR => Ok(User::Junior),
         _ => Err(ApiError::new(401, "Unauthorized", "Unauthorized")),
     }
 }
 
 impl User {
-    fn allowed(self, verb: &str, namespace: Option<&str>) -> bool {
+    fn allowed(self, verb: &str, resource: &str, namespace: Option<&str>) -> bool {
         match self {
             Self::Operator => true,
             Self::Viewer => matches!(verb, "get" | "list" | "watch"),
             Self::Tenant => namespace == Some(HOME),
+            Self::Junior => match resource {
+                "replicasets" | "daemonsets" | "pods/log" => false,
+                "deployments" => true,
+                _ => matches!(verb, "get" | "list" | "watch"),
+            },
         }
     }
 
-    /// Refuses what this user may not do.
+    /// Refuses what this user may not do; with a subresource, what it may not do with that.
     pub(crate) fn may(
         self,
         verb: &str,
         kind: Kind,
+        subresource: &str,
         namespace: Option<&str>,
     ) -> Result<(), ApiError> {
-        if self.allowed(verb, namespace) {
+        let resource = with(ALL[kind].plural, subresource);
+        if self.allowed(verb, &resource, namespace) {
             return Ok(());
         }
         let place = namespace.map_or("at the cluster scope".to_owned(), |name| {
             format!("in the namespace \"{name}\"")
         });
-        let name = if self == Self::Viewer { "viewer" } else { "tenant" };
-        Err(ApiError::forbidden(name, verb, ALL[kind].plural, ALL[kind].group, &place))
+        let name = match self {
+            Self::Operator => "operator",
+            Self::Viewer => "viewer",
+            Self::Tenant => "tenant",
+            Self::Junior => "junior",
+        };
+        Err(ApiError::forbidden(name, verb, &resource, ALL[kind].group, &place))
     }
 
     /// Answers a `SelfSubjectAccessReview`.
     pub(crate) fn review(self, body: &Value) -> Value {
         let asked = &body["spec"]["resourceAttributes"];
         let namespace = asked["namespace"].as_str().filter(|name| !name.is_empty());
-        let allowed = self.allowed(asked["verb"].as_str().unwrap_or_default(), namespace);
+        let text = |field: &str| asked[field].as_str().unwrap_or_default();
+        let resource = with(text("resource"), text("subresource"));
+        let allowed = self.allowed(text("verb"), &resource, namespace);
         json!({
             "kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {},
             "spec": body["spec"], "status": { "allowed": allowed },
         })
     }
+}
+
+/// `pods/log`
+fn with(resource: &str, subresource: &str) -> String {
+    if subresource.is_empty() { resource.to_owned() } else { format!("{resource}/{subresource}") }
 }
 
 /// What a Pod's container has printed lately.

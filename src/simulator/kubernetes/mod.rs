@@ -219,7 +219,8 @@ async fn respond(
         (&Method::PATCH, _) => "patch",
         _ => "delete",
     };
-    user.may(verb, kind, namespace.as_deref().filter(|namespace| !namespace.is_empty()))?;
+    let place = namespace.as_deref().filter(|namespace| !namespace.is_empty());
+    user.may(verb, kind, subresource.as_deref().unwrap_or_default(), place)?;
     let form = Form::asked(header(parts, header::ACCEPT));
     if parts.method == Method::GET {
         if watching {

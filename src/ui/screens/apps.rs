@@ -42,6 +42,15 @@ pub(crate) fn draw_counts(state: &State, theme: &Theme, area: Rect, buffer: &mut
             line.push_span(piece(format!("  {count} {word}"), theme.style(role)));
         }
     }
+    let hidden: Vec<_> =
+        state.places.iter().flat_map(|place| &place.connection.status.hidden).cloned().collect();
+    if !hidden.is_empty() {
+        let text = format!("  not allowed to see {}", hidden.join(", "));
+        line.push_span(piece(
+            cut(&text, width.saturating_sub(line.width() + 32)),
+            theme.style(Role::Warn),
+        ));
+    }
     let hint = |command| state.keymap.hint(command);
     let sort = match state.sort {
         Sort::Need => "",

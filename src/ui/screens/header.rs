@@ -10,7 +10,7 @@ use super::super::{
 };
 use crate::{
     dashboard::{Connection, Place, State},
-    domain::text::span,
+    domain::{TroubleKind, text::span},
 };
 
 pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
@@ -84,7 +84,11 @@ fn worst(state: &State) -> (String, Role) {
     let (text, role) = liveness(&place.connection, state.now);
     let several = state.places.len() > 1 && role != Role::Good;
     if several {
-        (format!("{}: {text}", place.target.platform.short()), role)
+        let alike =
+            state.places.iter().filter(|one| one.target.platform == place.target.platform).count();
+        let short = place.target.platform.short();
+        let name = if alike > 1 { place.name() } else { short };
+        (format!("{name}: {text}"), role)
     } else {
         (text, role)
     }
@@ -93,13 +97,18 @@ fn worst(state: &State) -> (String, Role) {
 /// Whether what is shown can be relied on. The age is shown as soon as it is more than it should be.
 fn liveness(connection: &Connection, now: Timestamp) -> (String, Role) {
     match (&connection.trouble, connection.read_at) {
-        (Some((_, retry_at)), read_at) => {
+        (Some((trouble, retry_at)), read_at) => {
             let left = span(retry_at.duration_since(now));
             let old = match read_at {
                 Some(at) => format!("{} old", age(Some(at), now, true)),
                 None => "never read".to_owned(),
             };
-            (format!("NO CONTACT, {old}, again in {left}"), Role::Bad)
+            let what = match trouble.kind {
+                TroubleKind::Forbidden => "NOT ALLOWED",
+                TroubleKind::Login => "NO LOGIN",
+                _ => "NO CONTACT",
+            };
+            (format!("{what}, {old}, again in {left}"), Role::Bad)
         }
         (None, None) => ("reading …".to_owned(), Role::Warn),
         (None, Some(_)) if connection.live(now) => {

@@ -1,0 +1,97 @@
+//! What the login may do: asked with `SelfSubjectAccessReview`, and remembered for a while.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::{Kubernetes, lock, store::Kind};
+use crate::{
+    domain::{Capabilities, Capability, text::clean},
+    platform::Error,
+};
+
+/// How long an answer is believed.
+const BELIEVED: SignedDuration = SignedDuration::from_mins(5);
+
+/// Something that the login may do or not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Act {
+    pub(super) verb: &'static str,
+    pub(super) group: &'static str,
+    /// With its subresource where it is about that: `pods/log`.
+    pub(super) resource: &'static str,
+    pub(super) namespace: String,
+}
+
+/// An answer and when it came.
+pub(super) type Answer = (bool, Timestamp);
+
+impl Kubernetes {
+    /// Whether the login may do something. Where the server does not answer that, the answer to the operation will say.
+    pub(super) async fn may(&self, act: Act) -> Result<Capability, Error> {
+        let now = (self.now)();
+        let known = lock(&self.allowed).get(&act).copied();
+        let allowed = match known.filter(|(_, at)| now.duration_since(*at) < BELIEVED) {
+            Some((allowed, _)) => allowed,
+            None => {
+                let allowed = self.review(&act).await?;
+                lock(&self.allowed).insert(act.clone(), (allowed, now));
+                allowed
+            }
+        };
+        if allowed {
+            return Ok(Capability::Yes);
+        }
+        Ok(Capability::No(format!(
+            "{} may not {} {} in {}",
+            clean(&self.connection.user),
+            act.verb,
+            act.resource,
+            clean(&act.namespace)
+        )))
+    }
+
+    async fn review(&self, act: &Act) -> Result<bool, Error> {
+        let (resource, subresource) = act.resource.split_once('/').unwrap_or((act.resource, ""));
+        let body = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+            "spec": { "resourceAttributes": {
+                "verb": act.verb, "group": act.group, "resource": resource, "subresource": subresource,
+                "namespace": act.namespace,
+            } },
+        });
+        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+        let answer = self
+            .connection
+            .write(&self.meter, http::Method::POST, path, "application/json", &body)
+            .await;
+        Ok(answer.map_or(true, |review: Value| review["status"]["allowed"] != false))
+    }
+
+    /// What can be done with workloads of a kind in a namespace.
+    pub(super) async fn allowed(&self, kind: Kind, namespace: &str) -> Result<Capabilities, Error> {
+        let act =
+            |verb, resource| Act { verb, group: "apps", resource, namespace: namespace.to_owned() };
+        let revisions =
+            if kind == Kind::Deployment { "replicasets" } else { "controllerrevisions" };
+        let (patch, list) = tokio::try_join!(
+            self.may(act("patch", kind.plural())),
+            self.may(act("list", revisions))
+        )?;
+        let back = if patch.reason().is_some() { patch.clone() } else { list };
+        let none = |what: &str| Capability::No(format!("Kubernetes has no {what}"));
+        let hold = match kind {
+            Kind::Deployment => patch.clone(),
+            _ => Capability::No(format!("a {} cannot be paused", kind.word())),
+        };
+        Ok(Capabilities {
+            roll_back: back.clone(),
+            deploy: patch.clone(),
+            canary: none("canary of its own: use a controller for that"),
+            cancel: back,
+            go_on: hold.clone(),
+            pause: hold,
+            restart: patch,
+            enable_revisions: none("switch for revisions: see revisionHistoryLimit"),
+        })
+    }
+}
