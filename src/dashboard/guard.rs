@@ -106,7 +106,13 @@ fn can_roll_back(state: &State, command: Command) -> Result<(), String> {
     }
     if command == Command::RollBackSelected {
         let Some(revision) = state.selected_revision() else {
-            return Err("no revision is selected".to_owned());
+            let gone = state.revision.is_some();
+            let why = if gone {
+                "the selected revision is gone: it was pruned"
+            } else {
+                "no revision is selected"
+            };
+            return Err(format!("{why}; select another one"));
         };
         if let Deployable::No(reason) = &revision.deployable {
             return Err(format!("rev {} cannot be deployed: {reason}", revision.label));

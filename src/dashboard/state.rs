@@ -238,13 +238,13 @@ impl State {
     /// The selected revision: the one chosen by hand, else the last good one, else the first.
     pub fn selected_revision(&self) -> Option<&Revision> {
         let history = self.history()?;
-        let chosen = self
-            .revision
-            .as_ref()
-            .and_then(|id| history.revisions.iter().find(|one| &one.id == id));
+        if let Some(id) = &self.revision {
+            // One that is gone is not silently another one.
+            return history.revisions.iter().find(|one| &one.id == id);
+        }
         let rolling = self.app().is_some_and(|app| app.rollout.is_some());
         let good = || last_good(&history.revisions, rolling).map(|(one, _)| one);
-        chosen.or_else(good).or_else(|| history.revisions.first())
+        good().or_else(|| history.revisions.first())
     }
 
     /// The place of the selected app in the list.

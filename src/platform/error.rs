@@ -57,14 +57,14 @@ pub enum Error {
         why: String,
     },
     /// The server's certificate is not trusted.
-    #[error(
-        "the certificate of {api} is not trusted ({why}): set SSL_CERT_FILE to your CA, or log in with --skip-ssl-validation if you must"
-    )]
+    #[error("the certificate of {api} is not trusted ({why}): {advice}")]
     Tls {
         /// The API.
         api: String,
         /// What is wrong with it.
         why: String,
+        /// What to do about it.
+        advice: &'static str,
     },
     /// The API answered with an error of its own.
     #[error("{api} says: {detail} ({status} {title})")]

@@ -16,6 +16,8 @@ mod faults;
 mod harness;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+#[cfg(feature = "kubernetes")]
+mod logins;
 mod operations;
 mod reading;
 #[cfg(feature = "kubernetes")]

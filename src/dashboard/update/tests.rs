@@ -167,6 +167,37 @@ fn what_cannot_be_done_says_why() {
 }
 
 #[test]
+fn a_revision_that_was_pruned_while_selected_is_not_silently_another_one() {
+    let mut script = Script::incident();
+    script.keys("Tab Down Down");
+    let selected = script.state.selected_revision().unwrap().clone();
+    let mut history = script.state.history().unwrap().clone();
+    history.revisions.retain(|one| one.id != selected.id);
+    let report = Report::History { app: AppId::new("checkout"), history };
+    script.event(Event::Report { target: TargetId::new("cf"), report });
+    script.keys("r");
+    assert!(script.state.layers.is_empty());
+    assert!(script.hint().contains("it was pruned"), "{}", script.hint());
+    script.keys("Up r");
+    assert_eq!(script.state.layers.len(), 1, "{}", script.hint());
+}
+
+#[test]
+fn an_app_that_is_deleted_under_its_plan_voids_it() {
+    let mut script = Script::incident();
+    script.keys("R");
+    script.planned();
+    script.pass(1_000);
+    let (at, fresh_for) = (script.at, SignedDuration::from_secs(5));
+    let gone = vec![AppId::new("checkout")];
+    let report = Report::Apps { changed: Vec::new(), gone, at, fresh_for };
+    script.event(Event::Report { target: TargetId::new("cf"), report });
+    script.keys("y");
+    assert_eq!(script.executed(), None);
+    assert!(script.hint().contains("the app is gone"), "{}", script.hint());
+}
+
+#[test]
 fn the_selection_stays_with_the_app_that_was_acted_on() {
     let mut script = Script::incident();
     script.keys("R");

@@ -293,7 +293,9 @@ impl Http {
             clean(&causes(error))
         };
         if why.contains("certificate") || why.contains("UnknownIssuer") {
-            return Error::Tls { api, why };
+            let advice =
+                "set SSL_CERT_FILE to your CA, or log in with --skip-ssl-validation if you must";
+            return Error::Tls { api, why, advice };
         }
         Error::Unreachable { api, why }
     }

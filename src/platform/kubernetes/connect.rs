@@ -1,12 +1,16 @@
 //! The way to a cluster: the kubeconfig, its contexts, and a client that is made when it is first needed.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use kube::{
     Client, Config,
     config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig},
 };
-use tokio::sync::Mutex;
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex, oneshot},
+    time::timeout,
+};
 
 use crate::{
     domain::text::clean,
@@ -48,7 +52,16 @@ pub(super) struct Connection {
     /// The command of an exec plugin.
     plugin: Option<String>,
     pub(super) patience: Duration,
-    client: Mutex<Option<Client>>,
+    client: Mutex<Held>,
+}
+
+type Making = oneshot::Receiver<Result<Client, kube::Error>>;
+
+/// The client once it is made, and its making while that goes on: a plugin that hangs is not started twice.
+#[derive(Default)]
+struct Held {
+    client: Option<Client>,
+    making: Option<Making>,
 }
 
 impl Connection {
@@ -115,7 +128,7 @@ impl Connection {
             insecure,
             plugin,
             patience: options.patience,
-            client: Mutex::new(None),
+            client: Mutex::default(),
         })
     }
 
@@ -132,17 +145,36 @@ impl Connection {
             insecure: false,
             plugin: None,
             patience: options.patience,
-            client: Mutex::new(None),
+            client: Mutex::default(),
         }
     }
 
     /// The client, made at first use: that may run a plugin, which takes its time.
     pub(super) async fn client(&self) -> Result<Client, Error> {
         let mut held = self.client.lock().await;
-        if let Some(client) = &*held {
+        if let Some(client) = &held.client {
             return Ok(client.clone());
         }
-        let config = match &self.kubeconfig {
+        let mut making = match held.making.take() {
+            Some(making) => making,
+            None => self.begin().await?,
+        };
+        // A plugin may speak to somebody first.
+        let patience = self.patience * 2;
+        let Ok(made) = timeout(patience, &mut making).await else {
+            held.making = Some(making);
+            return Err(self.login(&format!("it has not answered in {}s", patience.as_secs())));
+        };
+        let client = made
+            .map_err(|error| self.login(&error.to_string()))?
+            .map_err(|error| self.login(&super::request::causes(&error)))?;
+        held.client = Some(client.clone());
+        Ok(client)
+    }
+
+    /// Begins to make a client, on a thread that may wait, and that nobody waits for when the program ends.
+    async fn begin(&self) -> Result<Making, Error> {
+        let mut config = match &self.kubeconfig {
             None => Config::incluster().map_err(|error| self.login(&error.to_string()))?,
             Some(kubeconfig) => {
                 let options =
@@ -151,29 +183,26 @@ impl Connection {
                 config.map_err(|error| self.login(&error.to_string()))?
             }
         };
-        let config = Arc::new(config);
-        let made = tokio::task::spawn_blocking(move || {
+        // What is sent again, and when, is decided here and not below.
+        config.default_retry = false;
+        config.connect_timeout = Some(Duration::from_secs(6));
+        config.read_timeout = None;
+        config.write_timeout = None;
+        let (made, making) = oneshot::channel();
+        let runtime = Handle::current();
+        std::thread::spawn(move || {
+            let _inside = runtime.enter();
             // Fails only where a provider has been installed before, which is as good.
             let _ = rustls::crypto::ring::default_provider().install_default();
-            let mut config = (*config).clone();
-            // What is sent again, and when, is decided here and not below.
-            config.default_retry = false;
-            config.connect_timeout = Some(Duration::from_secs(6));
-            config.read_timeout = None;
-            config.write_timeout = None;
-            Client::try_from(config)
+            // Nobody may listen any more.
+            let _ = made.send(Client::try_from(config));
         });
-        let client = made
-            .await
-            .map_err(|error| self.login(&error.to_string()))?
-            .map_err(|error| self.login(&super::request::causes(&error)))?;
-        *held = Some(client.clone());
-        Ok(client)
+        Ok(making)
     }
 
     /// Forgets the client: the next one logs in anew.
     pub(super) async fn forget(&self) {
-        *self.client.lock().await = None;
+        *self.client.lock().await = Held::default();
     }
 
     /// The login does not work, and how to get one that does.

@@ -167,7 +167,8 @@ impl Connection {
         let why = clean(&causes(error));
         let api = self.api.clone();
         if why.contains("certificate") || why.contains("UnknownIssuer") {
-            return Error::Tls { api, why };
+            let advice = "name its CA in the kubeconfig (certificate-authority of the cluster)";
+            return Error::Tls { api, why, advice };
         }
         if why.contains("exec")
             && (why.contains("auth") || why.contains("plugin") || why.contains("command"))
