@@ -162,6 +162,32 @@ async fn overlapping_rollouts_keep_their_sides() {
     assert_eq!(left.as_secs(), 600, "the deadline counts from the last move");
 }
 
+/// An object of 10 MB is an app like any other.
+#[tokio::test]
+async fn an_object_of_ten_megabytes_is_read() {
+    let deck = Deck::open(&Simulated).await;
+    let app = deck.app(Role::Waiting).await;
+    let api = deck.platform.target().api;
+    let value = "x".repeat(10_000_000);
+    // It is paused: the template changes, and no Pod takes it.
+    let body = format!(
+        r#"{{"spec":{{"template":{{"spec":{{"containers":[{{"name":"app","env":[{{"name":"BIG","value":"{value}"}}]}}]}}}}}}}}"#
+    );
+    let patched = reqwest::Client::new()
+        .patch(format!("{api}/apis/apps/v1/namespaces/shop/deployments/{}", app.name))
+        .header("content-type", "application/strategic-merge-patch+json")
+        .body(body)
+        .send();
+    assert!(patched.await.unwrap().status().is_success());
+    assert_eq!(deck.app(Role::Waiting).await.id, app.id);
+    let plan = deck.plan(Role::Waiting, Operation::RollBack(Goal::LastGood)).await;
+    assert_eq!(plan.refused, None);
+    let line = plan.differs.iter().map(|one| one.line(true)).find(|line| line.contains("BIG"));
+    let line = line.expect("the variable goes away again");
+    assert!(line.len() < 500 && line.contains("10000000 bytes"), "{line}");
+    assert!(deck.platform.apps(&Scope::Home).await.unwrap().iter().any(|one| one.id == app.id));
+}
+
 /// A StatefulSet that a Pod holds up for ever is freed by going back.
 #[tokio::test]
 async fn a_stuck_stateful_set_is_freed() {

@@ -1,16 +1,31 @@
 //! What a Pod template says, as facts that can be compared: readable, and without what the server fills in.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde_json::Value;
 
 use super::wire::RESTARTED;
 use crate::domain::{Detail, Fact, Group, Masked, text::clean};
+
+/// From so many bytes on, a value is shown by its beginning, its length and a mark that tells it from another one.
+const LONG: usize = 2_000;
+
+fn bounded(value: &str) -> String {
+    if value.len() < LONG {
+        return clean(value);
+    }
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    let beginning: String = value.chars().take(60).collect();
+    format!("{}… ({} bytes, {:08x})", clean(&beginning), value.len(), hasher.finish() as u32)
+}
 
 /// The facts of a Pod template. Values of environment variables are shown only when asked for; what comes from a
 /// Secret or ConfigMap is named and never read.
 pub(super) fn of_template(template: &Value) -> Detail {
     let mut facts = Vec::new();
     let mut add = |group: Group, key: String, value: String, secret: bool| {
-        facts.push(Fact { group, key: clean(&key), value: Masked::new(clean(&value)), secret });
+        facts.push(Fact { group, key: clean(&key), value: Masked::new(bounded(&value)), secret });
     };
     let spec = &template["spec"];
     for list in ["initContainers", "containers"] {
@@ -140,6 +155,15 @@ mod tests {
     use super::*;
     use crate::domain::differences;
     use serde_json::json;
+
+    #[test]
+    fn long_values_that_differ_late_differ() {
+        let long = "x".repeat(5_000);
+        let (one, other) = (bounded(&format!("{long}a")), bounded(&format!("{long}b")));
+        assert_ne!(one, other);
+        assert!(one.chars().count() < 100, "{one}");
+        assert_eq!(bounded("short"), "short");
+    }
 
     #[test]
     fn a_change_is_named_where_it_is() {
