@@ -7,14 +7,17 @@ use std::{
 
 use clap::Parser;
 use revdeck::{
-    cli::{Cli, run},
+    cli::{Cli, Command, run},
     runtime::headless::{Code, Exit},
 };
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // A client waits most of the time; a simulator beside it works.
+    let simulates = matches!(cli.command, Some(Command::Demo(_) | Command::Simulator(_)));
+    let threads = if simulates { 2 } else { 1 };
     let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let done = match &runtime {
         Ok(runtime) => runtime.block_on(run::run(cli)),
         Err(error) => Err(Exit::new(Code::Failed, format!("cannot start: {error}"))),

@@ -206,6 +206,14 @@ pub enum Command {
         #[command(flatten)]
         operation: OperationArgs,
     },
+    /// Hold a rollout where it is, where the platform can
+    Pause {
+        /// Name, NAMESPACE/NAME or UID
+        app: String,
+        /// Whether to ask and to wait
+        #[command(flatten)]
+        operation: OperationArgs,
+    },
     /// Replace all instances, rolling
     Restart {
         /// Name, ORG/SPACE/NAME or GUID

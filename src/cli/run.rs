@@ -355,6 +355,7 @@ async fn headless_command(context: &Context, command: Command) -> Result<(), Exi
         }
         Command::Cancel { app, operation } => (app, plain(Operation::Cancel), None, operation),
         Command::Continue { app, operation } => (app, plain(Operation::Continue), None, operation),
+        Command::Pause { app, operation } => (app, plain(Operation::Pause), None, operation),
         Command::EnableRevisions { app, operation } => {
             (app, plain(Operation::EnableRevisions), None, operation)
         }

@@ -169,6 +169,7 @@ async fn an_object_of_ten_megabytes_is_read() {
     let app = deck.app(Role::Waiting).await;
     let api = deck.platform.target().api;
     let value = "x".repeat(10_000_000);
+    let _ = rustls::crypto::ring::default_provider().install_default();
     // It is paused: the template changes, and no Pod takes it.
     let body = format!(
         r#"{{"spec":{{"template":{{"spec":{{"containers":[{{"name":"app","env":[{{"name":"BIG","value":"{value}"}}]}}]}}}}}}}}"#
@@ -186,6 +187,34 @@ async fn an_object_of_ten_megabytes_is_read() {
     let line = line.expect("the variable goes away again");
     assert!(line.len() < 500 && line.contains("10000000 bytes"), "{line}");
     assert!(deck.platform.apps(&Scope::Home).await.unwrap().iter().any(|one| one.id == app.id));
+}
+
+/// Whoever else has a hand in how many instances there are is named in the plan.
+#[tokio::test]
+async fn autoscalers_and_budgets_are_named() {
+    let deck = Deck::open(&Simulated).await;
+    let api = deck.platform.target().api;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    for (path, body) in [
+        (
+            "autoscaling/v2/namespaces/shop/horizontalpodautoscalers",
+            r#"{"metadata":{"name":"scaler"},"spec":{"scaleTargetRef":{"kind":"Deployment","name":"inventory"},"minReplicas":2,"maxReplicas":9}}"#,
+        ),
+        (
+            "policy/v1/namespaces/shop/poddisruptionbudgets",
+            r#"{"metadata":{"name":"budget"},"spec":{"minAvailable":1,"selector":{"matchLabels":{"app":"inventory"}}}}"#,
+        ),
+    ] {
+        let request = reqwest::Client::new().post(format!("{api}/apis/{path}"));
+        let request = request.header("content-type", "application/json").body(body);
+        assert!(request.send().await.unwrap().status().is_success());
+    }
+    let plan = deck.plan(Role::Healthy, Operation::RollBack(Goal::LastGood)).await;
+    let notes: Vec<_> = plan.notes.iter().map(|note| note.text()).collect();
+    assert!(notes.contains(&"autoscaler scaler is in play (2 to 9 instances)"), "{notes:?}");
+    assert!(notes.contains(&"disruption budget budget is in play"), "{notes:?}");
+    let plan = deck.plan(Role::Waiting, Operation::Continue).await;
+    assert!(plan.notes.iter().all(|note| !note.text().contains("in play")), "{:?}", plan.notes);
 }
 
 /// A StatefulSet that a Pod holds up for ever is freed by going back.

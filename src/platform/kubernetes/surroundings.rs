@@ -66,24 +66,41 @@ pub(super) async fn surroundings(cluster: &Kubernetes, ground: &Ground, plan: &m
             "revisionHistoryLimit is 0: there will be no way back from this".to_owned(),
         ));
     }
+    in_play(&mut plan.notes, cluster, ground).await;
+}
+
+/// Who else has a hand in how many instances there are.
+async fn in_play(notes: &mut Vec<Note>, cluster: &Kubernetes, ground: &Ground) {
     let namespace = &ground.address.namespace;
-    let scaled: Result<wire::List<Value>, _> = cluster
-        .connection
-        .get(
-            &cluster.meter,
-            &format!("/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers"),
-            &[],
-        )
-        .await;
+    let list = async |group: &str, plural: &str| {
+        let path = format!("/apis/{group}/namespaces/{namespace}/{plural}");
+        let read: Result<wire::List<Value>, _> =
+            cluster.connection.get(&cluster.meter, &path, &[]).await;
+        // Whoever may not see them is not told of them.
+        read.map(|list| list.items).unwrap_or_default()
+    };
+    let (scalers, budgets) = tokio::join!(
+        list("autoscaling/v2", "horizontalpodautoscalers"),
+        list("policy/v1", "poddisruptionbudgets")
+    );
+    let name = |one: &Value| clean(one["metadata"]["name"].as_str().unwrap_or_default());
     let aims = |one: &&Value| one["spec"]["scaleTargetRef"]["name"] == ground.address.name.as_str();
-    if let Ok(list) = scaled
-        && let Some(one) = list.items.iter().find(aims)
-    {
-        plan.notes.push(Note::Info(format!(
+    if let Some(one) = scalers.iter().find(aims) {
+        notes.push(Note::Info(format!(
             "autoscaler {} is in play ({} to {} instances)",
-            clean(one["metadata"]["name"].as_str().unwrap_or_default()),
+            name(one),
             one["spec"]["minReplicas"].as_i64().unwrap_or(1),
             one["spec"]["maxReplicas"].as_i64().unwrap_or(1)
         )));
+    }
+    let labels = &ground.template()["metadata"]["labels"];
+    let covers = |one: &&Value| {
+        let wanted = one["spec"]["selector"]["matchLabels"].as_object();
+        wanted.is_some_and(|wanted| wanted.iter().all(|(key, value)| labels[key] == *value))
+    };
+    if let Some(one) = budgets.iter().find(covers) {
+        let allowed = one["status"]["disruptionsAllowed"].as_i64();
+        let allowed = allowed.map_or_else(String::new, |count| format!(": {count} may go now"));
+        notes.push(Note::Info(format!("disruption budget {} is in play{allowed}", name(one))));
     }
 }
