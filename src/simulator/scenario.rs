@@ -29,7 +29,7 @@ pub(crate) struct Scenario {
     pub(crate) workload: Vec<WorkloadPlan>,
 }
 
-/// A Deployment, StatefulSet or DaemonSet.
+/// A Deployment, StatefulSet, DaemonSet or Rollout.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WorkloadPlan {
@@ -43,6 +43,9 @@ pub(crate) struct WorkloadPlan {
     pub(crate) deadline: Option<u64>,
     /// `revisionHistoryLimit`.
     pub(crate) history: Option<u64>,
+    /// Of a Rollout: the weights in percent at which it waits.
+    #[serde(default)]
+    pub(crate) steps: Vec<u32>,
     #[serde(default)]
     pub(crate) labels: BTreeMap<String, String>,
     #[serde(default)]
@@ -103,6 +106,7 @@ impl WorkloadPlan {
             replicas,
             deadline: None,
             history: None,
+            steps: Vec::new(),
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             revision: vec![image(60.0, "1.0.0"), image(9.0, "1.1.0")],

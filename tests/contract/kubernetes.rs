@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use revdeck::{
     domain::{
-        Condition, Goal, Interest, Operation, Proven, Report, Request, Scope, Settlement, Source,
-        TargetId,
+        Condition, Goal, Interest, Note, Operation, Proven, Report, Request, Scope, Settlement,
+        Source, TargetId,
     },
     platform::{
         OpenError, Platform, Sent,
@@ -210,7 +210,7 @@ async fn autoscalers_and_budgets_are_named() {
         assert!(request.send().await.unwrap().status().is_success());
     }
     let plan = deck.plan(Role::Healthy, Operation::RollBack(Goal::LastGood)).await;
-    let notes: Vec<_> = plan.notes.iter().map(|note| note.text()).collect();
+    let notes: Vec<_> = plan.notes.iter().map(Note::text).collect();
     assert!(notes.contains(&"autoscaler scaler is in play (2 to 9 instances)"), "{notes:?}");
     assert!(notes.contains(&"disruption budget budget is in play"), "{notes:?}");
     let plan = deck.plan(Role::Waiting, Operation::Continue).await;

@@ -9,6 +9,8 @@
     reason = "a test may"
 )]
 
+#[cfg(feature = "kubernetes")]
+mod argo;
 mod cloud_foundry;
 #[cfg(feature = "kubernetes")]
 mod converge;

@@ -70,25 +70,30 @@ impl Kubernetes {
     /// What can be done with workloads of a kind in a namespace.
     pub(super) async fn allowed(&self, kind: Kind, namespace: &str) -> Result<Capabilities, Error> {
         let act =
-            |verb, resource| Act { verb, group: "apps", resource, namespace: namespace.to_owned() };
-        let revisions =
-            if kind == Kind::Deployment { "replicasets" } else { "controllerrevisions" };
+            |verb, group, resource| Act { verb, group, resource, namespace: namespace.to_owned() };
+        let revisions = if kind.has_sets() { "replicasets" } else { "controllerrevisions" };
         let (patch, list) = tokio::try_join!(
-            self.may(act("patch", kind.plural())),
-            self.may(act("list", revisions))
+            self.may(act("patch", kind.group(), kind.plural())),
+            self.may(act("list", "apps", revisions))
         )?;
+        let argo = kind == Kind::Rollout;
+        let status = if argo {
+            self.may(act("patch", kind.group(), "rollouts/status")).await?
+        } else {
+            patch.clone()
+        };
         let back = if patch.reason().is_some() { patch.clone() } else { list };
         let none = |what: &str| Capability::No(format!("Kubernetes has no {what}"));
         let hold = match kind {
-            Kind::Deployment => patch.clone(),
+            Kind::Deployment | Kind::Rollout => patch.clone(),
             _ => Capability::No(format!("a {} cannot be paused", kind.word())),
         };
         Ok(Capabilities {
             roll_back: back.clone(),
             deploy: patch.clone(),
             canary: none("canary of its own: use a controller for that"),
-            cancel: back,
-            go_on: hold.clone(),
+            cancel: if argo { status.clone() } else { back },
+            go_on: if argo { status } else { hold.clone() },
             pause: hold,
             restart: patch,
             enable_revisions: none("switch for revisions: see revisionHistoryLimit"),

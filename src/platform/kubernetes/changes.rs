@@ -13,6 +13,10 @@ pub(super) struct Change {
     pub(super) leaving: Option<String>,
     pub(super) paused: Option<bool>,
     pub(super) pods: Vec<String>,
+    /// Whether it is about the status rather than the specification.
+    pub(super) status: bool,
+    /// Whether the rollout in progress ends with it, one way or the other.
+    pub(super) ends: Option<bool>,
 }
 
 /// A patch that puts a template in place, out of a pause too.
@@ -86,6 +90,8 @@ pub(super) fn deploy(ground: &Ground, plan: &mut Plan, source: &Source) -> Resul
         leaving: ground.deployed().map(|one| format!("rev {}", one.label)),
         paused: None,
         pods: Vec::new(),
+        status: false,
+        ends: None,
     })
 }
 
@@ -125,15 +131,17 @@ pub(super) fn restart(
         leaving: Some("what ran before".to_owned()),
         paused: None,
         pods: Vec::new(),
+        status: false,
+        ends: None,
     })
 }
 
 /// Pausing and going on.
 pub(super) fn hold(ground: &Ground, plan: &mut Plan, pause: bool) -> Result<Change, String> {
     let name = plan.app.clone();
-    if ground.address.kind != Kind::Deployment {
+    if !ground.address.kind.has_sets() {
         return Err(format!(
-            "{name} is a {}: only Deployments can be paused",
+            "{name} is a {}: only Deployments and Rollouts can be paused",
             ground.address.kind.word()
         ));
     }
@@ -155,6 +163,10 @@ pub(super) fn hold(ground: &Ground, plan: &mut Plan, pause: bool) -> Result<Chan
         "kubectl -n {} rollout {verb} deployment/{}",
         ground.address.namespace, ground.address.name
     ));
+    if ground.address.kind == Kind::Rollout {
+        plan.by_hand =
+            vec![format!("kubectl argo rollouts -n {} pause {name}", ground.address.namespace)];
+    }
     let mut steps = ground.guards();
     steps.push(if pause {
         json!({ "op": "add", "path": "/spec/paused", "value": true })
@@ -172,5 +184,7 @@ pub(super) fn hold(ground: &Ground, plan: &mut Plan, pause: bool) -> Result<Chan
         leaving: None,
         paused: Some(pause),
         pods: Vec::new(),
+        status: false,
+        ends: None,
     })
 }

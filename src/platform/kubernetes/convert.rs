@@ -7,17 +7,18 @@ use super::{
     instances::side,
     rollout::why,
     store::{Kind, Kinded, Store},
-    wire::{Condition, Pod, ReplicaSet, Template, WorkloadSpec, WorkloadStatus},
+    wire::{Condition, Metadata, Pod, ReplicaSet, Template, WorkloadSpec, WorkloadStatus},
 };
 use crate::domain::{
     self, App, AppId, AppState, Count, Phase, PlatformKind, RevisionId, RevisionRef, Rollout,
     RolloutId, Strategy, Stuck, TargetId, text::clean,
 };
 
-/// The annotation with the number of a revision.
-pub(super) const REVISION: &str = "deployment.kubernetes.io/revision";
-/// The annotation with the numbers that it had before.
-pub(super) const HISTORY: &str = "deployment.kubernetes.io/revision-history";
+/// The annotations with the number of a revision.
+const REVISION: [&str; 2] = ["deployment.kubernetes.io/revision", "rollout.argoproj.io/revision"];
+/// The annotations with the numbers that it had before.
+const HISTORY: [&str; 2] =
+    ["deployment.kubernetes.io/revision-history", "rollout.argoproj.io/revision-history"];
 /// The annotation with why somebody changed it.
 pub(super) const CAUSE: &str = "kubernetes.io/change-cause";
 
@@ -33,7 +34,16 @@ pub(super) struct Sides<'a> {
 
 /// The number of a ReplicaSet's revision.
 pub(super) fn number(set: &ReplicaSet) -> i64 {
-    set.metadata.annotations.get(REVISION).and_then(|text| text.parse().ok()).unwrap_or(0)
+    one_of(&set.metadata, REVISION).and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// The numbers that it had before.
+pub(super) fn numbers_before(set: &ReplicaSet) -> Option<&String> {
+    one_of(&set.metadata, HISTORY)
+}
+
+fn one_of<'a>(metadata: &'a Metadata, names: [&str; 2]) -> Option<&'a String> {
+    names.iter().find_map(|name| metadata.annotations.get(*name))
 }
 
 /// How revisions are named on screen.
@@ -65,11 +75,11 @@ pub(super) fn sides<'a>(workload: &Kinded, sets: &[&'a ReplicaSet]) -> Sides<'a>
         .status
         .as_ref()
         .is_some_and(|status| status.observed_generation >= object.metadata.generation);
-    let own = object.metadata.annotations.get(REVISION);
+    let own = one_of(&object.metadata, REVISION);
     let by_number = || {
         sets.iter()
             .copied()
-            .find(|set| observed && own.is_some() && set.metadata.annotations.get(REVISION) == own)
+            .find(|set| observed && own.is_some() && one_of(&set.metadata, REVISION) == own)
     };
     let new = same.first().copied().or_else(by_number);
     let other = |set: &&ReplicaSet| new.is_none_or(|new| new.metadata.uid != set.metadata.uid);
@@ -101,11 +111,12 @@ impl Store {
         let workload = self.workloads.get(uid)?;
         Some(match workload.kind {
             Kind::Deployment => self.deployment(target, workload, now),
+            Kind::Rollout => self.argo(target, workload, now),
             Kind::StatefulSet | Kind::DaemonSet => self.other(target, workload, now),
         })
     }
 
-    fn base(target: &TargetId, workload: &Kinded) -> App {
+    pub(super) fn base(target: &TargetId, workload: &Kinded) -> App {
         let metadata = &workload.object.metadata;
         App {
             target: target.clone(),

@@ -26,7 +26,9 @@ pub(super) async fn run(cluster: &Kubernetes, plan: &Confirmed, progress: &Progr
         return refused(format!("CHANGED since the plan was made, so nothing was sent: {what}"));
     }
     let _ = progress.send("patching".to_owned());
-    let address = Connection::address(&recipe.path, &[("fieldManager", MANAGER)]);
+    let part = if recipe.status { "/status" } else { "" };
+    let address =
+        Connection::address(&format!("{}{part}", recipe.path), &[("fieldManager", MANAGER)]);
     let mut clue = recipe.clue.clone();
     clue.sent_at = Some((cluster.now)());
     let receipt = |clue: &super::plan::Clue, lost: bool| Receipt {

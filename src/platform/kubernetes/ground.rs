@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     Kubernetes,
-    store::{Address, Kind, Kinded, Store},
+    store::{Address, Kinded, Store},
     wire::{ReplicaSet, Workload},
 };
 use crate::{
@@ -39,9 +39,11 @@ impl Ground {
                 place: address.path(),
                 why: clean(&error.to_string()),
             })?;
-        let deployment = address.kind == Kind::Deployment;
-        let sets =
-            if deployment { cluster.whole_sets(&address, &whole).await? } else { Vec::new() };
+        let sets = if address.kind.has_sets() {
+            cluster.whole_sets(&address, &whole).await?
+        } else {
+            Vec::new()
+        };
         let history = cluster.history(app).await?;
         let workload = Kinded { kind: address.kind, object };
         let mut store = Store::default();
@@ -66,6 +68,19 @@ impl Ground {
 
     pub(super) fn template(&self) -> &Value {
         &self.whole["spec"]["template"]
+    }
+
+    /// Why its template cannot be changed here, where it is another object's.
+    pub(super) fn elsewhere(&self) -> Option<String> {
+        let of = &self.whole["spec"]["workloadRef"];
+        of["name"].as_str().map(|name| {
+            format!(
+                "the template of {} is that of {} {}: change that one",
+                clean(&self.address.name),
+                clean(of["kind"].as_str().unwrap_or("workload")),
+                clean(name)
+            )
+        })
     }
 
     pub(super) fn paused(&self) -> bool {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Kubernetes, convert, facts,
+    Kubernetes, argo, convert, facts,
     store::{Kind, Kinded, Store},
     wire::{self, ReplicaSet, Workload},
 };
@@ -16,7 +16,7 @@ use crate::{
 impl Kubernetes {
     pub(super) async fn history(&self, app: &AppId) -> Result<History, Error> {
         let address = self.address(app)?;
-        if address.kind != Kind::Deployment {
+        if !address.kind.has_sets() {
             return self.other_history(app).await;
         }
         let workload: Workload = self.connection.get(&self.meter, &address.path(), &[]).await?;
@@ -24,7 +24,7 @@ impl Kubernetes {
         let sets: Vec<ReplicaSet> =
             self.all("replicasets", Some(&address.namespace), &selector).await?;
         let mut store = Store::default();
-        store.workloads.put(Kinded { kind: Kind::Deployment, object: workload });
+        store.workloads.put(Kinded { kind: address.kind, object: workload });
         store.sets.put_all(sets);
         let mut history = store
             .history(app.as_str())
@@ -91,7 +91,7 @@ impl Kubernetes {
                 clean(&address.name)
             ),
         };
-        if address.kind != Kind::Deployment {
+        if !address.kind.has_sets() {
             let all = self.controlled(app).await?;
             let one = all
                 .into_iter()
@@ -121,7 +121,7 @@ impl Store {
     /// The revisions of a Deployment, the newest number first.
     pub(super) fn history(&self, uid: &str) -> Option<History> {
         let workload = self.workloads.get(uid)?;
-        if workload.kind != Kind::Deployment {
+        if !workload.kind.has_sets() {
             return None;
         }
         let mut sets = self.sets.owned(uid);
@@ -135,13 +135,18 @@ impl Store {
         let is = |set: &ReplicaSet, other: Option<&&ReplicaSet>| {
             other.is_some_and(|other| other.metadata.uid == set.metadata.uid)
         };
+        let stable = argo::stable(workload, &sets);
+        let serving = match workload.kind {
+            Kind::Rollout => stable.as_ref(),
+            _ if rolling => sides.old.first(),
+            _ => sides.new.as_ref(),
+        };
         let mut revisions = Vec::new();
         for (index, set) in sets.iter().enumerate() {
             let template = set.spec.as_ref().map(|spec| spec.template.clone()).unwrap_or_default();
             let before = sets.get(index + 1);
             let incoming = rolling && is(set, sides.new.as_ref());
-            let serves =
-                if rolling { is(set, sides.old.first()) } else { is(set, sides.new.as_ref()) };
+            let serves = is(set, serving);
             let manager = workload.object.metadata.manager.as_ref();
             revisions.push(Revision {
                 id: RevisionId::new(&set.metadata.uid),
@@ -158,7 +163,7 @@ impl Store {
                 proven: convert::proven(
                     set,
                     self.proven.contains(&set.metadata.uid),
-                    incoming || left_behind(set, &sides, rolling),
+                    incoming || left_behind(set, serving.copied()),
                 ),
                 served: None,
                 note: None,
@@ -186,8 +191,7 @@ impl Store {
 }
 
 /// Whether somebody went back from this revision: it is younger than what serves, and yet behind it.
-fn left_behind(set: &ReplicaSet, sides: &convert::Sides<'_>, rolling: bool) -> bool {
-    let serving = if rolling { sides.old.first() } else { sides.new.as_ref() };
+fn left_behind(set: &ReplicaSet, serving: Option<&ReplicaSet>) -> bool {
     serving.is_some_and(|serving| {
         set.metadata.creation_timestamp > serving.metadata.creation_timestamp
             && convert::number(set) < convert::number(serving)
@@ -204,7 +208,7 @@ fn describe(set: &ReplicaSet, template: &wire::Template, before: Option<&Replica
     }) {
         text += ", restart";
     }
-    if let Some(history) = set.metadata.annotations.get(convert::HISTORY) {
+    if let Some(history) = convert::numbers_before(set) {
         text += &format!(" (was {})", clean(history).replace(',', ", "));
     }
     let cause = |set: &ReplicaSet| set.metadata.annotations.get(convert::CAUSE).cloned();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Connection, Kubernetes,
+    Connection, Kubernetes, argo,
     changes::{Change, deploy, hold, restart, template_patch},
     facts,
     ground::Ground,
@@ -35,6 +35,8 @@ pub(super) struct Recipe {
     pub(super) patch: Value,
     /// Pods to be deleted after the patch, since nothing else frees their StatefulSet.
     pub(super) pods: Vec<String>,
+    /// Whether the patch is of the status.
+    pub(super) status: bool,
     pub(super) clue: Clue,
 }
 
@@ -49,6 +51,8 @@ pub(super) struct Clue {
     pub(super) generation: i64,
     /// Whether it is to be paused afterwards, or no longer.
     pub(super) paused: Option<bool>,
+    /// Whether the rollout in progress is ended by it.
+    pub(super) ends: Option<bool>,
     /// How the end is worded: `back on rev 3`.
     pub(super) goal: String,
     pub(super) leaving: Option<String>,
@@ -83,8 +87,13 @@ pub(super) async fn make(cluster: &Kubernetes, request: Request) -> Result<Plan,
         recipe: Value::Null,
         request,
     };
+    let argo = ground.address.kind == Kind::Rollout;
     let built = match plan.request.operation.clone() {
         Operation::RollBack(goal) => roll_back(cluster, &ground, &mut plan, &goal).await?,
+        _ if ground.elsewhere().is_some() => Err(ground.elsewhere().unwrap_or_default()),
+        Operation::Cancel if argo => argo::abort(&ground, &mut plan),
+        Operation::Continue if argo => argo::promote(&ground, &mut plan),
+        Operation::Restart if argo => Ok(argo::restart(&ground, &mut plan, (cluster.now)())),
         Operation::Cancel => cancel(cluster, &ground, &mut plan).await?,
         Operation::Deploy(source) => deploy(&ground, &mut plan, &source),
         Operation::Restart => restart(cluster, &ground, &mut plan),
@@ -191,10 +200,18 @@ async fn back_to(
         "ConfigMaps, Secrets and the number of instances do not roll back".to_owned(),
     ));
     let target = format!("{}/{}", ground.address.kind.word(), ground.address.name);
-    plan.by_hand.push(format!(
-        "kubectl --context {} -n {} rollout undo {target} --to-revision={}",
-        cluster.connection.context, ground.address.namespace, wanted.label
-    ));
+    let (context, namespace) = (&cluster.connection.context, &ground.address.namespace);
+    plan.by_hand.push(if ground.address.kind == Kind::Rollout {
+        format!(
+            "kubectl argo rollouts --context {context} -n {namespace} undo {} --to-revision={}",
+            ground.address.name, wanted.label
+        )
+    } else {
+        format!(
+            "kubectl --context {context} -n {namespace} rollout undo {target} --to-revision={}",
+            wanted.label
+        )
+    });
     let leaving = ground.deployed().map(|one| format!("rev {}", one.label));
     let reason = plan.request.reason.clone();
     let reason = reason.unwrap_or_else(|| format!("roll back to rev {}", wanted.label));
@@ -215,6 +232,8 @@ async fn back_to(
         leaving,
         paused: None,
         pods,
+        status: false,
+        ends: None,
     }))
 }
 
@@ -280,7 +299,8 @@ async fn finish(
     change: Change,
 ) -> Result<Plan, Error> {
     let path = ground.address.path();
-    let dry = Connection::address(&path, &[("dryRun", "All"), ("fieldManager", MANAGER)]);
+    let sent_to = if change.status { format!("{path}/status") } else { path.clone() };
+    let dry = Connection::address(&sent_to, &[("dryRun", "All"), ("fieldManager", MANAGER)]);
     match cluster
         .connection
         .write(&cluster.meter, Method::PATCH, &dry, JSON_PATCH, &change.patch)
@@ -293,7 +313,7 @@ async fn finish(
         // Nothing can have had an effect: it was a dry run.
         Err(WriteError::NoEffect(error) | WriteError::Lost(error)) => return Err(error),
     }
-    plan.calls.insert(0, format!("PATCH {path}"));
+    plan.calls.insert(0, format!("PATCH {sent_to}"));
     surroundings(cluster, ground, &mut plan).await;
     let hash = |template: &Value| Template::read(template.clone()).hash;
     let recipe = Recipe {
@@ -302,11 +322,13 @@ async fn finish(
         generation: ground.whole["metadata"]["generation"].as_i64().unwrap_or(0),
         patch: change.patch,
         pods: change.pods,
+        status: change.status,
         clue: Clue {
             template: change.template.as_ref().map(hash),
             before: Some(hash(ground.template())),
             generation: ground.whole["metadata"]["generation"].as_i64().unwrap_or(0),
             paused: change.paused,
+            ends: change.ends,
             goal: change.goal,
             leaving: change.leaving,
             sent_at: None,

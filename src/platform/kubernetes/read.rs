@@ -42,28 +42,42 @@ impl Kubernetes {
         namespace: Option<&str>,
         selector: &str,
     ) -> Result<Vec<T>, Error> {
+        self.all_of("/apis/apps/v1", plural, namespace, selector).await
+    }
+
+    async fn all_of<T: serde::de::DeserializeOwned>(
+        &self,
+        root: &str,
+        plural: &str,
+        namespace: Option<&str>,
+        selector: &str,
+    ) -> Result<Vec<T>, Error> {
         let place =
             namespace.map(|namespace| format!("/namespaces/{namespace}")).unwrap_or_default();
-        Ok(stream::list(self, &format!("/apis/apps/v1{place}/{plural}"), selector).await?.0)
+        Ok(stream::list(self, &format!("{root}{place}/{plural}"), selector).await?.0)
     }
 
     /// Workloads and ReplicaSets of a scope. Kinds that the login may not see are left out.
     async fn load(&self, namespace: Option<&str>) -> Result<Store, Error> {
-        let optional =
-            async |kind: Kind| match self.all::<Workload>(kind.plural(), namespace, "").await {
+        let optional = async |kind: Kind| {
+            let read = self.all_of::<Workload>(kind.root(), kind.plural(), namespace, "").await;
+            match read {
                 Err(Error::Forbidden { .. }) if kind != Kind::Deployment => Ok(Vec::new()),
+                Err(Error::NotFound { .. }) if kind == Kind::Rollout => Ok(Vec::new()),
                 other => other,
-            };
+            }
+        };
         let seen_sets = async {
             match self.all::<ReplicaSet>("replicasets", namespace, "").await {
                 Err(Error::Forbidden { .. }) => Ok(None),
                 other => other.map(Some),
             }
         };
-        let (deployments, stateful, daemons, sets) = tokio::try_join!(
+        let (deployments, stateful, daemons, rollouts, sets) = tokio::try_join!(
             optional(Kind::Deployment),
             optional(Kind::StatefulSet),
             optional(Kind::DaemonSet),
+            optional(Kind::Rollout),
             seen_sets,
         )?;
         let mut store = Store::default();
@@ -71,6 +85,7 @@ impl Kubernetes {
             (Kind::Deployment, deployments),
             (Kind::StatefulSet, stateful),
             (Kind::DaemonSet, daemons),
+            (Kind::Rollout, rollouts),
         ] {
             for object in objects {
                 let uid = object.metadata.uid.clone();

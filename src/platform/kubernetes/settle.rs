@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::{
     Kubernetes,
     plan::Clue,
-    store::{Kind, Kinded, Store},
+    store::{Kinded, Store},
     wire::{ReplicaSet, Workload},
 };
 use crate::{
@@ -63,7 +63,8 @@ pub(super) async fn look(cluster: &Kubernetes, receipt: &Receipt) -> Result<Sett
     let observed =
         object.status.as_ref().is_some_and(|status| status.observed_generation >= generation);
     let wanted = clue.template.is_none_or(|template| template == hash)
-        && clue.paused.is_none_or(|wanted| wanted == paused);
+        && clue.paused.is_none_or(|wanted| wanted == paused)
+        && (clue.ends.is_none() || clue.before == Some(hash));
     let waited = clue.sent_at.map(|sent| now.duration_since(sent));
     if !wanted {
         let untouched = generation <= clue.generation && receipt.lost;
@@ -104,10 +105,18 @@ pub(super) async fn look(cluster: &Kubernetes, receipt: &Receipt) -> Result<Sett
             "{name} is held: nothing moves until it is let go on"
         ))));
     }
+    let asked = object.spec.as_ref().and_then(|spec| spec.restart_at);
+    if asked > object.status.as_ref().and_then(|status| status.restarted_at) {
+        return Ok(Settlement::Pending {
+            stage: Stage::Rolling,
+            receipt: Box::new(receipt.clone()),
+            rollout: None,
+        });
+    }
     let mut store = Store::default();
     let selector = object.spec.as_ref().map(|spec| spec.selector.query()).unwrap_or_default();
     store.workloads.put(Kinded { kind: address.kind, object });
-    if address.kind == Kind::Deployment {
+    if address.kind.has_sets() {
         let path = format!("/apis/apps/v1/namespaces/{}/replicasets", address.namespace);
         let (sets, _) = super::stream::list::<ReplicaSet>(cluster, &path, &selector).await?;
         store.sets.put_all(sets);
@@ -118,6 +127,14 @@ pub(super) async fn look(cluster: &Kubernetes, receipt: &Receipt) -> Result<Sett
     store.with_pods.insert(receipt.app.as_str().to_owned());
     let Some(app) = store.app(&cluster.target, receipt.app.as_str(), now) else { return gone() };
     Ok(judge(receipt, &clue, &app, observed, waited))
+}
+
+/// Whether an abort has taken its effect: the new side is gone, and the old one whole.
+fn aborted(app: &App) -> bool {
+    app.rollout.as_ref().is_some_and(|rollout| {
+        let (old, new) = (rollout.old.count(), rollout.new.count());
+        new.desired == 0 && new.running == Some(0) && old.running >= Some(rollout.wanted)
+    })
 }
 
 fn judge(
@@ -140,7 +157,8 @@ fn judge(
         }),
         rollout: app.rollout.clone().map(Box::new),
     };
-    if let Some(rollout) = &app.rollout {
+    let over = clue.ends == Some(true) && observed && aborted(app);
+    if let Some(rollout) = app.rollout.as_ref().filter(|_| !over) {
         let late = rollout.stuck.as_ref().filter(|stuck| stuck.why.contains("over its deadline"));
         if let (Some(stuck), true) = (late, observed) {
             return Settlement::Ended(Outcome::Failed(format!(

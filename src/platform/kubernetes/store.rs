@@ -13,10 +13,13 @@ pub(super) enum Kind {
     Deployment,
     StatefulSet,
     DaemonSet,
+    /// Of Argo Rollouts, where that is installed.
+    Rollout,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 3] = [Self::Deployment, Self::StatefulSet, Self::DaemonSet];
+    pub(super) const ALL: [Self; 4] =
+        [Self::Deployment, Self::StatefulSet, Self::DaemonSet, Self::Rollout];
 
     /// Its place in the API.
     pub(super) fn plural(self) -> &'static str {
@@ -24,6 +27,7 @@ impl Kind {
             Self::Deployment => "deployments",
             Self::StatefulSet => "statefulsets",
             Self::DaemonSet => "daemonsets",
+            Self::Rollout => "rollouts",
         }
     }
 
@@ -33,7 +37,23 @@ impl Kind {
             Self::Deployment => "deployment",
             Self::StatefulSet => "statefulset",
             Self::DaemonSet => "daemonset",
+            Self::Rollout => "rollout",
         }
+    }
+
+    /// The group of its API.
+    pub(super) fn group(self) -> &'static str {
+        if self == Self::Rollout { "argoproj.io" } else { "apps" }
+    }
+
+    /// Where its API is.
+    pub(super) fn root(self) -> &'static str {
+        if self == Self::Rollout { "/apis/argoproj.io/v1alpha1" } else { "/apis/apps/v1" }
+    }
+
+    /// Whether its revisions are ReplicaSets.
+    pub(super) fn has_sets(self) -> bool {
+        matches!(self, Self::Deployment | Self::Rollout)
     }
 }
 
@@ -48,7 +68,13 @@ pub(super) struct Address {
 impl Address {
     /// Its path in the API.
     pub(super) fn path(&self) -> String {
-        format!("/apis/apps/v1/namespaces/{}/{}/{}", self.namespace, self.kind.plural(), self.name)
+        format!(
+            "{}/namespaces/{}/{}/{}",
+            self.kind.root(),
+            self.namespace,
+            self.kind.plural(),
+            self.name
+        )
     }
 }
 

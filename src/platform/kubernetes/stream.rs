@@ -56,6 +56,8 @@ pub(super) struct Watched {
     /// Where to look when looking everywhere is forbidden.
     pub(super) home: String,
     pub(super) selector: String,
+    /// Whether the cluster may not have the kind at all.
+    pub(super) optional: bool,
 }
 
 impl Watched {
@@ -96,6 +98,15 @@ pub(super) async fn follow<T, N>(
                 sleep(SHORTEST.saturating_sub(began.elapsed())).await;
                 continue;
             }
+            Turn::Failed(Error::NotFound { .. }) if watched.optional => {
+                return absent(&wrap, &news).await;
+            }
+            // A login is told that it may not see what is not there, too.
+            Turn::Failed(Error::Forbidden { .. })
+                if watched.optional && !there(cluster, watched.root).await =>
+            {
+                return absent(&wrap, &news).await;
+            }
             Turn::Failed(Error::Forbidden { .. }) if watched.namespace.is_none() => {
                 watched.namespace = Some(watched.home.clone());
                 place = None;
@@ -124,6 +135,17 @@ pub(super) async fn follow<T, N>(
             () = news.closed() => return,
         }
     }
+}
+
+/// Whether the cluster has a group of its API; everybody may ask that.
+async fn there(cluster: &Kubernetes, root: &str) -> bool {
+    cluster.connection.get::<serde_json::Value>(&cluster.meter, root, &[]).await.is_ok()
+}
+
+/// Nothing is there to be watched: an empty list, once.
+async fn absent<T, N>(wrap: &impl Fn(Change<T>) -> N, news: &mpsc::Sender<N>) {
+    // Where nobody listens there is nothing to be told.
+    let _ = news.send(wrap(Change::All(Vec::new()))).await;
 }
 
 enum Turn {

@@ -25,6 +25,16 @@ pub(super) async fn surroundings(cluster: &Kubernetes, ground: &Ground, plan: &m
         (Kind::StatefulSet, _) => {
             plan.capacity.push("one by one, from the highest number down".to_owned());
         }
+        (Kind::Rollout, Some(spec)) => plan.capacity.push(match &spec.strategy.canary {
+            Some(canary) => format!(
+                "canary in {} steps: {} instances",
+                canary.steps.len(),
+                replicas.unwrap_or(1)
+            ),
+            None => {
+                format!("blue-green: {} instances beside those that serve", replicas.unwrap_or(1))
+            }
+        }),
         (Kind::DaemonSet, _) => plan.capacity.push("node by node".to_owned()),
         _ => {}
     }

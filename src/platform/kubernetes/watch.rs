@@ -132,14 +132,24 @@ impl Watcher {
 
     fn watched(&self, root: &'static str, plural: &'static str) -> Watched {
         let home = self.cluster.connection.namespace.clone();
-        Watched { root, plural, namespace: self.namespace(), home, selector: String::new() }
+        Watched {
+            root,
+            plural,
+            namespace: self.namespace(),
+            home,
+            selector: String::new(),
+            optional: false,
+        }
     }
 
     fn start(&mut self) {
         for kind in Kind::ALL {
             let (cluster, news, nudge) =
                 (self.cluster.clone(), self.news.0.clone(), self.nudger.subscribe());
-            let watched = self.watched("/apis/apps/v1", kind.plural());
+            let watched = Watched {
+                optional: kind == Kind::Rollout,
+                ..self.watched(kind.root(), kind.plural())
+            };
             self.streams.spawn(async move {
                 let wrap = |change: Change<Workload>| News::Workloads(kind, change);
                 stream::follow(&cluster, watched, wrap, news, nudge).await;
@@ -341,6 +351,7 @@ impl Watcher {
                 namespace: Some(metadata.namespace.clone()),
                 home: metadata.namespace.clone(),
                 selector,
+                optional: false,
             };
             let (cluster, news, nudge) =
                 (self.cluster.clone(), self.news.0.clone(), self.nudger.subscribe());
@@ -376,7 +387,7 @@ impl Watcher {
         let (cluster, reports) = (self.cluster.clone(), self.reports.clone());
         let Some(workload) = self.store.workloads.get(focus.as_str()) else { return Ok(()) };
         let (kind, namespace) = (workload.kind, workload.object.metadata.namespace.clone());
-        let other = kind != Kind::Deployment;
+        let other = !kind.has_sets();
         self.streams.spawn(async move {
             if let Ok(capabilities) = cluster.allowed(kind, &namespace).await {
                 let _ = reports.send(Report::Allowed { app: focus.clone(), capabilities }).await;

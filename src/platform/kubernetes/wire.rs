@@ -1,11 +1,15 @@
-//! The JSON of the Kubernetes API, as far as it is read: groups `apps/v1` and the core, by their API reference.
+//! The JSON of the Kubernetes API, as far as it is read: groups `apps/v1` and the core by their API reference, and
+//! Argo Rollouts by its CRD.
 //!
 //! Everything else is dropped while decoding, above all `metadata.managedFields` but for who was the last.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use serde_json::Value;
 
 /// An object with metadata; `spec` and `status` as far as they are wanted.
@@ -118,6 +122,8 @@ pub(super) struct WorkloadSpec {
     pub(super) pod_management_policy: String,
     pub(super) progress_deadline_seconds: Option<i64>,
     pub(super) revision_history_limit: Option<i64>,
+    /// Of a Rollout: Pods that are older are replaced.
+    pub(super) restart_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -126,6 +132,15 @@ pub(super) struct Strategy {
     #[serde(rename = "type")]
     pub(super) kind: String,
     pub(super) rolling_update: Option<Limits>,
+    /// Of a Rollout.
+    pub(super) canary: Option<Canary>,
+}
+
+/// The canary strategy of a Rollout, `argoproj.io/v1alpha1`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Canary {
+    pub(super) steps: Vec<IgnoredAny>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -194,6 +209,7 @@ pub(super) fn strip(template: &mut Value) {
     }
     if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
         labels.remove("pod-template-hash");
+        labels.remove(super::argo::HASH);
     }
 }
 
@@ -207,6 +223,7 @@ impl<'de> Deserialize<'de> for Template {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct WorkloadStatus {
+    #[serde(deserialize_with = "number_or_text")]
     pub(super) observed_generation: i64,
     pub(super) replicas: u32,
     pub(super) updated_replicas: u32,
@@ -221,6 +238,31 @@ pub(super) struct WorkloadStatus {
     pub(super) updated_number_scheduled: u32,
     pub(super) number_ready: u32,
     pub(super) number_available: u32,
+    // Rollout
+    pub(super) phase: String,
+    pub(super) message: String,
+    #[serde(rename = "stableRS")]
+    pub(super) stable_rs: String,
+    pub(super) current_step_index: Option<u32>,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) pause_conditions: Vec<IgnoredAny>,
+    pub(super) abort: bool,
+    pub(super) restarted_at: Option<Timestamp>,
+}
+
+/// A Rollout writes its generation as a text.
+fn number_or_text<'de, D: Deserializer<'de>>(input: D) -> Result<i64, D::Error> {
+    Ok(match Value::deserialize(input)? {
+        Value::Number(number) => number.as_i64().unwrap_or(0),
+        Value::String(text) => text.parse().unwrap_or(0),
+        _ => 0,
+    })
+}
+
+fn nullable<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    input: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(input)?.unwrap_or_default())
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -5,7 +5,10 @@ use serde_json::json;
 
 use super::{
     defaults, deployment, history, pods,
-    resources::{DAEMON_SETS, DEPLOYMENTS, Kind, NAMESPACES, NODES, REPLICA_SETS, STATEFUL_SETS},
+    resources::{
+        DAEMON_SETS, DEPLOYMENTS, Kind, NAMESPACES, NODES, REPLICA_SETS, ROLLOUTS, STATEFUL_SETS,
+    },
+    rollout,
     store::Key,
     world::{World, hash_of, owner_reference},
 };
@@ -106,6 +109,13 @@ impl World {
         if let Some(limit) = plan.history {
             object["spec"]["revisionHistoryLimit"] = limit.into();
         }
+        if kind == ROLLOUTS {
+            let pairs = plan.steps.iter();
+            let steps: Vec<_> = pairs
+                .flat_map(|weight| [json!({ "setWeight": weight }), json!({ "pause": {} })])
+                .collect();
+            object["spec"]["strategy"] = json!({ "canary": { "steps": steps } });
+        }
         defaults::fill(kind, &mut object);
         let key = Key::new(kind, plan.namespace.clone(), plan.name.clone());
         if kind == DAEMON_SETS
@@ -132,7 +142,14 @@ impl World {
             }
             let last = index + 1 == plan.revision.len();
             match kind {
-                DEPLOYMENTS => self.stand_deployment(&key, index as i64 + 1, last),
+                DEPLOYMENTS => {
+                    let marks = ("pod-template-hash", deployment::REVISION);
+                    self.stand_deployment(&key, marks, index as i64 + 1, last);
+                }
+                ROLLOUTS => {
+                    let marks = (rollout::HASH, rollout::REVISION);
+                    self.stand_deployment(&key, marks, index as i64 + 1, last);
+                }
                 _ => self.stand_other(&key, kind, last),
             }
         }
@@ -140,18 +157,25 @@ impl World {
         Ok(())
     }
 
-    fn stand_deployment(&mut self, key: &Key, number: i64, last: bool) {
+    /// A revision of a Deployment or Rollout, by the label and the annotation that its controller marks it with.
+    fn stand_deployment(
+        &mut self,
+        key: &Key,
+        (label, annotation): (&str, &str),
+        number: i64,
+        last: bool,
+    ) {
         let Some(object) = self.store.get(key).cloned() else { return };
         let hash = hash_of(&object["spec"]["template"]);
         let mut template = object["spec"]["template"].clone();
-        template["metadata"]["labels"]["pod-template-hash"] = hash.clone().into();
+        template["metadata"]["labels"][label] = hash.clone().into();
         let mut selector = object["spec"]["selector"].clone();
-        selector["matchLabels"]["pod-template-hash"] = hash.clone().into();
+        selector["matchLabels"][label] = hash.clone().into();
         let mut annotations = object["metadata"]["annotations"].clone();
         if !annotations.is_object() {
             annotations = json!({});
         }
-        annotations[deployment::REVISION] = number.to_string().into();
+        annotations[annotation] = number.to_string().into();
         let replicas = if last { object["spec"]["replicas"].clone() } else { 0.into() };
         let set = json!({
             "metadata": {
@@ -163,7 +187,7 @@ impl World {
         });
         self.create(REPLICA_SETS, &key.namespace, set);
         self.change(key, |object| {
-            object["metadata"]["annotations"][deployment::REVISION] = number.to_string().into();
+            object["metadata"]["annotations"][annotation] = number.to_string().into();
         });
         if last {
             let set = Key::new(REPLICA_SETS, key.namespace.clone(), format!("{}-{hash}", key.name));
@@ -248,6 +272,7 @@ fn kind_of(plan: &WorkloadPlan) -> Result<Kind, String> {
         "Deployment" => Ok(DEPLOYMENTS),
         "StatefulSet" => Ok(STATEFUL_SETS),
         "DaemonSet" => Ok(DAEMON_SETS),
+        "Rollout" => Ok(ROLLOUTS),
         other => Err(format!("scenario workload {:?}: there is no kind {other:?}", plan.name)),
     }
 }

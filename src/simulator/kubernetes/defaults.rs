@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     error::ApiError,
-    resources::{ALL, DAEMON_SETS, DEPLOYMENTS, Kind, REPLICA_SETS, STATEFUL_SETS},
+    resources::{ALL, DAEMON_SETS, DEPLOYMENTS, Kind, REPLICA_SETS, ROLLOUTS, STATEFUL_SETS},
     world::is_workload,
 };
 
@@ -29,6 +29,9 @@ pub(crate) fn fill(kind: Kind, object: &mut Value) {
         } else if let Some(strategy) = spec["strategy"].as_object_mut() {
             strategy.remove("rollingUpdate");
         }
+    }
+    if kind == ROLLOUTS {
+        set(spec, "replicas", json!(1));
     }
     if kind == STATEFUL_SETS {
         set(spec, "replicas", json!(1));

@@ -244,7 +244,8 @@ fn roll(world: &mut World, key: &Key, object: &Value, uid: &str, hash: &str) {
     }
 }
 
-fn scale(world: &mut World, key: &Key, set: &Key, from: i64, to: i64) {
+/// Gives a ReplicaSet another size, and says so.
+pub(crate) fn scale(world: &mut World, key: &Key, set: &Key, from: i64, to: i64) {
     world.change(set, |set| {
         set["spec"]["replicas"] = to.into();
         set["metadata"]["generation"] = (number(set, "/metadata/generation") + 1).into();

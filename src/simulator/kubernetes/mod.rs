@@ -18,6 +18,7 @@ mod objects;
 mod patch;
 mod pods;
 mod resources;
+mod rollout;
 mod route;
 mod selector;
 mod stateful;

@@ -9,7 +9,7 @@ use super::{
     defaults,
     error::ApiError,
     patch,
-    resources::{ALL, DEPLOYMENTS, Kind},
+    resources::{ALL, DEPLOYMENTS, Kind, ROLLOUTS},
     store::Key,
     world::{World, is_workload, number, stamp},
 };
@@ -145,6 +145,14 @@ fn existing(world: &World, key: &Key) -> Result<Arc<Value>, ApiError> {
     found.ok_or_else(|| ApiError::not_found(resource.plural, resource.group, &key.name))
 }
 
+fn unsupported() -> ApiError {
+    ApiError::new(
+        415,
+        "UnsupportedMediaType",
+        "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, application/strategic-merge-patch+json",
+    )
+}
+
 fn modify(world: &mut World, write: &Write<'_>) -> Result<Value, ApiError> {
     let key = write.key;
     let before = existing(world, key)?;
@@ -155,12 +163,17 @@ fn modify(world: &mut World, write: &Write<'_>) -> Result<Value, ApiError> {
     }
     if *write.method == Method::PUT {
         object = read(write.body)?;
+    } else if key.kind == ROLLOUTS && write.content_type.contains("strategic") {
+        // The server knows no merge keys of custom resources.
+        return Err(unsupported());
     } else {
         let applied = patch::apply(&mut object, write.content_type, write.body);
         applied.map_err(|failed| match failed {
-            patch::Failed::Malformed(why) => ApiError::new(400, "BadRequest", format!("error decoding patch: {why}")),
+            patch::Failed::Malformed(why) => {
+                ApiError::new(400, "BadRequest", format!("error decoding patch: {why}"))
+            }
             patch::Failed::Rejected => ApiError::rejected(),
-            patch::Failed::Unsupported => ApiError::new(415, "UnsupportedMediaType", "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, application/strategic-merge-patch+json"),
+            patch::Failed::Unsupported => unsupported(),
         })?;
     }
     without_nulls(&mut object);

@@ -47,10 +47,12 @@ resources! {
     CONTROLLER_REVISIONS "apps" "v1" "controllerrevisions" "ControllerRevision" &[], true, &[];
     AUTOSCALERS "autoscaling" "v2" "horizontalpodautoscalers" "HorizontalPodAutoscaler" &["hpa"], true, &["status"];
     DISRUPTION_BUDGETS "policy" "v1" "poddisruptionbudgets" "PodDisruptionBudget" &["pdb"], true, &["status"];
+    ROLLOUTS "argoproj.io" "v1alpha1" "rollouts" "Rollout" &["ro"], true, &["status", "scale"];
 }
 
 /// The groups other than the core, in the order of discovery.
-pub(crate) const GROUPS: &[&str] = &["apps", "autoscaling", "policy", "authorization.k8s.io"];
+pub(crate) const GROUPS: &[&str] =
+    &["apps", "autoscaling", "policy", "authorization.k8s.io", "argoproj.io"];
 
 impl Resource {
     /// `apps/v1`, or `v1` for the core.

@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 
 use super::{
     daemon, deployment, pods,
-    resources::{ALL, DAEMON_SETS, DEPLOYMENTS, EVENTS, Kind, PODS, REPLICA_SETS, STATEFUL_SETS},
-    stateful,
+    resources::{
+        ALL, DAEMON_SETS, DEPLOYMENTS, EVENTS, Kind, PODS, REPLICA_SETS, ROLLOUTS, STATEFUL_SETS,
+    },
+    rollout, stateful,
     store::{Key, Store},
 };
 use crate::simulator::{
@@ -113,6 +115,7 @@ impl World {
                 DEPLOYMENTS => deployment::sync(self, &key, &object),
                 REPLICA_SETS => pods::scale(self, &key) | pods::live(self, &key),
                 STATEFUL_SETS => stateful::sync(self, &key, &object),
+                ROLLOUTS => rollout::sync(self, &key, &object),
                 DAEMON_SETS => daemon::sync(self, &key, &object),
                 PODS => pods::live_one(self, &key),
                 _ => false,
@@ -125,7 +128,7 @@ impl World {
 
     /// Something about a workload has changed: its controllers look at it again.
     pub(crate) fn stir(&mut self, key: &Key) {
-        if matches!(key.kind, DEPLOYMENTS | REPLICA_SETS | STATEFUL_SETS | DAEMON_SETS) {
+        if key.kind == REPLICA_SETS || is_workload(key.kind) {
             self.dirty.insert(key.clone());
         }
         let owner = self.store.get(key).and_then(|object| owner_of(object, &key.namespace));
@@ -149,7 +152,7 @@ impl World {
         if resource.namespaced {
             metadata["namespace"] = namespace.into();
         }
-        if matches!(kind, DEPLOYMENTS | REPLICA_SETS | STATEFUL_SETS | DAEMON_SETS | PODS) {
+        if matches!(kind, REPLICA_SETS | PODS) || is_workload(kind) {
             metadata["generation"] = 1.into();
         }
         let name = metadata["name"].as_str().unwrap_or_default().to_owned();
@@ -311,6 +314,7 @@ pub(crate) fn hash_of(template: &Value) -> String {
 pub(crate) fn strip_hash(template: &mut Value) {
     if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
         labels.remove("pod-template-hash");
+        labels.remove(rollout::HASH);
     }
 }
 
@@ -326,5 +330,5 @@ pub(crate) fn without_zeros(status: Value) -> Value {
 
 /// Whether a kind rolls out Pods.
 pub(crate) fn is_workload(kind: Kind) -> bool {
-    matches!(kind, DEPLOYMENTS | STATEFUL_SETS | DAEMON_SETS)
+    matches!(kind, DEPLOYMENTS | STATEFUL_SETS | DAEMON_SETS | ROLLOUTS)
 }

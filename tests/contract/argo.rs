@@ -1,0 +1,168 @@
+//! Argo Rollouts: read, promoted, aborted, undone, restarted; and a cluster that has none.
+
+use std::{sync::Arc, time::Duration};
+
+use revdeck::{
+    domain::{
+        App, Condition, Goal, Operation, Outcome, Phase, Receipt, Request, Scope, Settlement,
+        Source, Stage, Step, Strategy, TargetId,
+    },
+    platform::{
+        Platform, Sent,
+        kubernetes::{Kubernetes, Options},
+    },
+    simulator::{self, Simulator, clock::Clock, kubernetes::Cluster},
+};
+
+use crate::harness::done;
+
+struct Bench {
+    simulator: Simulator<Cluster>,
+    platform: Arc<Kubernetes>,
+}
+
+impl Bench {
+    async fn start() -> Self {
+        let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
+        let options = simulator::Options::default();
+        let simulator = Simulator::kubernetes_at(&options, clock.clone()).await.unwrap();
+        let options = Options {
+            kubeconfig: Some(simulator.home().join("kubeconfig")),
+            patience: Duration::from_millis(800),
+            ..Options::default()
+        };
+        let now = Arc::new(move || clock.now());
+        let platform = Kubernetes::open(TargetId::new("k8s"), &options, now).unwrap();
+        Self { simulator, platform }
+    }
+
+    fn pass(&self, seconds: f64) {
+        self.simulator.clock().advance(seconds);
+        self.simulator.world().catch_up();
+    }
+
+    async fn app(&self) -> App {
+        self.platform.app("payments").await.unwrap()
+    }
+
+    async fn send(&self, operation: Operation) -> Receipt {
+        let plan = self.platform.plan(Request::new(self.app().await.id, operation)).await.unwrap();
+        assert_eq!(plan.refused, None);
+        let (progress, _lines) = tokio::sync::mpsc::unbounded_channel();
+        let consent = revdeck::domain::Consent::Flag;
+        match self.platform.execute(plan.confirm(consent).unwrap(), progress).await {
+            Sent::Accepted(receipt) => receipt,
+            other => panic!("not taken: {other:?}"),
+        }
+    }
+
+    /// Looks until it has ended, or waits for somebody.
+    async fn follow(&self, receipt: &Receipt) -> Result<Outcome, Stage> {
+        for _ in 0..60 {
+            self.pass(2.0);
+            match self.platform.settle(receipt).await.unwrap() {
+                Settlement::Ended(outcome) => return Ok(outcome),
+                Settlement::Pending { stage: Stage::Paused, .. } => return Err(Stage::Paused),
+                Settlement::Pending { .. } => {}
+            }
+        }
+        panic!("it never ends: {:#?}", self.app().await);
+    }
+
+    async fn labels(&self) -> Vec<(String, bool, bool)> {
+        let history = self.platform.revisions(&self.app().await.id).await.unwrap();
+        history.revisions.into_iter().map(|one| (one.label, one.deployed, one.incoming)).collect()
+    }
+}
+
+fn label(of: Option<&revdeck::domain::RevisionRef>) -> &str {
+    of.and_then(|of| of.label.as_deref()).unwrap_or("-")
+}
+
+#[tokio::test]
+async fn a_canary_that_waits_is_promoted_to_its_end() {
+    let bench = Bench::start().await;
+    let app = bench.app().await;
+    assert_eq!(app.condition(), Condition::Paused, "{app:#?}");
+    let rollout = app.rollout.unwrap();
+    assert_eq!(rollout.strategy, Strategy::Canary);
+    assert_eq!(rollout.step, Some(Step { current: 2, total: 4 }));
+    assert_eq!((label(rollout.from.as_ref()), label(rollout.to.as_ref())), ("2", "3"));
+    assert_eq!((rollout.old.count().running, rollout.new.count().running), (Some(4), Some(1)));
+    assert!(rollout.reason.contains("CanaryPauseStep"), "{}", rollout.reason);
+    let receipt = bench.send(Operation::Continue).await;
+    assert_eq!(bench.follow(&receipt).await, Err(Stage::Paused), "it waits at 60 percent again");
+    assert_eq!(bench.app().await.rollout.unwrap().step.unwrap().current, 4);
+    let receipt = bench.send(Operation::Continue).await;
+    done(&bench.follow(&receipt).await.unwrap());
+    let app = bench.app().await;
+    assert_eq!((app.condition(), label(app.deployed.as_ref())), (Condition::Ok, "3"));
+}
+
+#[tokio::test]
+async fn abort_is_the_cancel_and_undo_ends_it() {
+    let bench = Bench::start().await;
+    let receipt = bench.send(Operation::Cancel).await;
+    let text = done(&bench.follow(&receipt).await.unwrap()).to_owned();
+    assert!(text.contains("back on rev 2"), "{text}");
+    let app = bench.app().await;
+    assert_eq!((app.condition(), label(app.deployed.as_ref())), (Condition::Paused, "2"));
+    let own = |label: &str, deployed, incoming| (label.to_owned(), deployed, incoming);
+    let labels = bench.labels().await;
+    assert_eq!(labels, [own("3", true, true), own("2", true, false), own("1", false, false)]);
+    let again = Request::new(app.id, Operation::Cancel);
+    let refused = bench.platform.plan(again).await.unwrap().refused.unwrap();
+    assert!(refused.contains("aborted already"), "{refused}");
+    // The specification still names what was aborted: the last good one is what serves, and puts that right.
+    let receipt = bench.send(Operation::RollBack(Goal::LastGood)).await;
+    let text = done(&bench.follow(&receipt).await.unwrap()).to_owned();
+    assert!(text.contains("back on rev 2"), "{text}");
+    assert_eq!(bench.labels().await[0], own("4", true, false));
+    assert_eq!(bench.app().await.condition(), Condition::Ok);
+}
+
+#[tokio::test]
+async fn a_roll_back_out_of_the_canary_skips_its_steps() {
+    let bench = Bench::start().await;
+    let receipt = bench.send(Operation::RollBack(Goal::LastGood)).await;
+    done(&bench.follow(&receipt).await.unwrap());
+    let app = bench.app().await;
+    assert_eq!((app.condition(), label(app.deployed.as_ref())), (Condition::Ok, "4"));
+}
+
+#[tokio::test]
+async fn a_deploy_walks_the_steps_and_a_broken_one_is_stuck() {
+    let bench = Bench::start().await;
+    let receipt = bench.send(Operation::Deploy(Source::Image("payments:8-crash".into()))).await;
+    bench.pass(60.0);
+    assert!(matches!(bench.platform.settle(&receipt).await, Ok(Settlement::Pending { .. })));
+    let app = bench.app().await;
+    assert_eq!(app.condition(), Condition::Stuck, "{app:#?}");
+    let rollout = app.rollout.unwrap();
+    assert_eq!(rollout.phase, Phase::Stuck);
+    assert!(rollout.stuck.unwrap().why.contains("crash"));
+    let receipt = bench.send(Operation::Cancel).await;
+    done(&bench.follow(&receipt).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_restart_replaces_every_instance() {
+    let bench = Bench::start().await;
+    let receipt = bench.send(Operation::RollBack(Goal::LastGood)).await;
+    done(&bench.follow(&receipt).await.unwrap());
+    let receipt = bench.send(Operation::Restart).await;
+    let looked = bench.platform.settle(&receipt).await.unwrap();
+    assert!(matches!(looked, Settlement::Pending { .. }), "{looked:?}");
+    done(&bench.follow(&receipt).await.unwrap());
+    assert_eq!(bench.app().await.condition(), Condition::Ok);
+}
+
+/// Most clusters have no Rollouts: nothing is said of them, and nothing else is missing.
+#[tokio::test]
+async fn a_cluster_without_rollouts_is_as_before() {
+    let bench = Bench::start().await;
+    bench.simulator.faults().set("404@GET:/apis/argoproj.io").unwrap();
+    let apps = bench.platform.apps(&Scope::Home).await.unwrap();
+    assert!(apps.iter().all(|app| app.name != "payments"));
+    assert!(apps.iter().any(|app| app.name == "storefront"));
+}
