@@ -283,7 +283,7 @@ pub struct OperationArgs {
     /// Do not wait for the end
     #[arg(long)]
     pub no_wait: bool,
-    /// Why; stored with the rollout so that colleagues see it
+    /// Why; in the journal, and with the rollout where the platform keeps it
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
 }

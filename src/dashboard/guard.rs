@@ -78,7 +78,14 @@ pub fn can(state: &State, command: Command) -> Result<(), String> {
             Err(format!("the rollout of {} is being cancelled already", app.name))
         }
         Pause if rollout.is_none() => Err(format!("{} has no rollout to hold", app.name)),
-        Continue if rollout.is_none_or(|rollout| rollout.phase != Phase::Paused) => {
+        Cancel if rollout.is_some_and(|rollout| rollout.phase == Phase::Cancelled) => {
+            Err(format!("the rollout of {} is cancelled already", app.name))
+        }
+        Continue
+            if rollout.is_none_or(|rollout| {
+                !matches!(rollout.phase, Phase::Paused | Phase::Cancelled)
+            }) =>
+        {
             Err(format!("{} does not wait for anybody", app.name))
         }
         EnableRevisions if state.history().is_some_and(|history| history.remark.is_none()) => {

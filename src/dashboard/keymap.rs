@@ -60,7 +60,7 @@ commands! {
     Leave "plan" "leave" "leave everything as it is",
     ScrollUp "plan" "scroll-up" "scroll the plan up",
     ScrollDown "plan" "scroll-down" "scroll the plan down",
-    Why "plan" "why" "say why; stored with the rollout",
+    Why "plan" "why" "say why; in the journal, and with the rollout where the platform keeps it",
     Reveal "plan" "reveal" "show the values of environment variables, or hide them",
     CopyByHand "plan" "copy-by-hand" "copy the commands that do the same by hand",
     Replan "plan" "replan" "make the plan anew",

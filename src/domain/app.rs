@@ -130,8 +130,9 @@ impl App {
                 Phase::Stuck => return Condition::Stuck,
                 Phase::Accepted | Phase::Rolling => return Condition::Rolling,
                 Phase::Cancelling => return Condition::Cancelling,
-                Phase::Paused => return Condition::Paused,
-                Phase::Done | Phase::Cancelled | Phase::Superseded | Phase::Failed => {}
+                // What was cancelled and is still asked for waits for somebody to take it back.
+                Phase::Paused | Phase::Cancelled => return Condition::Paused,
+                Phase::Done | Phase::Superseded | Phase::Failed => {}
             }
         }
         match self.state {

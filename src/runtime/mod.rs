@@ -148,7 +148,8 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
             dirty = true;
             match &event {
                 Event::Report { report: Report::Apps { .. }, .. } => pace.news(now()),
-                event => urgent |= !waits(event),
+                // What a dialog may answer changes with time.
+                event => urgent |= !waits(event) || !state.layers.is_empty(),
             }
             for effect in update(&mut state, event, (setup.now)()) {
                 match effect {

@@ -42,7 +42,7 @@ impl Bench {
     }
 
     async fn app(&self) -> App {
-        self.platform.app("payments").await.unwrap()
+        self.platform.app("pricing").await.unwrap()
     }
 
     async fn send(&self, operation: Operation) -> Receipt {
@@ -107,6 +107,7 @@ async fn abort_is_the_cancel_and_undo_ends_it() {
     assert!(text.contains("back on rev 2"), "{text}");
     let app = bench.app().await;
     assert_eq!((app.condition(), label(app.deployed.as_ref())), (Condition::Paused, "2"));
+    assert_eq!(app.rollout.as_ref().map(|rollout| rollout.phase), Some(Phase::Cancelled));
     let own = |label: &str, deployed, incoming| (label.to_owned(), deployed, incoming);
     let labels = bench.labels().await;
     assert_eq!(labels, [own("3", true, true), own("2", true, false), own("1", false, false)]);
@@ -133,7 +134,7 @@ async fn a_roll_back_out_of_the_canary_skips_its_steps() {
 #[tokio::test]
 async fn a_deploy_walks_the_steps_and_a_broken_one_is_stuck() {
     let bench = Bench::start().await;
-    let receipt = bench.send(Operation::Deploy(Source::Image("payments:8-crash".into()))).await;
+    let receipt = bench.send(Operation::Deploy(Source::Image("pricing:8-crash".into()))).await;
     bench.pass(60.0);
     assert!(matches!(bench.platform.settle(&receipt).await, Ok(Settlement::Pending { .. })));
     let app = bench.app().await;
@@ -163,6 +164,6 @@ async fn a_cluster_without_rollouts_is_as_before() {
     let bench = Bench::start().await;
     bench.simulator.faults().set("404@GET:/apis/argoproj.io").unwrap();
     let apps = bench.platform.apps(&Scope::Home).await.unwrap();
-    assert!(apps.iter().all(|app| app.name != "payments"));
+    assert!(apps.iter().all(|app| app.name != "pricing"));
     assert!(apps.iter().any(|app| app.name == "storefront"));
 }

@@ -88,7 +88,7 @@ impl Store {
         (rollout.phase, rollout.stuck) = match () {
             () if !observed => held(Phase::Accepted),
             // Aborted, what it was aborted from still stands in the specification: somebody has to go back, or on.
-            () if aborted && new_sizes.1 == 0 => held(Phase::Paused),
+            () if aborted && new_sizes.1 == 0 => held(Phase::Cancelled),
             () if aborted => held(Phase::Cancelling),
             () if waits(workload, &status) => held(Phase::Paused),
             () if status.phase == "Degraded" => (
@@ -100,7 +100,7 @@ impl Store {
             ),
             () => (rollout.phase, rollout.stuck),
         };
-        if matches!(rollout.phase, Phase::Paused | Phase::Cancelling) {
+        if matches!(rollout.phase, Phase::Paused | Phase::Cancelling | Phase::Cancelled) {
             rollout.deadline = None;
         }
         app.rollout = Some(rollout);

@@ -95,7 +95,7 @@ fn create(world: &mut World, write: &Write<'_>) -> Result<Value, ApiError> {
     }
     defaults::fill(kind, &mut object);
     defaults::check(kind, &object)?;
-    manage(&mut object, write.manager, operation(write), &stamp(world.now));
+    manage(&mut object, write, &stamp(world.now));
     if kind == super::resources::NAMESPACES {
         object["status"] = json!({ "phase": "Active" });
     }
@@ -126,17 +126,27 @@ fn operation(write: &Write<'_>) -> &'static str {
 }
 
 /// Notes who changed an object last.
-fn manage(object: &mut Value, manager: &str, operation: &str, at: &str) {
+fn manage(object: &mut Value, write: &Write<'_>, at: &str) {
+    let (manager, operation) = (write.manager, operation(write));
+    let part = write.subresource.unwrap_or_default();
     let managers = &mut object["metadata"]["managedFields"];
     if !managers.is_array() {
         *managers = json!([]);
     }
     let Some(managers) = managers.as_array_mut() else { return };
-    managers.retain(|one| one["manager"] != manager || one["operation"] != operation);
-    managers.push(json!({
+    managers.retain(|one| {
+        one["manager"] != manager
+            || one["operation"] != operation
+            || one["subresource"].as_str().unwrap_or_default() != part
+    });
+    let mut entry = json!({
         "manager": manager, "operation": operation, "apiVersion": "apps/v1", "time": at,
         "fieldsType": "FieldsV1", "fieldsV1": {},
-    }));
+    });
+    if !part.is_empty() {
+        entry["subresource"] = part.into();
+    }
+    managers.push(entry);
 }
 
 fn existing(world: &World, key: &Key) -> Result<Arc<Value>, ApiError> {
@@ -238,7 +248,7 @@ fn modify(world: &mut World, write: &Write<'_>) -> Result<Value, ApiError> {
     if object == *before {
         return Ok(if scale { scale_of(&object) } else { object });
     }
-    manage(&mut object, write.manager, operation(write), &stamp(world.now));
+    manage(&mut object, write, &stamp(world.now));
     if write.dry_run {
         return Ok(object);
     }

@@ -14,7 +14,7 @@ use super::super::{
 };
 use crate::{
     dashboard::{Command, Panel, Sort, State, plan_view::wrap},
-    domain::{App, Condition, Count, Rollout},
+    domain::{App, Condition, Count, Phase, Rollout},
 };
 
 /// `APPS 14   1 STUCK  2 rolling` and the filter.
@@ -201,6 +201,9 @@ fn state_word(state: &State, app: &App) -> (String, Role) {
         }
         Condition::Rolling => ("rolling".to_owned(), Role::New),
         Condition::Cancelling => ("cancelling".to_owned(), Role::Warn),
+        Condition::Paused if rollout.is_some_and(|one| one.phase == Phase::Cancelled) => {
+            ("CANCELLED".to_owned(), Role::Warn)
+        }
         Condition::Paused => match rollout.and_then(|rollout| rollout.step) {
             Some(step) => (format!("PAUSED {}/{}", step.current, step.total), Role::Warn),
             None => ("PAUSED".to_owned(), Role::Warn),

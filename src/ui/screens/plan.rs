@@ -106,7 +106,7 @@ fn why(dialog: &PlanDialog, theme: &Theme, inside: Rect, row: u16, buffer: &mut 
             buffer.set_string(
                 place.x,
                 place.y,
-                "(w says why; stored with the rollout)",
+                "(w says why; written down)",
                 theme.style(Role::Dim),
             );
         }
@@ -137,6 +137,7 @@ fn answer(
         }
         Some(reason) => {
             line.push_span(piece(cut(&reason, width.saturating_sub(14)), theme.style(Role::Warn)));
+            line.push_span("  ");
         }
     }
     if dialog.void.is_none()

@@ -217,6 +217,16 @@ fn verdict(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec
             );
             (format!("WAITS for you: {go_on} continues, {cancel} cancels"), Role::Warn)
         }
+        (None, Phase::Cancelled) => {
+            let (back, again) = (
+                state.keymap.hint(crate::dashboard::Command::RollBackLastGood),
+                state.keymap.hint(crate::dashboard::Command::Continue),
+            );
+            let text = format!(
+                "CANCELLED: the old instances serve, but the new revision is still asked for: {back} takes it back, {again} tries it again"
+            );
+            (text, Role::Warn)
+        }
         (None, Phase::Cancelling) => {
             ("being cancelled: the old instances come back".to_owned(), Role::Warn)
         }
