@@ -152,6 +152,9 @@ pub struct State {
     pub filtering: bool,
     /// Whether only what is rolling or broken is listed.
     pub only_active: bool,
+    /// Apps that a moment ago were well and now lack instances, and since when: they keep their place for a while, since
+    /// most are well again in a moment, and a list that jumps is one in which the wrong row is hit.
+    pub blips: HashMap<AppId, Timestamp>,
     /// How the apps are ordered.
     pub sort: Sort,
     /// The panel that has the keys.
@@ -205,6 +208,7 @@ impl State {
             filter: String::new(),
             filtering: false,
             only_active: false,
+            blips: HashMap::new(),
             sort: Sort::Need,
             panel: Panel::Apps,
             histories: HashMap::new(),

@@ -198,6 +198,7 @@ fn waits(event: &Event) -> bool {
 /// Whether something on screen moves by itself.
 fn lively(state: &State) -> bool {
     !state.running.is_empty()
+        || !state.blips.is_empty()
         || state.places.iter().any(|place| place.connection.trouble.is_some())
         || state.app().is_some_and(|app| app.rollout.is_some())
 }

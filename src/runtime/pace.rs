@@ -10,11 +10,11 @@ const FRAME: Duration = Duration::from_millis(50);
 /// News after so long a quiet are painted at once.
 const QUIET: Duration = Duration::from_millis(300);
 /// The bytes a second that a storm of news may take.
-const RATE: f64 = 80.0;
+const RATE: f64 = 90.0;
 /// The bytes that it may take at once.
-const BURST: f64 = 500.0;
+const BURST: f64 = 600.0;
 /// However many there are: the screen is never older than this.
-const OLDEST: Duration = Duration::from_secs(1);
+const OLDEST: Duration = Duration::from_millis(750);
 
 /// Paces the frames.
 #[derive(Debug)]
@@ -78,7 +78,7 @@ mod tests {
         pace.painted(5_000, true, start);
         let mut now = start + Duration::from_secs(1);
         assert_eq!(pace.due(false), Some(start + FRAME));
-        for _ in 0..3 {
+        for _ in 0..4 {
             pace.painted(200, false, now);
             now += FRAME;
         }

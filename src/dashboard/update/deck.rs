@@ -1,5 +1,6 @@
 //! Moving about on the deck: selection, order and filter of the apps.
 
+use jiff::SignedDuration;
 use nucleo_matcher::{
     Config, Matcher,
     pattern::{CaseMatching, Normalization, Pattern},
@@ -12,10 +13,40 @@ use super::{
     },
     is,
 };
-use crate::domain::{App, AppId};
+use crate::domain::{App, AppId, Condition};
 
 /// How many labels are asked for at a time.
 const UNNAMED: usize = 8;
+
+/// How long an app may lack instances before it moves up in the list.
+const BLIP: SignedDuration = SignedDuration::from_secs(10);
+
+/// How much an app needs somebody.
+fn need(state: &State, app: &App) -> Condition {
+    if state.blips.contains_key(&app.id) { Condition::Ok } else { app.condition() }
+}
+
+/// Notes that an app was well a moment ago, before it is replaced by what it is now.
+pub(super) fn note_blip(state: &mut State, app: &App) {
+    let before = state.apps.get(&app.id).map(App::condition);
+    match (before, app.condition()) {
+        (Some(Condition::Ok | Condition::Stopped), Condition::Degraded) => {
+            state.blips.entry(app.id.clone()).or_insert(state.now);
+        }
+        (_, Condition::Degraded) => {}
+        _ => drop(state.blips.remove(&app.id)),
+    }
+}
+
+/// Moves apps up that have lacked instances for too long.
+pub(super) fn tick(state: &mut State) {
+    let now = state.now;
+    let before = state.blips.len();
+    state.blips.retain(|_, since| now.duration_since(*since) < BLIP);
+    if state.blips.len() != before {
+        list(state);
+    }
+}
 
 /// Lists the apps anew: filtered, ordered, with the selection kept.
 pub(super) fn list(state: &mut State) {
@@ -40,8 +71,8 @@ pub(super) fn list(state: &mut State) {
     };
     match state.sort {
         Sort::Need => rows.sort_by(|(_, a), (_, b)| {
-            a.condition()
-                .cmp(&b.condition())
+            need(state, a)
+                .cmp(&need(state, b))
                 .then_with(|| a.name.cmp(&b.name))
                 .then_with(|| a.id.cmp(&b.id))
         }),

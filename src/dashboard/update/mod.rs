@@ -37,7 +37,10 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             plans::painted(state);
             Vec::new()
         }
-        Event::Tick => running::tick(state),
+        Event::Tick => {
+            deck::tick(state);
+            running::tick(state)
+        }
         Event::Report { target, report } => reports::take(state, &target, report),
         Event::Capabilities { target, capabilities } => {
             if let Some(place) = state.place_mut(&target) {

@@ -8,8 +8,8 @@ use super::{
     script::{Script, app, plan, start},
 };
 use crate::domain::{
-    AppId, Note, Operation, Outcome, Phase, Receipt, Report, RolloutId, Settlement, Stage,
-    Strategy as How, TargetId, Trouble, TroubleKind,
+    AppId, AppState, Condition, Note, Operation, Outcome, Phase, Receipt, Report, RolloutId,
+    Settlement, Stage, Strategy as How, TargetId, Trouble, TroubleKind,
 };
 
 #[test]
@@ -207,6 +207,21 @@ fn the_selection_stays_with_the_app_that_was_acted_on() {
     script.apps(vec![app("checkout", None), app("web", Some(Phase::Stuck))]);
     assert_eq!(script.state.listed[0], AppId::new("web"));
     assert_eq!(script.state.app().unwrap().name, "checkout");
+}
+
+#[test]
+fn an_app_that_lacks_instances_for_a_moment_keeps_its_place() {
+    let mut script = Script::incident();
+    let last = script.state.listed.last().unwrap().clone();
+    let mut short = script.state.apps[&last].clone();
+    assert_eq!(short.condition(), Condition::Ok);
+    short.state = AppState::Degraded;
+    script.apps(vec![short.clone()]);
+    assert_eq!(script.state.listed.last(), Some(&last), "it stays where it is");
+    assert_eq!(script.state.apps[&last].condition(), Condition::Degraded, "and says so");
+    script.pass(11_000);
+    script.event(Event::Tick);
+    assert_ne!(script.state.listed.last(), Some(&last), "then it comes up");
 }
 
 #[test]
