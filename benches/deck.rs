@@ -59,6 +59,7 @@ fn app(number: usize) -> App {
             reason: "ACTIVE/DEPLOYING".to_owned(),
             strategy: Strategy::Rolling,
             max_in_flight: Some(1),
+            limits: None,
             step: None,
             wanted: 20,
             old: side(12),

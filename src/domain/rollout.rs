@@ -178,6 +178,8 @@ pub struct Rollout {
     pub strategy: Strategy,
     /// How many instances may be on their way at a time.
     pub max_in_flight: Option<u32>,
+    /// How far it may go at a time, in the platform's words, such as `surge 25%, unavailable 0`.
+    pub limits: Option<String>,
     /// Where it is, if it goes in steps.
     pub step: Option<Step>,
     /// How many instances there will be at its end.

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use revdeck::{
     domain::{
-        Condition, Goal, Interest, Note, Operation, Proven, Report, Request, Scope, Settlement,
-        Source, TargetId,
+        Condition, Consent, Goal, Interest, Note, Operation, Outcome, Proven, Report, Request,
+        Scope, Settlement, Source, TargetId,
     },
     platform::{
         OpenError, Platform, Sent,
@@ -187,6 +187,48 @@ async fn an_object_of_ten_megabytes_is_read() {
     let line = line.expect("the variable goes away again");
     assert!(line.len() < 500 && line.contains("10000000 bytes"), "{line}");
     assert!(deck.platform.apps(&Scope::Home).await.unwrap().iter().any(|one| one.id == app.id));
+}
+
+/// Two operators roll back at once: one does, the other is told, and nothing is undone twice.
+#[tokio::test]
+async fn two_operators_at_once_undo_once() {
+    let simulator = Simulator::kubernetes(&simulator::Options::default()).await.unwrap();
+    let operators = [open(&simulator, "demo").unwrap(), open(&simulator, "demo").unwrap()];
+    let mut plans = Vec::new();
+    for operator in &operators {
+        let app = operator.app("storefront").await.unwrap();
+        let back = Request::new(app.id, Operation::RollBack(Goal::LastGood));
+        plans.push(operator.plan(back).await.unwrap().confirm(Consent::Flag).unwrap());
+    }
+    let wanted = plans[0].plan().to.clone().unwrap().artifact.unwrap();
+    let mut sent = Vec::new();
+    for (operator, plan) in operators.iter().zip(plans) {
+        let operator = operator.clone();
+        sent.push(tokio::spawn(async move {
+            operator.execute(plan, mpsc::unbounded_channel().0).await
+        }));
+    }
+    let (mut taken, mut refused) = (0, Vec::new());
+    for one in sent {
+        match one.await.unwrap() {
+            Sent::Accepted(_) => taken += 1,
+            Sent::Ended(Outcome::Refused(why)) => refused.push(why),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((taken, refused.len()), (1, 1));
+    assert!(refused[0].contains("CHANGED") && refused[0].contains("revdeck"), "{refused:?}");
+    let app = operators[1].app("storefront").await.unwrap();
+    let settled = async {
+        loop {
+            let history = operators[1].revisions(&app.id).await.unwrap();
+            if history.revisions[0].description.starts_with(&wanted) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), settled).await.expect("it is gone back once");
 }
 
 /// Whoever else has a hand in how many instances there are is named in the plan.

@@ -149,6 +149,7 @@ pub(crate) fn app(name: &str, phase: Option<Phase>) -> App {
         reason: "ACTIVE/DEPLOYING".to_owned(),
         strategy: How::Rolling,
         max_in_flight: Some(1),
+        limits: None,
         step: None,
         wanted: 5,
         old: side(4, &[Running; 4]),

@@ -150,6 +150,7 @@ pub(super) fn rollout(deployment: &wire::Deployment, web: &[Read<'_>], labels: &
             _ => Strategy::Rolling,
         },
         max_in_flight: deployment.options.max_in_flight,
+        limits: None,
         step,
         wanted: deployment.options.web_instances.unwrap_or_else(|| wanted(&old, &new, deployment)),
         from: from.map(|guid| reference(guid, labels)),

@@ -259,6 +259,7 @@ impl Store {
             reason: "progressing".to_owned(),
             strategy: Strategy::Rolling,
             max_in_flight: Some(1),
+            limits: None,
             step: None,
             wanted,
             old: side(split(false), old_wanted, old_wanted, ready.min(old_wanted), now),
@@ -300,6 +301,9 @@ pub(super) fn images(template: &Template) -> String {
 
 /// Surge and unavailability as the specification has them.
 pub(super) fn limits(spec: &WorkloadSpec) -> String {
+    if spec.strategy.kind == "Recreate" {
+        return "recreate: all at once".to_owned();
+    }
     let text = |value: Option<&serde_json::Value>, usual: &str| match value {
         Some(serde_json::Value::String(text)) => text.clone(),
         Some(value) => value.to_string(),

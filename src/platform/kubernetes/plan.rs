@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Connection, Kubernetes, argo,
+    Connection, Kubernetes,
+    access::Act,
+    argo,
     changes::{Change, deploy, hold, restart, template_patch},
     facts,
     ground::Ground,
@@ -218,6 +220,15 @@ async fn back_to(
     let patch = template_patch(ground, &template, Some(&reason));
     let pods = stuck_pods(cluster, ground, wanted).await?;
     if !pods.is_empty() {
+        let act = Act {
+            verb: "delete",
+            group: "",
+            resource: "pods",
+            namespace: ground.address.namespace.clone(),
+        };
+        if let Some(why) = cluster.may(act).await?.reason() {
+            plan.notes.push(Note::Warning(format!("{why}: have somebody do it who may")));
+        }
         plan.notes.push(Note::Warning(format!(
             "a StatefulSet waits for ever for a Pod that does not become ready: {} will be deleted after the patch", pods.join(", ")
         )));

@@ -3,9 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    convert::{Sides, condition, reference, sizes},
+    convert::{Sides, condition, limits, reference, sizes},
     instances::side,
-    store::{Kinded, Store},
+    store::{Kind, Kinded, Store},
     wire::ReplicaSet,
 };
 use crate::domain::{
@@ -68,6 +68,7 @@ impl Store {
             reason: if paused { "paused".to_owned() } else { "progressing".to_owned() },
             strategy: Strategy::Rolling,
             max_in_flight: None,
+            limits: spec.filter(|_| workload.kind == Kind::Deployment).map(limits),
             step: None,
             wanted,
             old,

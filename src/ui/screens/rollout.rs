@@ -60,6 +60,9 @@ fn heading(rollout: &Rollout, theme: &Theme) -> String {
     if let Some(most) = rollout.max_in_flight {
         title += &format!("{dot}{most} at a time");
     }
+    if let Some(limits) = &rollout.limits {
+        title += &format!("{dot}{limits}");
+    }
     if let Some(step) = rollout.step {
         title += &format!("{dot}step {}/{}", step.current, step.total);
     }
