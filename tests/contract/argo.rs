@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use revdeck::{
     domain::{
-        App, Condition, Goal, Operation, Outcome, Phase, Receipt, Request, Scope, Settlement,
-        Source, Stage, Step, Strategy, TargetId,
+        App, Condition, Goal, Interest, Operation, Outcome, Phase, Receipt, Report, Request, Scope,
+        Settlement, Source, Stage, Step, Strategy, TargetId,
     },
     platform::{
         Platform, Sent,
@@ -13,6 +13,8 @@ use revdeck::{
     },
     simulator::{self, Simulator, clock::Clock, kubernetes::Cluster},
 };
+
+use tokio::sync::{mpsc, watch};
 
 use crate::harness::done;
 
@@ -48,7 +50,7 @@ impl Bench {
     async fn send(&self, operation: Operation) -> Receipt {
         let plan = self.platform.plan(Request::new(self.app().await.id, operation)).await.unwrap();
         assert_eq!(plan.refused, None);
-        let (progress, _lines) = tokio::sync::mpsc::unbounded_channel();
+        let (progress, _lines) = mpsc::unbounded_channel();
         let consent = revdeck::domain::Consent::Flag;
         match self.platform.execute(plan.confirm(consent).unwrap(), progress).await {
             Sent::Accepted(receipt) => receipt,
@@ -166,4 +168,20 @@ async fn a_cluster_without_rollouts_is_as_before() {
     let apps = bench.platform.apps(&Scope::Home).await.unwrap();
     assert!(apps.iter().all(|app| app.name != "pricing"));
     assert!(apps.iter().any(|app| app.name == "storefront"));
+    let (_interest, interested) = watch::channel(Interest::default());
+    let (reports, mut reported) = mpsc::channel(64);
+    let watching = bench.platform.clone();
+    let task = tokio::spawn(async move { watching.watch(interested, reports).await });
+    let told = async {
+        loop {
+            match reported.recv().await.expect("the watch goes on") {
+                Report::Apps { changed, .. } => return changed,
+                Report::Trouble { trouble, .. } => panic!("{trouble}"),
+                _ => {}
+            }
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_secs(10), told).await.unwrap();
+    assert!(told.iter().any(|app| app.name == "storefront"));
+    task.abort();
 }

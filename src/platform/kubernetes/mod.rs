@@ -41,13 +41,13 @@ pub use connect::Options;
 
 use self::{
     connect::Connection,
-    store::{Address, Kind},
+    store::{Address, Kind, Kinded},
 };
 use super::{Error, Now, OpenError, Platform, Progress, Sent, http::Meter};
 use crate::domain::{
     App, AppId, Capabilities, Confirmed, Detail, Happening, History, Interest, LogLine, Plan,
-    PlatformKind, Receipt, Report, Request, RevisionId, Scope, Settlement, Target, TargetId,
-    text::clean,
+    PlatformKind, Receipt, Report, Request, RevisionId, RevisionRef, Scope, Settlement, Target,
+    TargetId, text::clean,
 };
 
 /// A cluster, seen with one login.
@@ -63,6 +63,8 @@ pub struct Kubernetes {
     proven: Mutex<HashSet<String>>,
     /// What the login may do, as far as it was asked.
     allowed: Mutex<HashMap<access::Act, access::Answer>>,
+    /// The newest ControllerRevision of a DaemonSet, by the UID and generation of that: its status names none.
+    newest: Mutex<HashMap<(String, i64), RevisionRef>>,
     /// Numbers of ControllerRevisions, by name.
     labels: Mutex<HashMap<String, String>>,
 }
@@ -79,6 +81,7 @@ impl Kubernetes {
             addresses: Mutex::default(),
             proven: Mutex::default(),
             allowed: Mutex::default(),
+            newest: Mutex::default(),
             labels: Mutex::default(),
         }))
     }
@@ -115,6 +118,25 @@ impl Kubernetes {
 
     fn number_of(&self, revision: &RevisionId) -> Option<String> {
         lock(&self.labels).get(revision.as_str()).cloned()
+    }
+
+    /// The newest revision of a DaemonSet, where it was read since its generation changed.
+    fn newest_of(&self, workload: &Kinded) -> Option<RevisionRef> {
+        let metadata = &workload.object.metadata;
+        lock(&self.newest).get(&(metadata.uid.clone(), metadata.generation)).cloned()
+    }
+
+    /// Reads the newest revision of a DaemonSet.
+    async fn read_newest(&self, workload: &Kinded) -> Option<RevisionRef> {
+        let metadata = &workload.object.metadata;
+        let all = self.controlled(&AppId::new(&metadata.uid)).await.ok()?;
+        let one = all.first()?;
+        let newest = RevisionRef {
+            id: RevisionId::new(&one.metadata.name),
+            label: Some(one.revision.to_string()),
+        };
+        lock(&self.newest).insert((metadata.uid.clone(), metadata.generation), newest.clone());
+        Some(newest)
     }
 
     fn was_seen_well(&self, revision: &str) -> bool {

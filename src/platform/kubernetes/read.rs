@@ -131,13 +131,19 @@ impl Kubernetes {
             self.load_pods(&mut store, app.id.as_str()).await?;
         }
         let mut apps = self.apps_of(&store);
-        self.label(&mut apps).await;
+        self.label(&store, &mut apps).await;
         apps.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(apps)
     }
 
-    /// Gives revisions of StatefulSets and DaemonSets their numbers.
-    async fn label(&self, apps: &mut [App]) {
+    /// Gives revisions of StatefulSets their numbers, and DaemonSets their revision.
+    async fn label(&self, store: &Store, apps: &mut [App]) {
+        for app in apps.iter_mut() {
+            let workload = store.workloads.get(app.id.as_str());
+            if let Some(workload) = workload.filter(|one| one.kind == Kind::DaemonSet) {
+                app.deployed = self.read_newest(workload).await;
+            }
+        }
         for app in
             apps.iter_mut().filter(|app| app.deployed.as_ref().is_some_and(|of| of.label.is_none()))
         {
@@ -194,7 +200,7 @@ impl Kubernetes {
         self.load_pods(&mut store, app.id.as_str()).await?;
         let mut apps: Vec<_> =
             store.app(&self.target, app.id.as_str(), (self.now)()).into_iter().collect();
-        self.label(&mut apps).await;
+        self.label(&store, &mut apps).await;
         apps.pop().ok_or_else(|| Error::NotFound { what: format!("{} is gone", app.name) })
     }
 

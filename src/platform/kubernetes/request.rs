@@ -205,6 +205,10 @@ impl Connection {
             StatusCode::NOT_FOUND if parsed.is_some() => {
                 Error::NotFound { what: format!("{api} says: {message}") }
             }
+            // An API that is not installed, in the server's own words.
+            StatusCode::NOT_FOUND if body.starts_with(b"404 page not found") => {
+                Error::NotFound { what: format!("{api} does not have this API") }
+            }
             StatusCode::TOO_MANY_REQUESTS => Error::RateLimited {
                 api,
                 after: std::time::Duration::from_secs(after.unwrap_or(5).min(900)),

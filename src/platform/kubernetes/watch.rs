@@ -263,8 +263,28 @@ impl Watcher {
         Ok(())
     }
 
-    /// Gives revisions of StatefulSets their numbers; those that are not known are looked up once.
+    /// Gives revisions of StatefulSets their numbers, and DaemonSets their revision; what is not known is looked up once.
     fn name(&mut self, app: &mut App) {
+        let uid = app.id.as_str();
+        let daemon = self.store.workloads.get(uid).filter(|one| one.kind == Kind::DaemonSet);
+        if let Some(workload) = daemon {
+            app.deployed = self.cluster.newest_of(workload);
+            let mark = format!("{uid}/{}", workload.object.metadata.generation);
+            let status = workload.object.status.as_ref();
+            let observed = status.is_some_and(|status| {
+                status.observed_generation >= workload.object.metadata.generation
+            });
+            // Before, its newest revision may not have been made yet.
+            if observed && app.deployed.is_none() && self.looked_up.insert(mark) {
+                let (cluster, news) = (self.cluster.clone(), self.news.0.clone());
+                let (workload, uid) = (workload.clone(), uid.to_owned());
+                self.streams.spawn(async move {
+                    if cluster.read_newest(&workload).await.is_some() {
+                        let _ = news.send(News::Named(uid)).await;
+                    }
+                });
+            }
+        }
         let mut unknown = false;
         let rollout =
             app.rollout.iter_mut().flat_map(|rollout| [&mut rollout.from, &mut rollout.to]);

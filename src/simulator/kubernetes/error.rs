@@ -27,8 +27,9 @@ impl ApiError {
         error
     }
 
+    /// There is no such API: the one answer that is no `Status`.
     pub(crate) fn unknown_path() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource")
+        Self::new(404, "", "404 page not found\n")
     }
 
     pub(crate) fn forbidden(
@@ -97,6 +98,9 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if self.reason.is_empty() {
+            return (status, self.message).into_response();
+        }
         json_response(status, &self.status())
     }
 }
