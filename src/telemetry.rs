@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use tracing_appender::{
-    non_blocking::WorkerGuard,
+    non_blocking::{NonBlockingBuilder, WorkerGuard},
     rolling::{RollingFileAppender, Rotation},
 };
 use tracing_subscriber::EnvFilter;
 
 /// How many days of logs are kept.
 const KEPT: usize = 5;
+/// How many lines may wait to be written: the room for them is taken at once.
+const WAITING: usize = 2_000;
 
 /// Starts logging into this directory. The guard writes what is left when it is dropped; `None` where logging is not
 /// possible, which is no reason not to start.
@@ -21,7 +23,8 @@ pub fn start(directory: &Path) -> Option<WorkerGuard> {
         .max_log_files(KEPT)
         .build(directory)
         .ok()?;
-    let (writer, guard) = tracing_appender::non_blocking(appender);
+    let (writer, guard) =
+        NonBlockingBuilder::default().buffered_lines_limit(WAITING).finish(appender);
     let filter =
         EnvFilter::try_from_env("REVDECK_LOG").unwrap_or_else(|_| EnvFilter::new("revdeck=info"));
     tracing_subscriber::fmt()

@@ -94,6 +94,8 @@ pub enum Event {
 /// Everything that the dashboard can want.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
+    /// Paint without waiting: something new has happened, not merely some progress.
+    ShowNow,
     /// Watch this.
     Interest(Interest),
     /// Work out a plan.

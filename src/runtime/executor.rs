@@ -68,7 +68,7 @@ impl Executor {
                 Event::Events { id, events }
             }),
             // The loop has these itself.
-            Effect::Copy(_) | Effect::Suspend | Effect::Quit => {}
+            Effect::ShowNow | Effect::Copy(_) | Effect::Suspend | Effect::Quit => {}
         }
     }
 

@@ -155,6 +155,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
                 match effect {
                     Effect::Quit => break 'running,
                     Effect::Suspend => suspend(&terminal, &mut painter, &mut dirty)?,
+                    Effect::ShowNow => urgent = true,
                     Effect::Copy(text) => painter.copy(&text),
                     effect => executor.carry_out(effect),
                 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// At most so often a frame is painted.
-const FRAME: Duration = Duration::from_millis(50);
+const FRAME: Duration = Duration::from_millis(33);
 /// News after so long a quiet are painted at once.
 const QUIET: Duration = Duration::from_millis(300);
 /// The bytes a second that a storm of news may take.
-const RATE: f64 = 90.0;
+const RATE: f64 = 80.0;
 /// The bytes that it may take at once.
-const BURST: f64 = 600.0;
+const BURST: f64 = 500.0;
 /// However many there are: the screen is never older than this.
 const OLDEST: Duration = Duration::from_millis(750);
 

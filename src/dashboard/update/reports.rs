@@ -44,6 +44,7 @@ pub(super) fn take(state: &mut State, target: &TargetId, report: Report) -> Vec<
 }
 
 fn apps(state: &mut State, changed: Vec<App>, gone: &[AppId]) -> Vec<Effect> {
+    let new = !gone.is_empty() || changed.iter().any(|app| is_new(state.apps.get(&app.id), app));
     let relist = !gone.is_empty() || changed.iter().any(|app| moves(state.apps.get(&app.id), app));
     for id in gone {
         state.apps.remove(id);
@@ -60,7 +61,23 @@ fn apps(state: &mut State, changed: Vec<App>, gone: &[AppId]) -> Vec<Effect> {
         deck::list(state);
     }
     state.trim();
-    running::seen(state)
+    let mut effects = running::seen(state);
+    if new {
+        effects.push(Effect::ShowNow);
+    }
+    effects
+}
+
+/// Whether a change of an app is news rather than the progress of what is known.
+fn is_new(before: Option<&App>, after: &App) -> bool {
+    let state = |app: &App| {
+        let rollout = app.rollout.as_ref();
+        // While it rolls, the number of instances that are wanted changes with every step.
+        let wanted = rollout.map_or(app.instances.desired, |one| one.wanted);
+        let rollout = rollout.map(|one| (one.id.clone(), one.phase, one.step));
+        (app.condition(), app.deployed.clone(), wanted, rollout)
+    };
+    before.is_none_or(|before| state(before) != state(after))
 }
 
 fn void(state: &mut State, app: &AppId, why: &str) {

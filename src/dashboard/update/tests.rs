@@ -225,6 +225,20 @@ fn an_app_that_lacks_instances_for_a_moment_keeps_its_place() {
 }
 
 #[test]
+fn what_is_new_is_painted_at_once_and_mere_progress_in_its_time() {
+    let mut script = Script::incident();
+    let mut rolling = app("checkout", Some(Phase::Rolling));
+    script.apps(vec![rolling.clone()]);
+    assert!(script.effects.contains(&Effect::ShowNow));
+    rolling.rollout.as_mut().unwrap().new.desired += 1;
+    script.apps(vec![rolling.clone()]);
+    assert!(!script.effects.contains(&Effect::ShowNow), "one more instance");
+    rolling.rollout.as_mut().unwrap().phase = Phase::Paused;
+    script.apps(vec![rolling]);
+    assert!(script.effects.contains(&Effect::ShowNow));
+}
+
+#[test]
 fn filter_as_you_type_and_escape() {
     let mut script = Script::incident();
     script.keys("/ w e b");
