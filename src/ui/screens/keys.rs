@@ -30,6 +30,9 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     put(buffer, area, 0, &line);
 }
 
+/// From so many columns on there is room for nearly all keys.
+const ROOMY: u16 = 110;
+
 /// What fits, in the order of what is needed now.
 fn wanted(state: &State) -> Vec<(Command, String)> {
     let rolling = state.app().is_some_and(|app| app.rollout.is_some());
@@ -38,7 +41,8 @@ fn wanted(state: &State) -> Vec<(Command, String)> {
         .map_or_else(|| "roll back".to_owned(), |(one, _)| format!("back to rev {}", one.label));
     let text = |command: Command, text: &str| (command, text.to_owned());
     let mut keys = vec![(Command::RollBackLastGood, back)];
-    if rolling {
+    // Where there is room for all of them, every key keeps its place.
+    if rolling || state.size.0 >= ROOMY {
         keys.push(text(Command::Cancel, "cancel"));
         keys.push(text(Command::Continue, "continue"));
     }

@@ -332,7 +332,8 @@ fn grid(
             let text = if tall {
                 let passed = instance.since.map(|at| state.now.duration_since(at));
                 let shown = passed.map(|passed| match passed.as_secs() {
-                    ..60 => "<1m".to_owned(),
+                    // Younger than a minute goes without saying.
+                    ..60 => String::new(),
                     _ => brief(passed),
                 });
                 let shown = shown.unwrap_or_default();
