@@ -12,6 +12,7 @@ mod argo;
 mod changes;
 mod connect;
 mod convert;
+mod events;
 mod execute;
 mod facts;
 mod ground;

@@ -1,10 +1,9 @@
 //! Reading once: for commands, and for what no watch tells.
 
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Kubernetes, instances,
+    Kubernetes, events, instances,
     store::{Address, Kind, Kinded, Store},
     stream,
     wire::{self, Controlled, Pod, ReplicaSet, Workload},
@@ -258,10 +257,8 @@ impl Kubernetes {
                 || about.name == address.name
                 || about.name.starts_with(&prefix)
         };
-        let mut shown: Vec<_> =
-            list.items.iter().filter(mine).map(|event| happening(event, &address.name)).collect();
-        shown.sort_by_key(|one| std::cmp::Reverse(one.at));
-        Ok(shown)
+        let own = list.items.into_iter().filter(|event| mine(&event)).collect();
+        Ok(events::told(own, &address.name))
     }
 
     /// The latest log lines of a workload's Pods, oldest first; only of those that do not run where that is asked for.
@@ -306,57 +303,4 @@ fn log_line(line: &str, source: &str, broken: bool) -> Option<LogLine> {
         text: clean(text),
         error: broken && bad || lower.starts_with("error") || lower.starts_with("fatal"),
     })
-}
-
-/// An event of an app in few words: names without that of the app, and the reason only where something went wrong.
-fn happening(event: &wire::Event, app: &str) -> Happening {
-    let at = event.last_timestamp.or(event.at).or(event.metadata.creation_timestamp);
-    let bad = event.kind == "Warning";
-    let bare = |text: &str| text.replace(&format!("{app}-"), "");
-    let mut what = bare(&event.message);
-    if what.is_empty() || (bad && !what.contains(&event.reason)) {
-        what = format!("{}: {what}", event.reason);
-    }
-    let about = bare(&event.involved_object.name);
-    if about != app && !what.contains(&about) {
-        what += &format!(" ({about})");
-    }
-    if let Some(count) = event.count.filter(|count| *count > 1) {
-        what += &format!(", {count} times");
-    }
-    let from = event.source.component.trim_end_matches("-controller");
-    Happening {
-        at: at.unwrap_or(Timestamp::UNIX_EPOCH),
-        who: clean(if from.is_empty() { "platform" } else { from }),
-        what: clean(&what),
-        bad,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_event_says_what_matters_once() {
-        let event = |kind: &str, reason: &str, name: &str, message: &str| {
-            let value = serde_json::json!({
-                "metadata": {}, "type": kind, "reason": reason, "message": message, "count": 2,
-                "involvedObject": { "name": name }, "source": { "component": "kubelet" },
-            });
-            happening(
-                &serde_json::from_value(value).unwrap_or_else(|error| panic!("{error}")),
-                "web",
-            )
-            .what
-        };
-        assert_eq!(
-            event("Normal", "SuccessfulDelete", "web-7d", "Deleted pod: web-7d-x2"),
-            "Deleted pod: 7d-x2, 2 times"
-        );
-        assert_eq!(
-            event("Warning", "BackOff", "web-7d-x2", "Back-off restarting failed container"),
-            "BackOff: Back-off restarting failed container (7d-x2), 2 times"
-        );
-    }
 }

@@ -378,6 +378,7 @@ pub(super) struct Event {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Involved {
+    pub(super) kind: String,
     pub(super) name: String,
     pub(super) uid: String,
 }
