@@ -16,7 +16,7 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use tokio::sync::Notify;
 use unicode_width::UnicodeWidthStr;
 
-use super::pen::Pen;
+use super::pen::{self, Pen};
 
 /// The largest terminal that is drawn, in cells, so that a mad size cannot take all memory.
 const LARGEST: u32 = 400_000;
@@ -39,7 +39,7 @@ pub(super) fn changes(before: &Buffer, after: &Buffer) -> Vec<usize> {
     let mut changes = Vec::new();
     let (mut covered, mut disturbed) = (0, 0);
     for (at, (old, new)) in before.content.iter().zip(&after.content).enumerate() {
-        if covered == 0 && (old != new || disturbed > 0) {
+        if covered == 0 && (!pen::alike(old, new) || disturbed > 0) {
             changes.push(at);
         }
         let (old_width, new_width) = (old.symbol().width(), new.symbol().width());

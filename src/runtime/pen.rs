@@ -41,8 +41,29 @@ impl Style {
         Self { foreground: Color::Reset, background: Color::Reset, modifiers: Modifier::empty() };
 
     fn of(cell: &Cell) -> Self {
+        if is_blank(cell) {
+            // Nothing is seen of its colour.
+            return Self { background: cell.bg, ..Self::PLAIN };
+        }
         Self { foreground: cell.fg, background: cell.bg, modifiers: cell.modifier }
     }
+
+    /// Whether a blank on this ground can be written in this style.
+    fn suits_blank(self, background: Color) -> bool {
+        self.background == background && !self.modifiers.intersects(SEEN_ON_BLANK)
+    }
+}
+
+/// The modifiers that show where there is no letter.
+const SEEN_ON_BLANK: Modifier = Modifier::REVERSED.union(Modifier::UNDERLINED);
+
+fn is_blank(cell: &Cell) -> bool {
+    cell.symbol() == " " && !cell.modifier.intersects(SEEN_ON_BLANK)
+}
+
+/// Whether two cells look the same.
+pub(super) fn alike(one: &Cell, other: &Cell) -> bool {
+    one == other || (is_blank(one) && is_blank(other) && one.bg == other.bg)
 }
 
 /// Writes cells. What the terminal's colours are at the end of a frame is remembered for the next one.
@@ -73,15 +94,35 @@ impl Pen {
                 styles.len() - 1
             })
         };
-        let mut order: Vec<_> =
-            changes.iter().map(|at| (rank(Style::of(cell(*at))), *at)).collect();
-        order.sort_unstable();
         let width = usize::from(after.area.width);
+        let mut order: Vec<(usize, usize)> = Vec::with_capacity(changes.len());
+        let mut before: Option<(usize, Style)> = None;
+        for (index, at) in changes.iter().enumerate() {
+            let mut style = Style::of(cell(*at));
+            if is_blank(cell(*at)) {
+                let next = |offset: &usize| {
+                    changes.get(index + offset).is_some_and(|other| {
+                        *other == at + offset
+                            && other / width == at / width
+                            && alike(cell(*other), cell(*at))
+                    })
+                };
+                let long = (0..ERASED).all(|offset| next(&offset));
+                // A blank within a text is written with it, unless a run of them is erased.
+                match before.filter(|(last, _)| *last + 1 == *at && at % width != 0) {
+                    Some((_, text)) if !long && text.suits_blank(style.background) => style = text,
+                    _ => {}
+                }
+            }
+            before = Some((*at, style));
+            order.push((rank(style), *at));
+        }
+        order.sort_unstable();
         // Where the cursor is: a cell's index, on the row of the last cell.
         let mut cursor = None;
         let mut rest = order.as_slice();
         while let Some(&(rank, at)) = rest.first() {
-            let style = Style::of(cell(at));
+            let style = styles[rank];
             self.set(bytes, style);
             go(bytes, cursor, at, style, after);
             let blanks = rest
@@ -152,7 +193,10 @@ fn go(bytes: &mut Vec<u8>, cursor: Option<usize>, to: usize, style: Style, after
         Some(from) if from == to => {}
         Some(from) if from / width == to / width => {
             let between = after.content.get(from..to).unwrap_or_default();
-            let plain = |cell: &Cell| Style::of(cell) == style && cell.symbol().is_ascii();
+            let plain = |cell: &Cell| {
+                let suits = is_blank(cell) && style.suits_blank(cell.bg);
+                (suits || Style::of(cell) == style) && cell.symbol().is_ascii()
+            };
             if from < to && to - from <= usize::from(BRIDGE) && between.iter().all(plain) {
                 for cell in between {
                     bytes.extend_from_slice(cell.symbol().as_bytes());
@@ -227,7 +271,10 @@ mod tests {
             .map(|cell| {
                 let text = Some(cell.contents()).filter(|text| !text.is_empty()).unwrap_or(" ");
                 let (bold, dim) = (cell.bold(), cell.dim());
-                (text.to_owned(), cell.fgcolor(), cell.bgcolor(), bold, dim, cell.inverse())
+                let blank = text == " " && !cell.inverse();
+                let (bold, dim) = (bold && !blank, dim && !blank);
+                let color = if blank { vt100::Color::Default } else { cell.fgcolor() };
+                (text.to_owned(), color, cell.bgcolor(), bold, dim, cell.inverse())
             })
             .collect()
     }

@@ -20,10 +20,7 @@ pub(super) fn told(mut events: Vec<Event>, app: &str) -> Vec<Happening> {
     let mut groups: Vec<(Event, u32)> = Vec::new();
     for event in events {
         let times = event.count.unwrap_or(1).max(1);
-        let of_many = |one: &Event| {
-            one.kind == "Normal"
-                && matches!(one.involved_object.kind.as_str(), "Pod" | "ReplicaSet")
-        };
+        let of_many = |one: &Event| one.kind == "Normal";
         let alike = |(one, _): &&mut (Event, u32)| {
             of_many(one)
                 && of_many(&event)
@@ -43,7 +40,8 @@ fn happening(event: &Event, times: u32, app: &str) -> Happening {
     let bad = event.kind == "Warning";
     let bare = |text: &str| text.replace(&format!("{app}-"), "");
     let mut what = bare(&event.message);
-    if times > 1 && !bad {
+    let many = matches!(event.involved_object.kind.as_str(), "Pod" | "ReplicaSet");
+    if times > 1 && !bad && many {
         event.reason.clone_into(&mut what);
     } else {
         if what.is_empty() || (bad && !what.contains(&event.reason)) {
@@ -54,7 +52,9 @@ fn happening(event: &Event, times: u32, app: &str) -> Happening {
             what += &format!(" ({about})");
         }
     }
-    if times > 1 {
+    if times > 1 && !bad && !many {
+        what += &format!(", and {} like it", times - 1);
+    } else if times > 1 {
         what += &format!(", {times} times");
     }
     let from = event.source.component.trim_end_matches("-controller");
