@@ -160,6 +160,9 @@ async fn overlapping_rollouts_keep_their_sides() {
     assert_eq!(rollout.old.desired, sum);
     let left = rollout.deadline.unwrap().duration_since(rollout.moved_at.unwrap());
     assert_eq!(left.as_secs(), 600, "the deadline counts from the last move");
+    // One that is past its deadline has none to wait for.
+    let late = deck.app(Role::Stuck).await.rollout.unwrap();
+    assert!(late.stuck.is_some() && late.deadline.is_none(), "{late:#?}");
 }
 
 /// An object of 10 MB is an app like any other.

@@ -78,7 +78,9 @@ impl Store {
             started_at,
             moved_at: moved_at.max(started_at),
             deadline: moved_at
-                .filter(|moved| !paused && deadline < NEVER && Some(*moved) >= began)
+                .filter(|moved| {
+                    !paused && late.is_none() && deadline < NEVER && Some(*moved) >= began
+                })
                 .and_then(|moved| moved.checked_add(SignedDuration::from_secs(deadline)).ok()),
             stuck: None,
             error: failure.map(|one| clean(&one.message)),

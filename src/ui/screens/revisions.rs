@@ -122,6 +122,12 @@ fn row_line(
     let room = width.saturating_sub(line.width() + tail.chars().count());
     let gone = matches!(one.deployable, Deployable::No(_));
     let mut text = one.description.trim_end_matches('.').to_owned();
+    // Where there is no room for all of an image's name, its tag is what tells it apart.
+    if text.chars().count() > room
+        && let Some(tag) = state.app().and_then(|app| text.strip_prefix(&format!("{}:", app.name)))
+    {
+        text = format!(":{tag}");
+    }
     if let Some(note) = &one.note {
         text = format!("{note} ({text})");
     }
