@@ -12,9 +12,9 @@ const QUIET: Duration = Duration::from_millis(300);
 /// The bytes a second that a storm of news may take.
 const RATE: f64 = 80.0;
 /// The bytes that it may take at once.
-const BURST: f64 = 500.0;
+const BURST: f64 = 200.0;
 /// However many there are: the screen is never older than this.
-const OLDEST: Duration = Duration::from_millis(750);
+const OLDEST: Duration = Duration::from_secs(1);
 
 /// Paces the frames.
 #[derive(Debug)]
