@@ -52,6 +52,16 @@ pub fn short(id: &str) -> String {
     format!("{first}…")
 }
 
+/// One word of a shell's command line, in quotes where it needs them.
+pub fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:,=@".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 fn is_hidden(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
@@ -68,6 +78,16 @@ mod tests {
     fn escape_sequences_lose_their_power() {
         assert_eq!(clean("\u{1b}[31mred\u{1b}[0m"), "[31mred[0m");
         assert_eq!(clean("\u{202e}evil\u{7}\n在庫 e\u{301}"), "evil 在庫 e\u{301}");
+    }
+
+    #[test]
+    fn a_quoted_word_stays_one_word() {
+        assert_eq!(
+            quoted("arn:aws:eks:eu-west-1:1:cluster/a_b"),
+            "arn:aws:eks:eu-west-1:1:cluster/a_b"
+        );
+        assert_eq!(quoted("it's; rm -rf ~"), r"'it'\''s; rm -rf ~'");
+        assert_eq!(quoted(""), "''");
     }
 
     proptest! {

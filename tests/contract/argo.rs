@@ -5,13 +5,10 @@ use std::{sync::Arc, time::Duration};
 use revdeck::{
     domain::{
         App, Condition, Goal, Interest, Operation, Outcome, Phase, Receipt, Report, Request, Scope,
-        Settlement, Source, Stage, Step, Strategy, TargetId,
+        Settlement, Source, Stage, Step, Strategy,
     },
-    platform::{
-        Platform, Sent,
-        kubernetes::{Kubernetes, Options},
-    },
-    simulator::{self, Simulator, clock::Clock, kubernetes::Cluster},
+    platform::{Platform, Sent, kubernetes::Kubernetes},
+    simulator::{Simulator, kubernetes::Cluster},
 };
 
 use tokio::sync::{mpsc, watch};
@@ -25,16 +22,7 @@ struct Bench {
 
 impl Bench {
     async fn start() -> Self {
-        let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
-        let options = simulator::Options::default();
-        let simulator = Simulator::kubernetes_at(&options, clock.clone()).await.unwrap();
-        let options = Options {
-            kubeconfig: Some(simulator.home().join("kubeconfig")),
-            patience: Duration::from_millis(800),
-            ..Options::default()
-        };
-        let now = Arc::new(move || clock.now());
-        let platform = Kubernetes::open(TargetId::new("k8s"), &options, now).unwrap();
+        let (simulator, platform) = crate::kubernetes::cluster().await;
         Self { simulator, platform }
     }
 

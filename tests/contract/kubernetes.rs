@@ -25,19 +25,25 @@ struct Bench {
     platform: Arc<Kubernetes>,
 }
 
+/// A cluster on a clock of the test's own, and the adapter for it.
+pub async fn cluster() -> (Simulator<Cluster>, Arc<Kubernetes>) {
+    let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
+    let options = simulator::Options { keep_log: true, ..simulator::Options::default() };
+    let simulator = Simulator::kubernetes_at(&options, clock.clone()).await.unwrap();
+    let options = Options {
+        kubeconfig: Some(simulator.home().join("kubeconfig")),
+        patience: Duration::from_millis(800),
+        ..Options::default()
+    };
+    let now = Arc::new(move || clock.now());
+    let platform = Kubernetes::open(TargetId::new("k8s"), &options, now).unwrap();
+    (simulator, platform)
+}
+
 #[async_trait]
 impl Harness for Simulated {
     async fn start(&self) -> Box<dyn Stage> {
-        let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
-        let options = simulator::Options { keep_log: true, ..simulator::Options::default() };
-        let simulator = Simulator::kubernetes_at(&options, clock.clone()).await.unwrap();
-        let options = Options {
-            kubeconfig: Some(simulator.home().join("kubeconfig")),
-            patience: Duration::from_millis(800),
-            ..Options::default()
-        };
-        let now = Arc::new(move || clock.now());
-        let platform = Kubernetes::open(TargetId::new("k8s"), &options, now).unwrap();
+        let (simulator, platform) = cluster().await;
         Box::new(Bench { simulator, platform })
     }
 }
@@ -232,6 +238,23 @@ async fn two_operators_at_once_undo_once() {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), settled).await.expect("it is gone back once");
+}
+
+/// What is pasted elsewhere must not go to whichever cluster is current there.
+#[tokio::test]
+async fn commands_by_hand_name_their_context() {
+    let deck = Deck::open(&Simulated).await;
+    for (role, operation) in [
+        (Role::Healthy, Operation::RollBack(Goal::LastGood)),
+        (Role::Healthy, Operation::Deploy(Source::Image("inventory:9".to_owned()))),
+        (Role::Healthy, Operation::Restart),
+        (Role::Stuck, Operation::Pause),
+        (Role::Waiting, Operation::Continue),
+    ] {
+        let plan = deck.plan(role, operation).await;
+        let named = |command: &String| command.contains("--context demo -n shop");
+        assert!(!plan.by_hand.is_empty() && plan.by_hand.iter().all(named), "{:?}", plan.by_hand);
+    }
 }
 
 /// Whoever else has a hand in how many instances there are is named in the plan.

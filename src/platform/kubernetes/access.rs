@@ -50,6 +50,11 @@ impl Kubernetes {
         )))
     }
 
+    /// Forgets what was answered: somebody may have been given more since.
+    pub(super) fn ask_rights_anew(&self) {
+        lock(&self.allowed).clear();
+    }
+
     async fn review(&self, act: &Act) -> Result<bool, Error> {
         let (resource, subresource) = act.resource.split_once('/').unwrap_or((act.resource, ""));
         let body = json!({

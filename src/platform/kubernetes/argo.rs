@@ -37,6 +37,9 @@ impl Store {
         let object = &workload.object;
         let uid = &object.metadata.uid;
         let mut app = Self::base(target, workload);
+        if self.no_sets {
+            return self.without_sets(workload, app, now);
+        }
         let sets = self.sets.owned(uid);
         let sides = sides(workload, &sets);
         let stable = stable(workload, &sets);
@@ -116,20 +119,11 @@ fn on_status(ground: &Ground, step: Value) -> Value {
 }
 
 fn change(patch: Value, goal: String) -> Change {
-    Change {
-        patch,
-        template: None,
-        goal,
-        leaving: None,
-        paused: None,
-        pods: Vec::new(),
-        status: true,
-        ends: None,
-    }
+    Change { patch, goal, status: true, ..Change::default() }
 }
 
 fn by_hand(ground: &Ground, verb: &str) -> String {
-    format!("kubectl argo rollouts -n {} {verb} {}", ground.address.namespace, ground.address.name)
+    ground.by_hand("kubectl argo rollouts", &format!("{verb} {}", ground.address.name))
 }
 
 /// Abort: the stable side goes back to full.

@@ -3,9 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{Kubernetes, facts, ground::Ground, store::Kind, wire};
-use crate::domain::{Plan, PlanEnd, Source, differences, text::clean};
+use crate::domain::{
+    Plan, PlanEnd, Source, differences,
+    text::{clean, quoted},
+};
 
 /// A patch, and how to tell that it took effect.
+#[derive(Default)]
 pub(super) struct Change {
     pub(super) patch: Value,
     pub(super) template: Option<Value>,
@@ -75,23 +79,15 @@ pub(super) fn deploy(ground: &Ground, plan: &mut Plan, source: &Source) -> Resul
     });
     plan.differs = differences(&facts::of_template(&now), &facts::of_template(&stripped));
     "a new image, as a rollout".clone_into(&mut plan.way);
-    plan.by_hand.push(format!(
-        "kubectl -n {} set image {}/{} {}={image}",
-        ground.address.namespace,
-        ground.address.kind.word(),
-        ground.address.name,
-        names[at]
-    ));
+    let command = format!("set image {} {}={}", ground.named(), names[at], quoted(image));
+    plan.by_hand.push(ground.by_hand("kubectl", &command));
     let reason = plan.request.reason.clone();
     Ok(Change {
         patch: template_patch(ground, &template, reason.as_deref()),
         template: Some(stripped),
         goal: format!("on {}", clean(image)),
         leaving: ground.deployed().map(|one| format!("rev {}", one.label)),
-        paused: None,
-        pods: Vec::new(),
-        status: false,
-        ends: None,
+        ..Change::default()
     })
 }
 
@@ -115,12 +111,7 @@ pub(super) fn restart(
     plan.to.clone_from(&plan.from);
     "the same template with a new mark: every instance is replaced, as a new revision"
         .clone_into(&mut plan.way);
-    plan.by_hand.push(format!(
-        "kubectl -n {} rollout restart {}/{}",
-        ground.address.namespace,
-        ground.address.kind.word(),
-        ground.address.name
-    ));
+    plan.by_hand.push(ground.by_hand("kubectl", &format!("rollout restart {}", ground.named())));
     let reason = plan.request.reason.clone();
     let patch = template_patch(ground, &template, reason.as_deref());
     wire::strip(&mut template);
@@ -129,10 +120,7 @@ pub(super) fn restart(
         template: Some(template),
         goal: "on new instances".to_owned(),
         leaving: Some("what ran before".to_owned()),
-        paused: None,
-        pods: Vec::new(),
-        status: false,
-        ends: None,
+        ..Change::default()
     })
 }
 
@@ -159,14 +147,11 @@ pub(super) fn hold(ground: &Ground, plan: &mut Plan, pause: bool) -> Result<Chan
     } else {
         "the rollout goes on where it was held".to_owned()
     };
-    plan.by_hand.push(format!(
-        "kubectl -n {} rollout {verb} deployment/{}",
-        ground.address.namespace, ground.address.name
-    ));
-    if ground.address.kind == Kind::Rollout {
-        plan.by_hand =
-            vec![format!("kubectl argo rollouts -n {} pause {name}", ground.address.namespace)];
-    }
+    plan.by_hand.push(if ground.address.kind == Kind::Rollout {
+        ground.by_hand("kubectl argo rollouts", &format!("pause {}", ground.address.name))
+    } else {
+        ground.by_hand("kubectl", &format!("rollout {verb} {}", ground.named()))
+    });
     let mut steps = ground.guards();
     steps.push(if pause {
         json!({ "op": "add", "path": "/spec/paused", "value": true })
@@ -183,8 +168,6 @@ pub(super) fn hold(ground: &Ground, plan: &mut Plan, pause: bool) -> Result<Chan
         goal: if pause { "held".to_owned() } else { shown },
         leaving: None,
         paused: Some(pause),
-        pods: Vec::new(),
-        status: false,
-        ends: None,
+        ..Change::default()
     })
 }

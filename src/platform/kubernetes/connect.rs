@@ -149,6 +149,11 @@ impl Connection {
         }
     }
 
+    /// The context as the kubeconfig names it; `None` in a Pod, which has none.
+    pub(super) fn named(&self) -> Option<&str> {
+        self.kubeconfig.as_ref().map(|_| self.context.as_str())
+    }
+
     /// The client, made at first use: that may run a plugin, which takes its time.
     pub(super) async fn client(&self) -> Result<Client, Error> {
         let mut held = self.client.lock().await;

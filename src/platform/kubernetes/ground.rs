@@ -8,7 +8,10 @@ use super::{
     wire::{ReplicaSet, Workload},
 };
 use crate::{
-    domain::{AppId, History, Revision, text::clean},
+    domain::{
+        AppId, History, Revision,
+        text::{clean, quoted},
+    },
     platform::Error,
 };
 
@@ -19,6 +22,7 @@ pub(super) struct Ground {
     pub(super) workload: Kinded,
     pub(super) history: History,
     pub(super) rolling: bool,
+    context: Option<String>,
 }
 
 impl Ground {
@@ -55,7 +59,8 @@ impl Ground {
         }
         let shown = store.app(&cluster.target, app.as_str(), (cluster.now)());
         let rolling = shown.is_some_and(|app| app.rollout.is_some());
-        Ok(Self { address, whole, workload, history, rolling })
+        let context = cluster.connection.named().map(str::to_owned);
+        Ok(Self { address, whole, workload, history, rolling, context })
     }
 
     pub(super) fn deployed(&self) -> Option<&Revision> {
@@ -81,6 +86,17 @@ impl Ground {
                 clean(name)
             )
         })
+    }
+
+    /// The same by hand. It names the context: where it is pasted, another one may be the current one.
+    pub(super) fn by_hand(&self, tool: &str, command: &str) -> String {
+        let context = self.context.as_deref().map(|name| format!(" --context {}", quoted(name)));
+        format!("{tool}{} -n {} {command}", context.unwrap_or_default(), self.address.namespace)
+    }
+
+    /// As kubectl names it: `deployment/web`.
+    pub(super) fn named(&self) -> String {
+        format!("{}/{}", self.address.kind.word(), self.address.name)
     }
 
     pub(super) fn paused(&self) -> bool {

@@ -136,7 +136,12 @@ impl Kubernetes {
             id: RevisionId::new(&one.metadata.name),
             label: Some(one.revision.to_string()),
         };
-        lock(&self.newest).insert((metadata.uid.clone(), metadata.generation), newest.clone());
+        let status = workload.object.status.as_ref();
+        // Before, its newest revision may not have been made yet.
+        if status.is_some_and(|status| status.observed_generation >= metadata.generation) {
+            let key = (metadata.uid.clone(), metadata.generation);
+            lock(&self.newest).insert(key, newest.clone());
+        }
         Some(newest)
     }
 

@@ -201,18 +201,12 @@ async fn back_to(
     plan.notes.push(Note::Info(
         "ConfigMaps, Secrets and the number of instances do not roll back".to_owned(),
     ));
-    let target = format!("{}/{}", ground.address.kind.word(), ground.address.name);
-    let (context, namespace) = (&cluster.connection.context, &ground.address.namespace);
     plan.by_hand.push(if ground.address.kind == Kind::Rollout {
-        format!(
-            "kubectl argo rollouts --context {context} -n {namespace} undo {} --to-revision={}",
-            ground.address.name, wanted.label
-        )
+        let undo = format!("undo {} --to-revision={}", ground.address.name, wanted.label);
+        ground.by_hand("kubectl argo rollouts", &undo)
     } else {
-        format!(
-            "kubectl --context {context} -n {namespace} rollout undo {target} --to-revision={}",
-            wanted.label
-        )
+        let undo = format!("rollout undo {} --to-revision={}", ground.named(), wanted.label);
+        ground.by_hand("kubectl", &undo)
     });
     let leaving = ground.deployed().map(|one| format!("rev {}", one.label));
     let reason = plan.request.reason.clone();
@@ -241,10 +235,8 @@ async fn back_to(
         template: Some(template),
         goal: format!("back on rev {}", wanted.label),
         leaving,
-        paused: None,
         pods,
-        status: false,
-        ends: None,
+        ..Change::default()
     }))
 }
 

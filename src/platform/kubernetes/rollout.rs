@@ -101,7 +101,7 @@ impl Store {
         rollout
     }
 
-    /// A Deployment whose ReplicaSets may not be seen: its own numbers say how many are new, and nothing says which
+    /// A Deployment or Rollout whose ReplicaSets may not be seen: its own numbers say how many are new, and nothing says which
     /// revision they are of.
     pub(super) fn without_sets(&self, workload: &Kinded, mut app: App, now: Timestamp) -> App {
         let object = &workload.object;

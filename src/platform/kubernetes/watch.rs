@@ -181,6 +181,7 @@ impl Watcher {
                     if wanted.nudge != self.nudge {
                         self.nudge = wanted.nudge;
                         self.nudger.send_replace(wanted.nudge);
+                        self.cluster.ask_rights_anew();
                         self.told = None;
                         asked = true;
                     }
@@ -274,7 +275,6 @@ impl Watcher {
             let observed = status.is_some_and(|status| {
                 status.observed_generation >= workload.object.metadata.generation
             });
-            // Before, its newest revision may not have been made yet.
             if observed && app.deployed.is_none() && self.looked_up.insert(mark) {
                 let (cluster, news) = (self.cluster.clone(), self.news.0.clone());
                 let (workload, uid) = (workload.clone(), uid.to_owned());

@@ -2,12 +2,12 @@
 
 use super::{
     Clue, Ground, ON_THE_NEW, Step, blank, capacity, cli_flags, deployment_body, finish,
-    operation_name, quoted, superseding, unfit,
+    operation_name, superseding, unfit,
 };
 use crate::{
     domain::{
         Note, Plan, PlanEnd, Request, Source,
-        text::{clean, short, span},
+        text::{clean, quoted, short, span},
     },
     platform::{
         Error,

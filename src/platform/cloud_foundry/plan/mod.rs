@@ -220,16 +220,6 @@ fn unfit(manner: &Manner) -> Option<String> {
     None
 }
 
-/// The name of an app as a shell word.
-fn quoted(name: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:,=@".contains(letter);
-    if !name.is_empty() && name.chars().all(plain) {
-        name.to_owned()
-    } else {
-        format!("'{}'", name.replace('\'', "'\\''"))
-    }
-}
-
 /// Warns that a rollout in progress would be superseded.
 fn superseding(ground: &Ground) -> Option<Note> {
     let active = ground.active()?;

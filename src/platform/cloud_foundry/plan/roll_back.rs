@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use super::{
     Clue, Ground, Step, blank, capacity, cli_flags, deployment_body, finish, operation_name,
-    quoted, superseding, unfit,
+    superseding, unfit,
 };
 use crate::{
     domain::{
         Deployable, Detail, Goal, Note, Phase, Plan, Proven, Request, differences, last_good,
-        text::span,
+        text::{quoted, span},
     },
     platform::{
         Error,

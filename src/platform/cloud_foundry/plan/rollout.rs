@@ -1,8 +1,8 @@
 //! Cancelling a rollout, letting one go on, and switching revisions on.
 
-use super::{Clue, Ground, Step, blank, capacity, finish, operation_name, quoted};
+use super::{Clue, Ground, Step, blank, capacity, finish, operation_name};
 use crate::{
-    domain::{Note, Phase, Plan, PlanEnd, Request},
+    domain::{Note, Phase, Plan, PlanEnd, Request, text::quoted},
     platform::{
         Error,
         cloud_foundry::{CloudFoundry, convert, wire},
