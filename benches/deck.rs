@@ -33,7 +33,7 @@ fn app(number: usize) -> App {
         instances: Some(
             (0..count)
                 .map(|index| Instance {
-                    index,
+                    name: Some(format!("web/{index}")),
                     state: InstanceState::Running,
                     since: Some(at()),
                     reason: None,

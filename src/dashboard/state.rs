@@ -14,7 +14,7 @@ use crate::domain::{
     Revision, RevisionId, RolloutId, Scope, Stage, Target, TargetId, last_good,
 };
 
-/// How long a sample stands for.
+/// The least time between two samples.
 const SAMPLE: SignedDuration = SignedDuration::from_secs(4);
 /// How many samples of old and new are kept for a rollout.
 const SAMPLES: usize = 240;
@@ -65,7 +65,7 @@ pub enum Sort {
 pub struct Trend {
     /// Oldest first: old and new.
     pub samples: VecDeque<(u32, u32)>,
-    /// When the newest of them began.
+    /// When the newest of them was taken.
     pub at: Option<Timestamp>,
     /// When the rollout may be done: a guess that is kept while it is about right, so that it does not flicker.
     pub end: Option<Timestamp>,
@@ -301,12 +301,11 @@ impl State {
             let running = |side: &crate::domain::Side| side.count().running.unwrap_or(0);
             let trend = self.trends.entry(rollout.id.clone()).or_default();
             trend.guess(rollout.time_left(self.now), self.now);
-            // What is told many times a second is drawn in the platform's own rhythm.
+            // What is told many times a second need not be drawn as often.
             if trend.at.is_some_and(|at| self.now.duration_since(at) < SAMPLE) {
-                trend.samples.pop_back();
-            } else {
-                trend.at = Some(self.now);
+                continue;
             }
+            trend.at = Some(self.now);
             trend.samples.push_back((running(&rollout.old), running(&rollout.new)));
             if trend.samples.len() > SAMPLES {
                 trend.samples.pop_front();

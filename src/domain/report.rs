@@ -144,6 +144,8 @@ pub struct Happening {
     pub what: String,
     /// Whether it is a crash or a failure.
     pub bad: bool,
+    /// Whether it is only a step of what the rollout shows anyway.
+    pub routine: bool,
 }
 
 /// One line of an app's log.

@@ -91,8 +91,8 @@ impl InstanceState {
 /// One running copy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Instance {
-    /// Its number on its side.
-    pub index: u32,
+    /// What the platform calls it: a Pod's name, `web/3`; `None` where instances are only counted.
+    pub name: Option<String>,
     /// What it does.
     pub state: InstanceState,
     /// Since when.
@@ -134,9 +134,6 @@ impl Side {
                 }
                 _ => None,
             };
-        }
-        for (index, one) in (0..).zip(sum.instances.iter_mut().flatten()) {
-            one.index = index;
         }
         sum
     }

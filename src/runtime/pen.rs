@@ -125,17 +125,21 @@ impl Pen {
             let style = styles[rank];
             self.set(bytes, style);
             go(bytes, cursor, at, style, after);
-            let blanks = rest
-                .iter()
-                .zip(at..(at / width + 1) * width)
-                .take_while(|(one, next)| **one == (rank, *next) && cell(*next).symbol() == " ")
-                .count();
-            if blanks >= ERASED && style == Style::PLAIN {
-                // Only in no colour, since terminals differ in what colour they erase with. The cursor stays.
-                let _ = write!(bytes, "\x1b[{blanks}X");
-                cursor = Some(at);
-                rest = &rest[blanks..];
-                continue;
+            // Only in no colour, since terminals differ in what colour they erase with.
+            if style == Style::PLAIN && cell(at).symbol() == " " {
+                // Over what is blank anyway up to the last one that was not.
+                let blank = |next: &usize| Style::of(cell(*next)) == style && is_blank(cell(*next));
+                let end = (at..(at / width + 1) * width).take_while(blank).last().unwrap_or(at);
+                // At least `at` itself.
+                let erased = rest.iter().take_while(|one| one.0 == rank && one.1 <= end).count();
+                let blanks = rest[erased - 1].1 + 1 - at;
+                if blanks >= ERASED {
+                    // The cursor stays. Writing to memory cannot fail.
+                    let _ = write!(bytes, "\x1b[{blanks}X");
+                    cursor = Some(at);
+                    rest = &rest[erased..];
+                    continue;
+                }
             }
             rest = &rest[1..];
             bytes.extend_from_slice(cell(at).symbol().as_bytes());
@@ -170,10 +174,10 @@ impl Pen {
             }
         }
         if style.foreground != self.style.foreground {
-            codes.push(Colored::ForegroundColor(painted(style.foreground)).to_string());
+            codes.push(color(style.foreground, 30));
         }
         if style.background != self.style.background {
-            codes.push(Colored::BackgroundColor(painted(style.background)).to_string());
+            codes.push(color(style.background, 40));
         }
         // Writing to memory cannot fail.
         let _ = write!(bytes, "\x1b[{}m", codes.join(";"));
@@ -181,8 +185,21 @@ impl Pen {
     }
 }
 
-fn painted(color: Color) -> Painted {
-    color.into_crossterm()
+/// A colour's code in the fewest bytes: the sixteen have codes of their own.
+fn color(color: Color, base: u8) -> String {
+    match color.into_crossterm() {
+        Painted::Reset => (base + 9).to_string(),
+        painted => {
+            let set = if base == 30 { Colored::ForegroundColor } else { Colored::BackgroundColor };
+            let code = set(painted).to_string();
+            let number = code.rsplit_once("8;5;").and_then(|(_, number)| number.parse().ok());
+            match number {
+                Some(plain @ 0..8u8) => (base + plain).to_string(),
+                Some(bright @ 8..16) => (base + 52 + bright).to_string(),
+                _ => code,
+            }
+        }
+    }
 }
 
 /// Moves to a cell: not at all where the cursor is there, over a few cells of the same style by writing them again,
@@ -322,9 +339,27 @@ mod tests {
         let mut bytes = Vec::new();
         pen.write(&mut bytes, &[0, 1, 4, 5, 12, 13], &buffer);
         let shown = String::from_utf8_lossy(&bytes).replace('\x1b', "^");
-        assert_eq!(shown, "^[38;5;9m^[1;1Hab^[2;1Hef^[38;5;10m^[1;5Hcd");
+        assert_eq!(shown, "^[91m^[1;1Hab^[2;1Hef^[92m^[1;5Hcd");
         bytes.clear();
         pen.write(&mut bytes, &[4, 5], &buffer);
         assert_eq!(String::from_utf8_lossy(&bytes).replace('\x1b', "^"), "^[1;5Hcd");
+    }
+
+    #[test]
+    fn blanks_are_erased_at_once_over_what_is_blank_anyway() {
+        let mut bytes = Vec::new();
+        Pen::new().write(&mut bytes, &[1, 4, 8, 13], &Buffer::empty(AREA));
+        assert_eq!(String::from_utf8_lossy(&bytes).replace('\x1b', "^"), "^[1;2H^[8X^[2;2H ");
+    }
+
+    #[test]
+    fn colours_take_few_bytes() {
+        let code = |wanted, base| color(wanted, base);
+        assert_eq!(code(Color::Reset, 30), "39");
+        assert_eq!(code(Color::Blue, 30), "34");
+        assert_eq!(code(Color::DarkGray, 30), "90");
+        assert_eq!(code(Color::White, 40), "107");
+        assert_eq!(code(Color::Indexed(79), 40), "48;5;79");
+        assert_eq!(code(Color::Rgb(1, 2, 3), 30), "38;2;1;2;3");
     }
 }

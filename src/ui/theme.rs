@@ -106,7 +106,7 @@ impl Theme {
                 Role::Rule => Style::new().fg(Color::Indexed(240)),
                 Role::Title => bold.fg(Color::Indexed(188)),
                 Role::Old => Style::new().fg(Color::Indexed(110)),
-                Role::New => bold.fg(Color::Indexed(79)),
+                Role::New => Style::new().fg(Color::Indexed(79)),
                 Role::Bad => bold.fg(Color::Indexed(203)),
                 Role::Warn => bold.fg(Color::Indexed(179)),
                 Role::Good => Style::new().fg(Color::Indexed(114)),

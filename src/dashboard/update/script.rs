@@ -129,7 +129,7 @@ pub(super) fn plan(request: Request, at: Timestamp) -> Plan {
 
 pub(crate) fn side(desired: u32, states: &[InstanceState]) -> Side {
     let instances = states.iter().enumerate().map(|(index, state)| Instance {
-        index: index as u32,
+        name: Some(format!("web/{index}")),
         state: *state,
         since: Some(start()),
         reason: None,

@@ -66,11 +66,16 @@ fn ago(now: Timestamp, seconds: Option<f64>) -> Option<Timestamp> {
     now.checked_sub(span).ok()
 }
 
+/// As logs and `cf` name an instance: `web/3`.
+fn name(process: &str, index: u32) -> String {
+    if process.is_empty() { index.to_string() } else { clean(&format!("{process}/{index}")) }
+}
+
 /// The instances of a process, where the answer had them.
 pub(super) fn embedded(process: &wire::Process, now: Timestamp) -> Option<Vec<Instance>> {
     let instances = process.embedded.as_ref()?;
     let shown = instances.iter().map(|one| Instance {
-        index: one.index,
+        name: Some(name(&process.kind, one.index)),
         state: instance_state(&one.state, None),
         since: ago(now, one.since),
         reason: None,
@@ -83,7 +88,7 @@ pub(super) fn stats(stats: &wire::Stats, now: Timestamp) -> Vec<Instance> {
         .resources
         .iter()
         .map(|one| Instance {
-            index: one.index,
+            name: Some(name(&one.kind, one.index)),
             state: instance_state(&one.state, one.routable),
             since: ago(now, one.uptime),
             reason: one.details.as_deref().map(clean).filter(|text| !text.is_empty()),
@@ -112,13 +117,8 @@ pub(super) fn rollout(deployment: &wire::Deployment, web: &[Read<'_>], labels: &
     let side = |wanted: bool| {
         let mine: Vec<_> = web.iter().filter(|read| is_new(read) == wanted).collect();
         let known = mine.iter().all(|read| read.instances.is_some());
-        let mut instances: Vec<_> =
+        let instances: Vec<_> =
             mine.iter().flat_map(|read| read.instances.iter().flatten().cloned()).collect();
-        if mine.len() > 1 {
-            for (index, instance) in instances.iter_mut().enumerate() {
-                instance.index = index as u32;
-            }
-        }
         Side {
             desired: mine.iter().map(|read| read.process.instances).sum(),
             instances: known.then_some(instances),
@@ -325,7 +325,7 @@ pub(super) fn happening(event: &wire::AuditEvent, labels: &Labels) -> Happening 
         _ if event.actor.kind == "process" => "platform".to_owned(),
         _ => "somebody".to_owned(),
     };
-    Happening { at: event.created_at, who, what: clean(&what), bad }
+    Happening { at: event.created_at, who, what: clean(&what), bad, routine: false }
 }
 
 /// A log line, or nothing where the envelope holds none.

@@ -109,8 +109,7 @@ pub(super) fn steady(known: &App, app: &mut App) {
 
 fn steady_side(before: &Side, now: &mut Side) {
     let find = |instance: &Instance| {
-        let known =
-            before.instances.iter().flatten().find(|known| known.index == instance.index)?;
+        let known = before.instances.iter().flatten().find(|known| known.name == instance.name)?;
         let (a, b) = (known.since?, instance.since?);
         let close = a.duration_since(b).abs() <= SignedDuration::from_secs(4);
         (known.state == instance.state && close).then_some(a)

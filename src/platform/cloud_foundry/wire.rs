@@ -185,6 +185,8 @@ pub(super) struct Stats {
 
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Stat {
+    #[serde(default, rename = "type")]
+    pub(super) kind: String,
     #[serde(default)]
     pub(super) index: u32,
     #[serde(default)]

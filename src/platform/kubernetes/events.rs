@@ -9,6 +9,9 @@ use crate::domain::{Happening, text::clean};
 /// What is alike and happened within so long is said once.
 const TOGETHER: SignedDuration = SignedDuration::from_mins(5);
 
+/// What the API's own recorder puts before the last of many; how many they were is said anyway.
+const COMBINED: &str = "(combined from similar events): ";
+
 fn time(event: &Event) -> Timestamp {
     let at = event.last_timestamp.or(event.at).or(event.metadata.creation_timestamp);
     at.unwrap_or(Timestamp::UNIX_EPOCH)
@@ -39,7 +42,8 @@ pub(super) fn told(mut events: Vec<Event>, app: &str) -> Vec<Happening> {
 fn happening(event: &Event, times: u32, app: &str) -> Happening {
     let bad = event.kind == "Warning";
     let bare = |text: &str| text.replace(&format!("{app}-"), "");
-    let mut what = bare(&event.message);
+    let message = event.message.strip_prefix(COMBINED).unwrap_or(&event.message);
+    let mut what = bare(message);
     let many = matches!(event.involved_object.kind.as_str(), "Pod" | "ReplicaSet");
     if times > 1 && !bad && many {
         event.reason.clone_into(&mut what);
@@ -55,7 +59,7 @@ fn happening(event: &Event, times: u32, app: &str) -> Happening {
     if times > 1 && !bad && !many {
         what += &format!(", and {} like it", times - 1);
     } else if times > 1 {
-        what += &format!(", {times} times");
+        what += &format!(", {times}x");
     }
     let from = event.source.component.trim_end_matches("-controller");
     Happening {
@@ -63,6 +67,7 @@ fn happening(event: &Event, times: u32, app: &str) -> Happening {
         who: clean(if from.is_empty() { "platform" } else { from }),
         what: clean(&what),
         bad,
+        routine: !bad && many,
     }
 }
 
@@ -105,9 +110,6 @@ mod tests {
             started("web-6c-a", "2026-02-01T12:00:00Z"),
         ];
         let told: Vec<_> = told(events, "web").into_iter().map(|one| one.what).collect();
-        assert_eq!(
-            told,
-            ["Started, 2 times", "BackOff: Back-off (7d-a)", "Started container (6c-a)"]
-        );
+        assert_eq!(told, ["Started, 2x", "BackOff: Back-off (7d-a)", "Started container (6c-a)"]);
     }
 }

@@ -6,13 +6,14 @@ use super::wire::Pod;
 use crate::domain::{Instance, InstanceState, Side, text::clean};
 
 /// What a Pod does.
-pub(super) fn instance(pod: &Pod, index: u32) -> Instance {
+pub(super) fn instance(pod: &Pod) -> Instance {
+    let name = Some(clean(&pod.metadata.name));
     let status = pod.status.clone().unwrap_or_default();
     let ready = status.conditions.iter().find(|one| one.kind == "Ready");
     let containers = || status.init_container_statuses.iter().chain(&status.container_statuses);
     let created = pod.metadata.creation_timestamp;
     let since = ready.and_then(|one| one.last_transition_time).or(created);
-    let plain = |state, since, reason| Instance { index, state, since, reason };
+    let plain = |state, since, reason| Instance { name: name.clone(), state, since, reason };
     if pod.metadata.deletion_timestamp.is_some() {
         return plain(InstanceState::Stopping, pod.metadata.deletion_timestamp, None);
     }
@@ -88,13 +89,12 @@ pub(super) fn side(
                 (a.metadata.creation_timestamp, &a.metadata.name)
                     .cmp(&(b.metadata.creation_timestamp, &b.metadata.name))
             });
-            let all =
-                pods.iter().enumerate().map(|(index, pod)| young(instance(pod, index as u32), now));
+            let all = pods.iter().map(|pod| young(instance(pod), now));
             all.filter(|one| one.state != InstanceState::Stopping).collect()
         }
         None => (0..there)
             .map(|index| Instance {
-                index,
+                name: None,
                 state: if index < available {
                     InstanceState::Running
                 } else {

@@ -261,7 +261,7 @@ async fn stuck_pods(
             .get("controller-revision-hash")
             .is_some_and(|hash| hash == wanted.id.as_str());
         !own && !matches!(
-            instances::instance(pod, 0).state,
+            instances::instance(pod).state,
             crate::domain::InstanceState::Running | crate::domain::InstanceState::Stopping
         )
     };

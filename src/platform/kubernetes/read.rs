@@ -268,7 +268,7 @@ impl Kubernetes {
         let selector = workload.spec.as_ref().map(|spec| spec.selector.query()).unwrap_or_default();
         let path = format!("/api/v1/namespaces/{}/pods", address.namespace);
         let (mut pods, _) = stream::list::<Pod>(self, &path, &selector).await?;
-        let bad = |pod: &Pod| instances::instance(pod, 0).state.bad();
+        let bad = |pod: &Pod| instances::instance(pod).state.bad();
         if broken {
             pods.retain(bad);
         }

@@ -234,7 +234,7 @@ fn revision(theme: &Theme, app: &App) -> String {
 
 fn bars(theme: &Theme, rollout: &Rollout, width: usize, live: bool) -> Vec<Span<'static>> {
     let old = rollout.old.count();
-    let going = old.running.filter(|running| *running == old.desired);
+    let going = old.running.filter(|running| *running >= old.desired);
     let texts =
         [going.map_or_else(|| count(old), |alone| alone.to_string()), count(rollout.new.count())];
     let digits = texts.iter().map(|text| text.width()).max().unwrap_or(0).max(5);

@@ -53,8 +53,9 @@ pub(super) fn lines(
 /// The comparison below the revisions; values stay hidden here.
 pub(super) fn aside(aside: &Aside, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width);
-    let across = theme.glyphs.across.to_string().repeat(width);
-    buffer.set_string(area.x, area.y, across, theme.style(Role::Rule));
+    // A short line: it comes and goes with the selection.
+    let rule = theme.glyphs.across.to_string();
+    buffer.set_string(area.x, area.y, rule, theme.style(Role::Rule));
     let (from, to) = &aside.labels;
     let title =
         cut(&format!(" WHAT CHANGES from rev {from} to rev {to} "), width.saturating_sub(2));

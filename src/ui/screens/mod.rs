@@ -11,6 +11,7 @@ pub(super) mod pages;
 pub(super) mod plan;
 pub(super) mod revisions;
 pub(super) mod rollout;
+mod sides;
 
 use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 

@@ -3,7 +3,7 @@
 use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 
 use super::super::{
-    text::{age, cut, piece, put},
+    text::{cut, piece, put},
     theme::{Role, Theme},
 };
 use crate::{
@@ -19,10 +19,12 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
         lines.insert(0, Line::styled(across, theme.style(Role::Rule)));
     }
     let events = state.selected.as_ref().and_then(|id| state.events.get(id));
-    for one in events.into_iter().flatten() {
+    for one in events.into_iter().flatten().filter(|one| !one.routine) {
         let role = if one.bad { Role::Bad } else { Role::Dim };
-        let text =
-            format!(" {}: {}, {} ago", one.who, one.what, age(Some(one.at), state.now, false));
+        let passed = state.now.duration_since(one.at);
+        // Younger than a minute goes without saying.
+        let age = (passed.as_secs() >= 60).then(|| format!(", {} ago", span(passed)));
+        let text = format!(" {}: {}{}", one.who, one.what, age.unwrap_or_default());
         lines.push(Line::styled(cut(&text, width), theme.style(role)));
     }
     for (row, line) in lines.iter().take(usize::from(area.height)).enumerate() {

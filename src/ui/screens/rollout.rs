@@ -1,23 +1,19 @@
 //! The rollout of the selected app: old going, new coming.
 
 use jiff::SignedDuration;
-use ratatui::{
-    buffer::Buffer,
-    layout::Rect,
-    text::{Line, Span},
-};
+use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 
-use super::super::{
-    text::{age, cut, fit, piece},
-    theme::{Role, Theme},
-    widgets::{bar, glyph, levels},
+use super::{
+    super::{
+        text::{age, cut, piece},
+        theme::{Role, Theme},
+        widgets::levels,
+    },
+    sides::{Scale, Shown},
 };
 use crate::{
     dashboard::{Panel, State, plan_view::wrap},
-    domain::{
-        App, Condition, Phase, Rollout, Side,
-        text::{brief, span},
-    },
+    domain::{App, Condition, Phase, Rollout, text::span},
 };
 
 pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
@@ -36,13 +32,11 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     };
     let width = usize::from(inside.width);
     let role = if state.panel == Panel::Rollout { Role::Title } else { Role::Dim };
-    let (title, lines) = match &app.rollout {
-        Some(rollout) => {
-            (heading(rollout, theme), rolling(state, theme, app, rollout, width, inside.height))
-        }
-        None => (" ROLLOUT none ".to_owned(), resting(state, theme, app, width)),
+    let lines = match &app.rollout {
+        Some(rollout) => rolling(state, theme, app, rollout, width, inside.height),
+        None => resting(state, theme, app, width),
     };
-    buffer.set_string(area.x + 1, area.y, cut(&title, width), theme.style(role));
+    buffer.set_string(area.x + 1, area.y, cut(" ROLLOUT ", width), theme.style(role));
     let lines = with_own(state, theme, app, lines, width);
     let most = lines.len().saturating_sub(usize::from(inside.height));
     let skipped = usize::from(state.scrolled).min(most);
@@ -54,19 +48,14 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     }
 }
 
-fn heading(rollout: &Rollout, theme: &Theme) -> String {
-    let dot = theme.glyphs.dot;
-    let mut title = format!(" ROLLOUT {}", rollout.strategy);
-    if let Some(most) = rollout.max_in_flight {
-        title += &format!("{dot}{most} at a time");
-    }
-    if let Some(limits) = &rollout.limits {
-        title += &format!("{dot}{limits}");
-    }
-    if let Some(step) = rollout.step {
-        title += &format!("{dot}step {}/{}", step.current, step.total);
-    }
-    title + " "
+/// How it rolls: `step 2/4 · canary · surge 1, unavailable 0`.
+fn manner(rollout: &Rollout) -> Vec<String> {
+    let mut manner: Vec<_> =
+        rollout.step.iter().map(|step| format!("step {}/{}", step.current, step.total)).collect();
+    manner.push(rollout.strategy.to_string());
+    manner.extend(rollout.max_in_flight.map(|most| format!("{most} at a time")));
+    manner.extend(rollout.limits.clone());
+    manner
 }
 
 fn rolling(
@@ -77,47 +66,39 @@ fn rolling(
     width: usize,
     height: u16,
 ) -> Vec<Line<'static>> {
-    let line = |word, revision, side, role| {
-        side_line(theme, word, revision, side, role, rollout.wanted, width)
+    let mut sides: Vec<_> = match rollout.overlap.as_slice() {
+        [] => vec![("old", rollout.from.as_ref(), &rollout.old, Role::Old)],
+        many => many.iter().map(|(of, side)| ("old", Some(of), side, Role::Old)).collect(),
     };
-    let mut lines: Vec<_> = rollout
-        .overlap
+    sides.push(("new", rollout.to.as_ref(), &rollout.new, Role::New));
+    let named = sides.iter().map(|&(word, of, side, _)| (word, of, side));
+    let scale = Scale::of(named, rollout.wanted, width);
+    let mut lines: Vec<_> = sides
         .iter()
-        .map(|(revision, side)| line("old", Some(revision), side, Role::Old))
+        .map(|&(word, of, side, role)| scale.line(theme, word, of, side, role))
         .collect();
-    if lines.is_empty() {
-        lines.push(line("old", rollout.from.as_ref(), &rollout.old, Role::Old));
-    }
-    lines.push(line("new", rollout.to.as_ref(), &rollout.new, Role::New));
     lines.extend(verdict(state, theme, rollout, width));
-    let tall = height >= 14;
-    let tallies = tallies(theme, &rollout.new, tall);
-    if !tallies.spans.is_empty() {
-        lines.push(tallies);
-    }
-    if tall {
-        lines.push(Line::default());
-    }
-    // A glyph an instance where rows are few, glyph and age where they are not.
-    for (word, side, role) in [("old", &rollout.old, Role::Old), ("new", &rollout.new, Role::New)] {
-        let mut rows = grid(state, theme, word, side, role, width, tall);
-        if tall && height >= 18 {
-            // Where there is room, what is below stays where it is while instances come and go.
-            let most = rollout.wanted as usize * CELL / width.saturating_sub(4).max(1) + 1;
-            rows.resize(rows.len().max(most.min(6)), Line::default());
-        }
-        lines.extend(rows);
-    }
-    if tall {
-        lines.push(Line::default());
-    }
-    lines.extend(trend(state, theme, rollout, width));
+    let told = rollout.stuck.as_ref().map_or("", |stuck| stuck.why.as_str());
+    let tall = height >= TALL;
+    let shown =
+        |word, side, role| Shown { theme, word, side, role, app: &app.name, now: state.now, width };
+    let both = [shown("old", &rollout.old, Role::Old), shown("new", &rollout.new, Role::New)];
+    lines.extend(both.iter().flat_map(|side| side.troubles(told)));
+    lines.push(dim(theme, &manner(rollout).join(theme.glyphs.dot), width));
+    let begun = age(rollout.started_at, state.now, false);
+    lines.push(dim(theme, &format!("began {begun} ago, {}", rollout.reason), width));
     if let Some(note) = &rollout.note {
         lines.push(Line::styled(cut(&format!("why: {note}"), width), theme.style(Role::Text)));
     }
-    let begun =
-        format!("began {} ago, {}", age(rollout.started_at, state.now, false), rollout.reason);
-    lines.push(Line::styled(cut(&begun, width), theme.style(Role::Dim)));
+    let trend = trend(state, theme, rollout, width);
+    if !trend.is_empty() {
+        lines.extend(tall.then(Line::default));
+        lines.extend(trend);
+    }
+    if scale.coarse() {
+        lines.extend(tall.then(Line::default));
+        lines.extend(both.iter().flat_map(|side| side.dots(rollout.wanted)));
+    }
     let room = usize::from(height).saturating_sub(lines.len() + 1);
     if rollout.stuck.is_some() && room > 1 {
         let logged = crash_lines(state, theme, app, width, room);
@@ -129,8 +110,12 @@ fn rolling(
     lines
 }
 
-/// The columns of an instance with its age.
-const CELL: usize = 7;
+/// From so many rows on there is room for empty ones.
+const TALL: u16 = 14;
+
+fn dim(theme: &Theme, text: &str, width: usize) -> Line<'static> {
+    Line::styled(cut(text, width), theme.style(Role::Dim))
+}
 
 /// What an operation of ours on this app is saying stands on top while it has nothing else to show.
 fn with_own(
@@ -172,32 +157,6 @@ fn crash_lines(
             )
         })
         .collect()
-}
-
-/// `old rev 7  ████████████░░░ 4 of 5`
-fn side_line(
-    theme: &Theme,
-    word: &str,
-    revision: Option<&crate::domain::RevisionRef>,
-    side: &Side,
-    role: Role,
-    wanted: u32,
-    width: usize,
-) -> Line<'static> {
-    let count = side.count();
-    let running = count.running.map_or_else(|| "?".to_owned(), |running| running.to_string());
-    let head = format!("{word} rev {} ", revision.map_or("-", |of| of.shown()));
-    // What goes is wanted no more: there, the two numbers are one.
-    let tail = match count.running {
-        Some(alone) if alone == count.desired && role == Role::Old => format!(" {alone} run"),
-        _ => format!(" {running} of {} run", count.desired),
-    };
-    let head = fit(&head, head.chars().count().max(11));
-    let room = width.saturating_sub(head.chars().count() + tail.chars().count() + 1).min(48);
-    let mut line = Line::from(vec![piece(head, theme.style(role))]);
-    line.spans.extend(bar(theme, side, role, wanted, room));
-    line.push_span(piece(tail, theme.style(role)));
-    line
 }
 
 /// What the operator should know: stuck, waiting, or how long still.
@@ -280,74 +239,6 @@ fn roughly(left: SignedDuration) -> String {
     span(SignedDuration::from_secs((left.as_secs() / step + 1) * step))
 }
 
-/// `new: 1 starting, 2 crashed` where anything is not simply running. Where there is room to see each instance come,
-/// only what is out of order is counted.
-fn tallies(theme: &Theme, side: &Side, tall: bool) -> Line<'static> {
-    use crate::domain::InstanceState::{Crashed, Down, NotReady, Starting, Stopping, Unknown};
-    let mut line = Line::default();
-    for (state, role) in [
-        (Starting, Role::New),
-        (NotReady, Role::Warn),
-        (Crashed, Role::Bad),
-        (Down, Role::Bad),
-        (Stopping, Role::Dim),
-        (Unknown, Role::Dim),
-    ] {
-        let count = side.tally(&[state]).unwrap_or(0);
-        if count > 0 && !(tall && state == Starting) {
-            let lead = if line.spans.is_empty() { "new: " } else { ", " };
-            line.push_span(piece(lead, theme.style(Role::Dim)));
-            line.push_span(piece(format!("{count} {}", state.word()), theme.style(role)));
-        }
-    }
-    line
-}
-
-fn grid(
-    state: &State,
-    theme: &Theme,
-    word: &str,
-    side: &Side,
-    role: Role,
-    width: usize,
-    tall: bool,
-) -> Vec<Line<'static>> {
-    let Some(instances) = &side.instances else {
-        return vec![Line::styled(
-            format!("{word} instances cannot be read"),
-            theme.style(Role::Dim),
-        )];
-    };
-    if instances.is_empty() {
-        return Vec::new();
-    }
-    let cell = if tall { CELL } else { 2 };
-    let across = (width.saturating_sub(4) / cell).max(1);
-    let mut lines = Vec::new();
-    for (at, row) in instances.chunks(across).enumerate() {
-        let lead = if at == 0 { format!("{word} ") } else { "    ".to_owned() };
-        let mut line = Line::from(vec![piece(lead, theme.style(Role::Dim))]);
-        for instance in row {
-            let (mark, role) = glyph(&theme.glyphs, instance.state, role);
-            let text = if tall {
-                let passed = instance.since.map(|at| state.now.duration_since(at));
-                let shown = passed.map(|passed| match passed.as_secs() {
-                    // Younger than a minute goes without saying.
-                    ..60 => String::new(),
-                    _ => brief(passed),
-                });
-                let shown = shown.unwrap_or_default();
-                fit(&format!("{mark} {shown}"), cell)
-            } else {
-                format!("{mark} ")
-            };
-            line.push_span(Span::styled(text, theme.style(role)));
-        }
-        lines.push(line);
-    }
-    lines
-}
-
 /// Old and new running instances over time.
 fn trend(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec<Line<'static>> {
     let Some(trend) = state.trends.get(&rollout.id).filter(|trend| trend.samples.len() > 1) else {
@@ -392,21 +283,27 @@ fn resting(state: &State, theme: &Theme, app: &App, width: usize) -> Vec<Line<'s
     let mut lines: Vec<_> =
         wrap(&text, width).into_iter().map(|line| Line::styled(line, theme.style(role))).collect();
     if let Some(serving) = &app.serving {
-        lines.push(side_line(
+        let of = app.deployed.as_ref();
+        let scale = Scale::of([("now", of, serving)].into_iter(), serving.desired, width);
+        lines.push(scale.line(theme, "now", of, serving, Role::Old));
+        let shown = Shown {
             theme,
-            "now",
-            app.deployed.as_ref(),
-            serving,
-            Role::Old,
-            serving.desired,
+            word: "now",
+            side: serving,
+            role: Role::Old,
+            app: &app.name,
+            now: state.now,
             width,
-        ));
-        lines.extend(grid(state, theme, "now", serving, Role::Old, width, true));
+        };
+        lines.extend(shown.troubles(""));
+        if scale.coarse() {
+            lines.extend(shown.dots(serving.desired));
+        }
     }
     lines.push(Line::default());
     // A tall screen has them at its bottom already.
     let events = state.events.get(&app.id).filter(|_| state.size.1 < super::super::TALL);
-    for one in events.into_iter().flatten() {
+    for one in events.into_iter().flatten().filter(|one| !one.routine) {
         let who = one.who.split('@').next().unwrap_or(&one.who);
         let text = format!("{:>4} {who} {}", age(Some(one.at), state.now, false), one.what);
         let role = if one.bad { Role::Bad } else { Role::Dim };
