@@ -92,7 +92,8 @@ fn holds([begin, end]: [&str; 2], wanted: &str) {
         fs::write(&file, format!("{before}{begin}{wanted}{end}{after}")).unwrap();
         return;
     }
-    assert_eq!(shown, wanted, "run UPDATE_README=1 cargo test --test readme");
+    let differs = shown.lines().zip(wanted.lines()).find(|(shown, wanted)| shown != wanted);
+    assert!(shown == wanted, "run UPDATE_README=1 cargo test --test readme: {differs:?}");
 }
 
 #[test]

@@ -6,9 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::wire;
 use crate::domain::{
-    Deployable, Detail, Fact, Group, Happening, Instance, InstanceState, LogLine, Masked, Phase,
-    Proven, Revision, RevisionId, RevisionRef, Rollout, RolloutId, Side, Step, Strategy,
-    text::clean,
+    Deployable, Detail, Fact, Group, Instance, InstanceState, LogLine, Masked, Phase, Proven,
+    Revision, RevisionId, RevisionRef, Rollout, RolloutId, Side, Step, Strategy, text::clean,
 };
 
 /// The annotation that says which operation of ours made a deployment.
@@ -269,63 +268,6 @@ pub(super) fn variables(environment: &wire::Environment) -> Vec<(String, String)
     let text =
         |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     environment.var.iter().map(|(name, value)| (name.clone(), text(value))).collect()
-}
-
-/// What an audit event says, in a clause.
-pub(super) fn happening(event: &wire::AuditEvent, labels: &Labels) -> Happening {
-    let text =
-        |name: &str| event.data.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
-    let revision = || match labels.get(text("revision_guid")) {
-        Some(label) => format!(" of rev {label}"),
-        None => String::new(),
-    };
-    let number =
-        |name: &str| event.data.get(name).and_then(serde_json::Value::as_i64).unwrap_or_default();
-    let kind = event.kind.strip_prefix("audit.app.").unwrap_or(&event.kind);
-    let (what, bad) = match kind {
-        "deployment.create" if text("type") == "rollback" => {
-            (format!("began a roll back, a rollout{}", revision()), false)
-        }
-        "deployment.create" => (format!("began a rollout{}", revision()), false),
-        "deployment.cancel" => ("cancelled the rollout".to_owned(), true),
-        "deployment.continue" => ("let the rollout go on".to_owned(), false),
-        "revision.create" => (format!("made rev {}", number("revision_version")), false),
-        "process.crash" => {
-            let why = text("exit_description");
-            (
-                format!(
-                    "instance {} crashed, {} times now: {why}",
-                    number("index"),
-                    number("crash_count").max(1)
-                ),
-                true,
-            )
-        }
-        "process.scale" => ("scaled a process".to_owned(), false),
-        "build.create" => ("began staging".to_owned(), false),
-        "build.staged" => ("staging finished".to_owned(), false),
-        "build.failed" => ("staging failed".to_owned(), true),
-        "droplet.mapped" => ("set the current droplet".to_owned(), false),
-        "update" => ("changed the app".to_owned(), false),
-        "start" | "stop" | "restart" | "restage" => (
-            format!("{kind}ed the app")
-                .replace("stoped", "stopped")
-                .replace("restageed", "restaged"),
-            kind == "stop",
-        ),
-        "revision.environment_variables.show" => {
-            ("read a revision's environment".to_owned(), false)
-        }
-        other => {
-            (other.replace(['.', '_'], " "), other.contains("crash") || other.contains("fail"))
-        }
-    };
-    let who = match event.actor.name.as_deref() {
-        Some(name) if !name.is_empty() && event.actor.kind != "process" => clean(name),
-        _ if event.actor.kind == "process" => "platform".to_owned(),
-        _ => "somebody".to_owned(),
-    };
-    Happening { at: event.created_at, who, what: clean(&what), bad, routine: false }
 }
 
 /// A log line, or nothing where the envelope holds none.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::{
-    CloudFoundry, convert,
+    CloudFoundry, convert, events,
     wire::{self, Page},
 };
 use crate::{
@@ -84,9 +84,7 @@ impl CloudFoundry {
 
     pub(super) async fn happenings(&self, app: &AppId, most: u32) -> Result<Vec<Happening>, Error> {
         let events = self.events_of(app.as_str(), "", most).await?;
-        let labels = self.labels();
-        let noise = |event: &&wire::AuditEvent| !event.kind.ends_with("environment_variables.show");
-        Ok(events.iter().filter(noise).map(|event| convert::happening(event, &labels)).collect())
+        Ok(events::told(&events, &self.labels()))
     }
 
     /// The configuration of a revision; its environment only where the login may see it.

@@ -2,6 +2,7 @@
 
 mod auth;
 mod convert;
+mod events;
 mod execute;
 mod history;
 mod lists;
@@ -221,7 +222,7 @@ impl Platform for CloudFoundry {
     }
 
     async fn events(&self, app: &AppId) -> Result<Vec<Happening>, Error> {
-        self.happenings(app, 30).await
+        self.happenings(app, 100).await
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {

@@ -223,7 +223,7 @@ impl<'a> Watcher<'a> {
     async fn read_focus(&mut self, key: (AppId, Option<RolloutId>)) -> Result<(), Failed> {
         let app = key.0.clone();
         let (history, events) =
-            tokio::join!(self.foundation.history(&app), self.foundation.happenings(&app, 20));
+            tokio::join!(self.foundation.history(&app), self.foundation.happenings(&app, 100));
         self.focus_read = Some(key);
         self.next_focus = instant() + self.stretched(FOCUS);
         let history = history?;

@@ -9,6 +9,9 @@ use crate::domain::{Happening, text::clean};
 /// What is alike and happened within so long is said once.
 const TOGETHER: SignedDuration = SignedDuration::from_mins(5);
 
+/// So many of the objects of one line are named.
+const NAMED: usize = 3;
+
 /// What the API's own recorder puts before the last of many; how many they were is said anyway.
 const COMBINED: &str = "(combined from similar events): ";
 
@@ -17,43 +20,78 @@ fn time(event: &Event) -> Timestamp {
     at.unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
+/// Events that are told in one line.
+struct Group<'a> {
+    newest: &'a Event,
+    times: u32,
+    /// What they are about, each once.
+    about: Vec<&'a str>,
+}
+
 /// The events of an app, newest first.
 pub(super) fn told(mut events: Vec<Event>, app: &str) -> Vec<Happening> {
     events.sort_by_key(|event| std::cmp::Reverse(time(event)));
-    let mut groups: Vec<(Event, u32)> = Vec::new();
-    for event in events {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for event in &events {
         let times = event.count.unwrap_or(1).max(1);
-        let of_many = |one: &Event| one.kind == "Normal";
-        let alike = |(one, _): &&mut (Event, u32)| {
-            of_many(one)
-                && of_many(&event)
-                && one.reason == event.reason
-                && one.source.component == event.source.component
-                && time(one).duration_since(time(&event)) < TOGETHER
+        let about = event.involved_object.name.as_str();
+        let near = |group: &&mut Group<'_>| {
+            alike(group.newest, event) && time(group.newest).duration_since(time(event)) < TOGETHER
         };
-        match groups.iter_mut().rev().find(alike) {
-            Some((_, count)) => *count += times,
-            None => groups.push((event, times)),
+        match groups.iter_mut().rev().find(near) {
+            Some(group) => {
+                group.times += times;
+                if !group.about.contains(&about) {
+                    group.about.push(about);
+                }
+            }
+            None => groups.push(Group { newest: event, times, about: vec![about] }),
         }
     }
-    groups.iter().map(|(event, times)| happening(event, *times, app)).collect()
+    groups.iter().map(|group| happening(group, app)).collect()
 }
 
-fn happening(event: &Event, times: u32, app: &str) -> Happening {
+/// Whether two events say the same of different objects; of what went wrong, only if their words are the same too.
+fn alike(one: &Event, other: &Event) -> bool {
+    one.kind == other.kind
+        && one.reason == other.reason
+        && one.source.component == other.source.component
+        && (one.kind == "Normal" || general(one) == general(other))
+}
+
+/// The message without what is only about this one object: the kubelet adds the Pod and its uid to some.
+fn general(event: &Event) -> String {
+    let message = event.message.strip_prefix(COMBINED).unwrap_or(&event.message);
+    let message = message.split(" in pod ").next().unwrap_or(message);
+    message.replace(&event.involved_object.name, "")
+}
+
+fn happening(group: &Group<'_>, app: &str) -> Happening {
+    let (event, times) = (group.newest, group.times);
     let bad = event.kind == "Warning";
     let bare = |text: &str| text.replace(&format!("{app}-"), "");
     let message = event.message.strip_prefix(COMBINED).unwrap_or(&event.message);
     let mut what = bare(message);
     let many = matches!(event.involved_object.kind.as_str(), "Pod" | "ReplicaSet");
+    if group.about.len() > 1 && bad {
+        what = general(event);
+    }
     if times > 1 && !bad && many {
         event.reason.clone_into(&mut what);
     } else {
         if what.is_empty() || (bad && !what.contains(&event.reason)) {
             what = format!("{}: {what}", event.reason);
         }
-        let about = bare(&event.involved_object.name);
-        if about != app && !what.contains(&about) {
-            what += &format!(" ({about})");
+        let about: Vec<_> = group.about.iter().map(|name| bare(name)).collect();
+        match about.as_slice() {
+            [one] if one == app || what.contains(one) => {}
+            [one] => what += &format!(" ({one})"),
+            many if bad => {
+                let rest = many.len().saturating_sub(NAMED);
+                let more = if rest > 0 { format!(" +{rest}") } else { String::new() };
+                what += &format!(" ({}{more})", many[..many.len() - rest].join(" "));
+            }
+            _ => {}
         }
     }
     if times > 1 && !bad && !many {
@@ -107,9 +145,19 @@ mod tests {
             started("web-7d-a", "2026-03-01T12:00:00Z"),
             event("Warning", "BackOff", "web-7d-a", "Back-off", "2026-03-01T12:00:30Z"),
             started("web-7d-b", "2026-03-01T12:01:00Z"),
+            event(
+                "Warning",
+                "BackOff",
+                "web-7d-b",
+                "Back-off in pod web-7d-b_shop(1f)",
+                "2026-03-01T12:00:20Z",
+            ),
             started("web-6c-a", "2026-02-01T12:00:00Z"),
         ];
         let told: Vec<_> = told(events, "web").into_iter().map(|one| one.what).collect();
-        assert_eq!(told, ["Started, 2x", "BackOff: Back-off (7d-a)", "Started container (6c-a)"]);
+        assert_eq!(
+            told,
+            ["Started, 2x", "BackOff: Back-off (7d-a 7d-b), 2x", "Started container (6c-a)"]
+        );
     }
 }

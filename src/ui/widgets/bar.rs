@@ -58,7 +58,10 @@ pub(crate) fn bar(
         let at = (column * 2 + 1) * total / (columns * 2);
         shown.push(states.get(at).copied());
     }
-    // Something broken is never lost to rounding.
+    // Neither the last instances of a side nor a broken one are ever lost to rounding.
+    if let (Some(first), Some(one)) = (shown.first_mut(), states.first()) {
+        first.get_or_insert(*one);
+    }
     if let (Some(bad), true) = (states.iter().find(|state| state.bad()), columns > 1) {
         let filled = shown.iter().filter(|one| one.is_some()).count();
         if !shown.iter().flatten().any(|state| state.bad()) {
