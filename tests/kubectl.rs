@@ -31,6 +31,14 @@ spec:
         image: nginx:1.16
 ";
 
+fn at_hand() -> bool {
+    let at_hand = Command::new("kubectl").args(["version", "--client"]).output().is_ok();
+    if !at_hand {
+        eprintln!("SKIPPED: kubectl is not at hand");
+    }
+    at_hand
+}
+
 fn kubectl(kubeconfig: &Path, args: &[&str]) -> String {
     let output =
         Command::new("kubectl").arg("--kubeconfig").arg(kubeconfig).args(args).output().unwrap();
@@ -43,8 +51,7 @@ fn kubectl(kubeconfig: &Path, args: &[&str]) -> String {
 /// Apply, a new image, its history, going back, and what kubectl says of each.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_walk_of_a_rollout() {
-    if Command::new("kubectl").args(["version", "--client"]).output().is_err() {
-        eprintln!("SKIPPED: kubectl is not at hand");
+    if !at_hand() {
         return;
     }
     let options = Options { scenario: "quiet".to_owned(), speed: 10.0, ..Options::default() };
@@ -103,6 +110,39 @@ async fn the_walk_of_a_rollout() {
         );
         assert!(run(&["rollout", "restart", "deployment/web-deploy"]).contains("restarted"));
         assert!(run(&["delete", "deployment", "web-deploy"]).contains("deleted"));
+    });
+    walk.await.unwrap();
+}
+
+/// Each context may what its login may, for kubectl too, which sends no token over plain HTTP.
+#[tokio::test(flavor = "multi_thread")]
+async fn contexts_have_their_rights() {
+    if !at_hand() {
+        return;
+    }
+    let simulator = Simulator::kubernetes(&Options::default()).await.unwrap();
+    let home = simulator.home_buf();
+    let walk = tokio::task::spawn_blocking(move || {
+        let may = |context: &str, asked: &[&str]| {
+            let output = Command::new("kubectl")
+                .arg("--kubeconfig")
+                .arg(home.join("kubeconfig"))
+                .args(["--context", context, "auth", "can-i"])
+                .args(asked)
+                .output()
+                .unwrap();
+            String::from_utf8_lossy(&output.stdout).trim() == "yes"
+        };
+        for (context, patch, patch_all, list_sets) in [
+            ("demo", true, true, true),
+            ("viewer", false, false, true),
+            ("tenant", true, false, true),
+            ("junior", true, true, false),
+        ] {
+            assert_eq!(may(context, &["patch", "deployments"]), patch, "{context}");
+            assert_eq!(may(context, &["patch", "deployments", "-A"]), patch_all, "{context}");
+            assert_eq!(may(context, &["list", "replicasets"]), list_sets, "{context}");
+        }
     });
     walk.await.unwrap();
 }

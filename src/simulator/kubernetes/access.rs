@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     error::ApiError,
@@ -21,17 +21,28 @@ const JUNIOR: &str = "junior-token";
 /// The only namespace of the tenant.
 const HOME: &str = "shop";
 
+/// What stands before the path of a request of the others: kubectl sends no token over plain HTTP.
+const AS: &str = "/as/";
+
 /// A kubeconfig with four contexts: who may all, who may look, who knows one namespace, and who has few rights.
 pub(crate) fn kubeconfig(base: &str, user: &str) -> String {
     let context = |name: &str, user: &str| {
         format!(
-            "- name: {name}\n  context: {{ cluster: demo, user: \"{user}\", namespace: {HOME} }}\n"
+            "- name: {name}\n  context: {{ cluster: {name}, user: \"{user}\", namespace: {HOME} }}\n"
         )
+    };
+    let cluster = |name: &str| {
+        let path = if name == CONTEXT { String::new() } else { format!("{AS}{name}") };
+        format!("- name: {name}\n  cluster: {{ server: \"{base}{path}\" }}\n")
     };
     let login =
         |name: &str, token: &str| format!("- name: \"{name}\"\n  user: {{ token: {token} }}\n");
     format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: {CONTEXT}\nclusters:\n- name: demo\n  cluster: {{ server: \"{base}\" }}\ncontexts:\n{}{}{}{}users:\n{}{}{}{}",
+        "apiVersion: v1\nkind: Config\ncurrent-context: {CONTEXT}\nclusters:\n{}{}{}{}contexts:\n{}{}{}{}users:\n{}{}{}{}",
+        cluster(CONTEXT),
+        cluster("viewer"),
+        cluster("tenant"),
+        cluster("junior"),
         context(CONTEXT, user),
         context("viewer", "viewer"),
         context("tenant", "tenant"),
@@ -56,19 +67,29 @@ pub(crate) enum User {
     Junior,
 }
 
-/// Who a request comes from. Without a token it is the operator: the API is on loopback and for trying things.
-pub(crate) fn who(authorization: &str) -> Result<User, ApiError> {
-    match authorization.trim_start_matches("Bearer ").trim_start_matches("bearer ") {
-        "" | OPERATOR => Ok(User::Operator),
-        VIEWER => Ok(User::Viewer),
-        TENANT => Ok(User::Tenant),
-        JUNIOR => Ok(User::Junior),
+/// The path of a request without the login that stands before it, and that login.
+pub(crate) fn split(path: &str) -> (&str, Option<&str>) {
+    match path.strip_prefix(AS).and_then(|rest| rest.find('/').map(|at| rest.split_at(at))) {
+        Some((login, path)) => (path, Some(login)),
+        None => (path, None),
+    }
+}
+
+/// Who a request comes from, by its token, or else by the login in its path. Without either it is the operator: the
+/// API is on loopback and for trying things.
+pub(crate) fn who(authorization: &str, login: Option<&str>) -> Result<User, ApiError> {
+    let token = authorization.trim_start_matches("Bearer ").trim_start_matches("bearer ");
+    match (token, login) {
+        (OPERATOR, _) | ("", None) => Ok(User::Operator),
+        (VIEWER, _) | ("", Some("viewer")) => Ok(User::Viewer),
+        (TENANT, _) | ("", Some("tenant")) => Ok(User::Tenant),
+        (JUNIOR, _) | ("", Some("junior")) => Ok(User::Junior),
         _ => Err(ApiError::new(401, "Unauthorized", "Unauthorized")),
     }
 }
 
 impl User {
-    fn allowed(self, verb: &str, resource: &str, namespace: Option<&str>) -> bool {
+    pub(super) fn allowed(self, verb: &str, resource: &str, namespace: Option<&str>) -> bool {
         match self {
             Self::Operator => true,
             Self::Viewer => matches!(verb, "get" | "list" | "watch"),
@@ -104,23 +125,10 @@ impl User {
         };
         Err(ApiError::forbidden(name, verb, &resource, ALL[kind].group, &place))
     }
-
-    /// Answers a `SelfSubjectAccessReview`.
-    pub(crate) fn review(self, body: &Value) -> Value {
-        let asked = &body["spec"]["resourceAttributes"];
-        let namespace = asked["namespace"].as_str().filter(|name| !name.is_empty());
-        let text = |field: &str| asked[field].as_str().unwrap_or_default();
-        let resource = with(text("resource"), text("subresource"));
-        let allowed = self.allowed(text("verb"), &resource, namespace);
-        json!({
-            "kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {},
-            "spec": body["spec"], "status": { "allowed": allowed },
-        })
-    }
 }
 
 /// `pods/log`
-fn with(resource: &str, subresource: &str) -> String {
+pub(super) fn with(resource: &str, subresource: &str) -> String {
     if subresource.is_empty() { resource.to_owned() } else { format!("{resource}/{subresource}") }
 }
 

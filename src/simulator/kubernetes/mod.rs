@@ -18,6 +18,7 @@ mod objects;
 mod patch;
 mod pods;
 mod resources;
+mod review;
 mod rollout;
 mod route;
 mod selector;
@@ -168,17 +169,19 @@ async fn handle(
     request: axum::extract::Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
+    let method = parts.method.to_string();
+    let (path, login) = access::split(parts.uri.path());
     if cluster.keep_log {
-        let line = format!("{method} {}", parts.uri);
+        let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let line = format!("{method} {path}{query}");
         cluster.log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
     let refuse = |status| ApiError::injected(status).into_response();
-    let after = match strike(&cluster.faults, &scissors, (&method, &path), refuse).await {
+    let after = match strike(&cluster.faults, &scissors, (&method, path), refuse).await {
         Ok(after) => after,
         Err(response) => return response,
     };
-    let response = match respond(&cluster, &parts, body, after.compact).await {
+    let response = match respond(&cluster, &parts, (path, login), body, after.compact).await {
         Ok(response) => response,
         Err(error) => error.into_response(),
     };
@@ -192,13 +195,13 @@ fn header(parts: &Parts, name: header::HeaderName) -> &str {
 async fn respond(
     cluster: &Arc<Cluster>,
     parts: &Parts,
+    (path, login): (&str, Option<&str>),
     body: Body,
     compact: bool,
 ) -> Result<Response, ApiError> {
-    let path: Vec<String> =
-        parts.uri.path().split('/').filter(|part| !part.is_empty()).map(decode).collect();
+    let path: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(decode).collect();
     let query: BTreeMap<_, _> = pairs(parts.uri.query().unwrap_or_default()).into_iter().collect();
-    let user = access::who(header(parts, header::AUTHORIZATION))?;
+    let user = access::who(header(parts, header::AUTHORIZATION), login)?;
     let bytes = to_bytes(body, BODY_LIMIT)
         .await
         .map_err(|_| ApiError::new(413, "RequestEntityTooLarge", "the request is too large"))?;
@@ -360,8 +363,7 @@ fn other(path: &[String], body: &[u8], user: User) -> Result<Response, ApiError>
         ["api", "v1"] => discovery::kinds(""),
         ["apis", group] => discovery::one_group(group).ok_or_else(ApiError::unknown_path)?,
         ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"] => {
-            let body: Value = serde_json::from_slice(body).unwrap_or_default();
-            return Ok(json_response(StatusCode::CREATED, &user.review(&body)));
+            return Ok(json_response(StatusCode::CREATED, &review::answer(user, body)?));
         }
         ["apis", group, version]
             if resources::GROUPS.contains(group) && resources::version(group) == *version =>
