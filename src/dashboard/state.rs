@@ -10,8 +10,8 @@ use super::{
     place::Place,
 };
 use crate::domain::{
-    App, AppId, Capabilities, Happening, History, Interest, LogLine, Operation, Outcome, Receipt,
-    Revision, RevisionId, RolloutId, Scope, Stage, Target, TargetId, last_good,
+    App, AppId, Capabilities, Condition, Happening, History, Interest, LogLine, Operation, Outcome,
+    Receipt, Revision, RevisionId, RolloutId, Scope, Stage, Target, TargetId, last_good,
 };
 
 /// The least time between two samples.
@@ -58,6 +58,15 @@ pub enum Sort {
     Name,
     /// By scope, then name.
     Scope,
+}
+
+/// The place of an app that keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The condition that it is listed by.
+    pub by: Condition,
+    /// Until when. One that is well again keeps its place for as long as it is selected.
+    pub until: Timestamp,
 }
 
 /// Old and new running instances over time.
@@ -152,9 +161,8 @@ pub struct State {
     pub filtering: bool,
     /// Whether only what is rolling or broken is listed.
     pub only_active: bool,
-    /// Apps that a moment ago were well and now lack instances, and since when: they keep their place for a while, since
-    /// most are well again in a moment, and a list that jumps is one in which the wrong row is hit.
-    pub blips: HashMap<AppId, Timestamp>,
+    /// Apps that keep their place for a while: a list that jumps is one in which the wrong row is hit.
+    pub held: HashMap<AppId, Held>,
     /// How the apps are ordered.
     pub sort: Sort,
     /// The panel that has the keys.
@@ -208,7 +216,7 @@ impl State {
             filter: String::new(),
             filtering: false,
             only_active: false,
-            blips: HashMap::new(),
+            held: HashMap::new(),
             sort: Sort::Need,
             panel: Panel::Apps,
             histories: HashMap::new(),

@@ -10,6 +10,7 @@ use super::{
     super::{
         Command, Effect, Panel, Sort, State,
         key::{Key, Name},
+        state::Held,
     },
     is,
 };
@@ -18,32 +19,42 @@ use crate::domain::{App, AppId, Condition};
 /// How many labels are asked for at a time.
 const UNNAMED: usize = 8;
 
-/// How long an app may lack instances before it moves up in the list.
+/// How long an app may lack instances before it moves up in the list: most are well again in a moment.
 const BLIP: SignedDuration = SignedDuration::from_secs(10);
 
-/// How much an app needs somebody.
+/// How long an app that is well again keeps its place, so that its end is seen where its way was watched.
+const WELL: SignedDuration = SignedDuration::from_mins(1);
+
+/// How much an app needs somebody, for the order of the list.
 fn need(state: &State, app: &App) -> Condition {
-    if state.blips.contains_key(&app.id) { Condition::Ok } else { app.condition() }
+    state.held.get(&app.id).map_or_else(|| app.condition(), |held| held.by)
 }
 
-/// Notes that an app was well a moment ago, before it is replaced by what it is now.
-pub(super) fn note_blip(state: &mut State, app: &App) {
+/// Notes whether an app keeps its place, before it is replaced by what it is now.
+pub(super) fn hold(state: &mut State, app: &App) {
+    use Condition::{Degraded, Ok, Stopped};
     let before = state.apps.get(&app.id).map(App::condition);
-    match (before, app.condition()) {
-        (Some(Condition::Ok | Condition::Stopped), Condition::Degraded) => {
-            state.blips.entry(app.id.clone()).or_insert(state.now);
+    let (by, patience) = match (before, app.condition()) {
+        (Some(Ok | Stopped), Degraded) => (Ok, BLIP),
+        (Some(before), Ok | Stopped) if before.needs_attention() => (before, WELL),
+        (Some(Ok | Stopped), Ok | Stopped) | (_, Degraded) => return,
+        _ => {
+            state.held.remove(&app.id);
+            return;
         }
-        (_, Condition::Degraded) => {}
-        _ => drop(state.blips.remove(&app.id)),
-    }
+    };
+    let until = state.now.checked_add(patience).unwrap_or(state.now);
+    state.held.entry(app.id.clone()).or_insert(Held { by, until });
 }
 
-/// Moves apps up that have lacked instances for too long.
+/// Lets apps go to where they belong by now.
 pub(super) fn tick(state: &mut State) {
-    let now = state.now;
-    let before = state.blips.len();
-    state.blips.retain(|_, since| now.duration_since(*since) < BLIP);
-    if state.blips.len() != before {
+    let (now, before) = (state.now, state.held.len());
+    let selected = state.selected.as_ref();
+    state
+        .held
+        .retain(|id, held| held.until > now || (selected == Some(id) && held.by.needs_attention()));
+    if state.held.len() != before {
         list(state);
     }
 }
@@ -51,7 +62,7 @@ pub(super) fn tick(state: &mut State) {
 /// Lists the apps anew: filtered, ordered, with the selection kept.
 pub(super) fn list(state: &mut State) {
     let before = state.selected_at();
-    let active = |app: &&App| !state.only_active || app.condition().needs_attention();
+    let active = |app: &&App| !state.only_active || need(state, app).needs_attention();
     let mut rows: Vec<(u32, &App)> = if state.filter.is_empty() {
         state.apps.values().filter(active).map(|app| (0, app)).collect()
     } else {
@@ -71,8 +82,10 @@ pub(super) fn list(state: &mut State) {
     };
     match state.sort {
         Sort::Need => rows.sort_by(|(_, a), (_, b)| {
-            need(state, a)
-                .cmp(&need(state, b))
+            // Of two that are listed alike, the one that is only held there comes later.
+            let held = |app: &App| state.held.contains_key(&app.id);
+            (need(state, a), held(a))
+                .cmp(&(need(state, b), held(b)))
                 .then_with(|| a.name.cmp(&b.name))
                 .then_with(|| a.id.cmp(&b.id))
         }),

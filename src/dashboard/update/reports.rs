@@ -48,13 +48,13 @@ fn apps(state: &mut State, changed: Vec<App>, gone: &[AppId]) -> Vec<Effect> {
     let relist = !gone.is_empty() || changed.iter().any(|app| moves(state.apps.get(&app.id), app));
     for id in gone {
         state.apps.remove(id);
-        state.blips.remove(id);
+        state.held.remove(id);
         void(state, id, "the app is gone");
     }
     state.sample(&changed);
     for app in changed {
         void_plans(state, &app);
-        deck::note_blip(state, &app);
+        deck::hold(state, &app);
         state.apps.insert(app.id.clone(), app);
     }
     if relist || state.listed.is_empty() {

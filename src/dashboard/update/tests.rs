@@ -225,6 +225,29 @@ fn an_app_that_lacks_instances_for_a_moment_keeps_its_place() {
 }
 
 #[test]
+fn an_app_that_is_well_again_keeps_its_place_while_it_is_looked_at() {
+    let mut script = Script::incident();
+    let (checkout, web) = (AppId::new("checkout"), AppId::new("web"));
+    script.apps(vec![app("checkout", None)]);
+    assert_eq!(script.state.listed[0], checkout, "its end is seen where its way was watched");
+    script.pass(90_000);
+    script.event(Event::Tick);
+    assert_eq!(script.state.selected, Some(checkout.clone()), "nothing jumps by itself");
+    script.apps(vec![app("web", Some(Phase::Rolling))]);
+    script.keys("j");
+    script.event(Event::Tick);
+    assert_eq!(script.state.listed[0], web);
+    script.apps(vec![app("web", None)]);
+    script.keys("G");
+    script.pass(50_000);
+    script.event(Event::Tick);
+    assert_eq!(script.state.listed, [web, checkout, AppId::new("quiet")], "for a minute");
+    script.pass(20_000);
+    script.event(Event::Tick);
+    assert_eq!(script.state.listed[2], AppId::new("web"));
+}
+
+#[test]
 fn what_is_new_is_painted_at_once_and_mere_progress_in_its_time() {
     let mut script = Script::incident();
     let mut rolling = app("checkout", Some(Phase::Rolling));

@@ -62,12 +62,33 @@ pub(crate) fn fill(kind: Kind, object: &mut Value) {
         set(template, "schedulerName", json!("default-scheduler"));
         set(template, "securityContext", json!({}));
         for container in template["containers"].as_array_mut().into_iter().flatten() {
-            set(container, "imagePullPolicy", json!("IfNotPresent"));
+            let image = container["image"].as_str().unwrap_or_default();
+            let tag = image.rsplit('/').next().unwrap_or_default().split_once(':');
+            let moves = tag.is_none_or(|(_, tag)| tag == "latest");
+            let policy = if moves { "Always" } else { "IfNotPresent" };
+            set(container, "imagePullPolicy", json!(policy));
             set(container, "resources", json!({}));
             set(container, "terminationMessagePath", json!("/dev/termination-log"));
             set(container, "terminationMessagePolicy", json!("File"));
         }
     }
+}
+
+/// The status of a new object: what the API always shows of it is there from the beginning.
+pub(crate) fn fill_status(kind: Kind, object: &mut Value) {
+    if !object["status"].is_null() {
+        return;
+    }
+    object["status"] = match kind {
+        DEPLOYMENTS => json!({}),
+        REPLICA_SETS => json!({ "replicas": 0 }),
+        STATEFUL_SETS => json!({ "replicas": 0, "availableReplicas": 0 }),
+        DAEMON_SETS => json!({
+            "currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0,
+            "numberReady": 0,
+        }),
+        _ => return,
+    };
 }
 
 /// Refuses an object that makes no sense.

@@ -20,11 +20,26 @@ impl ApiError {
         Self { code, reason, message: message.into(), details: json!({}) }
     }
 
-    pub(crate) fn not_found(plural: &str, group: &str, name: &str) -> Self {
-        let place = if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") };
-        let mut error = Self::new(404, "NotFound", format!("{place} \"{name}\" not found"));
+    /// An error about one object: `deployments.apps "web" not found`.
+    fn about(
+        code: u16,
+        reason: &'static str,
+        (plural, group, name): (&str, &str, &str),
+        text: impl FnOnce(&str) -> String,
+    ) -> Self {
+        let mut error = Self::new(code, reason, text(&format!("{} \"{name}\"", of(plural, group))));
         error.details = json!({ "name": name, "group": group, "kind": plural });
         error
+    }
+
+    pub(crate) fn not_found(plural: &str, group: &str, name: &str) -> Self {
+        Self::about(404, "NotFound", (plural, group, name), |it| format!("{it} not found"))
+    }
+
+    pub(crate) fn already_exists(plural: &str, group: &str, name: &str) -> Self {
+        Self::about(409, "AlreadyExists", (plural, group, name), |it| {
+            format!("{it} already exists")
+        })
     }
 
     /// There is no such API: the one answer that is no `Status`.
@@ -43,19 +58,18 @@ impl ApiError {
             403,
             "Forbidden",
             format!(
-                "{plural} is forbidden: User \"{user}\" cannot {verb} resource \"{plural}\" in API group \"{group}\" {place}"
+                "{} is forbidden: User \"{user}\" cannot {verb} resource \"{plural}\" in API group \"{group}\" {place}",
+                of(plural, group),
             ),
         )
     }
 
-    pub(crate) fn conflict(plural: &str, name: &str) -> Self {
-        Self::new(
-            409,
-            "Conflict",
+    pub(crate) fn conflict(plural: &str, group: &str, name: &str) -> Self {
+        Self::about(409, "Conflict", (plural, group, name), |it| {
             format!(
-                "Operation cannot be fulfilled on {plural} \"{name}\": the object has been modified; please apply your changes to the latest version and try again"
-            ),
-        )
+                "Operation cannot be fulfilled on {it}: the object has been modified; please apply your changes to the latest version and try again"
+            )
+        })
     }
 
     /// What a rejected JSON Patch gets: no detail at all.
@@ -73,7 +87,7 @@ impl ApiError {
             401 => Self::new(401, "Unauthorized", "Unauthorized"),
             403 => Self::new(403, "Forbidden", "the request is forbidden by an injected fault"),
             404 => Self::unknown_path(),
-            409 => Self::conflict("deployments.apps", "it"),
+            409 => Self::conflict("deployments", "apps", "it"),
             422 => Self::rejected(),
             429 => Self::new(429, "TooManyRequests", "Too many requests, please try again later."),
             500 => Self::new(500, "InternalError", "Internal error occurred: injected fault"),
@@ -93,6 +107,11 @@ impl ApiError {
             "message": self.message, "reason": self.reason, "details": self.details, "code": self.code,
         })
     }
+}
+
+/// `deployments.apps`
+fn of(plural: &str, group: &str) -> String {
+    if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") }
 }
 
 impl IntoResponse for ApiError {

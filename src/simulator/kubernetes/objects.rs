@@ -78,11 +78,7 @@ fn create(world: &mut World, write: &Write<'_>) -> Result<Value, ApiError> {
     }
     let key = Key { name: name.clone(), ..write.key.clone() };
     if world.store.get(&key).is_some() {
-        return Err(ApiError::new(
-            409,
-            "AlreadyExists",
-            format!("{} \"{name}\" already exists", resource.plural),
-        ));
+        return Err(ApiError::already_exists(resource.plural, resource.group, &name));
     }
     if resource.namespaced {
         let home = Key::new(super::resources::NAMESPACES, "", key.namespace.clone());
@@ -190,7 +186,7 @@ fn modify(world: &mut World, write: &Write<'_>) -> Result<Value, ApiError> {
     let (own, sent) =
         (&before["metadata"]["resourceVersion"], &object["metadata"]["resourceVersion"]);
     if !sent.is_null() && own != sent {
-        return Err(ApiError::conflict(ALL[key.kind].plural, &key.name));
+        return Err(ApiError::conflict(ALL[key.kind].plural, ALL[key.kind].group, &key.name));
     }
     if scale {
         let replicas = object["spec"]["replicas"].clone();

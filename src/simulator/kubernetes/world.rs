@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    daemon, deployment, pods,
+    daemon, defaults, deployment, pods,
     resources::{
         ALL, DAEMON_SETS, DEPLOYMENTS, EVENTS, Kind, PODS, REPLICA_SETS, ROLLOUTS, STATEFUL_SETS,
     },
@@ -156,6 +156,7 @@ impl World {
             metadata["generation"] = 1.into();
         }
         let name = metadata["name"].as_str().unwrap_or_default().to_owned();
+        defaults::fill_status(kind, &mut object);
         let key = Key::new(kind, if resource.namespaced { namespace } else { "" }, name);
         self.touched.insert(uid, self.now);
         let object = self.store.put(key.clone(), object);

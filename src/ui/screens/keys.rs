@@ -40,7 +40,8 @@ fn wanted(state: &State) -> Vec<(Command, String)> {
     let back = good
         .map_or_else(|| "roll back".to_owned(), |(one, _)| format!("back to rev {}", one.label));
     let text = |command: Command, text: &str| (command, text.to_owned());
-    let mut keys = vec![(Command::RollBackLastGood, back)];
+    // As long as most are, so that the other keys keep their places.
+    let mut keys = vec![(Command::RollBackLastGood, format!("{back:<14}"))];
     // Where there is room for all of them, every key keeps its place.
     if rolling || state.size.0 >= ROOMY {
         keys.push(text(Command::Cancel, "cancel"));
