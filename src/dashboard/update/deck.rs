@@ -25,9 +25,13 @@ const BLIP: SignedDuration = SignedDuration::from_secs(10);
 /// How long an app that is well again keeps its place, so that its end is seen where its way was watched.
 const WELL: SignedDuration = SignedDuration::from_mins(1);
 
-/// How much an app needs somebody, for the order of the list.
-fn need(state: &State, app: &App) -> Condition {
-    state.held.get(&app.id).map_or_else(|| app.condition(), |held| held.by)
+/// How much an app needs somebody, for the order of the list; one that is only held among those that do comes after
+/// them.
+fn need(state: &State, app: &App) -> (Condition, bool) {
+    match state.held.get(&app.id) {
+        Some(held) => (held.by, held.by.needs_attention()),
+        None => (app.condition(), false),
+    }
 }
 
 /// Notes whether an app keeps its place, before it is replaced by what it is now.
@@ -44,7 +48,10 @@ pub(super) fn hold(state: &mut State, app: &App) {
         }
     };
     let until = state.now.checked_add(patience).unwrap_or(state.now);
-    state.held.entry(app.id.clone()).or_insert(Held { by, until });
+    let held = state.held.entry(app.id.clone()).or_insert(Held { by, until });
+    if held.by == by {
+        held.until = until;
+    }
 }
 
 /// Lets apps go to where they belong by now.
@@ -62,7 +69,7 @@ pub(super) fn tick(state: &mut State) {
 /// Lists the apps anew: filtered, ordered, with the selection kept.
 pub(super) fn list(state: &mut State) {
     let before = state.selected_at();
-    let active = |app: &&App| !state.only_active || need(state, app).needs_attention();
+    let active = |app: &&App| !state.only_active || need(state, app).0.needs_attention();
     let mut rows: Vec<(u32, &App)> = if state.filter.is_empty() {
         state.apps.values().filter(active).map(|app| (0, app)).collect()
     } else {
@@ -82,10 +89,8 @@ pub(super) fn list(state: &mut State) {
     };
     match state.sort {
         Sort::Need => rows.sort_by(|(_, a), (_, b)| {
-            // Of two that are listed alike, the one that is only held there comes later.
-            let held = |app: &App| state.held.contains_key(&app.id);
-            (need(state, a), held(a))
-                .cmp(&(need(state, b), held(b)))
+            need(state, a)
+                .cmp(&need(state, b))
                 .then_with(|| a.name.cmp(&b.name))
                 .then_with(|| a.id.cmp(&b.id))
         }),

@@ -212,6 +212,13 @@ fn the_selection_stays_with_the_app_that_was_acted_on() {
 #[test]
 fn an_app_that_lacks_instances_for_a_moment_keeps_its_place() {
     let mut script = Script::incident();
+    let listed = script.state.listed.clone();
+    let mut middle = script.state.apps[&listed[1]].clone();
+    for state in [AppState::Degraded, AppState::Ok] {
+        middle.state = state;
+        script.apps(vec![middle.clone()]);
+        assert_eq!(script.state.listed, listed);
+    }
     let last = script.state.listed.last().unwrap().clone();
     let mut short = script.state.apps[&last].clone();
     assert_eq!(short.condition(), Condition::Ok);
