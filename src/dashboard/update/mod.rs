@@ -8,6 +8,8 @@ mod reports;
 mod running;
 
 #[cfg(test)]
+mod list_tests;
+#[cfg(test)]
 mod script;
 #[cfg(test)]
 mod tests;

@@ -8,8 +8,8 @@ use super::{
     script::{Script, app, plan, start},
 };
 use crate::domain::{
-    AppId, AppState, Condition, Note, Operation, Outcome, Phase, Receipt, Report, RolloutId,
-    Settlement, Stage, Strategy as How, TargetId, Trouble, TroubleKind,
+    AppId, Note, Operation, Outcome, Phase, Receipt, Report, RolloutId, Settlement, Stage,
+    Strategy as How, TargetId, Trouble, TroubleKind,
 };
 
 #[test]
@@ -198,63 +198,6 @@ fn an_app_that_is_deleted_under_its_plan_voids_it() {
 }
 
 #[test]
-fn the_selection_stays_with_the_app_that_was_acted_on() {
-    let mut script = Script::incident();
-    script.keys("R");
-    script.planned();
-    script.pass(1_000);
-    script.keys("y");
-    script.apps(vec![app("checkout", None), app("web", Some(Phase::Stuck))]);
-    assert_eq!(script.state.listed[0], AppId::new("web"));
-    assert_eq!(script.state.app().unwrap().name, "checkout");
-}
-
-#[test]
-fn an_app_that_lacks_instances_for_a_moment_keeps_its_place() {
-    let mut script = Script::incident();
-    let listed = script.state.listed.clone();
-    let mut middle = script.state.apps[&listed[1]].clone();
-    for state in [AppState::Degraded, AppState::Ok] {
-        middle.state = state;
-        script.apps(vec![middle.clone()]);
-        assert_eq!(script.state.listed, listed);
-    }
-    let last = script.state.listed.last().unwrap().clone();
-    let mut short = script.state.apps[&last].clone();
-    assert_eq!(short.condition(), Condition::Ok);
-    short.state = AppState::Degraded;
-    script.apps(vec![short.clone()]);
-    assert_eq!(script.state.listed.last(), Some(&last), "it stays where it is");
-    assert_eq!(script.state.apps[&last].condition(), Condition::Degraded, "and says so");
-    script.pass(11_000);
-    script.event(Event::Tick);
-    assert_ne!(script.state.listed.last(), Some(&last), "then it comes up");
-}
-
-#[test]
-fn an_app_that_is_well_again_keeps_its_place_while_it_is_looked_at() {
-    let mut script = Script::incident();
-    let (checkout, web) = (AppId::new("checkout"), AppId::new("web"));
-    script.apps(vec![app("checkout", None)]);
-    assert_eq!(script.state.listed[0], checkout, "its end is seen where its way was watched");
-    script.pass(90_000);
-    script.event(Event::Tick);
-    assert_eq!(script.state.selected, Some(checkout.clone()), "nothing jumps by itself");
-    script.apps(vec![app("web", Some(Phase::Rolling))]);
-    script.keys("j");
-    script.event(Event::Tick);
-    assert_eq!(script.state.listed[0], web);
-    script.apps(vec![app("web", None)]);
-    script.keys("G");
-    script.pass(50_000);
-    script.event(Event::Tick);
-    assert_eq!(script.state.listed, [web, checkout, AppId::new("quiet")], "for a minute");
-    script.pass(20_000);
-    script.event(Event::Tick);
-    assert_eq!(script.state.listed[2], AppId::new("web"));
-}
-
-#[test]
 fn what_is_new_is_painted_at_once_and_mere_progress_in_its_time() {
     let mut script = Script::incident();
     let mut rolling = app("checkout", Some(Phase::Rolling));
@@ -266,20 +209,6 @@ fn what_is_new_is_painted_at_once_and_mere_progress_in_its_time() {
     rolling.rollout.as_mut().unwrap().phase = Phase::Paused;
     script.apps(vec![rolling]);
     assert!(script.effects.contains(&Effect::ShowNow));
-}
-
-#[test]
-fn filter_as_you_type_and_escape() {
-    let mut script = Script::incident();
-    script.keys("/ w e b");
-    assert_eq!(script.state.listed, [AppId::new("web")]);
-    assert_eq!(script.state.app().unwrap().name, "web");
-    script.keys("Enter");
-    assert!(!script.state.filtering);
-    script.keys("Esc");
-    assert_eq!(script.state.listed.len(), 3);
-    script.event(Event::Paste("\u{1b}[31mR\ny".to_owned()));
-    assert!(script.state.layers.is_empty(), "a paste never works as keys");
 }
 
 #[test]
