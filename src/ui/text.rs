@@ -9,7 +9,7 @@ use ratatui::{
 };
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::domain::text::span;
+use crate::domain::text::{brief, span};
 
 /// At most this many columns; what is cut ends in `…`.
 pub(super) fn cut(text: &str, width: usize) -> String {
@@ -51,6 +51,19 @@ pub(super) fn age(at: Option<Timestamp>, now: Timestamp, fine: bool) -> String {
     let Some(at) = at else { return "?".to_owned() };
     let passed = now.duration_since(at);
     if !fine && passed.as_secs() < 60 { "<1m".to_owned() } else { span(passed) }
+}
+
+/// How long ago in few steps, so that a list of what is well need not be written anew every minute: `<5m`, `<1h`, `3h`.
+pub(super) fn within(at: Option<Timestamp>, now: Timestamp) -> String {
+    let Some(at) = at else { return "?".to_owned() };
+    let passed = now.duration_since(at);
+    match passed.as_secs() {
+        ..60 => "<1m".to_owned(),
+        60..300 => "<5m".to_owned(),
+        300..900 => "<15m".to_owned(),
+        900..3_600 => "<1h".to_owned(),
+        _ => brief(passed),
+    }
 }
 
 /// Puts a line into one row of an area.

@@ -8,7 +8,7 @@ use ratatui::{
 use unicode_width::UnicodeWidthStr;
 
 use super::super::{
-    text::{age, cut, fit, piece, put, right},
+    text::{age, cut, fit, piece, put, right, within},
     theme::{Role, Theme},
     widgets::bar,
 };
@@ -174,7 +174,7 @@ fn row_line(
             line.push_span(piece(right(&text, left.saturating_sub(used)), dim(Role::Warn)));
         }
         (None, None) => {
-            let updated = format!("changed {} ago", age(app.updated_at, state.now, false));
+            let updated = format!("changed {} ago", within(app.updated_at, state.now));
             let shown = count(app.instances);
             let room = left.saturating_sub(shown.width() + 1);
             let updated = if wide { cut(&updated, room) } else { String::new() };
