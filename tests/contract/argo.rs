@@ -156,20 +156,26 @@ async fn a_cluster_without_rollouts_is_as_before() {
     let apps = bench.platform.apps(&Scope::Home).await.unwrap();
     assert!(apps.iter().all(|app| app.name != "pricing"));
     assert!(apps.iter().any(|app| app.name == "storefront"));
-    let (_interest, interested) = watch::channel(Interest::default());
+    let (interest, interested) = watch::channel(Interest::default());
     let (reports, mut reported) = mpsc::channel(64);
     let watching = bench.platform.clone();
     let task = tokio::spawn(async move { watching.watch(interested, reports).await });
-    let told = async {
-        loop {
-            match reported.recv().await.expect("the watch goes on") {
-                Report::Apps { changed, .. } => return changed,
-                Report::Trouble { trouble, .. } => panic!("{trouble}"),
-                _ => {}
+    let mut told = async || {
+        let told = async {
+            loop {
+                match reported.recv().await.expect("the watch goes on") {
+                    Report::Apps { changed, .. } if !changed.is_empty() => return changed,
+                    Report::Trouble { trouble, .. } => panic!("{trouble}"),
+                    _ => {}
+                }
             }
-        }
+        };
+        tokio::time::timeout(Duration::from_secs(10), told).await.unwrap()
     };
-    let told = tokio::time::timeout(Duration::from_secs(10), told).await.unwrap();
-    assert!(told.iter().any(|app| app.name == "storefront"));
+    assert!(told().await.iter().any(|app| app.name == "storefront"));
+    // Installed meanwhile: the operator has everything read again.
+    bench.simulator.faults().set("").unwrap();
+    interest.send_modify(|interest| interest.nudge += 1);
+    while !told().await.iter().any(|app| app.name == "pricing") {}
     task.abort();
 }

@@ -90,6 +90,22 @@ pub(super) async fn follow<T, N>(
     loop {
         let began = now();
         let turn = turn(cluster, &watched, &mut place, &wrap, &news).await;
+        let missing = match &turn {
+            Turn::Failed(Error::NotFound { .. }) => watched.optional,
+            // A login is told that it may not see what is not there, too.
+            Turn::Failed(Error::Forbidden { .. }) => {
+                watched.optional && !there(cluster, watched.root).await
+            }
+            _ => false,
+        };
+        if missing {
+            // Nothing is there to be watched, until the operator has it looked for again.
+            let told = news.send(wrap(Change::All(Vec::new()))).await;
+            if told.is_err() || nudge.changed().await.is_err() {
+                return;
+            }
+            continue;
+        }
         let error = match turn {
             Turn::NobodyListens => return,
             Turn::Again => {
@@ -97,15 +113,6 @@ pub(super) async fn follow<T, N>(
                 // A server or proxy that ends every watch at once is not asked in a tight loop.
                 sleep(SHORTEST.saturating_sub(began.elapsed())).await;
                 continue;
-            }
-            Turn::Failed(Error::NotFound { .. }) if watched.optional => {
-                return absent(&wrap, &news).await;
-            }
-            // A login is told that it may not see what is not there, too.
-            Turn::Failed(Error::Forbidden { .. })
-                if watched.optional && !there(cluster, watched.root).await =>
-            {
-                return absent(&wrap, &news).await;
             }
             Turn::Failed(Error::Forbidden { .. }) if watched.namespace.is_none() => {
                 watched.namespace = Some(watched.home.clone());
@@ -140,12 +147,6 @@ pub(super) async fn follow<T, N>(
 /// Whether the cluster has a group of its API; everybody may ask that.
 async fn there(cluster: &Kubernetes, root: &str) -> bool {
     cluster.connection.get::<serde_json::Value>(&cluster.meter, root, &[]).await.is_ok()
-}
-
-/// Nothing is there to be watched: an empty list, once.
-async fn absent<T, N>(wrap: &impl Fn(Change<T>) -> N, news: &mpsc::Sender<N>) {
-    // Where nobody listens there is nothing to be told.
-    let _ = news.send(wrap(Change::All(Vec::new()))).await;
 }
 
 enum Turn {
