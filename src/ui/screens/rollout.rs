@@ -166,7 +166,7 @@ fn verdict(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec
             let since = age(Some(stuck.since), state.now, false);
             let end = match rollout.deadline.map(|at| at.duration_since(state.now)) {
                 Some(left) if left.is_positive() => {
-                    format!("The platform calls it failed in {}", roughly(left))
+                    format!("The platform calls it failed in under {}", roughly(left))
                 }
                 _ => "It will not end by itself".to_owned(),
             };
@@ -194,7 +194,7 @@ fn verdict(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec
         }
         (None, _) => match time_left(state, rollout) {
             _ if idle(state, rollout) => (waning(state, rollout), Role::Warn),
-            Some(left) => (format!("about {} left", roughly(left)), Role::Text),
+            Some(left) => (format!("under {} left", roughly(left)), Role::Text),
             None => ("waiting for the first new instance".to_owned(), Role::Dim),
         },
     };
@@ -222,7 +222,7 @@ fn waning(state: &State, rollout: &Rollout) -> String {
     let since = age(rollout.moved_at, state.now, false);
     let end = rollout.deadline.map_or(String::new(), |at| {
         let left = at.duration_since(state.now).max(SignedDuration::ZERO);
-        format!("; the platform calls it failed in {}", roughly(left))
+        format!("; the platform calls it failed in under {}", roughly(left))
     });
     format!("nothing has moved for {since}{end}")
 }
@@ -233,9 +233,9 @@ fn time_left(state: &State, rollout: &Rollout) -> Option<SignedDuration> {
     Some(kept.map_or(now, |end| end.duration_since(state.now)).max(SignedDuration::ZERO))
 }
 
-/// A guess, which must not flicker: in steps of half a minute, later of minutes.
+/// An upper bound, which must not flicker: in steps of half a minute, later of minutes.
 fn roughly(left: SignedDuration) -> String {
-    let step = if left.as_secs() < 120 { 30 } else { 60 };
+    let step = if left.as_secs() < 60 { 30 } else { 60 };
     span(SignedDuration::from_secs((left.as_secs() / step + 1) * step))
 }
 
