@@ -15,7 +15,7 @@
 //! | `truncate` | the JSON ends half-way |
 //! | `token=30s` | access tokens live so long (a setting, not a chance) |
 //! | `watch=1s` | every watch ends after so long (Kubernetes) |
-//! | `410` | a watch is told that its place in the history is forgotten (Kubernetes) |
+//! | `410` | a watch, or a page of a list, is told that its place in the history is forgotten (Kubernetes) |
 //! | `limit=2000` | so many requests an hour, with the headers that tell what is left (a setting as well) |
 //!
 //! Without a percentage a fault strikes always; with `#COUNT` only so often. `@POST:/v3/deployments` limits it to

@@ -27,8 +27,13 @@ struct Bench {
 
 /// A cluster on a clock of the test's own, and the adapter for it.
 pub async fn cluster() -> (Simulator<Cluster>, Arc<Kubernetes>) {
+    cluster_with(0).await
+}
+
+/// The same with so many apps more.
+async fn cluster_with(apps: usize) -> (Simulator<Cluster>, Arc<Kubernetes>) {
     let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
-    let options = simulator::Options { keep_log: true, ..simulator::Options::default() };
+    let options = simulator::Options { keep_log: true, apps, ..simulator::Options::default() };
     let simulator = Simulator::kubernetes_at(&options, clock.clone()).await.unwrap();
     let options = Options {
         kubeconfig: Some(simulator.home().join("kubeconfig")),
@@ -255,6 +260,44 @@ async fn commands_by_hand_name_their_context() {
         let named = |command: &String| command.contains("--context demo -n shop");
         assert!(!plan.by_hand.is_empty() && plan.by_hand.iter().all(named), "{:?}", plan.by_hand);
     }
+}
+
+/// Long lists come in pages, and begin anew where the server forgets their beginning.
+#[tokio::test]
+async fn a_long_list_is_read_whole() {
+    let (simulator, platform) = cluster_with(700).await;
+    simulator.faults().set("410@GET:/apis/apps/v1/deployments#2").unwrap();
+    let apps = platform.apps(&Scope::Everything).await.unwrap();
+    assert_eq!(apps.len(), 700);
+    let pages = simulator.world().log().iter().filter(|one| one.contains("continue=")).count();
+    assert!(pages > 2, "{pages}");
+}
+
+/// The events of a busy namespace come in many pages; those of the app are found among them, and only those.
+#[tokio::test]
+async fn a_crowd_does_not_hide_the_events_of_an_app() {
+    let deck = Deck::open(&Simulated).await;
+    let api = deck.platform.target().api;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::new();
+    for number in 0..520 {
+        let body = serde_json::json!({
+            "metadata": { "name": format!("aaa.{number:04}") }, "type": "Normal", "reason": "Started",
+            "message": "Started container", "lastTimestamp": "2026-03-01T12:00:00Z",
+            "involvedObject": { "kind": "Pod", "name": "storefront-blue-7d9f8c7b6d-x2b4c", "namespace": "shop" },
+        });
+        let request = client.post(format!("{api}/api/v1/namespaces/shop/events")).json(&body);
+        assert!(request.send().await.unwrap().status().is_success());
+    }
+    let app = deck.platform.app("storefront").await.unwrap();
+    let told = deck.platform.events(&app.id).await.unwrap();
+    let all = format!("{told:?}");
+    assert!(told.iter().any(|one| one.bad && one.what.contains("BackOff")), "{all}");
+    assert!(told.iter().any(|one| one.what.contains("Scaled up replica set")), "{all}");
+    assert!(
+        told.iter().all(|one| !one.what.contains("blue") && !one.what.contains("520")),
+        "{all}"
+    );
 }
 
 /// Whoever else has a hand in how many instances there are is named in the plan.

@@ -3,7 +3,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::wire::Event;
+use super::{
+    store::{Address, Kind},
+    wire::Event,
+};
 use crate::domain::{Happening, text::clean};
 
 /// What is alike and happened within so long is said once.
@@ -16,8 +19,50 @@ const NAMED: usize = 3;
 const COMBINED: &str = "(combined from similar events): ";
 
 fn time(event: &Event) -> Timestamp {
-    let at = event.last_timestamp.or(event.at).or(event.metadata.creation_timestamp);
+    let again = event.series.as_ref().and_then(|series| series.last_observed_time);
+    let at = event.last_timestamp.or(again).or(event.at).or(event.metadata.creation_timestamp);
     at.unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn times(event: &Event) -> u32 {
+    let series = event.series.as_ref().map(|series| series.count);
+    event.count.or(series).unwrap_or(1).max(1)
+}
+
+fn component(event: &Event) -> &str {
+    let source = event.source.component.as_str();
+    if source.is_empty() { &event.reporting_component } else { source }
+}
+
+/// The letters of the names that controllers make up.
+const MADE_UP: &str = "bcdfghjklmnpqrstvwxz2456789";
+/// A longer name is cut where a controller adds to it.
+const WHOLE: usize = 46;
+
+/// Whether an event is about a workload, or about what its controllers have named after it: `web-api-5d8f7-x2b4c` is
+/// not of `web`.
+pub(super) fn concerns(event: &Event, address: &Address, uid: &str) -> bool {
+    let about = &event.involved_object;
+    let workload = Kind::ALL.iter().any(|kind| about.kind.eq_ignore_ascii_case(kind.word()));
+    if about.uid == uid || workload {
+        return about.uid == uid;
+    }
+    if address.name.len() > WHOLE {
+        return about.name.get(..WHOLE) == address.name.get(..WHOLE);
+    }
+    let Some(rest) = about.name.strip_prefix(&address.name) else { return false };
+    let Some(rest) = rest.strip_prefix('-') else { return rest.is_empty() };
+    let made_up = |part: &str| part.len() <= 10 && part.chars().all(|one| MADE_UP.contains(one));
+    let last = |part: &str| part.len() == 5 && made_up(part);
+    match (about.kind.as_str(), address.kind) {
+        ("ReplicaSet", kind) if kind.has_sets() => made_up(rest),
+        ("Pod", kind) if kind.has_sets() => {
+            rest.split_once('-').is_some_and(|(hash, end)| made_up(hash) && last(end))
+        }
+        ("Pod", Kind::StatefulSet) => rest.parse::<u32>().is_ok(),
+        ("Pod", Kind::DaemonSet) => last(rest),
+        _ => false,
+    }
 }
 
 /// Events that are told in one line.
@@ -33,7 +78,7 @@ pub(super) fn told(mut events: Vec<Event>, app: &str) -> Vec<Happening> {
     events.sort_by_key(|event| std::cmp::Reverse(time(event)));
     let mut groups: Vec<Group<'_>> = Vec::new();
     for event in &events {
-        let times = event.count.unwrap_or(1).max(1);
+        let times = times(event);
         let about = event.involved_object.name.as_str();
         let near = |group: &&mut Group<'_>| {
             alike(group.newest, event) && time(group.newest).duration_since(time(event)) < TOGETHER
@@ -55,7 +100,7 @@ pub(super) fn told(mut events: Vec<Event>, app: &str) -> Vec<Happening> {
 fn alike(one: &Event, other: &Event) -> bool {
     one.kind == other.kind
         && one.reason == other.reason
-        && one.source.component == other.source.component
+        && component(one) == component(other)
         && (one.kind == "Normal" || general(one) == general(other))
 }
 
@@ -99,7 +144,7 @@ fn happening(group: &Group<'_>, app: &str) -> Happening {
     } else if times > 1 {
         what += &format!(", {times}x");
     }
-    let from = event.source.component.trim_end_matches("-controller");
+    let from = component(event).trim_end_matches("-controller");
     Happening {
         at: time(event),
         who: clean(if from.is_empty() { "platform" } else { from }),
@@ -135,6 +180,41 @@ mod tests {
             one("Warning", "BackOff", "web-7d-x2", "Back-off restarting failed container"),
             "BackOff: Back-off restarting failed container (7d-x2)"
         );
+    }
+
+    #[test]
+    fn a_neighbour_with_a_longer_name_is_another_app() {
+        let mine = |kind: Kind, about: &str, name: &str| {
+            let mut event = event("Normal", "Started", name, "", "2026-03-01T12:00:00Z");
+            about.clone_into(&mut event.involved_object.kind);
+            let address = Address { kind, namespace: "shop".to_owned(), name: "web".to_owned() };
+            concerns(&event, &address, "uid")
+        };
+        assert!(mine(Kind::Deployment, "Pod", "web-5d8f7c6b49-x2b4c"));
+        assert!(mine(Kind::Deployment, "ReplicaSet", "web-5d8f7c6b49"));
+        assert!(mine(Kind::Deployment, "HorizontalPodAutoscaler", "web"));
+        assert!(mine(Kind::StatefulSet, "Pod", "web-12"));
+        assert!(mine(Kind::DaemonSet, "Pod", "web-x2b4c"));
+        assert!(!mine(Kind::Deployment, "StatefulSet", "web"));
+        assert!(!mine(Kind::Deployment, "Pod", "web-db-5d8f7c6b49-x2b4c"));
+        assert!(!mine(Kind::Deployment, "ReplicaSet", "web-api"));
+        assert!(!mine(Kind::StatefulSet, "Pod", "web-db-0"));
+        assert!(!mine(Kind::DaemonSet, "Pod", "website-x2b4c"));
+    }
+
+    #[test]
+    fn events_of_both_apis_are_read() {
+        let event = serde_json::from_value(serde_json::json!({
+            "metadata": {}, "type": "Warning", "reason": "FailedScheduling", "message": "0/3 nodes are available",
+            "involvedObject": { "kind": "Pod", "name": "web-7d-a" }, "source": {}, "count": null,
+            "firstTimestamp": null, "lastTimestamp": null, "eventTime": "2026-03-01T12:00:00.000001Z",
+            "reportingComponent": "default-scheduler",
+            "series": { "count": 4, "lastObservedTime": "2026-03-01T12:05:00.000000Z" },
+        }));
+        let told = told(vec![event.unwrap_or_default()], "web");
+        assert_eq!(told[0].who, "default-scheduler");
+        assert_eq!(told[0].what, "FailedScheduling: 0/3 nodes are available (7d-a), 4x");
+        assert_eq!(told[0].at.to_string(), "2026-03-01T12:05:00Z");
     }
 
     #[test]

@@ -248,17 +248,23 @@ impl Kubernetes {
     pub(super) async fn happenings(&self, app: &AppId) -> Result<Vec<Happening>, Error> {
         let address = self.address(app)?;
         let path = format!("/api/v1/namespaces/{}/events", address.namespace);
-        let list: wire::List<wire::Event> =
-            self.connection.get(&self.meter, &path, &[("limit", EVENTS)]).await?;
-        let prefix = format!("{}-", address.name);
-        let mine = |event: &&wire::Event| {
-            let about = &event.involved_object;
-            about.uid == app.as_str()
-                || about.name == address.name
-                || about.name.starts_with(&prefix)
+        let some = async |selector: &str| {
+            let query = [("limit", EVENTS), ("fieldSelector", selector)];
+            self.connection.get::<wire::List<wire::Event>>(&self.meter, &path, &query).await
         };
-        let own = list.items.into_iter().filter(|event| mine(&event)).collect();
-        Ok(events::told(own, &address.name))
+        let mut found = some("").await?;
+        if found.metadata.next.as_ref().is_some_and(|next| !next.is_empty()) {
+            // There are more than one cares to read: those that matter are asked for.
+            let own = format!("involvedObject.uid={app}");
+            let (own, bad) = tokio::try_join!(some(&own), some("type=Warning"))?;
+            found.items.extend(own.items.into_iter().chain(bad.items));
+        }
+        let mut read = std::collections::HashSet::new();
+        found.items.retain(|event| {
+            events::concerns(event, &address, app.as_str())
+                && read.insert(event.metadata.uid.clone())
+        });
+        Ok(events::told(found.items, &address.name))
     }
 
     /// The latest log lines of a workload's Pods, oldest first; only of those that do not run where that is asked for.

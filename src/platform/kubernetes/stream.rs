@@ -21,6 +21,8 @@ const SILENCE: Duration = Duration::from_secs(75);
 const LIFE: &str = "290";
 /// How many objects a page of a list has.
 const PAGE: &str = "500";
+/// So often a list is begun anew because the server has forgotten its beginning.
+const ANEW: u32 = 3;
 /// For how long a broken watch is tried again in quick succession, and how quick that is.
 const EAGER: Duration = Duration::from_mins(1);
 const QUICK: Duration = Duration::from_millis(700);
@@ -292,6 +294,7 @@ pub(super) async fn list<T: DeserializeOwned>(
 ) -> Result<(Vec<T>, String), Error> {
     let mut items = Vec::new();
     let mut next = String::new();
+    let mut anew = 0;
     loop {
         let mut query = vec![("limit", PAGE)];
         if !selector.is_empty() {
@@ -300,7 +303,17 @@ pub(super) async fn list<T: DeserializeOwned>(
         if !next.is_empty() {
             query.push(("continue", &next));
         }
-        let page: List<T> = cluster.connection.get(&cluster.meter, path, &query).await?;
+        let page = cluster.connection.get::<List<T>>(&cluster.meter, path, &query).await;
+        let page = match page {
+            // The server has forgotten what the first pages were of: the list begins anew.
+            Err(Error::Api { status: 410, .. }) if !next.is_empty() && anew < ANEW => {
+                anew += 1;
+                items.clear();
+                next.clear();
+                continue;
+            }
+            page => page?,
+        };
         items.extend(page.items);
         match page.metadata.next.filter(|next| !next.is_empty()) {
             Some(more) => next = more,

@@ -372,7 +372,18 @@ pub(super) struct Event {
     #[serde(rename = "eventTime")]
     pub(super) at: Option<Timestamp>,
     pub(super) involved_object: Involved,
+    /// Who said so, in the events of older recorders; empty in those of `events.k8s.io`, as of the scheduler.
     pub(super) source: Source,
+    pub(super) reporting_component: String,
+    /// How often and until when, in the events of `events.k8s.io`.
+    pub(super) series: Option<Series>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Series {
+    pub(super) count: u32,
+    pub(super) last_observed_time: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -15,6 +15,7 @@ mod error;
 mod forms;
 mod history;
 mod objects;
+mod page;
 mod patch;
 mod pods;
 mod resources;
@@ -246,7 +247,7 @@ async fn respond(
             key.as_ref(),
             subresource.as_deref(),
             &query,
-            form,
+            (form, compact),
         );
     }
     let key = key.unwrap_or_else(|| store::Key::new(kind, namespace.unwrap_or_default(), ""));
@@ -324,20 +325,18 @@ fn read(
     key: Option<&store::Key>,
     subresource: Option<&str>,
     query: &BTreeMap<String, String>,
-    form: Form,
+    (form, compact): (Form, bool),
 ) -> Result<Response, ApiError> {
     let mut world = cluster.world.lock().unwrap_or_else(PoisonError::into_inner);
     world.catch_up();
     cluster.tell(&world);
     let Some(key) = key else {
         let selector = selector_of(query, None);
-        let found = world
-            .store
-            .list(kind, namespace)
-            .into_iter()
-            .filter(|(_, object)| selector.matches(object));
-        let items: Vec<Value> = found.map(|(_, object)| (**object).clone()).collect();
-        let list = form.list(kind, &items, world.store.revision(), world.now);
+        let page = page::read(&world.store, (kind, namespace), &selector, query, compact)?;
+        let mut list = form.list(kind, &page.items, page.revision, world.now);
+        if let Some(next) = page.next {
+            list["metadata"]["continue"] = next.into();
+        }
         return Ok(json_response(StatusCode::OK, &list));
     };
     let resource = &ALL[kind];
