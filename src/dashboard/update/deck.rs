@@ -36,11 +36,13 @@ fn need(state: &State, app: &App) -> (Condition, bool) {
 
 /// Notes whether an app keeps its place, before it is replaced by what it is now.
 pub(super) fn hold(state: &mut State, app: &App) {
-    use Condition::{Degraded, Ok, Stopped};
+    use Condition::{Cancelling, Degraded, Ok, Paused, Rolling, Stopped, Stuck};
     let before = state.apps.get(&app.id).map(App::condition);
     let (by, patience) = match (before, app.condition()) {
         (Some(Ok | Stopped), Degraded) => (Ok, BLIP),
         (Some(before), Ok | Stopped) if before.needs_attention() => (before, WELL),
+        // Its rollout is over, and some instances are still on their way.
+        (Some(before @ (Stuck | Rolling | Cancelling | Paused)), Degraded) => (before, WELL),
         (Some(Ok | Stopped), Ok | Stopped) | (_, Degraded) => return,
         _ => {
             state.held.remove(&app.id);

@@ -44,7 +44,11 @@ fn an_app_that_lacks_instances_for_a_moment_keeps_its_place() {
 fn an_app_that_is_well_again_keeps_its_place_while_it_is_looked_at() {
     let mut script = Script::incident();
     let (checkout, web) = (AppId::new("checkout"), AppId::new("web"));
+    let mut short = app("checkout", None);
+    short.state = AppState::Degraded;
+    script.apps(vec![short]);
     script.apps(vec![app("checkout", None)]);
+    assert_eq!(script.state.held[&checkout].by, Condition::Stuck);
     assert_eq!(script.state.listed[0], checkout, "its end is seen where its way was watched");
     script.pass(90_000);
     script.event(Event::Tick);
