@@ -24,6 +24,8 @@ mod operations;
 mod reading;
 #[cfg(feature = "kubernetes")]
 mod referee;
+#[cfg(feature = "kubernetes")]
+mod rights;
 mod watching;
 
 /// Runs every promise against a harness.

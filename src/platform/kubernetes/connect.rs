@@ -47,7 +47,10 @@ pub(super) struct Connection {
     pub(super) context: String,
     pub(super) api: String,
     pub(super) user: String,
+    /// What is looked at where nothing else is named, or nothing else may be seen.
     pub(super) namespace: String,
+    /// Neither the operator nor the context names a namespace: all of them are meant.
+    pub(super) everywhere: bool,
     pub(super) insecure: bool,
     /// The command of an exec plugin.
     plugin: Option<String>,
@@ -119,11 +122,13 @@ impl Connection {
             }
         }
         let namespace = options.namespace.clone().or(inner.namespace);
+        let namespace = namespace.filter(|name| !name.is_empty());
         Ok(Self {
             kubeconfig: Some(kubeconfig),
             context,
             api: api.trim_end_matches('/').to_owned(),
             user,
+            everywhere: namespace.is_none(),
             namespace: namespace.unwrap_or_else(|| "default".to_owned()),
             insecure,
             plugin,
@@ -142,6 +147,7 @@ impl Connection {
                 .namespace
                 .clone()
                 .unwrap_or_else(|| config.default_namespace.clone()),
+            everywhere: false,
             insecure: false,
             plugin: None,
             patience: options.patience,

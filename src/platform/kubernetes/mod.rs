@@ -164,7 +164,7 @@ impl Platform for Arc<Kubernetes> {
             id: self.target.clone(),
             platform: PlatformKind::Kubernetes,
             api: connection.api.clone(),
-            place: self.place(Some(&connection.namespace)),
+            place: self.place(self.within(&Scope::Home)),
             user: clean(&connection.user),
             badge: connection.insecure.then(|| "TLS NOT VERIFIED".to_owned()),
         }

@@ -31,8 +31,10 @@ impl Kubernetes {
         read.await.map(drop)
     }
 
-    fn scope(&self, scope: &Scope) -> Option<&str> {
-        (*scope == Scope::Home).then_some(self.connection.namespace.as_str())
+    /// The only namespace of a scope; `None` where it has all of them.
+    pub(super) fn within(&self, scope: &Scope) -> Option<&str> {
+        let home = *scope == Scope::Home && !self.connection.everywhere;
+        home.then_some(self.connection.namespace.as_str())
     }
 
     pub(super) async fn all<T: serde::de::DeserializeOwned>(
@@ -98,6 +100,16 @@ impl Kubernetes {
         Ok(store)
     }
 
+    /// The same; where all namespaces are asked for and may not be seen, that of the context.
+    async fn load_or_home(&self, namespace: Option<&str>) -> Result<Store, Error> {
+        match self.load(namespace).await {
+            Err(Error::Forbidden { .. }) if namespace.is_none() => {
+                self.load(Some(&self.connection.namespace)).await
+            }
+            other => other,
+        }
+    }
+
     /// Adds the Pods of a workload to a store.
     async fn load_pods(&self, store: &mut Store, uid: &str) -> Result<(), Error> {
         let Some(workload) = store.workloads.get(uid) else { return Ok(()) };
@@ -116,14 +128,7 @@ impl Kubernetes {
     }
 
     pub(super) async fn list(&self, scope: &Scope) -> Result<Vec<App>, Error> {
-        let mut namespace = self.scope(scope);
-        let mut store = match self.load(namespace).await {
-            Err(Error::Forbidden { .. }) if namespace.is_none() => {
-                namespace = Some(self.connection.namespace.as_str());
-                self.load(namespace).await?
-            }
-            other => other?,
-        };
+        let mut store = self.load_or_home(self.within(scope)).await?;
         let rolling: Vec<_> =
             self.apps_of(&store).into_iter().filter(|app| app.rollout.is_some()).collect();
         for app in rolling {
@@ -177,9 +182,9 @@ impl Kubernetes {
             (Some(address), _) => Some(address.namespace.clone()),
             (None, _) if is_uid => None,
             (None, Some(namespace)) => Some(namespace.to_owned()),
-            (None, None) => Some(self.connection.namespace.clone()),
+            (None, None) => self.within(&Scope::Home).map(str::to_owned),
         };
-        let mut store = self.load(place.as_deref()).await?;
+        let mut store = self.load_or_home(place.as_deref()).await?;
         let named = |app: &App| if is_uid { app.id.as_str() == name } else { app.name == bare };
         let mut found: Vec<_> = self.apps_of(&store).into_iter().filter(named).collect();
         if found.len() > 1 {

@@ -127,7 +127,7 @@ impl Watcher {
     }
 
     fn namespace(&self) -> Option<String> {
-        (self.scope == Scope::Home).then(|| self.cluster.connection.namespace.clone())
+        self.cluster.within(&self.scope).map(str::to_owned)
     }
 
     fn watched(&self, root: &'static str, plural: &'static str) -> Watched {
