@@ -39,8 +39,9 @@ pub(super) fn instance(pod: &Pod) -> Instance {
     });
     if let Some((container, last)) = crash {
         let times = container.restart_count.max(1);
+        let restarts = if times == 1 { "restart" } else { "restarts" };
         let why = format!(
-            "{} exits with {} ({}), {times} restarts",
+            "{} exits with {} ({}), {times} {restarts}",
             container.name, last.exit_code, last.reason
         );
         return plain(InstanceState::Crashed, last.finished_at.or(created), Some(clean(&why)));
