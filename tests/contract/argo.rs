@@ -149,6 +149,33 @@ async fn a_restart_replaces_every_instance() {
 }
 
 /// Most clusters have no Rollouts: nothing is said of them, and nothing else is missing.
+/// What is written elsewhere is not changed here; what needs no template can be done all the same.
+#[tokio::test]
+async fn a_template_of_another_object_is_left_to_it() {
+    let bench = Bench::start().await;
+    let app = bench.app().await;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let api = bench.platform.target().api;
+    let path = format!("{api}/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/pricing");
+    let patch = reqwest::Client::new()
+        .patch(path)
+        .header("content-type", "application/merge-patch+json")
+        .body(r#"{"spec":{"workloadRef":{"kind":"Deployment","name":"prices"}}}"#);
+    assert!(patch.send().await.unwrap().status().is_success());
+    let plan = async |operation| {
+        bench.platform.plan(Request::new(app.id.clone(), operation)).await.unwrap().refused
+    };
+    for operation in
+        [Operation::RollBack(Goal::LastGood), Operation::Deploy(Source::Image("pricing:8".into()))]
+    {
+        let why = plan(operation).await.unwrap();
+        assert!(why.contains("that of Deployment prices: change that one"), "{why}");
+    }
+    for operation in [Operation::Cancel, Operation::Continue, Operation::Restart] {
+        assert_eq!(plan(operation).await, None);
+    }
+}
+
 #[tokio::test]
 async fn a_cluster_without_rollouts_is_as_before() {
     let bench = Bench::start().await;

@@ -24,7 +24,7 @@ impl Storm<'_> {
     fn told(&self) -> String {
         let instances: Vec<_> = self.times.keys().map(ToString::to_string).collect();
         let several = if instances.len() > 1 { "s" } else { "" };
-        let times: i64 = self.times.values().sum();
+        let times = self.times.values().fold(0_i64, |sum, times| sum.saturating_add(*times));
         let (instances, why) = (instances.join(" "), self.why);
         clean(&format!("instance{several} {instances} crashed, {times}x by now: {why}"))
     }

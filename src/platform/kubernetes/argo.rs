@@ -37,9 +37,6 @@ impl Store {
         let object = &workload.object;
         let uid = &object.metadata.uid;
         let mut app = Self::base(target, workload);
-        if self.no_sets {
-            return self.without_sets(workload, app, now);
-        }
         let sets = self.sets.owned(uid);
         let sides = sides(workload, &sets);
         let stable = stable(workload, &sets);

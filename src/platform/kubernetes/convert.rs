@@ -110,6 +110,9 @@ impl Store {
     pub(super) fn app(&self, target: &TargetId, uid: &str, now: Timestamp) -> Option<App> {
         let workload = self.workloads.get(uid)?;
         Some(match workload.kind {
+            kind if kind.has_sets() && self.no_sets => {
+                self.without_sets(workload, Self::base(target, workload), now)
+            }
             Kind::Deployment => self.deployment(target, workload, now),
             Kind::Rollout => self.argo(target, workload, now),
             Kind::StatefulSet | Kind::DaemonSet => self.other(target, workload, now),
@@ -142,9 +145,6 @@ impl Store {
         let object = &workload.object;
         let uid = &object.metadata.uid;
         let mut app = Self::base(target, workload);
-        if self.no_sets {
-            return self.without_sets(workload, app, now);
-        }
         let sets = self.sets.owned(uid);
         let sides = sides(workload, &sets);
         let wanted = object.spec.as_ref().map_or(1, |spec| spec.replicas.unwrap_or(1));

@@ -85,7 +85,7 @@ pub(super) fn told(mut events: Vec<Event>, app: &str) -> Vec<Happening> {
         };
         match groups.iter_mut().rev().find(near) {
             Some(group) => {
-                group.times += times;
+                group.times = group.times.saturating_add(times);
                 if !group.about.contains(&about) {
                     group.about.push(about);
                 }

@@ -1,4 +1,5 @@
-//! Kubernetes: Deployments, StatefulSets and DaemonSets, and Argo Rollouts where they are installed, with the login of a kubeconfig.
+//! Kubernetes: Deployments, StatefulSets and DaemonSets, and Argo Rollouts where they are installed, with the login of a
+//! kubeconfig.
 //!
 //! There is no rollout object on the server: a rollout is what the numbers of the ReplicaSets say. Three things make
 //! the status lie for a moment, and none of them is believed: right after a change the status is of the generation

@@ -91,8 +91,10 @@ pub(super) async fn make(cluster: &Kubernetes, request: Request) -> Result<Plan,
     };
     let argo = ground.address.kind == Kind::Rollout;
     let built = match plan.request.operation.clone() {
+        Operation::RollBack(_) | Operation::Deploy(_) if let Some(why) = ground.elsewhere() => {
+            Err(why)
+        }
         Operation::RollBack(goal) => roll_back(cluster, &ground, &mut plan, &goal).await?,
-        _ if ground.elsewhere().is_some() => Err(ground.elsewhere().unwrap_or_default()),
         Operation::Cancel if argo => argo::abort(&ground, &mut plan),
         Operation::Continue if argo => argo::promote(&ground, &mut plan),
         Operation::Restart if argo => Ok(argo::restart(&ground, &mut plan, (cluster.now)())),

@@ -189,7 +189,10 @@ impl Kubernetes {
         let mut found: Vec<_> = self.apps_of(&store).into_iter().filter(named).collect();
         if found.len() > 1 {
             return Err(Error::NotFound {
-                what: format!("{:?} names several workloads: say its UID", clean(name)),
+                what: format!(
+                    "{:?} names several workloads: say NAMESPACE/APP, or its UID",
+                    clean(name)
+                ),
             });
         }
         let Some(app) = found.pop() else {

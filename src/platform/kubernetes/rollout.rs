@@ -101,8 +101,8 @@ impl Store {
         rollout
     }
 
-    /// A Deployment or Rollout whose ReplicaSets may not be seen: its own numbers say how many are new, and nothing says which
-    /// revision they are of.
+    /// A Deployment or Rollout whose ReplicaSets may not be seen: its own numbers say how many are new, and nothing says
+    /// which revision they are of.
     pub(super) fn without_sets(&self, workload: &Kinded, mut app: App, now: Timestamp) -> App {
         let object = &workload.object;
         let status = object.status.clone().unwrap_or_default();
