@@ -98,7 +98,7 @@ fn empty() -> State {
         id: TargetId::new("cf"),
         platform: PlatformKind::CloudFoundry,
         api: "https://api.example.org".to_owned(),
-        place: "acme/prod".to_owned(),
+        scope_label: "acme/prod".to_owned(),
         user: "hana".to_owned(),
         badge: None,
     };

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use ratatui::{buffer::Buffer, layout::Rect};
 use revdeck::{
     dashboard::{Event, Keymap, Start, State, update::update},
-    domain::{Interest, Report, TargetId, Trouble, TroubleKind},
+    domain::{Interest, Problem, ProblemKind, Report, TargetId},
     platform::{
         Platform,
         cloud_foundry::{CloudFoundry, Options},
@@ -91,7 +91,7 @@ impl Deck {
         let Some(revdeck::dashboard::Effect::Plan { id, request, .. }) = effects.first() else {
             panic!("{effects:?}")
         };
-        let plan = self.platform.plan(request.clone()).await.map_err(|error| error.trouble());
+        let plan = self.platform.plan(request.clone()).await.map_err(|error| error.problem());
         update(&mut self.state, Event::Planned { id: *id, plan: Box::new(plan) }, self.at);
         update(&mut self.state, Event::Painted, self.at);
         self.at = self.at.checked_add(jiff::SignedDuration::from_millis(400)).unwrap();
@@ -167,15 +167,15 @@ async fn dialogs() {
 #[tokio::test]
 async fn out_of_reach_keeps_what_was_there() {
     let mut deck = Deck::open((80, 24)).await;
-    let trouble = || {
-        Trouble { kind: TroubleKind::Unreachable, text: "https://api.example.test cannot be reached (connection refused): check the network, VPN and proxy".to_owned() }
+    let problem = || {
+        Problem { kind: ProblemKind::Unreachable, text: "https://api.example.test cannot be reached (connection refused): check the network, VPN and proxy".to_owned() }
     };
     let retry_at = deck.at.checked_add(jiff::SignedDuration::from_secs(30)).unwrap();
     update(
         &mut deck.state,
         Event::Report {
             target: TargetId::new("cf"),
-            report: Report::Trouble { trouble: trouble(), retry_at },
+            report: Report::Problem { problem: problem(), retry_at },
         },
         deck.at,
     );
@@ -187,7 +187,7 @@ async fn out_of_reach_keeps_what_was_there() {
         &mut deck.state,
         Event::Report {
             target: TargetId::new("cf"),
-            report: Report::Trouble { trouble: trouble(), retry_at },
+            report: Report::Problem { problem: problem(), retry_at },
         },
         deck.at,
     );

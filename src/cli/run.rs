@@ -18,7 +18,9 @@ use crate::platform::kubernetes::{self, Kubernetes};
 use crate::{
     config::{self, Paths},
     dashboard::{Keymap, keymap::COMMANDS},
-    domain::{AppId, Goal, Manner, Operation, Request, Scope, Source, Strategy, TargetId},
+    domain::{
+        AppId, Operation, Request, RollBackTo, RolloutOptions, Scope, Source, Strategy, TargetId,
+    },
     platform::{
         Now, OpenError, Platform,
         cloud_foundry::{self, CloudFoundry},
@@ -304,8 +306,8 @@ fn keys(global: &Global, paths: &Paths) -> Result<(), Exit> {
     Ok(out.flush()?)
 }
 
-fn manner(args: MannerArgs) -> Manner {
-    Manner {
+fn manner(args: MannerArgs) -> RolloutOptions {
+    RolloutOptions {
         strategy: match args.strategy {
             StrategyArg::Rolling => Strategy::Rolling,
             StrategyArg::Canary => Strategy::Canary,
@@ -337,7 +339,7 @@ async fn headless_command(context: &Context, command: Command) -> Result<(), Exi
         Command::Targets => return context.targets().await,
         Command::Rollback { app, to, manner: how, operation } => {
             let request =
-                Request { manner: manner(how), ..plain(Operation::RollBack(Goal::LastGood)) };
+                Request { manner: manner(how), ..plain(Operation::RollBack(RollBackTo::LastGood)) };
             (app, request, to, operation)
         }
         Command::Deploy { app, path, droplet, image, manner: how, operation } => {

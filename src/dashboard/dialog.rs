@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use tui_textarea::TextArea;
 
 use crate::domain::{
-    AppId, Difference, Happening, LogLine, Plan, Request, RevisionId, TargetId, Trouble,
+    AppEvent, AppId, Difference, LogLine, Plan, Problem, Request, RevisionId, TargetId,
 };
 
 use super::key::Key;
@@ -27,7 +27,7 @@ pub enum Layer {
         at: usize,
     },
     /// What happened to an app.
-    Events(Page<Happening>),
+    Events(Page<AppEvent>),
     /// Log lines of an app.
     Logs(Page<LogLine>),
     /// What differs between two revisions.
@@ -51,7 +51,7 @@ pub struct Page<T> {
     /// The app's name.
     pub name: String,
     /// The rows, once they are there.
-    pub rows: Option<Result<Vec<T>, Trouble>>,
+    pub rows: Option<Result<Vec<T>, Problem>>,
     /// Rows scrolled from the newest.
     pub scroll: usize,
 }
@@ -70,7 +70,7 @@ pub struct PlanDialog {
     /// The key that opened it: it never confirms.
     pub opened_by: Option<Key>,
     /// The plan, once it is there.
-    pub plan: Option<Result<Plan, Trouble>>,
+    pub plan: Option<Result<Plan, Problem>>,
     /// When the whole plan was first on screen.
     pub shown_at: Option<Timestamp>,
     /// Why the plan no longer holds.
@@ -90,7 +90,7 @@ pub type Found = (Vec<Difference>, Vec<String>);
 
 /// What differs between the deployed and the selected revision, shown beside the revisions.
 #[derive(Clone, Debug)]
-pub struct Aside {
+pub struct DiffPreview {
     /// Which request belongs to it.
     pub id: u64,
     /// The deployed revision.
@@ -111,7 +111,7 @@ pub struct DiffDialog {
     /// Labels: from and to.
     pub labels: (String, String),
     /// The differences and what could not be read, once they are there.
-    pub found: Option<Result<Found, Trouble>>,
+    pub found: Option<Result<Found, Problem>>,
     /// Whether values are shown.
     pub reveal: bool,
     /// Rows scrolled.

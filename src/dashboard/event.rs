@@ -2,8 +2,8 @@
 
 use super::key::Key;
 use crate::domain::{
-    AppId, Capabilities, Confirmed, Detail, Happening, Interest, LogLine, Outcome, Plan, Receipt,
-    Report, Request, RevisionId, Settlement, TargetId, Trouble,
+    AppEvent, AppId, Capabilities, Confirmed, Detail, Interest, LogLine, Outcome, Plan, Problem,
+    Receipt, Report, Request, RevisionId, Settlement, TargetId,
 };
 
 /// Everything that can happen to the dashboard.
@@ -38,7 +38,7 @@ pub enum Event {
         /// Which dialog asked.
         id: u64,
         /// The plan.
-        plan: Box<Result<Plan, Trouble>>,
+        plan: Box<Result<Plan, Problem>>,
     },
     /// An operation says what it is doing.
     Progress {
@@ -66,28 +66,28 @@ pub enum Event {
         /// Which operation.
         id: u64,
         /// What was found.
-        settlement: Box<Result<Settlement, Trouble>>,
+        settlement: Box<Result<Settlement, Problem>>,
     },
     /// The configurations of two revisions.
     Details {
         /// Which dialog asked.
         id: u64,
         /// From and to.
-        details: Box<Result<(Detail, Detail), Trouble>>,
+        details: Box<Result<(Detail, Detail), Problem>>,
     },
     /// Log lines.
     Logs {
         /// Which dialog asked.
         id: u64,
         /// Oldest first.
-        lines: Result<Vec<LogLine>, Trouble>,
+        lines: Result<Vec<LogLine>, Problem>,
     },
     /// Events of an app.
     Events {
         /// Which dialog asked.
         id: u64,
         /// Newest first.
-        events: Result<Vec<Happening>, Trouble>,
+        events: Result<Vec<AppEvent>, Problem>,
     },
 }
 

@@ -1,6 +1,6 @@
 //! Which commands can be used here and now, and why the others cannot.
 
-use super::{Command, Place, Running, State};
+use super::{Command, Running, State, TargetState};
 use crate::domain::{Condition, Deployable, Operation, Phase, TargetId, text::span};
 
 /// Whether a command would do something; the text says why not.
@@ -57,7 +57,7 @@ pub fn can(state: &State, command: Command) -> Result<(), String> {
             own.name
         ));
     }
-    let Some(place) = state.place(&app.target) else { return Ok(()) };
+    let Some(place) = state.target_state(&app.target) else { return Ok(()) };
     let capabilities = state.allowed.get(&app.id).unwrap_or(&place.capabilities);
     let capability = match command {
         Cancel => &capabilities.cancel,
@@ -130,18 +130,18 @@ fn can_roll_back(state: &State, command: Command) -> Result<(), String> {
 
 /// While the API of a target is out of reach nothing is sent to it.
 pub fn blind(state: &State, target: &TargetId) -> Result<(), String> {
-    let Some(Place { connection, .. }) = state.place(target) else {
+    let Some(TargetState { connection, .. }) = state.target_state(target) else {
         return Err(format!("there is no target {target}"));
     };
     if connection.live(state.now) {
         return Ok(());
     }
     let age = connection.read_at.map(|at| span(state.now.duration_since(at)));
-    match (&connection.trouble, age) {
-        (Some((trouble, _)), Some(age)) => {
-            Err(format!("nothing is sent while blind for {age}: {trouble}"))
+    match (&connection.problem, age) {
+        (Some((problem, _)), Some(age)) => {
+            Err(format!("nothing is sent while blind for {age}: {problem}"))
         }
-        (Some((trouble, _)), None) => Err(format!("nothing has been read yet: {trouble}")),
+        (Some((problem, _)), None) => Err(format!("nothing has been read yet: {problem}")),
         (None, Some(age)) => {
             Err(format!("what is shown is {age} old: nothing is sent while blind"))
         }

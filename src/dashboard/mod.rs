@@ -8,13 +8,13 @@ mod event;
 pub mod guard;
 pub mod key;
 pub mod keymap;
-mod place;
 pub mod plan_view;
 mod state;
+mod target_state;
 pub mod update;
 
 pub use event::{Effect, Event};
 pub use keymap::{Command, Keymap};
-pub use place::{Connection, Place};
 pub use state::{Notice, Panel, Running, Sort, Start, State, Trend};
+pub use target_state::{Connection, TargetState};
 pub use update::update;

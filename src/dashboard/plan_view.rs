@@ -3,7 +3,7 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::dialog::PlanDialog;
-use crate::domain::{Plan, PlanEnd};
+use crate::domain::{Plan, RevisionSummary};
 
 /// The width of the labels.
 const LABEL: usize = 8;
@@ -53,7 +53,7 @@ fn rows(plan: &Plan, reveal: bool) -> Vec<(&'static str, String)> {
     if !plan.way.is_empty() {
         rows.push(("way", plan.way.clone()));
     }
-    let end = |end: &PlanEnd| {
+    let end = |end: &RevisionSummary| {
         let parts = [Some(end.name.clone()), end.artifact.clone(), end.remark.clone()];
         parts.into_iter().flatten().collect::<Vec<_>>().join("  ")
     };

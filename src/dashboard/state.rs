@@ -5,12 +5,12 @@ use std::collections::{HashMap, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    dialog::{Aside, Layer},
+    dialog::{DiffPreview, Layer},
     keymap::Keymap,
-    place::Place,
+    target_state::TargetState,
 };
 use crate::domain::{
-    App, AppId, Capabilities, Condition, Happening, History, Interest, LogLine, Operation, Outcome,
+    App, AppEvent, AppId, Capabilities, Condition, History, Interest, LogLine, Operation, Outcome,
     Receipt, Revision, RevisionId, RolloutId, Scope, Stage, Target, TargetId, last_good,
 };
 
@@ -138,7 +138,7 @@ pub struct State {
     /// The time of the last event.
     pub now: Timestamp,
     /// Where it looks.
-    pub places: Vec<Place>,
+    pub targets: Vec<TargetState>,
     /// Whether this is the demo.
     pub demo: bool,
     /// Whether every operation is refused.
@@ -172,7 +172,7 @@ pub struct State {
     /// What can be done with an app, where that is not what its target can do.
     pub allowed: HashMap<AppId, Capabilities>,
     /// Events by app, newest first.
-    pub events: HashMap<AppId, Vec<Happening>>,
+    pub events: HashMap<AppId, Vec<AppEvent>>,
     /// Log lines of the app that crashes, oldest first.
     pub crash_logs: Option<(AppId, Vec<LogLine>)>,
     /// The revision that was selected by hand.
@@ -180,7 +180,7 @@ pub struct State {
     /// The revision that a diff starts from, where marked.
     pub marked: Option<RevisionId>,
     /// Comparisons that have been asked for, oldest first.
-    pub asides: VecDeque<Aside>,
+    pub diff_previews: VecDeque<DiffPreview>,
     /// The revision on which the selection rests, and since when, until its comparison is asked for.
     pub resting: Option<(RevisionId, Timestamp)>,
     /// Old and new over time.
@@ -204,7 +204,7 @@ impl State {
     pub fn new(start: Start) -> Self {
         Self {
             now: start.now,
-            places: start.targets.into_iter().map(Place::new).collect(),
+            targets: start.targets.into_iter().map(TargetState::new).collect(),
             demo: start.demo,
             read_only: start.read_only,
             keymap: start.keymap,
@@ -225,7 +225,7 @@ impl State {
             crash_logs: None,
             revision: None,
             marked: None,
-            asides: VecDeque::new(),
+            diff_previews: VecDeque::new(),
             resting: None,
             trends: HashMap::new(),
             layers: Vec::new(),
@@ -266,18 +266,18 @@ impl State {
     }
 
     /// A target's place.
-    pub fn place(&self, target: &TargetId) -> Option<&Place> {
-        self.places.iter().find(|place| &place.target.id == target)
+    pub fn target_state(&self, target: &TargetId) -> Option<&TargetState> {
+        self.targets.iter().find(|place| &place.target.id == target)
     }
 
     /// A target's place, to be changed.
-    pub(super) fn place_mut(&mut self, target: &TargetId) -> Option<&mut Place> {
-        self.places.iter_mut().find(|place| &place.target.id == target)
+    pub(super) fn target_state_mut(&mut self, target: &TargetId) -> Option<&mut TargetState> {
+        self.targets.iter_mut().find(|place| &place.target.id == target)
     }
 
     /// Where the selected app lives; the first place where none is selected.
-    pub fn here(&self) -> Option<&Place> {
-        self.app().and_then(|app| self.place(&app.target)).or_else(|| self.places.first())
+    pub fn here(&self) -> Option<&TargetState> {
+        self.app().and_then(|app| self.target_state(&app.target)).or_else(|| self.targets.first())
     }
 
     /// Whether what is shown of the selected app can be relied on.
@@ -287,13 +287,13 @@ impl State {
 
     /// Whether what is shown of an app can be relied on.
     pub fn live_app(&self, app: &App) -> bool {
-        self.place(&app.target).is_some_and(|place| place.connection.live(self.now))
+        self.target_state(&app.target).is_some_and(|place| place.connection.live(self.now))
     }
 
     /// The target of an app that is or was on the deck.
     pub(super) fn target_of(&self, app: &AppId) -> TargetId {
         let known = self.apps.get(app).map(|app| app.target.clone());
-        let only = || self.places.first().map(|place| place.target.id.clone());
+        let only = || self.targets.first().map(|place| place.target.id.clone());
         known.or_else(only).unwrap_or_default()
     }
 

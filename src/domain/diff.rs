@@ -27,11 +27,11 @@ impl Group {
     }
 }
 
-/// A value that may be a secret: it is shown only through [`Masked::reveal`], never by accident in a log.
+/// A value that may be a secret: it is shown only through [`Secret::reveal`], never by accident in a log.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Masked(String);
+pub struct Secret(String);
 
-impl Masked {
+impl Secret {
     /// Wraps a value.
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
@@ -43,7 +43,7 @@ impl Masked {
     }
 }
 
-impl fmt::Debug for Masked {
+impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("••••")
     }
@@ -57,7 +57,7 @@ pub struct Fact {
     /// Its name, such as `MEMORY_LIMIT` or `web`.
     pub key: String,
     /// Its value, cleaned.
-    pub value: Masked,
+    pub value: Secret,
     /// Whether the value is shown only when asked for.
     pub secret: bool,
 }
@@ -79,9 +79,9 @@ pub struct Difference {
     /// The name.
     pub key: String,
     /// The value before; `None` where there was none.
-    pub before: Option<Masked>,
+    pub before: Option<Secret>,
     /// The value after; `None` where there is none.
-    pub after: Option<Masked>,
+    pub after: Option<Secret>,
     /// Whether the values are shown only when asked for.
     pub secret: bool,
 }
@@ -89,7 +89,7 @@ pub struct Difference {
 impl Difference {
     /// `KEY before → after`, with values masked unless `reveal`.
     pub fn line(&self, reveal: bool) -> String {
-        let shown = |value: &Option<Masked>| match value {
+        let shown = |value: &Option<Secret>| match value {
             None => "(none)".to_owned(),
             Some(_) if self.secret && !reveal => "••••".to_owned(),
             Some(value) => value.reveal().to_owned(),
@@ -131,7 +131,7 @@ mod tests {
         Fact {
             group: Group::Environment,
             key: key.to_owned(),
-            value: Masked::new(value),
+            value: Secret::new(value),
             secret: true,
         }
     }

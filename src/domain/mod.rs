@@ -16,12 +16,12 @@ mod target;
 pub mod text;
 
 pub use app::{App, AppState, Condition, Count};
-pub use diff::{Detail, Difference, Fact, Group, Masked, differences};
+pub use diff::{Detail, Difference, Fact, Group, Secret, differences};
 pub use ids::{AppId, RevisionId, RolloutId, TargetId};
-pub use operation::{Goal, Manner, Operation, Request, Source, Strategy};
+pub use operation::{Operation, Request, RollBackTo, RolloutOptions, Source, Strategy};
 pub use outcome::{Outcome, Receipt, Settlement, Stage};
-pub use plan::{Confirmed, Consent, Note, Plan, PlanEnd};
-pub use report::{Happening, Interest, LogLine, Report, Scope, Status, Trouble, TroubleKind};
-pub use revision::{Deployable, History, Proven, Revision, RevisionRef, last_good};
-pub use rollout::{Instance, InstanceState, Phase, Rollout, Side, Step, Stuck};
+pub use plan::{Confirmed, Consent, Note, Plan, RevisionSummary};
+pub use report::{AppEvent, Interest, LogLine, Problem, ProblemKind, Report, Scope, Status};
+pub use revision::{Deployable, History, Revision, RevisionRef, TrackRecord, last_good};
+pub use rollout::{CanaryStep, Instance, InstanceState, Phase, Rollout, Side, Stuck};
 pub use target::{Capabilities, Capability, PlatformKind, Target};

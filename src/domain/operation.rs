@@ -6,7 +6,7 @@ use super::{AppId, RevisionId};
 
 /// Where a roll back goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Goal {
+pub enum RollBackTo {
     /// The newest earlier revision that is known to have served, see [`super::last_good`].
     LastGood,
     /// This one.
@@ -45,7 +45,7 @@ impl fmt::Display for Strategy {
 
 /// The settings of a new rollout.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Manner {
+pub struct RolloutOptions {
     /// How it proceeds.
     pub strategy: Strategy,
     /// The share of instances after each canary step, 1 to 100, ascending; empty for one step of one instance.
@@ -60,7 +60,7 @@ pub struct Manner {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Make an earlier revision the deployed one.
-    RollBack(Goal),
+    RollBack(RollBackTo),
     /// Deploy something new.
     Deploy(Source),
     /// Stop the rollout in progress and return to what was.
@@ -98,7 +98,7 @@ pub struct Request {
     /// What.
     pub operation: Operation,
     /// How.
-    pub manner: Manner,
+    pub manner: RolloutOptions,
     /// Why, to be stored where the platform can store it.
     pub reason: Option<String>,
 }
@@ -106,6 +106,6 @@ pub struct Request {
 impl Request {
     /// A request in the platform's default manner and without a reason.
     pub fn new(app: AppId, operation: Operation) -> Self {
-        Self { app, operation, manner: Manner::default(), reason: None }
+        Self { app, operation, manner: RolloutOptions::default(), reason: None }
     }
 }

@@ -50,7 +50,7 @@ pub struct Receipt {
     /// Whether the answer was lost, so that it is not certain whether it took effect.
     pub lost: bool,
     /// What the adapter needs to recognise it. Opaque to all others.
-    pub clue: serde_json::Value,
+    pub tracking: serde_json::Value,
 }
 
 /// How far an operation has come.

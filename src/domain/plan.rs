@@ -24,7 +24,7 @@ impl Note {
 
 /// One end of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PlanEnd {
+pub struct RevisionSummary {
     /// `rev 7`, or another name.
     pub name: String,
     /// What it runs, shortened.
@@ -47,9 +47,9 @@ pub struct Plan {
     /// Which way it goes and why that way.
     pub way: String,
     /// What runs now.
-    pub from: Option<PlanEnd>,
+    pub from: Option<RevisionSummary>,
     /// What will run.
-    pub to: Option<PlanEnd>,
+    pub to: Option<RevisionSummary>,
     /// What differs between the two.
     pub differs: Vec<Difference>,
     /// How it will run: rolling or all at once, and what capacity it needs.
@@ -90,7 +90,7 @@ impl Plan {
     /// masked unless `reveal`.
     pub fn lines(&self, reveal: bool) -> Vec<(&'static str, String)> {
         let mut lines = Vec::new();
-        let end = |end: &PlanEnd| {
+        let end = |end: &RevisionSummary| {
             let parts = [Some(end.name.clone()), end.artifact.clone(), end.remark.clone()];
             parts.into_iter().flatten().collect::<Vec<_>>().join("   ")
         };

@@ -29,9 +29,9 @@ pub struct Interest {
     pub nudge: u64,
 }
 
-/// What kind of trouble it is; decides the advice and the exit code.
+/// What kind of problem it is; decides the advice and the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TroubleKind {
+pub enum ProblemKind {
     /// Nobody is logged in, or the login has run out.
     Login,
     /// The login may not do this.
@@ -50,14 +50,14 @@ pub enum TroubleKind {
 
 /// Something went wrong, in one sentence of what, where and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct Problem {
     /// What kind.
-    pub kind: TroubleKind,
+    pub kind: ProblemKind,
     /// One sentence.
     pub text: String,
 }
 
-impl std::fmt::Display for Trouble {
+impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)
     }
@@ -71,7 +71,7 @@ pub struct Status {
     /// Requests that the server still allows in its present window, and of how many.
     pub requests_left: Option<(u64, u64)>,
     /// Where the scope points, such as `acme/prod`.
-    pub place: Option<String>,
+    pub scope_label: Option<String>,
     /// Whether changes come by themselves, rather than being asked for now and then.
     pub watched: bool,
     /// What of the scope is not shown because the login may not see it, such as `daemonsets`.
@@ -120,14 +120,14 @@ pub enum Report {
         /// Which app.
         app: AppId,
         /// What happened.
-        events: Vec<Happening>,
+        events: Vec<AppEvent>,
     },
     /// The target's status changed.
     Status(Status),
     /// A reading failed; the next one is tried at `retry_at`.
-    Trouble {
+    Problem {
         /// What went wrong.
-        trouble: Trouble,
+        problem: Problem,
         /// When it is tried again.
         retry_at: Timestamp,
     },
@@ -135,7 +135,7 @@ pub enum Report {
 
 /// Something that happened to an app.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Happening {
+pub struct AppEvent {
     /// When.
     pub at: Timestamp,
     /// Who.

@@ -33,13 +33,13 @@ pub enum Deployable {
 
 /// Whether a revision ever served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proven {
+pub enum TrackRecord {
     /// A rollout of it finished.
-    Good,
+    Served,
     /// Its rollout was cancelled, superseded or is not finished.
     Unfinished,
     /// There is no record.
-    NoRecord,
+    Unknown,
 }
 
 /// One revision.
@@ -64,7 +64,7 @@ pub struct Revision {
     /// What it runs, such as a droplet's GUID.
     pub artifact: Option<String>,
     /// Whether it ever served.
-    pub proven: Proven,
+    pub track_record: TrackRecord,
     /// How long it served, where that can be told.
     pub served: Option<jiff::SignedDuration>,
     /// Why it was deployed, where somebody said so.
@@ -97,12 +97,19 @@ pub fn last_good(revisions: &[Revision], rolling: bool) -> Option<(&Revision, bo
     let other = |one: &&Revision| {
         one.artifact.is_none() || one.artifact != now.artifact || !twins(one, now)
     };
-    let good = earlier.iter().filter(can).filter(other).find(|one| one.proven == Proven::Good);
+    let good = earlier
+        .iter()
+        .filter(can)
+        .filter(other)
+        .find(|one| one.track_record == TrackRecord::Served);
     if let Some(good) = good {
         return Some((good, true));
     }
-    let inferred =
-        earlier.iter().filter(can).filter(other).find(|one| one.proven == Proven::NoRecord);
+    let inferred = earlier
+        .iter()
+        .filter(can)
+        .filter(other)
+        .find(|one| one.track_record == TrackRecord::Unknown);
     inferred.map(|one| (one, false))
 }
 
@@ -118,7 +125,7 @@ fn twins(one: &Revision, other: &Revision) -> bool {
 mod tests {
     use super::*;
 
-    fn revision(label: &str, proven: Proven) -> Revision {
+    fn revision(label: &str, track_record: TrackRecord) -> Revision {
         Revision {
             id: RevisionId::new(label),
             label: label.to_owned(),
@@ -129,7 +136,7 @@ mod tests {
             deployed: false,
             incoming: false,
             artifact: Some(label.to_owned()),
-            proven,
+            track_record,
             served: None,
             note: None,
         }
@@ -141,7 +148,8 @@ mod tests {
 
     #[test]
     fn the_old_side_of_a_rollout_is_the_last_good_one() {
-        let mut list = [revision("8", Proven::Unfinished), revision("7", Proven::NoRecord)];
+        let mut list =
+            [revision("8", TrackRecord::Unfinished), revision("7", TrackRecord::Unknown)];
         list[0].deployed = true;
         list[0].incoming = true;
         list[1].deployed = true;
@@ -151,10 +159,10 @@ mod tests {
     #[test]
     fn unfinished_and_undeployable_ones_are_passed_over() {
         let mut list = [
-            revision("5", Proven::Good),
-            revision("4", Proven::Unfinished),
-            revision("3", Proven::Good),
-            revision("2", Proven::Good),
+            revision("5", TrackRecord::Served),
+            revision("4", TrackRecord::Unfinished),
+            revision("3", TrackRecord::Served),
+            revision("2", TrackRecord::Served),
         ];
         list[0].deployed = true;
         list[2].deployable = Deployable::No("gone".to_owned());
@@ -163,7 +171,7 @@ mod tests {
 
     #[test]
     fn without_a_record_it_is_only_inferred() {
-        let mut list = [revision("2", Proven::NoRecord), revision("1", Proven::NoRecord)];
+        let mut list = [revision("2", TrackRecord::Unknown), revision("1", TrackRecord::Unknown)];
         list[0].deployed = true;
         assert_eq!(goal(&list, false), Some(("1", false)));
         list[1].deployable = Deployable::No("gone".to_owned());
@@ -172,8 +180,11 @@ mod tests {
 
     #[test]
     fn the_twin_of_what_runs_is_no_way_back() {
-        let mut list =
-            [revision("4", Proven::Good), revision("3", Proven::Good), revision("2", Proven::Good)];
+        let mut list = [
+            revision("4", TrackRecord::Served),
+            revision("3", TrackRecord::Served),
+            revision("2", TrackRecord::Served),
+        ];
         list[0].deployed = true;
         list[0].description = "New droplet deployed. Rolled back to revision 2.".to_owned();
         list[0].artifact = Some("2".to_owned());

@@ -146,7 +146,7 @@ impl Side {
 
 /// The step of a rollout that goes in steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct CanaryStep {
     /// Counted from 1.
     pub current: u32,
     /// How many there are.
@@ -178,7 +178,7 @@ pub struct Rollout {
     /// How far it may go at a time, in the platform's words, such as `surge 25%, unavailable 0`.
     pub limits: Option<String>,
     /// Where it is, if it goes in steps.
-    pub step: Option<Step>,
+    pub step: Option<CanaryStep>,
     /// How many instances there will be at its end.
     pub wanted: u32,
     /// What was there before; where rollouts overlap, all of it.

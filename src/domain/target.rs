@@ -42,7 +42,7 @@ pub struct Target {
     /// The address of its API.
     pub api: String,
     /// Where the login points by default, such as `acme/prod`.
-    pub place: String,
+    pub scope_label: String,
     /// Who is logged in.
     pub user: String,
     /// A warning that must stay in sight, such as certificates that are not verified.

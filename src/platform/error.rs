@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{Trouble, TroubleKind};
+use crate::domain::{Problem, ProblemKind};
 
 /// A failed call. Its text is one sentence of what, where and what to do.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -81,37 +81,39 @@ pub enum Error {
         detail: String,
     },
     /// The answer is not what the API's documents promise.
-    #[error("{api} sent something that makes no sense at {place} ({why}): is a proxy in between?")]
+    #[error(
+        "{api} sent something that makes no sense at {location} ({why}): is a proxy in between?"
+    )]
     Garbled {
         /// The API.
         api: String,
         /// The path of the request, and of the value in the JSON.
-        place: String,
+        location: String,
         /// What is wrong.
         why: String,
     },
 }
 
 impl Error {
-    /// What kind of trouble it is.
-    pub fn kind(&self) -> TroubleKind {
+    /// What kind of problem it is.
+    pub fn kind(&self) -> ProblemKind {
         match self {
-            Self::Login { .. } => TroubleKind::Login,
-            Self::Forbidden { .. } => TroubleKind::Forbidden,
-            Self::NotFound { .. } => TroubleKind::NotFound,
-            Self::RateLimited { .. } => TroubleKind::RateLimited,
+            Self::Login { .. } => ProblemKind::Login,
+            Self::Forbidden { .. } => ProblemKind::Forbidden,
+            Self::NotFound { .. } => ProblemKind::NotFound,
+            Self::RateLimited { .. } => ProblemKind::RateLimited,
             Self::Unreachable { .. } | Self::Silent { .. } | Self::Tls { .. } => {
-                TroubleKind::Unreachable
+                ProblemKind::Unreachable
             }
-            Self::Api { status: 500.., .. } => TroubleKind::Unreachable,
-            Self::Api { .. } => TroubleKind::Refused,
-            Self::Garbled { .. } => TroubleKind::Garbled,
+            Self::Api { status: 500.., .. } => ProblemKind::Unreachable,
+            Self::Api { .. } => ProblemKind::Refused,
+            Self::Garbled { .. } => ProblemKind::Garbled,
         }
     }
 
     /// The same as the rest of the program knows it.
-    pub fn trouble(&self) -> Trouble {
-        Trouble { kind: self.kind(), text: self.to_string() }
+    pub fn problem(&self) -> Problem {
+        Problem { kind: self.kind(), text: self.to_string() }
     }
 
     /// How long the server asked to wait.

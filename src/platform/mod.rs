@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 pub use error::Error;
 
 use crate::domain::{
-    App, AppId, Capabilities, Confirmed, Detail, Happening, History, Interest, LogLine, Outcome,
+    App, AppEvent, AppId, Capabilities, Confirmed, Detail, History, Interest, LogLine, Outcome,
     Plan, Receipt, Report, Request, RevisionId, Scope, Settlement, Target,
 };
 
@@ -49,7 +49,7 @@ pub trait Platform: Send + Sync {
     async fn capabilities(&self) -> Result<Capabilities, Error>;
 
     /// Reports the apps that the interest is about, and goes on reporting what changes, until the receiver of
-    /// `reports` is dropped. Never fails: troubles are reported and reading is tried again.
+    /// `reports` is dropped. Never fails: problems are reported and reading is tried again.
     async fn watch(&self, interest: watch::Receiver<Interest>, reports: mpsc::Sender<Report>);
 
     /// All apps of a scope, with their rollouts, once. Labels of deployed revisions may be missing in a large scope.
@@ -81,7 +81,7 @@ pub trait Platform: Send + Sync {
     fn follow(&self, app: &App) -> Option<Receipt>;
 
     /// The latest events of an app, newest first.
-    async fn events(&self, app: &AppId) -> Result<Vec<Happening>, Error>;
+    async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error>;
 
     /// The latest log lines of an app, oldest first.
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error>;

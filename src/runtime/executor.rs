@@ -36,14 +36,14 @@ impl Executor {
         match effect {
             Effect::Interest(interest) => drop(self.interest.send_replace(interest)),
             Effect::Plan { id, target, request } => self.ask(&target, move |platform| async move {
-                let plan = platform.plan(request).await.map_err(|error| error.trouble());
+                let plan = platform.plan(request).await.map_err(|error| error.problem());
                 Event::Planned { id, plan: Box::new(plan) }
             }),
             Effect::Execute { id, target, plan } => self.execute(id, &target, *plan),
             Effect::Settle { id, target, receipt } => {
                 self.ask(&target, move |platform| async move {
                     let settlement =
-                        platform.settle(&receipt).await.map_err(|error| error.trouble());
+                        platform.settle(&receipt).await.map_err(|error| error.problem());
                     Event::Settled { id, settlement: Box::new(settlement) }
                 });
             }
@@ -55,16 +55,16 @@ impl Executor {
                 self.ask(&target, move |platform| async move {
                     let details =
                         tokio::try_join!(platform.detail(&app, &from), platform.detail(&app, &to));
-                    let details = details.map_err(|error| error.trouble());
+                    let details = details.map_err(|error| error.problem());
                     Event::Details { id, details: Box::new(details) }
                 });
             }
             Effect::Logs { id, target, app } => self.ask(&target, move |platform| async move {
-                let lines = platform.logs(&app).await.map_err(|error| error.trouble());
+                let lines = platform.logs(&app).await.map_err(|error| error.problem());
                 Event::Logs { id, lines }
             }),
             Effect::Events { id, target, app } => self.ask(&target, move |platform| async move {
-                let events = platform.events(&app).await.map_err(|error| error.trouble());
+                let events = platform.events(&app).await.map_err(|error| error.problem());
                 Event::Events { id, events }
             }),
             // The loop has these itself.

@@ -200,7 +200,7 @@ fn waits(event: &Event) -> bool {
 fn lively(state: &State) -> bool {
     !state.running.is_empty()
         || state.held.values().any(|held| held.until > state.now)
-        || state.places.iter().any(|place| place.connection.trouble.is_some())
+        || state.targets.iter().any(|place| place.connection.problem.is_some())
         || state.app().is_some_and(|app| app.rollout.is_some())
 }
 

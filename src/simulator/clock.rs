@@ -9,10 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 
 /// A source of simulated time; clones share it.
 #[derive(Clone, Debug)]
-pub struct Clock(Arc<Source>);
+pub struct Clock(Arc<TimeSource>);
 
 #[derive(Debug)]
-enum Source {
+enum TimeSource {
     Running { from: Timestamp, began: Instant, speed: f64 },
     Manual(Mutex<Timestamp>),
 }
@@ -21,27 +21,27 @@ impl Clock {
     /// A clock that starts at the present and runs `speed` times as fast as the wall clock.
     #[expect(clippy::disallowed_methods, reason = "this is the simulator's clock")]
     pub fn running(speed: f64) -> Self {
-        Self(Arc::new(Source::Running { from: Timestamp::now(), began: Instant::now(), speed }))
+        Self(Arc::new(TimeSource::Running { from: Timestamp::now(), began: Instant::now(), speed }))
     }
 
     /// A clock that stands at `from` until it is moved by [`Clock::advance`].
     pub fn manual(from: Timestamp) -> Self {
-        Self(Arc::new(Source::Manual(Mutex::new(from))))
+        Self(Arc::new(TimeSource::Manual(Mutex::new(from))))
     }
 
     /// The simulated time.
     pub fn now(&self) -> Timestamp {
         match &*self.0 {
-            Source::Running { from, began, speed } => {
+            TimeSource::Running { from, began, speed } => {
                 after(*from, began.elapsed().as_secs_f64() * speed)
             }
-            Source::Manual(at) => *at.lock().unwrap_or_else(PoisonError::into_inner),
+            TimeSource::Manual(at) => *at.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 
     /// Moves a manual clock forward; a running clock goes its own way.
     pub fn advance(&self, seconds: f64) {
-        if let Source::Manual(at) = &*self.0 {
+        if let TimeSource::Manual(at) = &*self.0 {
             let mut at = at.lock().unwrap_or_else(PoisonError::into_inner);
             *at = after(*at, seconds);
         }
@@ -50,8 +50,8 @@ impl Clock {
     /// How many simulated seconds pass in one real second.
     pub fn speed(&self) -> f64 {
         match &*self.0 {
-            Source::Running { speed, .. } => *speed,
-            Source::Manual(_) => 1.0,
+            TimeSource::Running { speed, .. } => *speed,
+            TimeSource::Manual(_) => 1.0,
         }
     }
 }

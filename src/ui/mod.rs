@@ -55,7 +55,7 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
             .areas(below);
     screens::revisions::draw(state, theme, revisions, buffer);
     screens::rollout::draw(state, theme, rollout, buffer);
-    screens::news::draw(state, theme, events, buffer);
+    screens::events::draw(state, theme, events, buffer);
     screens::keys::draw(state, theme, keys, buffer);
     for layer in &state.layers {
         match layer {

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use revdeck::{
     domain::{
-        App, Condition, Goal, Interest, Operation, Outcome, Phase, Receipt, Report, Request, Scope,
-        Settlement, Source, Stage, Step, Strategy,
+        App, CanaryStep, Condition, Interest, Operation, Outcome, Phase, Receipt, Report, Request,
+        RollBackTo, Scope, Settlement, Source, Stage, Strategy,
     },
     platform::{Platform, Sent, kubernetes::Kubernetes},
     simulator::{Simulator, kubernetes::Cluster},
@@ -76,7 +76,7 @@ async fn a_canary_that_waits_is_promoted_to_its_end() {
     assert_eq!(app.condition(), Condition::Paused, "{app:#?}");
     let rollout = app.rollout.unwrap();
     assert_eq!(rollout.strategy, Strategy::Canary);
-    assert_eq!(rollout.step, Some(Step { current: 2, total: 4 }));
+    assert_eq!(rollout.step, Some(CanaryStep { current: 2, total: 4 }));
     assert_eq!((label(rollout.from.as_ref()), label(rollout.to.as_ref())), ("2", "3"));
     assert_eq!((rollout.old.count().running, rollout.new.count().running), (Some(4), Some(1)));
     assert!(rollout.reason.contains("CanaryPauseStep"), "{}", rollout.reason);
@@ -105,7 +105,7 @@ async fn abort_is_the_cancel_and_undo_ends_it() {
     let refused = bench.platform.plan(again).await.unwrap().refused.unwrap();
     assert!(refused.contains("aborted already"), "{refused}");
     // The specification still names what was aborted: the last good one is what serves, and puts that right.
-    let receipt = bench.send(Operation::RollBack(Goal::LastGood)).await;
+    let receipt = bench.send(Operation::RollBack(RollBackTo::LastGood)).await;
     let text = done(&bench.follow(&receipt).await.unwrap()).to_owned();
     assert!(text.contains("back on rev 2"), "{text}");
     assert_eq!(bench.labels().await[0], own("4", true, false));
@@ -115,7 +115,7 @@ async fn abort_is_the_cancel_and_undo_ends_it() {
 #[tokio::test]
 async fn a_roll_back_out_of_the_canary_skips_its_steps() {
     let bench = Bench::start().await;
-    let receipt = bench.send(Operation::RollBack(Goal::LastGood)).await;
+    let receipt = bench.send(Operation::RollBack(RollBackTo::LastGood)).await;
     done(&bench.follow(&receipt).await.unwrap());
     let app = bench.app().await;
     assert_eq!((app.condition(), label(app.deployed.as_ref())), (Condition::Ok, "4"));
@@ -139,7 +139,7 @@ async fn a_deploy_walks_the_steps_and_a_broken_one_is_stuck() {
 #[tokio::test]
 async fn a_restart_replaces_every_instance() {
     let bench = Bench::start().await;
-    let receipt = bench.send(Operation::RollBack(Goal::LastGood)).await;
+    let receipt = bench.send(Operation::RollBack(RollBackTo::LastGood)).await;
     done(&bench.follow(&receipt).await.unwrap());
     let receipt = bench.send(Operation::Restart).await;
     let looked = bench.platform.settle(&receipt).await.unwrap();
@@ -165,9 +165,10 @@ async fn a_template_of_another_object_is_left_to_it() {
     let plan = async |operation| {
         bench.platform.plan(Request::new(app.id.clone(), operation)).await.unwrap().refused
     };
-    for operation in
-        [Operation::RollBack(Goal::LastGood), Operation::Deploy(Source::Image("pricing:8".into()))]
-    {
+    for operation in [
+        Operation::RollBack(RollBackTo::LastGood),
+        Operation::Deploy(Source::Image("pricing:8".into())),
+    ] {
         let why = plan(operation).await.unwrap();
         assert!(why.contains("that of Deployment prices: change that one"), "{why}");
     }
@@ -192,7 +193,7 @@ async fn a_cluster_without_rollouts_is_as_before() {
             loop {
                 match reported.recv().await.expect("the watch goes on") {
                     Report::Apps { changed, .. } if !changed.is_empty() => return changed,
-                    Report::Trouble { trouble, .. } => panic!("{trouble}"),
+                    Report::Problem { problem, .. } => panic!("{problem}"),
                     _ => {}
                 }
             }

@@ -12,7 +12,7 @@ use revdeck::{
     simulator::{self, Simulator, clock::Clock},
 };
 
-use crate::harness::{Fault, Harness, Role, Stage};
+use crate::harness::{Fault, Fixture, Harness, Role};
 
 pub struct Simulated;
 
@@ -23,12 +23,12 @@ struct Foundation {
 
 #[async_trait]
 impl Harness for Simulated {
-    async fn start(&self) -> Box<dyn Stage> {
+    async fn start(&self) -> Box<dyn Fixture> {
         let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
         let options = simulator::Options { keep_log: true, ..simulator::Options::default() };
         let simulator = Simulator::cloud_foundry_at(&options, clock.clone()).await.unwrap();
-        let patience = Duration::from_millis(800);
-        let options = Options { home: simulator.home_buf(), patience, ..Options::default() };
+        let timeout = Duration::from_millis(800);
+        let options = Options { home: simulator.home_buf(), timeout, ..Options::default() };
         let now = Arc::new(move || clock.now());
         let platform = Arc::new(CloudFoundry::open(TargetId::new("cf"), &options, now).unwrap());
         Box::new(Foundation { simulator, platform })
@@ -36,7 +36,7 @@ impl Harness for Simulated {
 }
 
 #[async_trait]
-impl Stage for Foundation {
+impl Fixture for Foundation {
     fn platform(&self) -> Arc<dyn Platform> {
         self.platform.clone()
     }
@@ -168,7 +168,7 @@ async fn a_dead_login_names_the_way_back() {
         CloudFoundry::open(TargetId::new("cf"), &options, revdeck::runtime::clock::system())
             .unwrap();
     let error = platform.apps(&revdeck::domain::Scope::Home).await.unwrap_err();
-    assert_eq!(error.kind(), revdeck::domain::TroubleKind::Login);
+    assert_eq!(error.kind(), revdeck::domain::ProblemKind::Login);
     assert!(error.to_string().contains("cf login -a http://127.0.0.1"), "{error}");
 }
 

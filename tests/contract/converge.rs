@@ -73,7 +73,7 @@ async fn plays(steps: Vec<Step>) {
     let http = reqwest::Client::builder().tls_certs_only([]).no_proxy().build().unwrap();
     let options = Options {
         kubeconfig: Some(simulator.home().join("kubeconfig")),
-        patience: Duration::from_millis(800),
+        timeout: Duration::from_millis(800),
         ..Options::default()
     };
     let time = clock.clone();

@@ -1,7 +1,7 @@
 //! Bad days: nothing panics, nothing is sent twice, and everything is said.
 
 use revdeck::{
-    domain::{Goal, Operation, Outcome, Scope, Settlement},
+    domain::{Operation, Outcome, RollBackTo, Scope, Settlement},
     platform::Sent,
 };
 
@@ -28,7 +28,7 @@ pub async fn reads_survive_or_say_why(harness: &dyn Harness) {
     let deck = Deck::open(harness).await;
     deck.platform.capabilities().await.unwrap();
     for fault in ALL {
-        deck.stage.break_reads(fault, None);
+        deck.fixture.break_reads(fault, None);
         match deck.platform.apps(&Scope::Home).await {
             Ok(apps) => assert!(fault == Fault::Slow && !apps.is_empty(), "{fault:?}"),
             Err(error) => {
@@ -39,7 +39,7 @@ pub async fn reads_survive_or_say_why(harness: &dyn Harness) {
                 );
             }
         }
-        deck.stage.mend();
+        deck.fixture.mend();
         deck.platform
             .apps(&Scope::Home)
             .await
@@ -47,7 +47,7 @@ pub async fn reads_survive_or_say_why(harness: &dyn Harness) {
     }
     // A fault that passes is not even noticed.
     for fault in [Fault::Status(503), Fault::ResetBefore, Fault::ResetAfter, Fault::Status(401)] {
-        deck.stage.break_reads(fault, Some(1));
+        deck.fixture.break_reads(fault, Some(1));
         deck.platform.apps(&Scope::Home).await.unwrap_or_else(|error| panic!("{fault:?}: {error}"));
     }
 }
@@ -55,18 +55,18 @@ pub async fn reads_survive_or_say_why(harness: &dyn Harness) {
 pub async fn a_lost_answer_is_settled_by_reading(harness: &dyn Harness) {
     for fault in [Fault::ResetAfter, Fault::CutJson] {
         let deck = Deck::open(harness).await;
-        let plan = deck.plan(Role::Healthy, Operation::RollBack(Goal::LastGood)).await;
-        deck.stage.break_writes(fault);
+        let plan = deck.plan(Role::Healthy, Operation::RollBack(RollBackTo::LastGood)).await;
+        deck.fixture.break_writes(fault);
         let sent = deck.execute(plan).await;
         let Sent::Lost(receipt) = sent else { panic!("{fault:?}: {sent:?}") };
-        assert_eq!(deck.stage.writes(), 1, "it is sent once");
+        assert_eq!(deck.fixture.writes(), 1, "it is sent once");
         done(&deck.follow(receipt).await);
-        assert_eq!(deck.stage.writes(), 1, "settling only reads");
+        assert_eq!(deck.fixture.writes(), 1, "settling only reads");
     }
     // The same for a cancel, whose other steps wait for it.
     let deck = Deck::open(harness).await;
-    let plan = deck.plan(Role::Stuck, Operation::RollBack(Goal::LastGood)).await;
-    deck.stage.break_writes(Fault::ResetAfter);
+    let plan = deck.plan(Role::Stuck, Operation::RollBack(RollBackTo::LastGood)).await;
+    deck.fixture.break_writes(Fault::ResetAfter);
     let sent = deck.execute(plan).await;
     let (Sent::Lost(receipt) | Sent::Accepted(receipt)) = sent else { panic!("{sent:?}") };
     done(&deck.follow(receipt).await);
@@ -74,13 +74,13 @@ pub async fn a_lost_answer_is_settled_by_reading(harness: &dyn Harness) {
 
 pub async fn a_lost_request_is_known_to_be_lost(harness: &dyn Harness) {
     let both = [
-        (Operation::RollBack(Goal::LastGood), Fault::ResetBefore),
+        (Operation::RollBack(RollBackTo::LastGood), Fault::ResetBefore),
         (Operation::Restart, Fault::Hang),
     ];
     for (operation, fault) in both {
         let deck = Deck::open(harness).await;
         let plan = deck.plan(Role::Healthy, operation.clone()).await;
-        deck.stage.break_writes(fault);
+        deck.fixture.break_writes(fault);
         let sent = deck.execute(plan).await;
         let Sent::Lost(receipt) = sent else { panic!("{sent:?}") };
         let first = deck.platform.settle(&receipt).await.unwrap();
@@ -97,7 +97,7 @@ pub async fn refusals_change_nothing(harness: &dyn Harness) {
     for fault in certain.into_iter().chain([Fault::RateLimited]) {
         let deck = Deck::open(harness).await;
         let plan = deck.plan(Role::Healthy, Operation::Restart).await;
-        deck.stage.break_writes(fault);
+        deck.fixture.break_writes(fault);
         let sent = deck.execute(plan).await;
         match (fault, sent) {
             // The login is renewed and the request, refused before it was looked at, sent again.
@@ -106,29 +106,29 @@ pub async fn refusals_change_nothing(harness: &dyn Harness) {
             (_, other) => panic!("{fault:?}: {other:?}"),
         }
         assert_eq!(deck.app(Role::Healthy).await.rollout, None);
-        assert_eq!(deck.stage.writes(), 1);
+        assert_eq!(deck.fixture.writes(), 1);
     }
     // A server error may have had its effect: it is looked for, never sent again.
     let deck = Deck::open(harness).await;
     let plan = deck.plan(Role::Healthy, Operation::Restart).await;
-    deck.stage.break_writes(Fault::Status(500));
+    deck.fixture.break_writes(Fault::Status(500));
     let Sent::Lost(receipt) = deck.execute(plan).await else {
         panic!("a server error is not certain")
     };
     assert!(matches!(deck.follow(receipt).await, Outcome::Failed(_)));
-    assert_eq!(deck.stage.writes(), 1);
+    assert_eq!(deck.fixture.writes(), 1);
 }
 
 pub async fn a_slow_platform_is_waited_for(harness: &dyn Harness) {
     let deck = Deck::open(harness).await;
     let plan = deck.plan(Role::Healthy, Operation::Restart).await;
-    deck.stage.break_writes(Fault::Slow);
+    deck.fixture.break_writes(Fault::Slow);
     assert!(matches!(deck.execute(plan).await, Sent::Accepted(_)));
 }
 
 pub async fn tokens_are_renewed(harness: &dyn Harness) {
     let deck = Deck::open(harness).await;
-    deck.stage.short_logins();
+    deck.fixture.short_logins();
     for _ in 0..4 {
         deck.platform.apps(&Scope::Home).await.unwrap();
     }

@@ -56,7 +56,7 @@ impl Fault {
 
 /// A platform under test, with its simulator.
 #[async_trait]
-pub trait Stage: Send + Sync {
+pub trait Fixture: Send + Sync {
     fn platform(&self) -> Arc<dyn Platform>;
     fn name(&self, role: Role) -> &'static str;
     /// Lets simulated time pass.
@@ -74,24 +74,24 @@ pub trait Stage: Send + Sync {
 
 #[async_trait]
 pub trait Harness: Send + Sync {
-    async fn start(&self) -> Box<dyn Stage>;
+    async fn start(&self) -> Box<dyn Fixture>;
 }
 
 /// Things that tests do again and again.
 pub struct Deck {
-    pub stage: Box<dyn Stage>,
+    pub fixture: Box<dyn Fixture>,
     pub platform: Arc<dyn Platform>,
 }
 
 impl Deck {
     pub async fn open(harness: &dyn Harness) -> Self {
-        let stage = harness.start().await;
-        let platform = stage.platform();
-        Self { stage, platform }
+        let fixture = harness.start().await;
+        let platform = fixture.platform();
+        Self { fixture, platform }
     }
 
     pub async fn app(&self, role: Role) -> App {
-        self.platform.app(self.stage.name(role)).await.unwrap()
+        self.platform.app(self.fixture.name(role)).await.unwrap()
     }
 
     pub async fn plan(&self, role: Role, operation: Operation) -> Plan {
@@ -112,7 +112,7 @@ impl Deck {
                 Ok(Settlement::Pending { receipt: learned, .. }) => receipt = *learned,
                 Err(error) => panic!("cannot look: {error}"),
             }
-            self.stage.pass(5.0);
+            self.fixture.pass(5.0);
         }
         panic!("it never ends");
     }

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use revdeck::{
     domain::{
-        Condition, Consent, Goal, Note, Operation, Outcome, Proven, Request, Scope, Settlement,
-        Source, TargetId,
+        Condition, Consent, Note, Operation, Outcome, Request, RollBackTo, Scope, Settlement,
+        Source, TargetId, TrackRecord,
     },
     platform::{
         Platform, Sent,
@@ -16,7 +16,7 @@ use revdeck::{
 };
 use tokio::sync::mpsc;
 
-use crate::harness::{Deck, Fault, Harness, Role, Stage, done};
+use crate::harness::{Deck, Fault, Fixture, Harness, Role, done};
 
 pub struct Simulated;
 
@@ -37,7 +37,7 @@ async fn cluster_with(apps: usize) -> (Simulator<Cluster>, Arc<Kubernetes>) {
     let simulator = Simulator::kubernetes_at(&options, clock.clone()).await.unwrap();
     let options = Options {
         kubeconfig: Some(simulator.home().join("kubeconfig")),
-        patience: Duration::from_millis(800),
+        timeout: Duration::from_millis(800),
         ..Options::default()
     };
     let now = Arc::new(move || clock.now());
@@ -47,14 +47,14 @@ async fn cluster_with(apps: usize) -> (Simulator<Cluster>, Arc<Kubernetes>) {
 
 #[async_trait]
 impl Harness for Simulated {
-    async fn start(&self) -> Box<dyn Stage> {
+    async fn start(&self) -> Box<dyn Fixture> {
         let (simulator, platform) = cluster().await;
         Box::new(Bench { simulator, platform })
     }
 }
 
 #[async_trait]
-impl Stage for Bench {
+impl Fixture for Bench {
     fn platform(&self) -> Arc<dyn Platform> {
         Arc::new(self.platform.clone())
     }
@@ -107,7 +107,7 @@ crate::contract!(Simulated);
 async fn a_stale_status_is_not_believed() {
     let deck = Deck::open(&Simulated).await;
     // Taken a moment ago: the old generation is observed, and all is as it was wanted then.
-    let plan = deck.plan(Role::Healthy, Operation::RollBack(Goal::LastGood)).await;
+    let plan = deck.plan(Role::Healthy, Operation::RollBack(RollBackTo::LastGood)).await;
     let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
     let pending = |settlement: Settlement| {
         assert!(matches!(settlement, Settlement::Pending { .. }), "{settlement:?}");
@@ -115,12 +115,12 @@ async fn a_stale_status_is_not_believed() {
     pending(deck.platform.settle(&receipt).await.unwrap());
     assert!(deck.app(Role::Healthy).await.rollout.is_some());
     // Observed, nothing is updated, and the condition still says that all is done.
-    deck.stage.pass(0.25);
+    deck.fixture.pass(0.25);
     pending(deck.platform.settle(&receipt).await.unwrap());
     assert!(deck.app(Role::Healthy).await.rollout.is_some());
     done(&deck.follow(receipt).await);
     // Going back from a rollout that timed out: the deadline is still in the status.
-    let plan = deck.plan(Role::Stuck, Operation::RollBack(Goal::LastGood)).await;
+    let plan = deck.plan(Role::Stuck, Operation::RollBack(RollBackTo::LastGood)).await;
     let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
     pending(deck.platform.settle(&receipt).await.unwrap());
     let app = deck.app(Role::Stuck).await;
@@ -135,14 +135,14 @@ async fn a_revision_stays_itself_under_a_new_number() {
     let app = deck.app(Role::Healthy).await;
     let before = deck.platform.revisions(&app.id).await.unwrap().revisions;
     let wanted = before[2].clone();
-    let goal = Goal::Revision(wanted.id.clone());
+    let goal = RollBackTo::Revision(wanted.id.clone());
     done(&deck.carry_out(Role::Healthy, Operation::RollBack(goal)).await);
     let after = deck.platform.revisions(&app.id).await.unwrap().revisions;
     assert_eq!(after[0].id, wanted.id);
     assert_ne!(after[0].label, wanted.label);
     assert!(after[0].description.contains(&format!("(was {})", wanted.label)), "{:?}", after[0]);
     let left = after.iter().find(|one| one.id == before[0].id).unwrap();
-    assert_eq!(left.proven, Proven::Unfinished, "somebody went back from it");
+    assert_eq!(left.track_record, TrackRecord::Unfinished, "somebody went back from it");
 }
 
 /// A deploy on top of another one: each of what serves and what is new are told apart.
@@ -154,7 +154,7 @@ async fn overlapping_rollouts_keep_their_sides() {
         let plan = deck.plan(Role::Healthy, operation).await;
         assert!(matches!(deck.execute(plan).await, Sent::Accepted(_)));
         for _ in 0..40 {
-            deck.stage.pass(0.5);
+            deck.fixture.pass(0.5);
             let rollout = deck.app(Role::Healthy).await.rollout.unwrap();
             if rollout.new.count().running > Some(0) || rollout.stuck.is_some() {
                 break;
@@ -195,7 +195,7 @@ async fn an_object_of_ten_megabytes_is_read() {
         .send();
     assert!(patched.await.unwrap().status().is_success());
     assert_eq!(deck.app(Role::Waiting).await.id, app.id);
-    let plan = deck.plan(Role::Waiting, Operation::RollBack(Goal::LastGood)).await;
+    let plan = deck.plan(Role::Waiting, Operation::RollBack(RollBackTo::LastGood)).await;
     assert_eq!(plan.refused, None);
     let line = plan.differs.iter().map(|one| one.line(true)).find(|line| line.contains("BIG"));
     let line = line.expect("the variable goes away again");
@@ -214,7 +214,7 @@ async fn two_operators_at_once_undo_once() {
     let mut plans = Vec::new();
     for operator in &operators {
         let app = operator.app("storefront").await.unwrap();
-        let back = Request::new(app.id, Operation::RollBack(Goal::LastGood));
+        let back = Request::new(app.id, Operation::RollBack(RollBackTo::LastGood));
         plans.push(operator.plan(back).await.unwrap().confirm(Consent::Flag).unwrap());
     }
     let wanted = plans[0].plan().to.clone().unwrap().artifact.unwrap();
@@ -253,7 +253,7 @@ async fn two_operators_at_once_undo_once() {
 async fn commands_by_hand_name_their_context() {
     let deck = Deck::open(&Simulated).await;
     for (role, operation) in [
-        (Role::Healthy, Operation::RollBack(Goal::LastGood)),
+        (Role::Healthy, Operation::RollBack(RollBackTo::LastGood)),
         (Role::Healthy, Operation::Deploy(Source::Image("inventory:9".to_owned()))),
         (Role::Healthy, Operation::Restart),
         (Role::Stuck, Operation::Pause),
@@ -323,7 +323,7 @@ async fn autoscalers_and_budgets_are_named() {
         let request = request.header("content-type", "application/json").body(body);
         assert!(request.send().await.unwrap().status().is_success());
     }
-    let plan = deck.plan(Role::Healthy, Operation::RollBack(Goal::LastGood)).await;
+    let plan = deck.plan(Role::Healthy, Operation::RollBack(RollBackTo::LastGood)).await;
     let notes: Vec<_> = plan.notes.iter().map(Note::text).collect();
     assert!(notes.contains(&"autoscaler scaler is in play (2 to 9 instances)"), "{notes:?}");
     assert!(notes.contains(&"disruption budget budget is in play"), "{notes:?}");
@@ -339,10 +339,10 @@ async fn a_stuck_stateful_set_is_freed() {
     let broken = Operation::Deploy(Source::Image("db:16-typo".to_owned()));
     let plan = deck.platform.plan(Request::new(app.id.clone(), broken)).await.unwrap();
     assert!(matches!(deck.execute(plan).await, Sent::Accepted(_)));
-    deck.stage.pass(30.0);
+    deck.fixture.pass(30.0);
     let stuck = deck.platform.app("db").await.unwrap();
     assert_eq!(stuck.condition(), Condition::Stuck, "{stuck:#?}");
-    let back = Operation::RollBack(Goal::LastGood);
+    let back = Operation::RollBack(RollBackTo::LastGood);
     let plan = deck.platform.plan(Request::new(app.id.clone(), back)).await.unwrap();
     assert!(
         plan.notes.iter().any(|note| note.text().contains("db-2 will be deleted")),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use revdeck::{
-    domain::{Scope, TargetId, TroubleKind},
+    domain::{ProblemKind, Scope, TargetId},
     platform::{
         Error, OpenError, Platform,
         kubernetes::{Kubernetes, Options},
@@ -21,8 +21,8 @@ use revdeck::{
 fn open(folder: &Path, text: &str) -> Result<Arc<Kubernetes>, OpenError> {
     let file = folder.join("config");
     fs::write(&file, text).unwrap();
-    let patience = Duration::from_millis(600);
-    let options = Options { kubeconfig: Some(file), patience, ..Options::default() };
+    let timeout = Duration::from_millis(600);
+    let options = Options { kubeconfig: Some(file), timeout, ..Options::default() };
     Kubernetes::open(TargetId::new("k8s"), &options, revdeck::runtime::clock::system())
 }
 
@@ -87,14 +87,14 @@ async fn a_plugin_that_gives_no_login_is_named() {
     let (folder, server) = (tempfile::tempdir().unwrap(), url(&simulator));
     let here = folder.path();
     let error = refusal(here, &server, &exec("/nonexistent/get-token")).await;
-    assert_eq!(error.trouble().kind, TroubleKind::Login);
+    assert_eq!(error.problem().kind, ProblemKind::Login);
     assert!(error.to_string().contains("/nonexistent/get-token"), "{error}");
     let (file, user) = plugin(here, "echo 'your session has expired: run sso login' >&2; exit 3");
     let error = refusal(here, &server, &user).await.to_string();
     assert!(error.contains("run sso login") && error.contains(&*file.to_string_lossy()), "{error}");
     let (_, user) = plugin(here, "echo not json");
     let error = refusal(here, &server, &user).await;
-    assert_eq!(error.trouble().kind, TroubleKind::Login, "{error}");
+    assert_eq!(error.problem().kind, ProblemKind::Login, "{error}");
     // One that asks gets no answer; one that takes for ever is not waited for.
     let (_, user) = plugin(here, "printf 'Password: ' >&2; read password || exit 4; sleep 60");
     let error = refusal(here, &server, &user).await.to_string();
@@ -113,7 +113,7 @@ async fn a_login_that_has_run_out_says_how_to_get_another() {
     let simulator = Simulator::kubernetes(&simulator::Options::default()).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let error = refusal(folder.path(), &url(&simulator), "{ token: stale }").await;
-    assert_eq!(error.trouble().kind, TroubleKind::Login);
+    assert_eq!(error.problem().kind, ProblemKind::Login);
     let text = error.to_string();
     assert!(text.contains("kubectl --context here"), "{text}");
 }
@@ -123,7 +123,7 @@ async fn a_server_that_is_not_there_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = refusal(folder.path(), &format!("http://{free}"), "{ token: any }").await;
-    assert_eq!(error.trouble().kind, TroubleKind::Unreachable);
+    assert_eq!(error.problem().kind, ProblemKind::Unreachable);
     assert!(error.to_string().contains(&free.to_string()), "{error}");
 }
 
@@ -154,7 +154,7 @@ async fn a_certificate_that_nobody_knows_is_not_trusted() {
     let folder = tempfile::tempdir().unwrap();
     let server = format!("https://{}", unknown_server().await);
     let error = refusal(folder.path(), &server, "{ token: any }").await;
-    assert_eq!(error.trouble().kind, TroubleKind::Unreachable);
+    assert_eq!(error.problem().kind, ProblemKind::Unreachable);
     let text = error.to_string();
     assert!(text.contains("certificate") && text.contains(&server), "{text}");
     assert!(!text.contains("skip"), "it does not talk anybody into trusting blindly: {text}");

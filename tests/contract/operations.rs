@@ -2,7 +2,8 @@
 
 use revdeck::{
     domain::{
-        App, Condition, Goal, Note, Operation, Outcome, Request, RevisionId, Source, differences,
+        App, Condition, Note, Operation, Outcome, Request, RevisionId, RollBackTo, Source,
+        differences,
     },
     platform::Sent,
 };
@@ -12,7 +13,7 @@ use crate::harness::{Deck, Harness, Role, done};
 pub async fn the_stuck_rollout_is_rolled_back(harness: &dyn Harness) {
     let deck = Deck::open(harness).await;
     let before = deck.app(Role::Stuck).await;
-    let plan = deck.plan(Role::Stuck, Operation::RollBack(Goal::LastGood)).await;
+    let plan = deck.plan(Role::Stuck, Operation::RollBack(RollBackTo::LastGood)).await;
     assert_eq!(plan.refused, None);
     let way_back = before.deployed.as_ref().unwrap();
     assert!(plan.to.as_ref().is_some_and(|end| end.name.contains(way_back.shown())), "{plan:?}");
@@ -36,8 +37,9 @@ pub async fn a_chosen_revision_is_rolled_back(harness: &dyn Harness) {
     let app = deck.app(Role::Healthy).await;
     let history = deck.platform.revisions(&app.id).await.unwrap();
     let wanted = history.revisions.iter().filter(|one| !one.deployed).nth(1).unwrap().clone();
-    let plan =
-        deck.plan(Role::Healthy, Operation::RollBack(Goal::Revision(wanted.id.clone()))).await;
+    let plan = deck
+        .plan(Role::Healthy, Operation::RollBack(RollBackTo::Revision(wanted.id.clone())))
+        .await;
     assert_eq!(plan.refused, None);
     assert!(!plan.differs.is_empty(), "what differs is said");
     assert!(!plan.capacity.is_empty(), "how it runs is said");
@@ -101,7 +103,7 @@ pub async fn a_newer_rollout_supersedes(harness: &dyn Harness) {
     else {
         panic!("not taken")
     };
-    deck.stage.pass(1.0);
+    deck.fixture.pass(1.0);
     let plan = deck.plan(Role::Healthy, Operation::Restart).await;
     let warned = plan
         .notes
@@ -120,11 +122,12 @@ pub async fn a_newer_rollout_supersedes(harness: &dyn Harness) {
 pub async fn what_cannot_be_is_refused(harness: &dyn Harness) {
     let deck = Deck::open(harness).await;
     let app = deck.app(Role::NoWayBack).await;
-    let refused = deck.plan(Role::NoWayBack, Operation::RollBack(Goal::LastGood)).await.refused;
+    let refused =
+        deck.plan(Role::NoWayBack, Operation::RollBack(RollBackTo::LastGood)).await.refused;
     assert!(refused.is_some_and(|why| why.contains(&app.name)));
     let history = deck.platform.revisions(&app.id).await.unwrap();
     let oldest = history.revisions.last().unwrap().id.clone();
-    let plan = deck.plan(Role::NoWayBack, Operation::RollBack(Goal::Revision(oldest))).await;
+    let plan = deck.plan(Role::NoWayBack, Operation::RollBack(RollBackTo::Revision(oldest))).await;
     assert!(
         plan.refused.as_ref().is_some_and(|why| {
             why.contains("cannot be deployed") || why.contains("nothing would change")
@@ -135,24 +138,25 @@ pub async fn what_cannot_be_is_refused(harness: &dyn Harness) {
     assert!(plan.confirm(revdeck::domain::Consent::Flag).is_err());
     let healthy = deck.app(Role::Healthy).await;
     let now = healthy.deployed.unwrap().id;
-    let same = deck.plan(Role::Healthy, Operation::RollBack(Goal::Revision(now))).await.refused;
+    let same =
+        deck.plan(Role::Healthy, Operation::RollBack(RollBackTo::Revision(now))).await.refused;
     assert!(same.is_some_and(|why| why.contains("nothing would change")));
     let missing = Operation::Deploy(Source::Directory("/no/such/directory".into()));
     assert!(deck.plan(Role::Healthy, missing).await.refused.is_some());
-    assert_eq!(deck.stage.writes(), 0);
+    assert_eq!(deck.fixture.writes(), 0);
 }
 
 pub async fn a_changed_world_refuses_the_plan(harness: &dyn Harness) {
     let deck = Deck::open(harness).await;
     let mine = deck.plan(Role::Healthy, Operation::Restart).await;
-    let theirs = deck.plan(Role::Healthy, Operation::RollBack(Goal::LastGood)).await;
+    let theirs = deck.plan(Role::Healthy, Operation::RollBack(RollBackTo::LastGood)).await;
     assert!(matches!(deck.execute(theirs).await, Sent::Accepted(_)));
-    let writes = deck.stage.writes();
+    let writes = deck.fixture.writes();
     let Sent::Ended(Outcome::Refused(why)) = deck.execute(mine).await else {
         panic!("it was sent")
     };
     assert!(why.contains("CHANGED"), "{why}");
-    assert_eq!(deck.stage.writes(), writes, "nothing was sent");
+    assert_eq!(deck.fixture.writes(), writes, "nothing was sent");
 }
 
 pub async fn a_cancelled_roll_back_is_repeated(harness: &dyn Harness) {
@@ -163,7 +167,10 @@ pub async fn a_cancelled_roll_back_is_repeated(harness: &dyn Harness) {
     let wanted = history.revisions[at + 1].id.clone();
     done(
         &deck
-            .carry_out(Role::CancelledRollBack, Operation::RollBack(Goal::Revision(wanted.clone())))
+            .carry_out(
+                Role::CancelledRollBack,
+                Operation::RollBack(RollBackTo::Revision(wanted.clone())),
+            )
             .await,
     );
     let after = deck.platform.revisions(&app.id).await.unwrap();
@@ -182,7 +189,7 @@ pub async fn a_cancelled_roll_back_is_repeated(harness: &dyn Harness) {
 
 pub async fn taken_back_is_failed(harness: &dyn Harness) {
     let deck = Deck::open(harness).await;
-    let plan = deck.plan(Role::Healthy, Operation::RollBack(Goal::LastGood)).await;
+    let plan = deck.plan(Role::Healthy, Operation::RollBack(RollBackTo::LastGood)).await;
     let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
     let cancel = deck.plan(Role::Healthy, Operation::Cancel).await;
     assert!(matches!(deck.execute(cancel).await, Sent::Accepted(_)));
@@ -197,7 +204,7 @@ pub async fn a_plan_sends_nothing(harness: &dyn Harness) {
     {
         let app = deck.app(role).await;
         for operation in [
-            Operation::RollBack(Goal::LastGood),
+            Operation::RollBack(RollBackTo::LastGood),
             Operation::Cancel,
             Operation::Continue,
             Operation::Restart,
@@ -205,5 +212,5 @@ pub async fn a_plan_sends_nothing(harness: &dyn Harness) {
             deck.platform.plan(Request::new(app.id.clone(), operation)).await.unwrap();
         }
     }
-    assert_eq!(deck.stage.writes(), 0);
+    assert_eq!(deck.fixture.writes(), 0);
 }

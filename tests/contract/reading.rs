@@ -1,6 +1,6 @@
 //! Reading: apps, revisions, details, events, logs.
 
-use revdeck::domain::{AppId, Condition, Proven, Scope, TroubleKind, differences, last_good};
+use revdeck::domain::{AppId, Condition, ProblemKind, Scope, TrackRecord, differences, last_good};
 
 use crate::harness::{Deck, Harness, Role};
 
@@ -8,13 +8,13 @@ pub async fn apps_are_listed_with_their_condition(harness: &dyn Harness) {
     let deck = Deck::open(harness).await;
     let apps = deck.platform.apps(&Scope::Home).await.unwrap();
     let condition = |role| {
-        let name = deck.stage.name(role);
+        let name = deck.fixture.name(role);
         apps.iter().find(|app| app.name == name).map(revdeck::domain::App::condition)
     };
     assert_eq!(condition(Role::Stuck), Some(Condition::Stuck));
     assert_eq!(condition(Role::Waiting), Some(Condition::Paused));
     assert_eq!(condition(Role::Healthy), Some(Condition::Ok));
-    let stuck = apps.iter().find(|app| app.name == deck.stage.name(Role::Stuck)).unwrap();
+    let stuck = apps.iter().find(|app| app.name == deck.fixture.name(Role::Stuck)).unwrap();
     let rollout = stuck.rollout.as_ref().unwrap();
     assert!(rollout.old.count().running > Some(0), "old instances still serve");
     assert!(rollout.new.has_bad());
@@ -35,7 +35,11 @@ pub async fn revisions_come_newest_first(harness: &dyn Harness) {
     assert_eq!(Some(&deployed[0].id), app.deployed.as_ref().map(|of| &of.id));
     let (good, sure) = last_good(&history.revisions, false).unwrap();
     assert!(!good.deployed);
-    assert_eq!(sure, good.proven == Proven::Good, "what is inferred is told from what is known");
+    assert_eq!(
+        sure,
+        good.track_record == TrackRecord::Served,
+        "what is inferred is told from what is known"
+    );
 
     let stuck = deck.app(Role::Stuck).await;
     let history = deck.platform.revisions(&stuck.id).await.unwrap();
@@ -66,7 +70,7 @@ pub async fn details_differ(harness: &dyn Harness) {
 pub async fn unknown_names_are_refused_in_a_sentence(harness: &dyn Harness) {
     let deck = Deck::open(harness).await;
     let error = deck.platform.app("no-such-app").await.unwrap_err();
-    assert_eq!(error.kind(), TroubleKind::NotFound);
+    assert_eq!(error.kind(), ProblemKind::NotFound);
     assert!(error.to_string().contains("no-such-app"));
     assert!(deck.platform.revisions(&AppId::new("nowhere")).await.is_err());
 }

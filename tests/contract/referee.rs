@@ -19,7 +19,7 @@ use revdeck::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Fault, Harness, Role, Stage};
+use crate::harness::{Fault, Fixture, Harness, Role};
 
 fn kubeconfig() -> Option<PathBuf> {
     let named = std::env::var_os("REVDECK_TEST_KUBECONFIG").filter(|value| !value.is_empty());
@@ -106,7 +106,7 @@ impl Cluster {
 
 #[async_trait]
 impl Harness for Real {
-    async fn start(&self) -> Box<dyn Stage> {
+    async fn start(&self) -> Box<dyn Fixture> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let namespace = format!("revdeck-contract-{:08x}", fastrand::u32(..));
         let read = Kubeconfig::read_from(&self.0).unwrap();
@@ -148,7 +148,7 @@ impl Harness for Real {
 }
 
 #[async_trait]
-impl Stage for Cluster {
+impl Fixture for Cluster {
     fn platform(&self) -> Arc<dyn Platform> {
         Arc::new(self.platform.clone())
     }

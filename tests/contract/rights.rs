@@ -96,7 +96,10 @@ async fn a_context_without_a_namespace_is_the_whole_cluster() {
         Kubernetes::open(TargetId::new("k8s"), &options, clock::system()).unwrap()
     };
     let (all, shop) = (open(None), open(Some("shop")));
-    assert_eq!((all.target().place, shop.target().place), ("demo/*".into(), "demo/shop".into()));
+    assert_eq!(
+        (all.target().scope_label, shop.target().scope_label),
+        ("demo/*".into(), "demo/shop".into())
+    );
     let scopes = async |platform: &Arc<Kubernetes>| {
         let apps = platform.apps(&Scope::Home).await.unwrap();
         apps.into_iter().map(|app| app.scope).collect::<std::collections::BTreeSet<_>>()

@@ -1,9 +1,9 @@
-//! Watching: only changes travel, troubles are reported, recovery is by itself.
+//! Watching: only changes travel, problems are reported, recovery is by itself.
 
 use std::{collections::HashMap, time::Duration};
 
 use revdeck::{
-    domain::{App, AppId, Condition, Goal, Interest, Operation, Report, Scope, TroubleKind},
+    domain::{App, AppId, Condition, Interest, Operation, ProblemKind, Report, RollBackTo, Scope},
     platform::Sent,
 };
 use tokio::{
@@ -76,7 +76,7 @@ pub async fn the_watch_follows_a_rollout_to_its_end(harness: &dyn Harness) {
     let app = deck.app(Role::Healthy).await;
     watch.interest.send_modify(|interest| interest.focus = Some(app.id.clone()));
     watch.until(|report| matches!(report, Report::History { .. })).await;
-    let plan = deck.plan(Role::Healthy, Operation::RollBack(Goal::LastGood)).await;
+    let plan = deck.plan(Role::Healthy, Operation::RollBack(RollBackTo::LastGood)).await;
     assert!(matches!(deck.execute(plan).await, Sent::Accepted(_)));
     let mut shapes = Vec::new();
     for _ in 0..100 {
@@ -87,7 +87,7 @@ pub async fn the_watch_follows_a_rollout_to_its_end(harness: &dyn Harness) {
             None if !shapes.is_empty() => break,
             None => {}
         }
-        deck.stage.pass(2.0);
+        deck.fixture.pass(2.0);
     }
     assert!(shapes.len() > 2, "{shapes:?}");
     assert!(
@@ -107,16 +107,16 @@ pub async fn the_watch_recovers_and_keeps_what_it_had(harness: &dyn Harness) {
     for fault in
         [Fault::Status(503), Fault::Html, Fault::CutJson, Fault::ResetBefore, Fault::RateLimited]
     {
-        deck.stage.break_reads(fault, None);
+        deck.fixture.break_reads(fault, None);
         watch.nudge();
-        let report = watch.until(|report| matches!(report, Report::Trouble { .. })).await;
-        let Report::Trouble { trouble, .. } = report else { unreachable!() };
-        assert!(trouble.text.len() > 20, "{trouble:?}");
+        let report = watch.until(|report| matches!(report, Report::Problem { .. })).await;
+        let Report::Problem { problem, .. } = report else { unreachable!() };
+        assert!(problem.text.len() > 20, "{problem:?}");
         if fault == Fault::RateLimited {
-            assert_eq!(trouble.kind, TroubleKind::RateLimited);
+            assert_eq!(problem.kind, ProblemKind::RateLimited);
         }
         assert_eq!(watch.apps.len(), known, "what was there stays");
-        deck.stage.mend();
+        deck.fixture.mend();
         watch.nudge();
         watch.apps().await;
     }

@@ -112,8 +112,8 @@ impl Screen {
         self.seen.lock().unwrap().raw.len()
     }
 
-    pub fn expect(&mut self, text: &str, patience: Duration) {
-        let until = now() + patience;
+    pub fn expect(&mut self, text: &str, timeout: Duration) {
+        let until = now() + timeout;
         while !self.text().contains(text) {
             assert!(now() < until, "{text:?} does not come; the screen was:\n{}", self.text());
             thread::sleep(Duration::from_millis(10));
@@ -216,17 +216,17 @@ fn state_of(pid: u32) -> Option<char> {
 }
 
 /// Whether a process ends in time; a zombie has ended.
-pub fn gone(pid: u32, patience: Duration) -> bool {
-    reaches(pid, patience, |state| matches!(state, None | Some('Z' | 'X')))
+pub fn gone(pid: u32, timeout: Duration) -> bool {
+    reaches(pid, timeout, |state| matches!(state, None | Some('Z' | 'X')))
 }
 
 /// Whether a process stops in time.
-pub fn stopped(pid: u32, patience: Duration) -> bool {
-    reaches(pid, patience, |state| state == Some('T'))
+pub fn stopped(pid: u32, timeout: Duration) -> bool {
+    reaches(pid, timeout, |state| state == Some('T'))
 }
 
-fn reaches(pid: u32, patience: Duration, met: impl Fn(Option<char>) -> bool) -> bool {
-    let until = now() + patience;
+fn reaches(pid: u32, timeout: Duration, met: impl Fn(Option<char>) -> bool) -> bool {
+    let until = now() + timeout;
     while now() < until {
         if met(state_of(pid)) {
             return true;

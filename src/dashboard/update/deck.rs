@@ -38,7 +38,7 @@ fn need(state: &State, app: &App) -> (Condition, bool) {
 pub(super) fn hold(state: &mut State, app: &App) {
     use Condition::{Cancelling, Degraded, Ok, Paused, Rolling, Stopped, Stuck};
     let before = state.apps.get(&app.id).map(App::condition);
-    let (by, patience) = match (before, app.condition()) {
+    let (by, timeout) = match (before, app.condition()) {
         (Some(Ok | Stopped), Degraded) => (Ok, BLIP),
         (Some(before), Ok | Stopped) if before.needs_attention() => (before, WELL),
         // Its rollout is over, and some instances are still on their way.
@@ -49,7 +49,7 @@ pub(super) fn hold(state: &mut State, app: &App) {
             return;
         }
     };
-    let until = state.now.checked_add(patience).unwrap_or(state.now);
+    let until = state.now.checked_add(timeout).unwrap_or(state.now);
     let held = state.held.entry(app.id.clone()).or_insert(Held { by, until });
     if held.by == by {
         held.until = until;
@@ -140,7 +140,7 @@ fn forget_choice(state: &mut State) {
     state.scrolled = 0;
 }
 
-pub(super) fn obey(state: &mut State, command: Command) {
+pub(super) fn dispatch(state: &mut State, command: Command) {
     match command {
         Command::NextPanel => state.panel = turn(state.panel, 1),
         Command::PreviousPanel => state.panel = turn(state.panel, 2),

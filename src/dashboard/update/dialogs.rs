@@ -8,9 +8,9 @@ use super::{
         keymap::COMMANDS,
         state::Notice,
     },
-    deck, is, obey, plans,
+    deck, dispatch, is, plans,
 };
-use crate::domain::{Detail, Happening, LogLine, Scope, Trouble, differences};
+use crate::domain::{AppEvent, Detail, LogLine, Problem, Scope, differences};
 
 /// Where to look, in the order of the dialog.
 pub const SCOPES: [Scope; 3] = [Scope::Home, Scope::Organization, Scope::Everything];
@@ -74,7 +74,7 @@ pub(super) fn open_targets(state: &mut State) {
     state.layers.push(Layer::Targets { at });
 }
 
-pub(super) fn details(state: &mut State, id: u64, details: Result<(Detail, Detail), Trouble>) {
+pub(super) fn details(state: &mut State, id: u64, details: Result<(Detail, Detail), Problem>) {
     for layer in &mut state.layers {
         if let Layer::Diff(dialog) = layer
             && dialog.id == id
@@ -85,7 +85,7 @@ pub(super) fn details(state: &mut State, id: u64, details: Result<(Detail, Detai
     }
 }
 
-pub(super) fn logs(state: &mut State, id: u64, lines: Result<Vec<LogLine>, Trouble>) {
+pub(super) fn logs(state: &mut State, id: u64, lines: Result<Vec<LogLine>, Problem>) {
     for layer in &mut state.layers {
         if let Layer::Logs(page) = layer
             && page.id == id
@@ -96,7 +96,7 @@ pub(super) fn logs(state: &mut State, id: u64, lines: Result<Vec<LogLine>, Troub
     }
 }
 
-pub(super) fn events(state: &mut State, id: u64, events: Result<Vec<Happening>, Trouble>) {
+pub(super) fn events(state: &mut State, id: u64, events: Result<Vec<AppEvent>, Problem>) {
     for layer in &mut state.layers {
         if let Layer::Events(page) = layer
             && page.id == id
@@ -136,7 +136,9 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
             } else if is(key, Name::Enter) {
                 let command = rows.get(*at).map(|row| row.0);
                 state.layers.pop();
-                return command.map(|command| obey(state, command, Some(key))).unwrap_or_default();
+                return command
+                    .map(|command| dispatch(state, command, Some(key)))
+                    .unwrap_or_default();
             } else if is(key, Name::Up) || is(key, Name::Down) {
                 *at = deck::moved(
                     if is(key, Name::Up) { Command::Up } else { Command::Down },

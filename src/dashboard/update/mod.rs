@@ -1,8 +1,8 @@
 //! One event in, the new state and effects out.
 
-pub mod aside;
 mod deck;
 pub mod dialogs;
+pub mod diff_preview;
 pub mod plans;
 mod reports;
 mod running;
@@ -43,9 +43,9 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             deck::tick(state);
             running::tick(state)
         }
-        Event::Report { target, report } => reports::take(state, &target, report),
+        Event::Report { target, report } => reports::apply(state, &target, report),
         Event::Capabilities { target, capabilities } => {
-            if let Some(place) = state.place_mut(&target) {
+            if let Some(place) = state.target_state_mut(&target) {
                 place.capabilities = capabilities;
             }
             Vec::new()
@@ -62,7 +62,7 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
         Event::Ended { id, outcome } => running::ended(state, id, outcome),
         Event::Settled { id, settlement } => running::settled(state, id, *settlement),
         Event::Details { id, details } => {
-            if !aside::take(state, id, &details) {
+            if !diff_preview::apply(state, id, &details) {
                 dialogs::details(state, id, *details);
             }
             Vec::new()
@@ -76,7 +76,7 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             Vec::new()
         }
     };
-    effects.extend(aside::follow(state));
+    effects.extend(diff_preview::follow(state));
     let unnamed = deck::unnamed(state);
     if state.interest.focus != state.selected || state.interest.unnamed != unnamed {
         state.interest.focus.clone_from(&state.selected);
@@ -108,13 +108,13 @@ fn press(state: &mut State, key: Key) -> Vec<Effect> {
         return Vec::new();
     }
     match command {
-        Some(command) => obey(state, command, Some(key)),
+        Some(command) => dispatch(state, command, Some(key)),
         None => Vec::new(),
     }
 }
 
 /// Carries out a command of the deck, by key or from the palette.
-fn obey(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect> {
+fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect> {
     if let Err(reason) = guard::can(state, command) {
         state.notice = Some(Notice::Hint(reason));
         return Vec::new();
@@ -152,7 +152,7 @@ fn obey(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect> {
             state.interest.nudge += 1;
             return vec![Effect::Interest(state.interest.clone())];
         }
-        other => deck::obey(state, other),
+        other => deck::dispatch(state, other),
     }
     Vec::new()
 }

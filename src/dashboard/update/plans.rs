@@ -15,7 +15,8 @@ use super::{
     is,
 };
 use crate::domain::{
-    App, AppId, Consent, Goal, Manner, Operation, Plan, Request, Source, Strategy, Trouble,
+    App, AppId, Consent, Operation, Plan, Problem, Request, RollBackTo, RolloutOptions, Source,
+    Strategy,
 };
 
 /// How long a plan must have been on screen before a key can confirm it: what was typed before it was seen does not
@@ -26,9 +27,9 @@ const SEEN: SignedDuration = SignedDuration::from_millis(250);
 pub(super) fn open(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect> {
     let Some(app) = state.app() else { return Vec::new() };
     let operation = match command {
-        Command::RollBackLastGood => Operation::RollBack(Goal::LastGood),
+        Command::RollBackLastGood => Operation::RollBack(RollBackTo::LastGood),
         Command::RollBackSelected => match state.selected_revision() {
-            Some(revision) => Operation::RollBack(Goal::Revision(revision.id.clone())),
+            Some(revision) => Operation::RollBack(RollBackTo::Revision(revision.id.clone())),
             None => return Vec::new(),
         },
         Command::Cancel => Operation::Cancel,
@@ -84,7 +85,7 @@ fn replan(state: &mut State) -> Vec<Effect> {
     vec![Effect::Plan { id, target, request: dialog.request.clone() }]
 }
 
-pub(super) fn planned(state: &mut State, id: u64, plan: Result<Plan, Trouble>) {
+pub(super) fn planned(state: &mut State, id: u64, plan: Result<Plan, Problem>) {
     for layer in &mut state.layers {
         if let Layer::Plan(dialog) = layer
             && dialog.id == id
@@ -108,7 +109,7 @@ pub(super) fn painted(state: &mut State) {
 }
 
 /// Why the confirming key does nothing now.
-pub fn hesitation(state: &State, dialog: &PlanDialog) -> Option<String> {
+pub fn confirm_blocker(state: &State, dialog: &PlanDialog) -> Option<String> {
     if let Some(what) = &dialog.void {
         let key = state.keymap.hint(Command::Replan);
         return Some(format!("CHANGED: {what}; {key} plans anew"));
@@ -175,7 +176,7 @@ fn confirm(state: &mut State, key: Key) -> Vec<Effect> {
     if dialog.opened_by == Some(key) {
         return Vec::new();
     }
-    if let Some(reason) = hesitation(state, dialog) {
+    if let Some(reason) = confirm_blocker(state, dialog) {
         state.notice = Some(Notice::Hint(format!("not confirmed: {reason}")));
         return Vec::new();
     }
@@ -281,7 +282,7 @@ fn request_of(app: &AppId, values: &[String; 5]) -> Result<Request, String> {
         directory if path => Operation::Deploy(Source::Directory(directory.into())),
         image => Operation::Deploy(Source::Image(image.to_owned())),
     };
-    let manner = Manner {
+    let manner = RolloutOptions {
         strategy,
         steps,
         max_in_flight: number(in_flight, "max in flight")?,

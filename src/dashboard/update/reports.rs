@@ -6,14 +6,14 @@ use super::{
 };
 use crate::domain::{App, AppId, Report, TargetId};
 
-pub(super) fn take(state: &mut State, target: &TargetId, report: Report) -> Vec<Effect> {
-    let Some(place) = state.place_mut(target) else { return Vec::new() };
+pub(super) fn apply(state: &mut State, target: &TargetId, report: Report) -> Vec<Effect> {
+    let Some(place) = state.target_state_mut(target) else { return Vec::new() };
     let connection = &mut place.connection;
     match report {
         Report::Apps { changed, gone, at, fresh_for } => {
             connection.read_at = Some(at);
             connection.fresh_for = fresh_for;
-            connection.trouble = None;
+            connection.problem = None;
             return apps(state, changed, &gone);
         }
         Report::Reset => {
@@ -38,7 +38,7 @@ pub(super) fn take(state: &mut State, target: &TargetId, report: Report) -> Vec<
             state.crash_logs = Some((app, lines));
         }
         Report::Status(status) => connection.status = status,
-        Report::Trouble { trouble, retry_at } => connection.trouble = Some((trouble, retry_at)),
+        Report::Problem { problem, retry_at } => connection.problem = Some((problem, retry_at)),
     }
     Vec::new()
 }

@@ -6,7 +6,7 @@ use super::super::{
     Effect, State,
     state::{Notice, Running},
 };
-use crate::domain::{App, Outcome, Phase, Receipt, Settlement, Trouble};
+use crate::domain::{App, Outcome, Phase, Problem, Receipt, Settlement};
 
 /// How many lines of an operation are kept.
 const SAID: usize = 40;
@@ -70,7 +70,7 @@ pub(super) fn ended(state: &mut State, id: u64, outcome: Outcome) -> Vec<Effect>
 pub(super) fn settled(
     state: &mut State,
     id: u64,
-    settlement: Result<Settlement, Trouble>,
+    settlement: Result<Settlement, Problem>,
 ) -> Vec<Effect> {
     let now = state.now;
     match settlement {
@@ -92,11 +92,11 @@ pub(super) fn settled(
                 running.receipt = Some(*receipt);
             }
         }
-        Err(trouble) => {
+        Err(problem) => {
             if let Some(running) = find(state, id) {
                 running.looking = false;
                 running.look_at = now + LOOK;
-                running.line = format!("cannot look: {trouble}");
+                running.line = format!("cannot look: {problem}");
             }
         }
     }

@@ -5,8 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::{Effect, Event, Keymap, Notice, Start, State, key::Key, update::update};
 use crate::domain::{
     App, AppId, AppState, Count, Deployable, History, Instance, InstanceState, Phase, Plan,
-    PlatformKind, Proven, Report, Request, Revision, RevisionId, RevisionRef, Rollout, RolloutId,
-    Side, Strategy as How, Target, TargetId,
+    PlatformKind, Report, Request, Revision, RevisionId, RevisionRef, Rollout, RolloutId, Side,
+    Strategy as How, Target, TargetId, TrackRecord,
 };
 
 pub(super) fn start() -> Timestamp {
@@ -25,7 +25,7 @@ impl Script {
             id: TargetId::new("cf"),
             platform: PlatformKind::CloudFoundry,
             api: "https://api.example.org".to_owned(),
-            place: "acme/prod".to_owned(),
+            scope_label: "acme/prod".to_owned(),
             user: "hana@acme.example".to_owned(),
             badge: None,
         };
@@ -184,7 +184,7 @@ pub(crate) fn app(name: &str, phase: Option<Phase>) -> App {
 }
 
 pub(crate) fn history() -> History {
-    let one = |label: &str, proven, deployed, incoming| Revision {
+    let one = |label: &str, track_record, deployed, incoming| Revision {
         id: RevisionId::new(format!("rev-{label}")),
         label: label.to_owned(),
         description: "New droplet deployed.".to_owned(),
@@ -198,16 +198,16 @@ pub(crate) fn history() -> History {
         deployed,
         incoming,
         artifact: Some(format!("droplet-{label}")),
-        proven,
+        track_record,
         served: None,
         note: None,
     };
     History {
         revisions: vec![
-            one("8", Proven::Unfinished, true, true),
-            one("7", Proven::Good, true, false),
-            one("6", Proven::Good, false, false),
-            one("5", Proven::Good, false, false),
+            one("8", TrackRecord::Unfinished, true, true),
+            one("7", TrackRecord::Served, true, false),
+            one("6", TrackRecord::Served, false, false),
+            one("5", TrackRecord::Served, false, false),
         ],
         remark: None,
         truncated: false,

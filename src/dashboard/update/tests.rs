@@ -4,12 +4,12 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::{
-    super::{Effect, Event, Notice, Panel, Place, dialog::Layer},
+    super::{Effect, Event, Notice, Panel, TargetState, dialog::Layer},
     script::{Script, app, plan, start},
 };
 use crate::domain::{
-    AppId, Note, Operation, Outcome, Phase, Receipt, Report, RolloutId, Settlement, Stage,
-    Strategy as How, TargetId, Trouble, TroubleKind,
+    AppId, Note, Operation, Outcome, Phase, Problem, ProblemKind, Receipt, Report, RolloutId,
+    Settlement, Stage, Strategy as How, TargetId,
 };
 
 #[test]
@@ -115,12 +115,12 @@ fn a_changed_world_voids_the_plan_until_it_is_made_anew() {
 #[test]
 fn while_blind_nothing_is_sent_and_nothing_is_lost() {
     let mut script = Script::incident();
-    let trouble =
-        Trouble { kind: TroubleKind::Unreachable, text: "the API cannot be reached".to_owned() };
+    let problem =
+        Problem { kind: ProblemKind::Unreachable, text: "the API cannot be reached".to_owned() };
     let retry_at = script.at;
     script.event(Event::Report {
         target: TargetId::new("cf"),
-        report: Report::Trouble { trouble, retry_at },
+        report: Report::Problem { problem, retry_at },
     });
     assert_eq!(script.state.listed.len(), 3, "the rows stay");
     script.keys("R");
@@ -225,7 +225,7 @@ fn an_operation_is_followed_to_its_end() {
         operation: Operation::Cancel,
         rollout: Some(RolloutId::new("rollout-1")),
         lost: true,
-        clue: serde_json::Value::Null,
+        tracking: serde_json::Value::Null,
     };
     script.event(Event::Accepted { id, receipt: receipt.clone() });
     let settles = |script: &Script| {
@@ -261,7 +261,7 @@ fn a_second_roll_back_in_a_hurry_goes_no_further_back() {
         operation: Operation::Cancel,
         rollout: None,
         lost: false,
-        clue: serde_json::Value::Null,
+        tracking: serde_json::Value::Null,
     };
     script.event(Event::Accepted { id, receipt });
     script.keys("R");
@@ -273,16 +273,16 @@ fn a_second_roll_back_in_a_hurry_goes_no_further_back() {
 fn trouble_with_one_target_does_not_blind_the_other() {
     let mut script = Script::incident();
     let other = TargetId::new("k8s");
-    let mut target = script.state.places[0].target.clone();
+    let mut target = script.state.targets[0].target.clone();
     target.id = other.clone();
-    script.state.places.push(Place::new(target));
+    script.state.targets.push(TargetState::new(target));
     let mut there = app("there", Some(Phase::Rolling));
     there.target = other.clone();
     let (at, fresh_for) = (script.at, SignedDuration::from_secs(5));
     let report = Report::Apps { changed: vec![there], gone: Vec::new(), at, fresh_for };
     script.event(Event::Report { target: other.clone(), report });
-    let trouble = Trouble { kind: TroubleKind::Unreachable, text: "no route".to_owned() };
-    let report = Report::Trouble { trouble, retry_at: script.at };
+    let problem = Problem { kind: ProblemKind::Unreachable, text: "no route".to_owned() };
+    let report = Report::Problem { problem, retry_at: script.at };
     script.event(Event::Report { target: TargetId::new("cf"), report });
     script.keys("R");
     assert!(script.hint().contains("no route"), "{}", script.hint());

@@ -20,7 +20,7 @@ const MARGIN: i64 = 60;
 
 pub(super) struct Auth {
     client: reqwest::Client,
-    patience: Duration,
+    timeout: Duration,
     api: String,
     uaa: String,
     file: PathBuf,
@@ -67,12 +67,12 @@ impl Auth {
     pub(super) fn new(
         client: reqwest::Client,
         session: &Session,
-        patience: Duration,
+        timeout: Duration,
         now: Now,
     ) -> Self {
         Self {
             client,
-            patience,
+            timeout,
             api: session.api.clone(),
             uaa: session.uaa.clone(),
             file: session.file.clone(),
@@ -97,7 +97,7 @@ impl Auth {
         let client_id = self.client_id.as_str();
         let secret = self.client_secret.expose_secret();
         let request = self.client.post(format!("{}/oauth/token", self.uaa));
-        let request = request.header("accept", "application/json").timeout(self.patience);
+        let request = request.header("accept", "application/json").timeout(self.timeout);
         let request = if self.by_client {
             request.form(&[
                 ("grant_type", "client_credentials"),
@@ -120,7 +120,7 @@ impl Auth {
         if status.is_success() {
             let granted: Granted = serde_json::from_slice(&body).map_err(|_| Error::Garbled {
                 api: self.uaa.clone(),
-                place: "/oauth/token".to_owned(),
+                location: "/oauth/token".to_owned(),
                 why: "no access token in the answer".to_owned(),
             })?;
             let refresh = granted.refresh_token.unwrap_or_else(|| tokens.refresh.clone());

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::wire;
 use crate::domain::{
-    Deployable, Detail, Fact, Group, Instance, InstanceState, LogLine, Masked, Phase, Proven,
-    Revision, RevisionId, RevisionRef, Rollout, RolloutId, Side, Step, Strategy, text::clean,
+    CanaryStep, Deployable, Detail, Fact, Group, Instance, InstanceState, LogLine, Phase, Revision,
+    RevisionId, RevisionRef, Rollout, RolloutId, Secret, Side, Strategy, TrackRecord, text::clean,
 };
 
 /// The annotation that says which operation of ours made a deployment.
@@ -133,7 +133,7 @@ pub(super) fn rollout(deployment: &wire::Deployment, web: &[Read<'_>], labels: &
         .status
         .canary
         .as_ref()
-        .map(|canary| Step { current: canary.steps.current, total: canary.steps.total });
+        .map(|canary| CanaryStep { current: canary.steps.current, total: canary.steps.total });
     let (value, reason) = status(deployment);
     let details = &deployment.status.details;
     let moved = details
@@ -194,12 +194,12 @@ pub(super) fn revision(
             .iter()
             .filter(|one| one.revision.as_ref().is_some_and(|of| of.guid == revision.guid))
     };
-    let proven = if mine().any(|one| phase(one) == Phase::Done) {
-        Proven::Good
+    let track_record = if mine().any(|one| phase(one) == Phase::Done) {
+        TrackRecord::Served
     } else if mine().next().is_some() {
-        Proven::Unfinished
+        TrackRecord::Unfinished
     } else {
-        Proven::NoRecord
+        TrackRecord::Unknown
     };
     Revision {
         id: RevisionId::new(revision.guid.clone()),
@@ -211,7 +211,7 @@ pub(super) fn revision(
         deployed: deployed.contains(&revision.guid),
         incoming: incoming == Some(&revision.guid),
         artifact: revision.droplet.guid.clone(),
-        proven,
+        track_record,
         served: served(revision, deployments),
         note: mine().filter_map(|one| one.metadata.annotation(REASON)).next_back().map(clean),
     }
@@ -233,7 +233,7 @@ pub(super) fn detail(revision: &wire::Revision, environment: Option<&wire::Envir
     let fact = |group, key: &str, value: &str, secret| Fact {
         group,
         key: clean(key),
-        value: Masked::new(clean(value)),
+        value: Secret::new(clean(value)),
         secret,
     };
     let mut facts = Vec::new();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{convert::Labels, wire};
-use crate::domain::{Happening, text::clean};
+use crate::domain::{AppEvent, text::clean};
 
 /// Crashes for one reason with less than this between them are one storm.
 const TOGETHER: SignedDuration = SignedDuration::from_mins(10);
@@ -39,8 +39,8 @@ fn number(event: &wire::AuditEvent, name: &str) -> i64 {
 }
 
 /// What happened, from events that come newest first.
-pub(super) fn told(events: &[wire::AuditEvent], labels: &Labels) -> Vec<Happening> {
-    let mut told: Vec<Happening> = Vec::new();
+pub(super) fn told(events: &[wire::AuditEvent], labels: &Labels) -> Vec<AppEvent> {
+    let mut told: Vec<AppEvent> = Vec::new();
     let mut storms: Vec<Storm<'_>> = Vec::new();
     for event in events.iter().filter(|event| !event.kind.ends_with("environment_variables.show")) {
         if !event.kind.ends_with("process.crash") {
@@ -70,7 +70,7 @@ pub(super) fn told(events: &[wire::AuditEvent], labels: &Labels) -> Vec<Happenin
 }
 
 /// What an audit event says, in a clause.
-fn happening(event: &wire::AuditEvent, labels: &Labels) -> Happening {
+fn happening(event: &wire::AuditEvent, labels: &Labels) -> AppEvent {
     let text = |name| text(event, name);
     let revision = || match labels.get(text("revision_guid")) {
         Some(label) => format!(" of rev {label}"),
@@ -104,7 +104,7 @@ fn happening(event: &wire::AuditEvent, labels: &Labels) -> Happening {
         _ if event.actor.kind == "process" => "platform".to_owned(),
         _ => "somebody".to_owned(),
     };
-    Happening {
+    AppEvent {
         at: event.created_at,
         who,
         what: clean(&what),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     CloudFoundry, convert,
-    plan::{Clue, Guard, ON_THE_NEW, Recipe, Step},
+    plan::{Action, Guard, ON_THE_NEW, Recipe, Tracking},
     push, wire,
 };
 use crate::{
@@ -35,35 +35,40 @@ pub(super) async fn run(foundation: &CloudFoundry, plan: &Confirmed, progress: &
         app: request.app.clone(),
         name: plan.plan().app.clone(),
         operation: request.operation.clone(),
-        rollout: recipe.clue.deployment.clone().map(RolloutId::new),
+        rollout: recipe.tracking.deployment.clone().map(RolloutId::new),
         lost: false,
-        clue: Value::Null,
+        tracking: Value::Null,
     };
     if let Err(refused) = check(foundation, &recipe.guard).await {
         return Sent::Ended(Outcome::Refused(refused));
     }
-    let mut run =
-        Run { foundation, guard: &recipe.guard, progress, clue: recipe.clue.clone(), began: false };
-    run.clue.sent_at = Some((foundation.now)());
+    let mut run = Run {
+        foundation,
+        guard: &recipe.guard,
+        progress,
+        tracking: recipe.tracking.clone(),
+        began: false,
+    };
+    run.tracking.sent_at = Some((foundation.now)());
     for step in &recipe.steps {
         match run.step(step).await {
             Ok(()) => run.began = true,
             Err(Stop::Ended(outcome)) => return Sent::Ended(outcome),
             Err(Stop::Lost) => {
                 receipt.lost = true;
-                receipt.clue = clue_json(&run.clue);
+                receipt.tracking = clue_json(&run.tracking);
                 return Sent::Lost(receipt);
             }
         }
     }
-    receipt.rollout = run.clue.deployment.clone().map(RolloutId::new);
-    receipt.clue = clue_json(&run.clue);
+    receipt.rollout = run.tracking.deployment.clone().map(RolloutId::new);
+    receipt.tracking = clue_json(&run.tracking);
     Sent::Accepted(receipt)
 }
 
-fn clue_json(clue: &Clue) -> Value {
+fn clue_json(tracking: &Tracking) -> Value {
     // Texts and times only: it cannot fail to become JSON.
-    serde_json::to_value(clue).unwrap_or_default()
+    serde_json::to_value(tracking).unwrap_or_default()
 }
 
 /// Compares what the plan stands on with what is now. The API has no conditional requests, so this is as late and as
@@ -110,7 +115,7 @@ struct Run<'a> {
     foundation: &'a CloudFoundry,
     guard: &'a Guard,
     progress: &'a Progress,
-    clue: Clue,
+    tracking: Tracking,
     /// Whether an earlier step has taken effect.
     began: bool,
 }
@@ -120,19 +125,19 @@ impl Run<'_> {
         let _ = self.progress.send(text.into());
     }
 
-    async fn step(&mut self, step: &Step) -> Result<(), Stop> {
+    async fn step(&mut self, step: &Action) -> Result<(), Stop> {
         match step {
-            Step::Deploy { body } => self.deploy(body).await,
-            Step::Cancel { deployment } => self.cancel(deployment).await,
-            Step::Continue { deployment } => {
+            Action::Deploy { body } => self.deploy(body).await,
+            Action::Cancel { deployment } => self.cancel(deployment).await,
+            Action::Continue { deployment } => {
                 self.say("continuing the rollout");
                 let path = format!("/v3/deployments/{deployment}/actions/continue");
                 self.sent(self.foundation.http.write(Method::POST, &path, None).await).map(drop)
             }
-            Step::EnableRevisions => self.enable_revisions().await,
-            Step::RestoreEnvironment { revision } => self.restore_environment(revision).await,
-            Step::RestoreSidecars { revision } => self.restore_sidecars(revision).await,
-            Step::RestoreCommand { process, revision } => {
+            Action::EnableRevisions => self.enable_revisions().await,
+            Action::RestoreEnvironment { revision } => self.restore_environment(revision).await,
+            Action::RestoreSidecars { revision } => self.restore_sidecars(revision).await,
+            Action::RestoreCommand { process, revision } => {
                 let revision: wire::Revision =
                     self.read(&format!("/v3/revisions/{revision}")).await?;
                 let command =
@@ -146,14 +151,14 @@ impl Run<'_> {
                 )
                 .map(drop)
             }
-            Step::Push { directory, body } => {
+            Action::Push { directory, body } => {
                 let made = self
                     .foundation
                     .droplet_of_directory(&self.guard.app, directory, self.progress)
                     .await;
                 self.deploy_droplet(made, body).await
             }
-            Step::Image { image, body } => {
+            Action::Image { image, body } => {
                 let made =
                     self.foundation.droplet_of_image(&self.guard.app, image, self.progress).await;
                 self.deploy_droplet(made, body).await
@@ -190,11 +195,11 @@ impl Run<'_> {
                 self.foundation.learn_all(std::slice::from_ref(&made));
                 if let Some(version) = made.revision.as_ref().and_then(|of| of.version) {
                     self.say(format!("taken: rolling to rev {version}"));
-                    if self.clue.goal == ON_THE_NEW {
-                        self.clue.goal = format!("on rev {version}");
+                    if self.tracking.goal == ON_THE_NEW {
+                        self.tracking.goal = format!("on rev {version}");
                     }
                 }
-                self.clue.deployment = Some(made.guid);
+                self.tracking.deployment = Some(made.guid);
                 Ok(())
             }
             Err(_) => Err(Stop::Lost),

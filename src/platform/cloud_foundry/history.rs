@@ -9,7 +9,7 @@ use super::{
     wire::{self, Page},
 };
 use crate::{
-    domain::{self, AppId, Detail, Happening, History, LogLine, Rollout, text::clean},
+    domain::{self, AppEvent, AppId, Detail, History, LogLine, Rollout, text::clean},
     platform::Error,
 };
 
@@ -82,7 +82,7 @@ impl CloudFoundry {
         Ok(self.http.get::<Page<wire::AuditEvent>>("/v3/audit_events", &query).await?.resources)
     }
 
-    pub(super) async fn happenings(&self, app: &AppId, most: u32) -> Result<Vec<Happening>, Error> {
+    pub(super) async fn app_events(&self, app: &AppId, most: u32) -> Result<Vec<AppEvent>, Error> {
         let events = self.events_of(app.as_str(), "", most).await?;
         Ok(events::told(&events, &self.labels()))
     }
@@ -106,14 +106,14 @@ impl CloudFoundry {
     }
 
     pub(super) async fn log_lines(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {
-        let facts = self.facts().await?;
+        let api_info = self.api_info().await?;
         let query = [
             ("envelope_types", "LOG".to_owned()),
             ("descending", "true".to_owned()),
             ("limit", "200".to_owned()),
             ("start_time", i64::MIN.to_string()),
         ];
-        let path = format!("{}/api/v1/read/{}", facts.log_cache, app.as_str());
+        let path = format!("{}/api/v1/read/{}", api_info.log_cache, app.as_str());
         let read: wire::LogRead = self.http.get(&path, &query).await?;
         Ok(read.envelopes.batch.iter().rev().filter_map(convert::log_line).collect())
     }

@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 
 use super::{
-    CloudFoundry, Facts,
+    ApiInfo, CloudFoundry,
     wire::{self, Page},
 };
 use crate::{
@@ -19,29 +19,29 @@ pub(super) type Query<'a> = Vec<(&'a str, String)>;
 
 impl CloudFoundry {
     /// What is asked once: the version of the API, and the GUIDs of an org and space that were given by name.
-    pub(super) async fn facts(&self) -> Result<Facts, Error> {
-        let facts = self.facts.get_or_try_init(|| async {
+    pub(super) async fn api_info(&self) -> Result<ApiInfo, Error> {
+        let api_info = self.api_info.get_or_try_init(|| async {
             let root: wire::Root = self.http.get("/", &[]).await?;
             let version = root.links.cloud_controller_v3.and_then(|link| link.meta.version);
             let log_cache = root.links.log_cache.and_then(|link| link.href);
             let (mut org, mut space) = (self.session.org.clone(), self.session.space.clone());
             if let Some(name) = &self.wanted.0 {
-                org = Some(self.place("organizations", name, &[]).await?);
+                org = Some(self.id_and_name("organizations", name, &[]).await?);
                 space = None;
             }
             if let Some(name) = &self.wanted.1 {
                 let filter: Query<'_> =
                     org.iter().map(|(guid, _)| ("organization_guids", guid.clone())).collect();
-                space = Some(self.place("spaces", name, &filter).await?);
+                space = Some(self.id_and_name("spaces", name, &filter).await?);
             }
             let log_cache = log_cache.unwrap_or_else(|| self.session.log_cache.clone());
             let log_cache = log_cache.trim_end_matches('/').to_owned();
-            Ok(Facts { version, log_cache, org, space })
+            Ok(ApiInfo { version, log_cache, org, space })
         });
-        facts.await.cloned()
+        api_info.await.cloned()
     }
 
-    async fn place(
+    async fn id_and_name(
         &self,
         kind: &str,
         name: &str,
@@ -94,8 +94,8 @@ impl CloudFoundry {
     }
 
     /// The filter of a scope.
-    pub(super) fn filter(facts: &Facts, scope: &Scope) -> Query<'static> {
-        match (scope, &facts.space, &facts.org) {
+    pub(super) fn filter(api_info: &ApiInfo, scope: &Scope) -> Query<'static> {
+        match (scope, &api_info.space, &api_info.org) {
             (Scope::Home, Some((guid, _)), _) => vec![("space_guids", guid.clone())],
             (Scope::Home | Scope::Organization, _, Some((guid, _))) => {
                 vec![("organization_guids", guid.clone())]
@@ -105,13 +105,13 @@ impl CloudFoundry {
     }
 
     /// Whether the API embeds instances into lists of processes.
-    pub(super) fn embeds(facts: &Facts) -> bool {
-        Self::at_least(facts.version.as_deref(), 3, 211) && facts.version.is_some()
+    pub(super) fn embeds(api_info: &ApiInfo) -> bool {
+        Self::at_least(api_info.version.as_deref(), 3, 211) && api_info.version.is_some()
     }
 
     /// What a scope is called.
-    pub(super) fn place_of(facts: &Facts, scope: &Scope) -> String {
-        match (scope, &facts.space, &facts.org) {
+    pub(super) fn scope_label(api_info: &ApiInfo, scope: &Scope) -> String {
+        match (scope, &api_info.space, &api_info.org) {
             (Scope::Home, Some((_, space)), Some((_, org))) => format!("{org}/{space}"),
             (Scope::Home | Scope::Organization, _, Some((_, org))) => format!("{org}/*"),
             _ => "all".to_owned(),

@@ -6,7 +6,6 @@ mod events;
 mod execute;
 mod history;
 mod lists;
-mod memory;
 mod names;
 mod overview;
 mod plan;
@@ -15,6 +14,7 @@ mod push;
 mod samples;
 mod session;
 mod settle;
+mod stall;
 mod watch;
 mod wire;
 
@@ -33,7 +33,7 @@ use super::{
     http::{self, Http, Meter, Settings},
 };
 use crate::domain::{
-    App, AppId, Capabilities, Capability, Confirmed, Detail, Happening, History, Interest, LogLine,
+    App, AppEvent, AppId, Capabilities, Capability, Confirmed, Detail, History, Interest, LogLine,
     Plan, PlatformKind, Receipt, Report, Request, RevisionId, Scope, Settlement, Target, TargetId,
     text::clean,
 };
@@ -48,12 +48,12 @@ pub struct Options {
     /// Another space than the session's, by name.
     pub space: Option<String>,
     /// How long an answer may take to begin, and each of its parts to come.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { home: PathBuf::new(), org: None, space: None, patience: http::PATIENCE }
+        Self { home: PathBuf::new(), org: None, space: None, timeout: http::TIMEOUT }
     }
 }
 
@@ -65,13 +65,13 @@ pub struct CloudFoundry {
     http: Http,
     now: Now,
     wanted: (Option<String>, Option<String>),
-    facts: OnceCell<Facts>,
+    api_info: OnceCell<ApiInfo>,
     labels: Mutex<Labels>,
 }
 
 /// What is asked of a foundation once.
 #[derive(Clone, Debug)]
-struct Facts {
+struct ApiInfo {
     version: Option<String>,
     log_cache: String,
     org: Option<(String, String)>,
@@ -85,14 +85,14 @@ impl CloudFoundry {
         let settings = Settings {
             api: session.api.clone(),
             skip_verification: session.skip_verification,
-            patience: options.patience,
+            timeout: options.timeout,
             login_command: format!("cf login -a {}", session.api),
         };
         let client = http::client(&settings)
             .map_err(|why| OpenError::Client { api: session.api.clone(), why })?;
         let user = session::name_in(&session.tokens);
         let user = user.unwrap_or_else(|| "unknown user".to_owned());
-        let auth = Auth::new(client.clone(), &session, options.patience, now.clone());
+        let auth = Auth::new(client.clone(), &session, options.timeout, now.clone());
         Ok(Self {
             target,
             user: clean(&user),
@@ -100,7 +100,7 @@ impl CloudFoundry {
             session,
             now,
             wanted: (options.org.clone(), options.space.clone()),
-            facts: OnceCell::new(),
+            api_info: OnceCell::new(),
             labels: Mutex::default(),
         })
     }
@@ -152,7 +152,7 @@ impl Platform for CloudFoundry {
             id: self.target.clone(),
             platform: PlatformKind::CloudFoundry,
             api: self.session.api.clone(),
-            place: match &self.wanted {
+            scope_label: match &self.wanted {
                 (Some(org), Some(space)) => format!("{org}/{space}"),
                 (Some(org), None) => org.clone(),
                 _ => place,
@@ -163,9 +163,9 @@ impl Platform for CloudFoundry {
     }
 
     async fn capabilities(&self) -> Result<Capabilities, Error> {
-        let facts = self.facts().await?;
+        let api_info = self.api_info().await?;
         let since = |major, minor, what: &str| {
-            let version = facts.version.as_deref();
+            let version = api_info.version.as_deref();
             if Self::at_least(version, major, minor) {
                 return Capability::Yes;
             }
@@ -221,8 +221,8 @@ impl Platform for CloudFoundry {
         settle::receipt(app)
     }
 
-    async fn events(&self, app: &AppId) -> Result<Vec<Happening>, Error> {
-        self.happenings(app, 100).await
+    async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error> {
+        self.app_events(app, 100).await
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {

@@ -51,12 +51,12 @@ impl CloudFoundry {
 
     /// One app by name, `space/name`, `org/space/name` or GUID.
     pub(super) async fn find(&self, name: &str) -> Result<domain::App, Error> {
-        let facts = self.facts().await?;
+        let api_info = self.api_info().await?;
         let bare = name.rsplit('/').next().unwrap_or(name);
         let include = ("include", "space.organization".to_owned());
         let mut query = vec![("names", bare.replace(',', "%2C")), include.clone()];
         if !name.contains('/') {
-            query.extend(Self::filter(&facts, &Scope::Home));
+            query.extend(Self::filter(&api_info, &Scope::Home));
         }
         let (mut apps, mut included) = self.all_with::<wire::App>("/v3/apps", query).await?;
         if apps.is_empty() && looks_like_guid(name) {
@@ -85,7 +85,7 @@ impl CloudFoundry {
             });
         }
         let Some(app) = apps.into_iter().next() else {
-            let place = Self::place_of(&facts, &Scope::Home);
+            let place = Self::scope_label(&api_info, &Scope::Home);
             return Err(Error::NotFound {
                 what: format!(
                     "there is no app {:?} in {place}; `revdeck apps` lists them, ORG/SPACE/APP names one elsewhere",

@@ -29,12 +29,12 @@ pub(super) struct Overview {
 impl CloudFoundry {
     /// All apps of a scope: three lists, and statistics of rolling apps where the API does not embed instances.
     pub(super) async fn overview(&self, scope: &Scope) -> Result<Overview, Error> {
-        let facts = self.facts().await?;
-        let mut apps_query = Self::filter(&facts, scope);
+        let api_info = self.api_info().await?;
+        let mut apps_query = Self::filter(&api_info, scope);
         apps_query.push(("order_by", "name".to_owned()));
         apps_query.push(("include", "space.organization".to_owned()));
-        let mut processes_query = Self::filter(&facts, scope);
-        if Self::embeds(&facts) {
+        let mut processes_query = Self::filter(&api_info, scope);
+        if Self::embeds(&api_info) {
             processes_query.push(("embed", "process_instances".to_owned()));
         }
         let recent = [("order_by", "-created_at".to_owned()), ("per_page", RECENT.to_string())];
@@ -221,13 +221,13 @@ impl CloudFoundry {
     /// Processes with instances and active deployments of a few apps: two requests, whatever their number, where the
     /// API embeds instances.
     pub(super) async fn rolling(&self, known: Vec<Base>) -> Result<Vec<domain::App>, Error> {
-        let facts = self.facts().await?;
+        let api_info = self.api_info().await?;
         let guids: Vec<_> = known.iter().map(|app| app.guid.as_str()).collect();
         let (mut processes, mut active) = (Vec::new(), Vec::new());
         for some in guids.chunks(IN_A_FILTER) {
             let apps = some.join(",");
             let read = tokio::try_join!(
-                self.processes_of(&apps, Self::embeds(&facts)),
+                self.processes_of(&apps, Self::embeds(&api_info)),
                 self.active_of(some)
             )?;
             processes.extend(read.0);
@@ -252,8 +252,8 @@ impl CloudFoundry {
         base: Base,
         deployment: Option<&wire::Deployment>,
     ) -> Result<domain::App, Error> {
-        let facts = self.facts().await?;
-        let processes = self.processes_of(&base.guid, Self::embeds(&facts)).await?;
+        let api_info = self.api_info().await?;
+        let processes = self.processes_of(&base.guid, Self::embeds(&api_info)).await?;
         let refs: Vec<_> = processes.iter().collect();
         let reads = self.reads(&refs, true).await;
         Ok(self.app_from(base, &reads, deployment, &self.labels()))

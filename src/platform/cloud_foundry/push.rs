@@ -24,7 +24,7 @@ use crate::{
     domain::{AppId, text::clean},
     platform::{
         Error, Progress,
-        http::{UPLOAD_PATIENCE, WriteError},
+        http::{UPLOAD_TIMEOUT, WriteError},
     },
 };
 
@@ -240,7 +240,7 @@ impl CloudFoundry {
                 .post(self.http.url(&path))
                 .multipart(multipart::Form::new().part("bits", part)))
         };
-        self.http.write_with(&path, UPLOAD_PATIENCE, make).await?;
+        self.http.write_with(&path, UPLOAD_TIMEOUT, make).await?;
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use super::{
     CloudFoundry, convert,
     history::why_stuck,
     overview::Base,
-    plan::Clue,
+    plan::Tracking,
     wire::{self, Page},
 };
 use crate::{
@@ -29,23 +29,23 @@ pub(super) async fn look(
     foundation: &CloudFoundry,
     receipt: &Receipt,
 ) -> Result<Settlement, Error> {
-    let clue: Clue =
-        serde_json::from_value(receipt.clue.clone()).map_err(|error| Error::Garbled {
+    let tracking: Tracking =
+        serde_json::from_value(receipt.tracking.clone()).map_err(|error| Error::Garbled {
             api: foundation.session.api.clone(),
-            place: "the receipt".to_owned(),
+            location: "the receipt".to_owned(),
             why: error.to_string(),
         })?;
-    let found = match &clue.deployment {
+    let found = match &tracking.deployment {
         Some(guid) => Some(
             foundation
                 .http
                 .get::<wire::Deployment>(&format!("/v3/deployments/{guid}"), &[])
                 .await?,
         ),
-        None => by_mark(foundation, &receipt.app, &clue.operation).await?,
+        None => by_mark(foundation, &receipt.app, &tracking.operation).await?,
     };
     let now = (foundation.now)();
-    let waited = clue.sent_at.map(|sent| now.duration_since(sent)).unwrap_or_default();
+    let waited = tracking.sent_at.map(|sent| now.duration_since(sent)).unwrap_or_default();
     let mut receipt = receipt.clone();
     let Some(deployment) = found else {
         if waited < LOST {
@@ -57,10 +57,10 @@ pub(super) async fn look(
         ))));
     };
     receipt.rollout = Some(RolloutId::new(deployment.guid.clone()));
-    let mut learned = clue.clone();
+    let mut learned = tracking.clone();
     learned.deployment = Some(deployment.guid.clone());
-    receipt.clue = serde_json::to_value(learned).unwrap_or_default();
-    let look = Look { foundation, clue, deployment, receipt, waited };
+    receipt.tracking = serde_json::to_value(learned).unwrap_or_default();
+    let look = Look { foundation, tracking, deployment, receipt, waited };
     look.judge().await
 }
 
@@ -72,13 +72,13 @@ pub(super) fn receipt(app: &App) -> Option<Receipt> {
     let cancelling = rollout.phase == Phase::Cancelling;
     let (goal, leaving) =
         if cancelling { (&rollout.from, &rollout.to) } else { (&rollout.to, &rollout.from) };
-    let clue = Clue {
+    let tracking = Tracking {
         deployment: Some(rollout.id.as_str().to_owned()),
         goal: named(goal.as_ref()).map_or_else(|| "done".to_owned(), |name| format!("on {name}")),
         leaving: named(leaving.as_ref()),
         sent_at: rollout.started_at,
         through_pauses: true,
-        ..Clue::default()
+        ..Tracking::default()
     };
     Some(Receipt {
         app: app.id.clone(),
@@ -86,7 +86,7 @@ pub(super) fn receipt(app: &App) -> Option<Receipt> {
         operation: if cancelling { Operation::Cancel } else { Operation::Restart },
         rollout: Some(rollout.id.clone()),
         lost: false,
-        clue: serde_json::to_value(clue).ok()?,
+        tracking: serde_json::to_value(tracking).ok()?,
     })
 }
 
@@ -116,7 +116,7 @@ fn pending(stage: Stage, mut receipt: Receipt, rollout: Option<Rollout>) -> Sett
 
 struct Look<'a> {
     foundation: &'a CloudFoundry,
-    clue: Clue,
+    tracking: Tracking,
     deployment: wire::Deployment,
     receipt: Receipt,
     waited: SignedDuration,
@@ -154,7 +154,9 @@ impl Look<'_> {
                 self.receipt.name,
                 clean(&self.deployment.status.reason)
             )))),
-            Phase::Paused if !cancels && !self.clue.through_pauses && !self.waits_as_before() => {
+            Phase::Paused
+                if !cancels && !self.tracking.through_pauses && !self.waits_as_before() =>
+            {
                 let step = self.deployment.status.canary.as_ref();
                 let step = step.map(|canary| {
                     format!(" at step {} of {}", canary.steps.current, canary.steps.total)
@@ -171,8 +173,8 @@ impl Look<'_> {
 
     /// Whether the operation was a cancel, or a roll back that cancels.
     fn cancels(&self) -> bool {
-        let of_another =
-            self.deployment.metadata.annotation(convert::OPERATION) != Some(&self.clue.operation);
+        let of_another = self.deployment.metadata.annotation(convert::OPERATION)
+            != Some(&self.tracking.operation);
         match self.receipt.operation {
             Operation::Cancel => true,
             Operation::RollBack(_) => of_another,
@@ -184,7 +186,7 @@ impl Look<'_> {
     fn waits_as_before(&self) -> bool {
         let (value, reason) = convert::status(&self.deployment);
         let step = self.deployment.status.canary.as_ref().map_or(0, |canary| canary.steps.current);
-        self.clue.before.as_deref() == Some(&format!("{value}/{reason} {step}"))
+        self.tracking.before.as_deref() == Some(&format!("{value}/{reason} {step}"))
     }
 
     /// Nothing is decided yet: says how it goes.
@@ -225,7 +227,7 @@ impl Look<'_> {
     /// The rollout is over: are its instances there, and only they?
     async fn converge(self, what: &str) -> Result<Settlement, Error> {
         let app = self.app().await?;
-        let (name, goal) = (&self.receipt.name, &self.clue.goal);
+        let (name, goal) = (&self.receipt.name, &self.tracking.goal);
         if app.rollout.is_some() {
             return Ok(ended(Outcome::Failed(format!(
                 "{name} was {goal}, but another rollout has begun since"
@@ -234,8 +236,9 @@ impl Look<'_> {
         let count = app.instances;
         let running = count.running.unwrap_or(0);
         if count.running.is_some() && running >= count.desired {
-            let leaving = self.clue.leaving.as_deref().map(|name| format!(", {name} is gone"));
-            let took = self.clue.sent_at.map(|sent| (self.foundation.now)().duration_since(sent));
+            let leaving = self.tracking.leaving.as_deref().map(|name| format!(", {name} is gone"));
+            let took =
+                self.tracking.sent_at.map(|sent| (self.foundation.now)().duration_since(sent));
             let took = took.map(|took| format!(", after {}", span(took))).unwrap_or_default();
             let canary = self.deployment.strategy.as_deref() == Some(&Strategy::Canary.to_string());
             let verb = if canary { "is fully" } else { "is" };

@@ -13,8 +13,8 @@ use tokio::{
 
 use super::{
     CloudFoundry,
-    memory::{Memories, steady},
     overview::Base,
+    stall::{StallMemory, steady},
 };
 use crate::{
     domain::{App, AppId, Interest, Report, RolloutId, Status},
@@ -47,7 +47,7 @@ pub(super) async fn run(
     let mut watcher = Watcher::new(foundation, reports);
     loop {
         let wanted = interest.borrow_and_update().clone();
-        let next = match watcher.turn(&wanted).await {
+        let next = match watcher.tick(&wanted).await {
             Ok(next) => next,
             Err(Gone) => return,
         };
@@ -67,7 +67,7 @@ struct Watcher<'a> {
     reports: mpsc::Sender<Report>,
     wanted: Interest,
     apps: HashMap<AppId, App>,
-    memories: Memories,
+    stalls: StallMemory,
     status: Status,
     failures: u32,
     next_all: Instant,
@@ -94,7 +94,7 @@ impl<'a> Watcher<'a> {
             reports,
             wanted: Interest::default(),
             apps: HashMap::new(),
-            memories: Memories::default(),
+            stalls: StallMemory::default(),
             status: Status::default(),
             failures: 0,
             next_all: now,
@@ -112,7 +112,7 @@ impl<'a> Watcher<'a> {
     }
 
     /// Reads what is due, and says when to come back.
-    async fn turn(&mut self, wanted: &Interest) -> Result<Instant, Gone> {
+    async fn tick(&mut self, wanted: &Interest) -> Result<Instant, Gone> {
         let now = instant();
         if wanted.scope != self.wanted.scope && self.started {
             self.apps.clear();
@@ -155,7 +155,7 @@ impl<'a> Watcher<'a> {
                 let now = (self.foundation.now)();
                 let span = SignedDuration::try_from(wait).unwrap_or_default();
                 let retry_at = now.checked_add(span).unwrap_or(now);
-                self.report(Report::Trouble { trouble: error.trouble(), retry_at }).await?;
+                self.report(Report::Problem { problem: error.problem(), retry_at }).await?;
                 Ok(at)
             }
         }
@@ -165,7 +165,7 @@ impl<'a> Watcher<'a> {
         if now >= self.next_all {
             let overview = self.foundation.overview(&self.wanted.scope).await?;
             self.started = true;
-            self.take(overview.apps, true).await?;
+            self.apply(overview.apps, true).await?;
             let pause = if self.is_rolling() { ALL_WHILE_ROLLING } else { ALL_WHILE_IDLE };
             self.next_all = instant() + self.stretched(pause);
             self.next_rolling = instant() + self.stretched(ROLLING);
@@ -174,7 +174,7 @@ impl<'a> Watcher<'a> {
             let known: Vec<_> =
                 self.apps.values().filter(|app| self.moves(app)).map(Base::known).collect();
             let apps = self.foundation.rolling(known).await?;
-            self.take(apps, false).await?;
+            self.apply(apps, false).await?;
             self.next_rolling = instant() + self.stretched(ROLLING);
         }
         let focus = self.wanted.focus.clone();
@@ -223,7 +223,7 @@ impl<'a> Watcher<'a> {
     async fn read_focus(&mut self, key: (AppId, Option<RolloutId>)) -> Result<(), Failed> {
         let app = key.0.clone();
         let (history, events) =
-            tokio::join!(self.foundation.history(&app), self.foundation.happenings(&app, 100));
+            tokio::join!(self.foundation.history(&app), self.foundation.app_events(&app, 100));
         self.focus_read = Some(key);
         self.next_focus = instant() + self.stretched(FOCUS);
         let history = history?;
@@ -262,12 +262,12 @@ impl<'a> Watcher<'a> {
     }
 
     /// Takes what was read: judges rollouts by what is remembered of them, and reports what differs.
-    async fn take(&mut self, mut apps: Vec<App>, complete: bool) -> Result<(), Failed> {
+    async fn apply(&mut self, mut apps: Vec<App>, complete: bool) -> Result<(), Failed> {
         let now = (self.foundation.now)();
         for app in &mut apps {
-            self.memories.judge(app, now);
+            self.stalls.judge(app, now);
         }
-        self.memories.explain(self.foundation, &mut apps, self.wanted.focus.as_ref()).await;
+        self.stalls.explain(self.foundation, &mut apps, self.wanted.focus.as_ref()).await;
         let was_rolling = |app: &&App| {
             app.rollout.is_none()
                 && self.apps.get(&app.id).is_some_and(|known| known.rollout.is_some())
@@ -318,13 +318,14 @@ impl<'a> Watcher<'a> {
     }
 
     async fn report_status(&mut self) -> Result<(), Gone> {
-        let facts = self.foundation.facts.get();
+        let api_info = self.foundation.api_info.get();
         let status = Status {
             hidden: Vec::new(),
-            api_version: facts.and_then(|facts| facts.version.clone()),
+            api_version: api_info.and_then(|api_info| api_info.version.clone()),
             requests_left: self.foundation.http.meter().left(),
             watched: false,
-            place: facts.map(|facts| CloudFoundry::place_of(facts, &self.wanted.scope)),
+            scope_label: api_info
+                .map(|api_info| CloudFoundry::scope_label(api_info, &self.wanted.scope)),
         };
         if status != self.status {
             self.status = status.clone();

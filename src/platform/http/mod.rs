@@ -11,7 +11,6 @@ use reqwest::{
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
 };
 use serde::de::DeserializeOwned;
-use tokio::time::timeout;
 
 pub use meter::Meter;
 pub use retry::Backoff;
@@ -22,9 +21,9 @@ use crate::domain::text::clean;
 /// Answers larger than this are refused, in bytes.
 const LARGEST: usize = 128 * 1_048_576;
 /// How long an answer may take to begin, and each of its parts to come, where nobody asks for more or less.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub const TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the answer to an upload may take, which begins only when all has been sent.
-pub const UPLOAD_PATIENCE: Duration = Duration::from_mins(30);
+pub const UPLOAD_TIMEOUT: Duration = Duration::from_mins(30);
 /// How often a read is tried in all.
 const TRIES: u32 = 3;
 
@@ -43,7 +42,7 @@ pub struct Settings {
     /// Whether certificates are accepted unverified.
     pub skip_verification: bool,
     /// How long an answer may take to begin, and each of its parts to come.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// The command that logs in, for advice.
     pub login_command: String,
 }
@@ -157,7 +156,7 @@ impl Http {
         path: &str,
         body: Option<&serde_json::Value>,
     ) -> Result<Vec<u8>, WriteError> {
-        self.write_with(path, self.settings.patience, || {
+        self.write_with(path, self.settings.timeout, || {
             let request = self.client.request(method.clone(), self.url(path));
             Ok(match body {
                 Some(body) => request.json(body),
@@ -172,7 +171,7 @@ impl Http {
     pub async fn write_with(
         &self,
         path: &str,
-        patience: Duration,
+        timeout: Duration,
         make: impl Fn() -> Result<RequestBuilder, Error>,
     ) -> Result<Vec<u8>, WriteError> {
         let mut rejected = None;
@@ -182,7 +181,8 @@ impl Http {
             let request = make().map_err(WriteError::NoEffect)?.build();
             let request =
                 request.map_err(|error| WriteError::NoEffect(self.unreachable(&error)))?;
-            let sent = timeout(patience, self.client.execute(with(request, &header))).await;
+            let sent =
+                tokio::time::timeout(timeout, self.client.execute(with(request, &header))).await;
             self.meter.count();
             let response = match sent {
                 Ok(Ok(response)) => response,
@@ -191,7 +191,7 @@ impl Http {
                     return Err(WriteError::NoEffect(self.unreachable(&error)));
                 }
                 Ok(Err(error)) => return Err(WriteError::Lost(self.unreachable(&error))),
-                Err(_) => return Err(WriteError::Lost(self.silent(patience))),
+                Err(_) => return Err(WriteError::Lost(self.silent(timeout))),
             };
             let (status, headers, body) = self.take(response).await.map_err(WriteError::Lost)?;
             tracing::info!(path, status = status.as_u16(), "write");
@@ -235,8 +235,8 @@ impl Http {
                 Some(_) => clean(&error.inner().to_string()),
             };
             let at = error.path().to_string();
-            let place = if at == "." { address.to_owned() } else { format!("{address}, {at}") };
-            Error::Garbled { api: self.settings.api.clone(), place: clean(&place), why }
+            let location = if at == "." { address.to_owned() } else { format!("{address}, {at}") };
+            Error::Garbled { api: self.settings.api.clone(), location: clean(&location), why }
         })
     }
 
@@ -247,10 +247,10 @@ impl Http {
         address: &str,
     ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Error> {
         let request = request.build().map_err(|error| self.unreachable(&error))?;
-        let patience = self.settings.patience;
-        let sent = timeout(patience, self.client.execute(with(request, header))).await;
+        let timeout = self.settings.timeout;
+        let sent = tokio::time::timeout(timeout, self.client.execute(with(request, header))).await;
         self.meter.count();
-        let sent = sent.map_err(|_| self.silent(patience))?;
+        let sent = sent.map_err(|_| self.silent(timeout))?;
         let response = sent.map_err(|error| self.unreachable(&error))?;
         let taken = self.take(response).await?;
         tracing::debug!(address, status = taken.0.as_u16(), bytes = taken.2.len(), "read");
@@ -264,15 +264,15 @@ impl Http {
         self.meter.note(response.headers());
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
-        let patience = self.settings.patience;
+        let timeout = self.settings.timeout;
         loop {
-            let chunk = timeout(patience, response.chunk()).await;
-            let chunk = chunk.map_err(|_| self.silent(patience))?;
+            let chunk = tokio::time::timeout(timeout, response.chunk()).await;
+            let chunk = chunk.map_err(|_| self.silent(timeout))?;
             let Some(chunk) = chunk.map_err(|error| self.unreachable(&error))? else { break };
             if body.len() + chunk.len() > LARGEST {
                 return Err(Error::Garbled {
                     api: self.settings.api.clone(),
-                    place: "the body".to_owned(),
+                    location: "the body".to_owned(),
                     why: format!("more than {} MB", LARGEST / 1_048_576),
                 });
             }

@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use super::{Kubernetes, facts, ground::Ground, store::Kind, wire};
+use super::{Kubernetes, snapshot::Snapshot, store::Kind, template, wire};
 use crate::domain::{
-    Plan, PlanEnd, Source, differences,
+    Plan, RevisionSummary, Source, differences,
     text::{clean, quoted},
 };
 
 /// A patch, and how to tell that it took effect.
 #[derive(Default)]
-pub(super) struct Change {
+pub(super) struct Mutation {
     pub(super) patch: Value,
     pub(super) template: Option<Value>,
     pub(super) goal: String,
@@ -24,22 +24,26 @@ pub(super) struct Change {
 }
 
 /// A patch that puts a template in place, out of a pause too.
-pub(super) fn template_patch(ground: &Ground, template: &Value, reason: Option<&str>) -> Value {
-    let mut steps = ground.guards();
+pub(super) fn template_patch(snapshot: &Snapshot, template: &Value, reason: Option<&str>) -> Value {
+    let mut steps = snapshot.guards();
     steps.push(json!({ "op": "replace", "path": "/spec/template", "value": template }));
-    if ground.paused() {
+    if snapshot.paused() {
         steps.push(json!({ "op": "remove", "path": "/spec/paused" }));
     }
-    steps.extend(reason.map(|reason| ground.cause(reason)).unwrap_or_default());
+    steps.extend(reason.map(|reason| snapshot.cause(reason)).unwrap_or_default());
     Value::Array(steps)
 }
 
-pub(super) fn deploy(ground: &Ground, plan: &mut Plan, source: &Source) -> Result<Change, String> {
+pub(super) fn deploy(
+    snapshot: &Snapshot,
+    plan: &mut Plan,
+    source: &Source,
+) -> Result<Mutation, String> {
     let name = plan.app.clone();
     let Source::Image(text) = source else {
         return Err(format!("{name} runs images: say an image, or CONTAINER=IMAGE"));
     };
-    let mut template = ground.template().clone();
+    let mut template = snapshot.template().clone();
     let (container, image) = match text.split_once('=') {
         Some((container, image)) => (Some(container.trim()), image.trim()),
         None => (None, text.trim()),
@@ -64,7 +68,7 @@ pub(super) fn deploy(ground: &Ground, plan: &mut Plan, source: &Source) -> Resul
         ));
     };
     containers[at]["image"] = image.into();
-    let mut now = ground.template().clone();
+    let mut now = snapshot.template().clone();
     wire::strip(&mut now);
     let mut stripped = template.clone();
     wire::strip(&mut stripped);
@@ -72,34 +76,34 @@ pub(super) fn deploy(ground: &Ground, plan: &mut Plan, source: &Source) -> Resul
         return Err(format!("nothing would change: {name} runs {image} already"));
     }
     plan.title = format!("DEPLOY {image} to {name}");
-    plan.to = Some(PlanEnd {
+    plan.to = Some(RevisionSummary {
         name: "a new revision".to_owned(),
         artifact: Some(clean(image)),
         remark: None,
     });
-    plan.differs = differences(&facts::of_template(&now), &facts::of_template(&stripped));
+    plan.differs = differences(&template::of_template(&now), &template::of_template(&stripped));
     "a new image, as a rollout".clone_into(&mut plan.way);
-    let command = format!("set image {} {}={}", ground.named(), names[at], quoted(image));
-    plan.by_hand.push(ground.by_hand("kubectl", &command));
+    let command = format!("set image {} {}={}", snapshot.named(), names[at], quoted(image));
+    plan.by_hand.push(snapshot.by_hand("kubectl", &command));
     let reason = plan.request.reason.clone();
-    Ok(Change {
-        patch: template_patch(ground, &template, reason.as_deref()),
+    Ok(Mutation {
+        patch: template_patch(snapshot, &template, reason.as_deref()),
         template: Some(stripped),
         goal: format!("on {}", clean(image)),
-        leaving: ground.deployed().map(|one| format!("rev {}", one.label)),
-        ..Change::default()
+        leaving: snapshot.deployed().map(|one| format!("rev {}", one.label)),
+        ..Mutation::default()
     })
 }
 
 pub(super) fn restart(
     cluster: &Kubernetes,
-    ground: &Ground,
+    snapshot: &Snapshot,
     plan: &mut Plan,
-) -> Result<Change, String> {
-    if ground.paused() {
+) -> Result<Mutation, String> {
+    if snapshot.paused() {
         return Err(format!("{} is paused: let it go on first", plan.app));
     }
-    let mut template = ground.template().clone();
+    let mut template = snapshot.template().clone();
     let at = (cluster.now)().strftime("%Y-%m-%dT%H:%M:%S.%fZ").to_string();
     if !template["metadata"].is_object() {
         template["metadata"] = json!({});
@@ -111,29 +115,30 @@ pub(super) fn restart(
     plan.to.clone_from(&plan.from);
     "the same template with a new mark: every instance is replaced, as a new revision"
         .clone_into(&mut plan.way);
-    plan.by_hand.push(ground.by_hand("kubectl", &format!("rollout restart {}", ground.named())));
+    plan.by_hand
+        .push(snapshot.by_hand("kubectl", &format!("rollout restart {}", snapshot.named())));
     let reason = plan.request.reason.clone();
-    let patch = template_patch(ground, &template, reason.as_deref());
+    let patch = template_patch(snapshot, &template, reason.as_deref());
     wire::strip(&mut template);
-    Ok(Change {
+    Ok(Mutation {
         patch,
         template: Some(template),
         goal: "on new instances".to_owned(),
         leaving: Some("what ran before".to_owned()),
-        ..Change::default()
+        ..Mutation::default()
     })
 }
 
 /// Pausing and going on.
-pub(super) fn hold(ground: &Ground, plan: &mut Plan, pause: bool) -> Result<Change, String> {
+pub(super) fn hold(snapshot: &Snapshot, plan: &mut Plan, pause: bool) -> Result<Mutation, String> {
     let name = plan.app.clone();
-    if !ground.address.kind.has_sets() {
+    if !snapshot.address.kind.has_sets() {
         return Err(format!(
             "{name} is a {}: only Deployments and Rollouts can be paused",
-            ground.address.kind.word()
+            snapshot.address.kind.word()
         ));
     }
-    match (pause, ground.paused()) {
+    match (pause, snapshot.paused()) {
         (true, true) => return Err(format!("{name} is paused already")),
         (false, false) => {
             return Err(format!("{name} does not wait for anybody: it is not paused"));
@@ -147,12 +152,12 @@ pub(super) fn hold(ground: &Ground, plan: &mut Plan, pause: bool) -> Result<Chan
     } else {
         "the rollout goes on where it was held".to_owned()
     };
-    plan.by_hand.push(if ground.address.kind == Kind::Rollout {
-        ground.by_hand("kubectl argo rollouts", &format!("pause {}", ground.address.name))
+    plan.by_hand.push(if snapshot.address.kind == Kind::Rollout {
+        snapshot.by_hand("kubectl argo rollouts", &format!("pause {}", snapshot.address.name))
     } else {
-        ground.by_hand("kubectl", &format!("rollout {verb} {}", ground.named()))
+        snapshot.by_hand("kubectl", &format!("rollout {verb} {}", snapshot.named()))
     });
-    let mut steps = ground.guards();
+    let mut steps = snapshot.guards();
     steps.push(if pause {
         json!({ "op": "add", "path": "/spec/paused", "value": true })
     } else {
@@ -162,12 +167,12 @@ pub(super) fn hold(ground: &Ground, plan: &mut Plan, pause: bool) -> Result<Chan
         .from
         .as_ref()
         .map_or_else(|| "on what it was".to_owned(), |from| format!("on {}", from.name));
-    Ok(Change {
+    Ok(Mutation {
         patch: Value::Array(steps),
         template: None,
         goal: if pause { "held".to_owned() } else { shown },
         leaving: None,
         paused: Some(pause),
-        ..Change::default()
+        ..Mutation::default()
     })
 }

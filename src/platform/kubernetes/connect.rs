@@ -9,7 +9,7 @@ use kube::{
 use tokio::{
     runtime::Handle,
     sync::{Mutex, oneshot},
-    time::timeout,
+    time,
 };
 
 use crate::{
@@ -27,7 +27,7 @@ pub struct Options {
     /// Another namespace than the context's.
     pub namespace: Option<String>,
     /// How long an answer may take to begin, and each of its parts to come.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 impl Default for Options {
@@ -36,7 +36,7 @@ impl Default for Options {
             kubeconfig: None,
             context: None,
             namespace: None,
-            patience: crate::platform::http::PATIENCE,
+            timeout: crate::platform::http::TIMEOUT,
         }
     }
 }
@@ -54,7 +54,7 @@ pub(super) struct Connection {
     pub(super) insecure: bool,
     /// The command of an exec plugin.
     plugin: Option<String>,
-    pub(super) patience: Duration,
+    pub(super) timeout: Duration,
     client: Mutex<Held>,
 }
 
@@ -132,7 +132,7 @@ impl Connection {
             namespace: namespace.unwrap_or_else(|| "default".to_owned()),
             insecure,
             plugin,
-            patience: options.patience,
+            timeout: options.timeout,
             client: Mutex::default(),
         })
     }
@@ -150,7 +150,7 @@ impl Connection {
             everywhere: false,
             insecure: false,
             plugin: None,
-            patience: options.patience,
+            timeout: options.timeout,
             client: Mutex::default(),
         }
     }
@@ -171,10 +171,10 @@ impl Connection {
             None => self.begin().await?,
         };
         // A plugin may speak to somebody first.
-        let patience = self.patience * 2;
-        let Ok(made) = timeout(patience, &mut making).await else {
+        let timeout = self.timeout * 2;
+        let Ok(made) = time::timeout(timeout, &mut making).await else {
             held.making = Some(making);
-            return Err(self.login(&format!("it has not answered in {}s", patience.as_secs())));
+            return Err(self.login(&format!("it has not answered in {}s", timeout.as_secs())));
         };
         let client = made
             .map_err(|error| self.login(&error.to_string()))?

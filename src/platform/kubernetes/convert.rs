@@ -318,13 +318,17 @@ pub(super) fn limits(spec: &WorkloadSpec) -> String {
 }
 
 /// What is known of an old revision's worth.
-pub(super) fn proven(set: &ReplicaSet, store_saw: bool, rolling_new: bool) -> domain::Proven {
+pub(super) fn track_record(
+    set: &ReplicaSet,
+    store_saw: bool,
+    rolling_new: bool,
+) -> domain::TrackRecord {
     let (wanted, _, available) = sizes(set);
     if store_saw || (wanted > 0 && available >= wanted && !rolling_new) {
-        domain::Proven::Good
+        domain::TrackRecord::Served
     } else if rolling_new {
-        domain::Proven::Unfinished
+        domain::TrackRecord::Unfinished
     } else {
-        domain::Proven::NoRecord
+        domain::TrackRecord::Unknown
     }
 }

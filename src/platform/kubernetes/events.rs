@@ -7,7 +7,7 @@ use super::{
     store::{Address, Kind},
     wire::Event,
 };
-use crate::domain::{Happening, text::clean};
+use crate::domain::{AppEvent, text::clean};
 
 /// What is alike and happened within so long is said once.
 const TOGETHER: SignedDuration = SignedDuration::from_mins(5);
@@ -74,7 +74,7 @@ struct Group<'a> {
 }
 
 /// The events of an app, newest first.
-pub(super) fn told(mut events: Vec<Event>, app: &str) -> Vec<Happening> {
+pub(super) fn told(mut events: Vec<Event>, app: &str) -> Vec<AppEvent> {
     events.sort_by_key(|event| std::cmp::Reverse(time(event)));
     let mut groups: Vec<Group<'_>> = Vec::new();
     for event in &events {
@@ -111,7 +111,7 @@ fn general(event: &Event) -> String {
     message.replace(&event.involved_object.name, "")
 }
 
-fn happening(group: &Group<'_>, app: &str) -> Happening {
+fn happening(group: &Group<'_>, app: &str) -> AppEvent {
     let (event, times) = (group.newest, group.times);
     let bad = event.kind == "Warning";
     let bare = |text: &str| text.replace(&format!("{app}-"), "");
@@ -145,7 +145,7 @@ fn happening(group: &Group<'_>, app: &str) -> Happening {
         what += &format!(", {times}x");
     }
     let from = component(event).trim_end_matches("-controller");
-    Happening {
+    AppEvent {
         at: time(event),
         who: clean(if from.is_empty() { "platform" } else { from }),
         what: clean(&what),

@@ -29,18 +29,18 @@ pub(super) async fn run(cluster: &Kubernetes, plan: &Confirmed, progress: &Progr
     let part = if recipe.status { "/status" } else { "" };
     let address =
         Connection::address(&format!("{}{part}", recipe.path), &[("fieldManager", MANAGER)]);
-    let mut clue = recipe.clue.clone();
-    clue.sent_at = Some((cluster.now)());
-    let receipt = |clue: &super::plan::Clue, lost: bool| Receipt {
+    let mut tracking = recipe.tracking.clone();
+    tracking.sent_at = Some((cluster.now)());
+    let receipt = |tracking: &super::plan::Tracking, lost: bool| Receipt {
         app: plan.request.app.clone(),
         name: plan.app.clone(),
         operation: plan.request.operation.clone(),
-        rollout: clue
+        rollout: tracking
             .template
-            .or(clue.before)
+            .or(tracking.before)
             .map(|hash| RolloutId::new(format!("{}/{hash:016x}", recipe.uid))),
         lost,
-        clue: serde_json::to_value(clue).unwrap_or_default(),
+        tracking: serde_json::to_value(tracking).unwrap_or_default(),
     };
     let answer = cluster
         .connection
@@ -50,7 +50,7 @@ pub(super) async fn run(cluster: &Kubernetes, plan: &Confirmed, progress: &Progr
         Ok(_) => {}
         Err(WriteError::Lost(error)) => {
             tracing::warn!(%error, "the answer to the patch was lost");
-            return Sent::Lost(receipt(&clue, true));
+            return Sent::Lost(receipt(&tracking, true));
         }
         Err(WriteError::NoEffect(error)) => return refused(why(cluster, &recipe, error).await),
     }
@@ -67,7 +67,7 @@ pub(super) async fn run(cluster: &Kubernetes, plan: &Confirmed, progress: &Progr
                 progress.send(format!("Pod {pod} was not deleted ({error}): delete it by hand"));
         }
     }
-    Sent::Accepted(receipt(&clue, false))
+    Sent::Accepted(receipt(&tracking, false))
 }
 
 /// What is no longer as it was when the plan was made.

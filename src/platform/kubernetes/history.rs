@@ -4,12 +4,15 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Kubernetes, argo, convert, facts,
+    Kubernetes, argo, convert,
     store::{Kind, Kinded, Store},
+    template,
     wire::{self, ReplicaSet, Workload},
 };
 use crate::{
-    domain::{self, AppId, Deployable, Detail, History, Proven, Revision, RevisionId, text::clean},
+    domain::{
+        self, AppId, Deployable, Detail, History, Revision, RevisionId, TrackRecord, text::clean,
+    },
     platform::Error,
 };
 
@@ -30,8 +33,8 @@ impl Kubernetes {
             .history(app.as_str())
             .ok_or_else(|| Error::NotFound { what: format!("{} is gone", clean(&address.name)) })?;
         for one in &mut history.revisions {
-            if one.proven == Proven::NoRecord && self.was_seen_well(one.id.as_str()) {
-                one.proven = Proven::Good;
+            if one.track_record == TrackRecord::Unknown && self.was_seen_well(one.id.as_str()) {
+                one.track_record = TrackRecord::Served;
             }
         }
         Ok(history)
@@ -64,12 +67,12 @@ impl Kubernetes {
                 deployed: *name == update || *name == current,
                 incoming,
                 artifact: Some(format!("{:016x}", template.hash)),
-                proven: if incoming {
-                    Proven::Unfinished
+                track_record: if incoming {
+                    TrackRecord::Unfinished
                 } else if *name == current {
-                    Proven::Good
+                    TrackRecord::Served
                 } else {
-                    Proven::NoRecord
+                    TrackRecord::Unknown
                 },
                 served: None,
                 note: None,
@@ -113,7 +116,7 @@ impl Kubernetes {
         app: &AppId,
         revision: &RevisionId,
     ) -> Result<Detail, Error> {
-        Ok(facts::of_template(&self.template(app, revision).await?))
+        Ok(template::of_template(&self.template(app, revision).await?))
     }
 }
 
@@ -160,9 +163,9 @@ impl Store {
                 deployed: incoming || serves,
                 incoming,
                 artifact: Some(format!("{:016x}", template.hash)),
-                proven: convert::proven(
+                track_record: convert::track_record(
                     set,
-                    self.proven.contains(&set.metadata.uid),
+                    self.track_record.contains(&set.metadata.uid),
                     incoming || left_behind(set, serving.copied()),
                 ),
                 served: None,

@@ -113,12 +113,12 @@ pub(super) fn side(
 fn young(one: Instance, now: Timestamp) -> Instance {
     let age = one.since.map(|since| now.duration_since(since));
     let placing = one.reason.as_deref().is_some_and(|why| why.starts_with("Unschedulable"));
-    let patience = match one.state {
+    let timeout = match one.state {
         InstanceState::NotReady => SignedDuration::from_secs(30),
         InstanceState::Down if placing => SignedDuration::from_secs(10),
         _ => return one,
     };
-    if age.is_some_and(|age| age < patience) {
+    if age.is_some_and(|age| age < timeout) {
         return Instance { state: InstanceState::Starting, reason: None, ..one };
     }
     one

@@ -15,19 +15,19 @@ mod connect;
 mod convert;
 mod events;
 mod execute;
-mod facts;
-mod ground;
 mod history;
+mod ingest;
 mod instances;
-mod intake;
 mod plan;
 mod read;
 mod request;
 mod rollout;
 mod settle;
+mod snapshot;
 mod store;
 mod stream;
-mod surroundings;
+mod template;
+mod warnings;
 mod watch;
 mod wire;
 
@@ -47,7 +47,7 @@ use self::{
 };
 use super::{Error, Now, OpenError, Platform, Progress, Sent, http::Meter};
 use crate::domain::{
-    App, AppId, Capabilities, Confirmed, Detail, Happening, History, Interest, LogLine, Plan,
+    App, AppEvent, AppId, Capabilities, Confirmed, Detail, History, Interest, LogLine, Plan,
     PlatformKind, Receipt, Report, Request, RevisionId, RevisionRef, Scope, Settlement, Target,
     TargetId, text::clean,
 };
@@ -62,7 +62,7 @@ pub struct Kubernetes {
     /// Where the workloads are that were seen, by UID.
     addresses: Mutex<HashMap<String, Address>>,
     /// Revisions that were seen with all their Pods available.
-    proven: Mutex<HashSet<String>>,
+    track_record: Mutex<HashSet<String>>,
     /// What the login may do, as far as it was asked.
     allowed: Mutex<HashMap<access::Act, access::Answer>>,
     /// The newest ControllerRevision of a DaemonSet, by the UID and generation of that: its status names none.
@@ -81,7 +81,7 @@ impl Kubernetes {
             now,
             version: OnceCell::new(),
             addresses: Mutex::default(),
-            proven: Mutex::default(),
+            track_record: Mutex::default(),
             allowed: Mutex::default(),
             newest: Mutex::default(),
             labels: Mutex::default(),
@@ -93,7 +93,7 @@ impl Kubernetes {
     }
 
     /// What a scope is called.
-    fn place(&self, namespace: Option<&str>) -> String {
+    fn scope_label(&self, namespace: Option<&str>) -> String {
         format!(
             "{}/{}",
             clean(&self.connection.context),
@@ -115,7 +115,7 @@ impl Kubernetes {
     }
 
     fn saw<'a>(&self, revisions: impl Iterator<Item = &'a String>) {
-        lock(&self.proven).extend(revisions.cloned());
+        lock(&self.track_record).extend(revisions.cloned());
     }
 
     fn number_of(&self, revision: &RevisionId) -> Option<String> {
@@ -147,7 +147,7 @@ impl Kubernetes {
     }
 
     fn was_seen_well(&self, revision: &str) -> bool {
-        lock(&self.proven).contains(revision)
+        lock(&self.track_record).contains(revision)
     }
 }
 
@@ -165,7 +165,7 @@ impl Platform for Arc<Kubernetes> {
             id: self.target.clone(),
             platform: PlatformKind::Kubernetes,
             api: connection.api.clone(),
-            place: self.place(self.within(&Scope::Home)),
+            scope_label: self.scope_label(self.within(&Scope::Home)),
             user: clean(&connection.user),
             badge: connection.insecure.then(|| "TLS NOT VERIFIED".to_owned()),
         }
@@ -213,8 +213,8 @@ impl Platform for Arc<Kubernetes> {
         settle::receipt(app)
     }
 
-    async fn events(&self, app: &AppId) -> Result<Vec<Happening>, Error> {
-        self.happenings(app).await
+    async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error> {
+        self.app_events(app).await
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {

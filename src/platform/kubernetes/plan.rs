@@ -8,18 +8,18 @@ use super::{
     Connection, Kubernetes,
     access::Act,
     argo,
-    changes::{Change, deploy, hold, restart, template_patch},
-    facts,
-    ground::Ground,
+    changes::{Mutation, deploy, hold, restart, template_patch},
     instances,
+    snapshot::Snapshot,
     store::Kind,
-    surroundings::surroundings,
+    template,
+    warnings::warnings,
     wire::{self, Template},
 };
 use crate::{
     domain::{
-        Goal, Note, Operation, Plan, PlanEnd, Request, Revision, differences, last_good,
-        text::clean,
+        Note, Operation, Plan, Request, Revision, RevisionSummary, RollBackTo, differences,
+        last_good, text::clean,
     },
     platform::{Error, http::WriteError},
 };
@@ -39,12 +39,12 @@ pub(super) struct Recipe {
     pub(super) pods: Vec<String>,
     /// Whether the patch is of the status.
     pub(super) status: bool,
-    pub(super) clue: Clue,
+    pub(super) tracking: Tracking,
 }
 
 /// What is needed to recognise an operation later.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub(super) struct Clue {
+pub(super) struct Tracking {
     /// The template that was asked for, by its hash; none where the template stays.
     pub(super) template: Option<u64>,
     /// The template before.
@@ -61,8 +61,8 @@ pub(super) struct Clue {
     pub(super) sent_at: Option<jiff::Timestamp>,
 }
 
-fn end(one: &Revision) -> PlanEnd {
-    PlanEnd {
+fn end(one: &Revision) -> RevisionSummary {
+    RevisionSummary {
         name: format!("rev {}", one.label),
         artifact: Some(one.description.clone()),
         remark: None,
@@ -71,14 +71,14 @@ fn end(one: &Revision) -> PlanEnd {
 
 /// Works out a plan.
 pub(super) async fn make(cluster: &Kubernetes, request: Request) -> Result<Plan, Error> {
-    let ground = Ground::read(cluster, &request.app).await?;
-    let name = clean(&ground.address.name);
+    let snapshot = Snapshot::read(cluster, &request.app).await?;
+    let name = clean(&snapshot.address.name);
     let mut plan = Plan {
         title: format!("{} {name}", request.operation.verb().to_uppercase()),
         app: name.clone(),
         refused: None,
         way: String::new(),
-        from: ground.deployed().map(end),
+        from: snapshot.deployed().map(end),
         to: None,
         differs: Vec::new(),
         capacity: Vec::new(),
@@ -89,20 +89,20 @@ pub(super) async fn make(cluster: &Kubernetes, request: Request) -> Result<Plan,
         recipe: Value::Null,
         request,
     };
-    let argo = ground.address.kind == Kind::Rollout;
+    let argo = snapshot.address.kind == Kind::Rollout;
     let built = match plan.request.operation.clone() {
-        Operation::RollBack(_) | Operation::Deploy(_) if let Some(why) = ground.elsewhere() => {
+        Operation::RollBack(_) | Operation::Deploy(_) if let Some(why) = snapshot.elsewhere() => {
             Err(why)
         }
-        Operation::RollBack(goal) => roll_back(cluster, &ground, &mut plan, &goal).await?,
-        Operation::Cancel if argo => argo::abort(&ground, &mut plan),
-        Operation::Continue if argo => argo::promote(&ground, &mut plan),
-        Operation::Restart if argo => Ok(argo::restart(&ground, &mut plan, (cluster.now)())),
-        Operation::Cancel => cancel(cluster, &ground, &mut plan).await?,
-        Operation::Deploy(source) => deploy(&ground, &mut plan, &source),
-        Operation::Restart => restart(cluster, &ground, &mut plan),
-        Operation::Continue => hold(&ground, &mut plan, false),
-        Operation::Pause => hold(&ground, &mut plan, true),
+        Operation::RollBack(goal) => roll_back(cluster, &snapshot, &mut plan, &goal).await?,
+        Operation::Cancel if argo => argo::abort(&snapshot, &mut plan),
+        Operation::Continue if argo => argo::promote(&snapshot, &mut plan),
+        Operation::Restart if argo => Ok(argo::restart(&snapshot, &mut plan, (cluster.now)())),
+        Operation::Cancel => cancel(cluster, &snapshot, &mut plan).await?,
+        Operation::Deploy(source) => deploy(&snapshot, &mut plan, &source),
+        Operation::Restart => restart(cluster, &snapshot, &mut plan),
+        Operation::Continue => hold(&snapshot, &mut plan, false),
+        Operation::Pause => hold(&snapshot, &mut plan, true),
         Operation::EnableRevisions => {
             Err("Kubernetes keeps revisions by itself: see revisionHistoryLimit".to_owned())
         }
@@ -114,22 +114,22 @@ pub(super) async fn make(cluster: &Kubernetes, request: Request) -> Result<Plan,
             return Ok(plan);
         }
     };
-    finish(cluster, &ground, plan, change).await
+    finish(cluster, &snapshot, plan, change).await
 }
 
 async fn roll_back(
     cluster: &Kubernetes,
-    ground: &Ground,
+    snapshot: &Snapshot,
     plan: &mut Plan,
-    goal: &Goal,
-) -> Result<Result<Change, String>, Error> {
+    goal: &RollBackTo,
+) -> Result<Result<Mutation, String>, Error> {
     let name = plan.app.clone();
-    let revisions = &ground.history.revisions;
+    let revisions = &snapshot.history.revisions;
     let (wanted, sure) = match goal {
-        Goal::LastGood => match last_good(revisions, ground.rolling) {
+        RollBackTo::LastGood => match last_good(revisions, snapshot.rolling) {
             Some(found) => found,
             None => {
-                let why = ground
+                let why = snapshot
                     .history
                     .remark
                     .clone()
@@ -137,7 +137,7 @@ async fn roll_back(
                 return Ok(Err(if why.contains(&name) { why } else { format!("{name}: {why}") }));
             }
         },
-        Goal::Revision(id) => match revisions.iter().find(|one| one.id == *id) {
+        RollBackTo::Revision(id) => match revisions.iter().find(|one| one.id == *id) {
             Some(one) => (one, true),
             None => {
                 return Ok(Err(format!(
@@ -149,26 +149,26 @@ async fn roll_back(
     let template = cluster.template(&plan.request.app, &wanted.id).await?;
     back_to(
         cluster,
-        ground,
+        snapshot,
         plan,
         wanted,
         template,
-        if *goal == Goal::LastGood { Some(sure) } else { None },
+        if *goal == RollBackTo::LastGood { Some(sure) } else { None },
     )
     .await
 }
 
 async fn back_to(
     cluster: &Kubernetes,
-    ground: &Ground,
+    snapshot: &Snapshot,
     plan: &mut Plan,
     wanted: &Revision,
     mut template: Value,
     last: Option<bool>,
-) -> Result<Result<Change, String>, Error> {
+) -> Result<Result<Mutation, String>, Error> {
     let name = plan.app.clone();
     wire::strip(&mut template);
-    let mut now = ground.template().clone();
+    let mut now = snapshot.template().clone();
     wire::strip(&mut now);
     plan.title = format!(
         "ROLL BACK {name} to rev {}{}",
@@ -176,14 +176,14 @@ async fn back_to(
         if last.is_some() { " (last good)" } else { "" }
     );
     plan.to = Some(end(wanted));
-    if now == template && !(ground.paused() && ground.rolling) {
+    if now == template && !(snapshot.paused() && snapshot.rolling) {
         return Ok(Err(format!(
             "nothing would change: {name} has the template of rev {} already",
             wanted.label
         )));
     }
-    plan.differs = differences(&facts::of_template(&now), &facts::of_template(&template));
-    plan.way = if ground.rolling {
+    plan.differs = differences(&template::of_template(&now), &template::of_template(&template));
+    plan.way = if snapshot.rolling {
         format!(
             "the template of rev {} again: old instances still serve, and the rollout turns round",
             wanted.label
@@ -197,30 +197,30 @@ async fn back_to(
             wanted.label
         )));
     }
-    if ground.paused() {
+    if snapshot.paused() {
         plan.notes.push(Note::Info("the rollout is paused: the pause ends with this".to_owned()));
     }
     plan.notes.push(Note::Info(
         "ConfigMaps, Secrets and the number of instances do not roll back".to_owned(),
     ));
-    plan.by_hand.push(if ground.address.kind == Kind::Rollout {
-        let undo = format!("undo {} --to-revision={}", ground.address.name, wanted.label);
-        ground.by_hand("kubectl argo rollouts", &undo)
+    plan.by_hand.push(if snapshot.address.kind == Kind::Rollout {
+        let undo = format!("undo {} --to-revision={}", snapshot.address.name, wanted.label);
+        snapshot.by_hand("kubectl argo rollouts", &undo)
     } else {
-        let undo = format!("rollout undo {} --to-revision={}", ground.named(), wanted.label);
-        ground.by_hand("kubectl", &undo)
+        let undo = format!("rollout undo {} --to-revision={}", snapshot.named(), wanted.label);
+        snapshot.by_hand("kubectl", &undo)
     });
-    let leaving = ground.deployed().map(|one| format!("rev {}", one.label));
+    let leaving = snapshot.deployed().map(|one| format!("rev {}", one.label));
     let reason = plan.request.reason.clone();
     let reason = reason.unwrap_or_else(|| format!("roll back to rev {}", wanted.label));
-    let patch = template_patch(ground, &template, Some(&reason));
-    let pods = stuck_pods(cluster, ground, wanted).await?;
+    let patch = template_patch(snapshot, &template, Some(&reason));
+    let pods = stuck_pods(cluster, snapshot, wanted).await?;
     if !pods.is_empty() {
         let act = Act {
             verb: "delete",
             group: "",
             resource: "pods",
-            namespace: ground.address.namespace.clone(),
+            namespace: snapshot.address.namespace.clone(),
         };
         if let Some(why) = cluster.may(act).await?.reason() {
             plan.notes.push(Note::Warning(format!("{why}: have somebody do it who may")));
@@ -229,32 +229,32 @@ async fn back_to(
             "a StatefulSet waits for ever for a Pod that does not become ready: {} will be deleted after the patch", pods.join(", ")
         )));
         plan.calls.extend(pods.iter().map(|pod| {
-            format!("DELETE /api/v1/namespaces/{}/pods/{pod}", ground.address.namespace)
+            format!("DELETE /api/v1/namespaces/{}/pods/{pod}", snapshot.address.namespace)
         }));
     }
-    Ok(Ok(Change {
+    Ok(Ok(Mutation {
         patch,
         template: Some(template),
         goal: format!("back on rev {}", wanted.label),
         leaving,
         pods,
-        ..Change::default()
+        ..Mutation::default()
     }))
 }
 
 /// Pods of a StatefulSet that are not ready and not of the revision that is gone back to: they hold it up for ever.
 async fn stuck_pods(
     cluster: &Kubernetes,
-    ground: &Ground,
+    snapshot: &Snapshot,
     wanted: &Revision,
 ) -> Result<Vec<String>, Error> {
-    let spec = ground.workload.object.spec.as_ref();
+    let spec = snapshot.workload.object.spec.as_ref();
     let ordered = spec.is_some_and(|spec| spec.pod_management_policy != "Parallel");
-    if ground.address.kind != Kind::StatefulSet || !ordered {
+    if snapshot.address.kind != Kind::StatefulSet || !ordered {
         return Ok(Vec::new());
     }
     let selector = spec.map(|spec| spec.selector.query()).unwrap_or_default();
-    let path = format!("/api/v1/namespaces/{}/pods", ground.address.namespace);
+    let path = format!("/api/v1/namespaces/{}/pods", snapshot.address.namespace);
     let (pods, _) = super::stream::list::<wire::Pod>(cluster, &path, &selector).await?;
     let stuck = |pod: &&wire::Pod| {
         let own = pod
@@ -273,21 +273,21 @@ async fn stuck_pods(
 /// There is no cancel: it is going back to what was live when this rollout began.
 async fn cancel(
     cluster: &Kubernetes,
-    ground: &Ground,
+    snapshot: &Snapshot,
     plan: &mut Plan,
-) -> Result<Result<Change, String>, Error> {
+) -> Result<Result<Mutation, String>, Error> {
     let name = plan.app.clone();
-    if !ground.rolling {
+    if !snapshot.rolling {
         return Ok(Err(format!("{name} has no rollout to cancel")));
     }
-    let before = ground.history.revisions.iter().find(|one| one.deployed && !one.incoming);
+    let before = snapshot.history.revisions.iter().find(|one| one.deployed && !one.incoming);
     let Some(before) = before.cloned() else {
         return Ok(Err(format!(
             "{name} had nothing before this rollout that it could go back to: roll back to a revision instead"
         )));
     };
     let template = cluster.template(&plan.request.app, &before.id).await?;
-    let change = back_to(cluster, ground, plan, &before, template, None).await?;
+    let change = back_to(cluster, snapshot, plan, &before, template, None).await?;
     plan.title = format!("CANCEL the rollout of {name}: back to rev {}", before.label);
     plan.way = format!(
         "Kubernetes has no cancel: the template of rev {} again, which was live when this began",
@@ -299,11 +299,11 @@ async fn cancel(
 /// Tries the patch on the server without effect, and adds what applies to every change.
 async fn finish(
     cluster: &Kubernetes,
-    ground: &Ground,
+    snapshot: &Snapshot,
     mut plan: Plan,
-    change: Change,
+    change: Mutation,
 ) -> Result<Plan, Error> {
-    let path = ground.address.path();
+    let path = snapshot.address.path();
     let sent_to = if change.status { format!("{path}/status") } else { path.clone() };
     let dry = Connection::address(&sent_to, &[("dryRun", "All"), ("fieldManager", MANAGER)]);
     match cluster
@@ -319,19 +319,19 @@ async fn finish(
         Err(WriteError::NoEffect(error) | WriteError::Lost(error)) => return Err(error),
     }
     plan.calls.insert(0, format!("PATCH {sent_to}"));
-    surroundings(cluster, ground, &mut plan).await;
+    warnings(cluster, snapshot, &mut plan).await;
     let hash = |template: &Value| Template::read(template.clone()).hash;
     let recipe = Recipe {
         path,
-        uid: ground.whole["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
-        generation: ground.whole["metadata"]["generation"].as_i64().unwrap_or(0),
+        uid: snapshot.whole["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
+        generation: snapshot.whole["metadata"]["generation"].as_i64().unwrap_or(0),
         patch: change.patch,
         pods: change.pods,
         status: change.status,
-        clue: Clue {
+        tracking: Tracking {
             template: change.template.as_ref().map(hash),
-            before: Some(hash(ground.template())),
-            generation: ground.whole["metadata"]["generation"].as_i64().unwrap_or(0),
+            before: Some(hash(snapshot.template())),
+            generation: snapshot.whole["metadata"]["generation"].as_i64().unwrap_or(0),
             paused: change.paused,
             ends: change.ends,
             goal: change.goal,

@@ -9,7 +9,7 @@ use super::{
     wire::{self, Controlled, Pod, ReplicaSet, Workload},
 };
 use crate::{
-    domain::{App, AppId, Happening, LogLine, RevisionId, Scope, text::clean},
+    domain::{App, AppEvent, AppId, LogLine, RevisionId, Scope, text::clean},
     platform::Error,
 };
 
@@ -196,7 +196,7 @@ impl Kubernetes {
             });
         }
         let Some(app) = found.pop() else {
-            let place = self.place(place.as_deref());
+            let place = self.scope_label(place.as_deref());
             return Err(Error::NotFound {
                 what: format!(
                     "there is no app {:?} in {place}; `revdeck apps` lists them, NAMESPACE/APP names one elsewhere",
@@ -253,7 +253,7 @@ impl Kubernetes {
     }
 
     /// Events of a workload and all that belongs to it, newest first.
-    pub(super) async fn happenings(&self, app: &AppId) -> Result<Vec<Happening>, Error> {
+    pub(super) async fn app_events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error> {
         let address = self.address(app)?;
         let path = format!("/api/v1/namespaces/{}/events", address.namespace);
         let some = async |selector: &str| {

@@ -51,7 +51,7 @@ impl Connection {
     async fn send(&self, meter: &Meter, request: Request<Body>) -> Result<Answer, Lost> {
         let client = self.client().await.map_err(|error| Lost { error, received: false })?;
         meter.count();
-        let sent = timeout(self.patience, client.send(request)).await;
+        let sent = timeout(self.timeout, client.send(request)).await;
         let response = match sent {
             Err(_) => return Err(Lost { error: self.silent(), received: true }),
             Ok(Err(error)) => {
@@ -67,7 +67,7 @@ impl Connection {
             .headers()
             .get(header::RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.parse().ok());
-        let body = timeout(self.patience, response.into_body().collect_bytes()).await;
+        let body = timeout(self.timeout, response.into_body().collect_bytes()).await;
         match body {
             Err(_) => Err(Lost { error: self.silent(), received: true }),
             Ok(Err(error)) => Err(Lost { error: self.unreachable(&error), received: true }),
@@ -159,7 +159,7 @@ impl Connection {
     }
 
     fn silent(&self) -> Error {
-        Error::Silent { api: self.api.clone(), waited: self.patience }
+        Error::Silent { api: self.api.clone(), waited: self.timeout }
     }
 
     /// What a failed connection means.
@@ -184,8 +184,8 @@ impl Connection {
             None => "an empty body".to_owned(),
             Some(_) => clean(&error.to_string()),
         };
-        let place = if at == "." { path.to_owned() } else { format!("{path}, {at}") };
-        Error::Garbled { api: self.api.clone(), place: clean(&place), why }
+        let location = if at == "." { path.to_owned() } else { format!("{path}, {at}") };
+        Error::Garbled { api: self.api.clone(), location: clean(&location), why }
     }
 
     /// What an answer other than a success means: the API's `Status` objects.

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::{
     Kubernetes,
-    plan::Clue,
+    plan::Tracking,
     store::{Kinded, Store},
     wire::{ReplicaSet, Workload},
 };
@@ -23,13 +23,13 @@ pub(super) fn receipt(app: &App) -> Option<Receipt> {
         rollout.id.as_str().rsplit('/').next().and_then(|hash| u64::from_str_radix(hash, 16).ok());
     let named =
         |of: Option<&crate::domain::RevisionRef>| of.map(|of| format!("rev {}", of.shown()));
-    let clue = Clue {
+    let tracking = Tracking {
         template: hash,
         goal: named(rollout.to.as_ref())
             .map_or_else(|| "done".to_owned(), |name| format!("on {name}")),
         leaving: named(rollout.from.as_ref()),
         sent_at: rollout.started_at,
-        ..Clue::default()
+        ..Tracking::default()
     };
     Some(Receipt {
         app: app.id.clone(),
@@ -37,13 +37,13 @@ pub(super) fn receipt(app: &App) -> Option<Receipt> {
         operation: crate::domain::Operation::Continue,
         rollout: Some(rollout.id.clone()),
         lost: false,
-        clue: serde_json::to_value(clue).unwrap_or_default(),
+        tracking: serde_json::to_value(tracking).unwrap_or_default(),
     })
 }
 
 /// One look at an operation.
 pub(super) async fn look(cluster: &Kubernetes, receipt: &Receipt) -> Result<Settlement, Error> {
-    let clue: Clue = serde_json::from_value(receipt.clue.clone()).unwrap_or_default();
+    let tracking: Tracking = serde_json::from_value(receipt.tracking.clone()).unwrap_or_default();
     let address = cluster.address(&receipt.app)?;
     let name = &receipt.name;
     let gone = || Ok(Settlement::Ended(Outcome::Failed(format!("{name} was deleted meanwhile"))));
@@ -62,12 +62,12 @@ pub(super) async fn look(cluster: &Kubernetes, receipt: &Receipt) -> Result<Sett
     let paused = object.spec.as_ref().is_some_and(|spec| spec.paused);
     let observed =
         object.status.as_ref().is_some_and(|status| status.observed_generation >= generation);
-    let wanted = clue.template.is_none_or(|template| template == hash)
-        && clue.paused.is_none_or(|wanted| wanted == paused)
-        && (clue.ends.is_none() || clue.before == Some(hash));
-    let waited = clue.sent_at.map(|sent| now.duration_since(sent));
+    let wanted = tracking.template.is_none_or(|template| template == hash)
+        && tracking.paused.is_none_or(|wanted| wanted == paused)
+        && (tracking.ends.is_none() || tracking.before == Some(hash));
+    let waited = tracking.sent_at.map(|sent| now.duration_since(sent));
     if !wanted {
-        let untouched = generation <= clue.generation && receipt.lost;
+        let untouched = generation <= tracking.generation && receipt.lost;
         if untouched {
             if waited.is_some_and(|waited| waited > LATE) {
                 return Ok(Settlement::Ended(Outcome::Failed(format!(
@@ -87,7 +87,7 @@ pub(super) async fn look(cluster: &Kubernetes, receipt: &Receipt) -> Result<Sett
             .as_ref()
             .map_or("somebody", |manager| manager.name.as_str())
             .to_owned();
-        let text = if clue.before == Some(hash) && clue.template.is_some() {
+        let text = if tracking.before == Some(hash) && tracking.template.is_some() {
             format!(
                 "the {} of {name} was cancelled by {who}: it goes back to what was before",
                 receipt.operation.verb()
@@ -100,7 +100,7 @@ pub(super) async fn look(cluster: &Kubernetes, receipt: &Receipt) -> Result<Sett
         };
         return Ok(Settlement::Ended(Outcome::Failed(text)));
     }
-    if clue.paused == Some(true) {
+    if tracking.paused == Some(true) {
         return Ok(Settlement::Ended(Outcome::Done(format!(
             "{name} is held: nothing moves until it is let go on"
         ))));
@@ -126,7 +126,7 @@ pub(super) async fn look(cluster: &Kubernetes, receipt: &Receipt) -> Result<Sett
     store.pods.put_all(pods);
     store.with_pods.insert(receipt.app.as_str().to_owned());
     let Some(app) = store.app(&cluster.target, receipt.app.as_str(), now) else { return gone() };
-    Ok(judge(receipt, &clue, &app, observed, waited))
+    Ok(judge(receipt, &tracking, &app, observed, waited))
 }
 
 /// Whether an abort has taken its effect: the new side is gone, and the old one whole.
@@ -139,7 +139,7 @@ fn aborted(app: &App) -> bool {
 
 fn judge(
     receipt: &Receipt,
-    clue: &Clue,
+    tracking: &Tracking,
     app: &App,
     observed: bool,
     waited: Option<SignedDuration>,
@@ -157,7 +157,7 @@ fn judge(
         }),
         rollout: app.rollout.clone().map(Box::new),
     };
-    let over = clue.ends == Some(true) && observed && aborted(app);
+    let over = tracking.ends == Some(true) && observed && aborted(app);
     if let Some(rollout) = app.rollout.as_ref().filter(|_| !over) {
         let late = rollout.stuck.as_ref().filter(|stuck| stuck.why.contains("over its deadline"));
         if let (Some(stuck), true) = (late, observed) {
@@ -183,14 +183,15 @@ fn judge(
     let label = app.deployed.as_ref().and_then(|of| of.label.as_deref());
     let goal = match label {
         Some(label)
-            if clue.goal.starts_with("back on") && clue.goal != format!("back on rev {label}") =>
+            if tracking.goal.starts_with("back on")
+                && tracking.goal != format!("back on rev {label}") =>
         {
-            format!("{} (now rev {label})", clue.goal)
+            format!("{} (now rev {label})", tracking.goal)
         }
-        _ => clue.goal.clone(),
+        _ => tracking.goal.clone(),
     };
     let leaving =
-        clue.leaving.as_deref().map(|name| format!(", {name} is gone")).unwrap_or_default();
+        tracking.leaving.as_deref().map(|name| format!(", {name} is gone")).unwrap_or_default();
     let took = waited.map(|waited| format!(", after {}", span(waited))).unwrap_or_default();
     Settlement::Ended(Outcome::Done(format!(
         "{name} is {goal}: {running} of {} running{leaving}{took}",

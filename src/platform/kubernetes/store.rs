@@ -163,7 +163,7 @@ pub(super) struct Store {
     /// What was live when it began, kept when its last instance is gone.
     pub(super) origins: HashMap<RolloutId, RevisionRef>,
     /// ReplicaSets that were seen with all their Pods available.
-    pub(super) proven: BTreeSet<String>,
+    pub(super) track_record: BTreeSet<String>,
 }
 
 /// A workload and what kind it is.

@@ -1,4 +1,4 @@
-//! One list and the watch that goes on from it, for ever: it resumes where it broke, lists again where its place is
+//! One list and the watch that goes on from it, for ever: it resumes where it broke, lists again where its resource_version is
 //! forgotten, and says when it is blind.
 
 use std::{pin::pin, time::Duration};
@@ -32,7 +32,7 @@ const SHORTEST: Duration = Duration::from_millis(200);
 
 /// What has happened to the objects of a stream.
 #[derive(Debug)]
-pub(super) enum Change<T> {
+pub(super) enum WatchUpdate<T> {
     /// These are all there are.
     All(Vec<T>),
     /// This one is new or has changed.
@@ -79,19 +79,19 @@ fn now() -> Instant {
 pub(super) async fn follow<T, N>(
     cluster: &Kubernetes,
     mut watched: Watched,
-    wrap: impl Fn(Change<T>) -> N,
-    news: mpsc::Sender<N>,
+    wrap: impl Fn(WatchUpdate<T>) -> N,
+    message: mpsc::Sender<N>,
     mut nudge: watch::Receiver<u64>,
 ) where
     T: Kept + DeserializeOwned + Clone,
 {
-    let mut place: Option<String> = None;
+    let mut resource_version: Option<String> = None;
     let mut failures = 0;
     let mut broken_since: Option<Instant> = None;
     nudge.borrow_and_update();
     loop {
         let began = now();
-        let turn = turn(cluster, &watched, &mut place, &wrap, &news).await;
+        let turn = turn(cluster, &watched, &mut resource_version, &wrap, &message).await;
         let missing = match &turn {
             Turn::Failed(Error::NotFound { .. }) => watched.optional,
             // A login is told that it may not see what is not there, too.
@@ -102,7 +102,7 @@ pub(super) async fn follow<T, N>(
         };
         if missing {
             // Nothing is there to be watched, until the operator has it looked for again.
-            let told = news.send(wrap(Change::All(Vec::new()))).await;
+            let told = message.send(wrap(WatchUpdate::All(Vec::new()))).await;
             if told.is_err() || nudge.changed().await.is_err() {
                 return;
             }
@@ -118,8 +118,8 @@ pub(super) async fn follow<T, N>(
             }
             Turn::Failed(Error::Forbidden { .. }) if watched.namespace.is_none() => {
                 watched.namespace = Some(watched.home.clone());
-                place = None;
-                if news.send(wrap(Change::Narrowed)).await.is_err() {
+                resource_version = None;
+                if message.send(wrap(WatchUpdate::Narrowed)).await.is_err() {
                     return;
                 }
                 continue;
@@ -135,13 +135,13 @@ pub(super) async fn follow<T, N>(
             }
             None => Backoff::PATIENT.delay(failures, fastrand::f64()),
         };
-        if news.send(wrap(Change::Blind(error, wait))).await.is_err() {
+        if message.send(wrap(WatchUpdate::Blind(error, wait))).await.is_err() {
             return;
         }
         tokio::select! {
             () = sleep(wait) => {}
             changed = nudge.changed() => if changed.is_err() { return },
-            () = news.closed() => return,
+            () = message.closed() => return,
         }
     }
 }
@@ -158,27 +158,27 @@ enum Turn {
     NobodyListens,
 }
 
-/// Lists where there is no place to go on from, then watches until that ends.
+/// Lists where there is no resource_version to go on from, then watches until that ends.
 async fn turn<T, N>(
     cluster: &Kubernetes,
     watched: &Watched,
-    place: &mut Option<String>,
-    wrap: &impl Fn(Change<T>) -> N,
-    news: &mpsc::Sender<N>,
+    resource_version: &mut Option<String>,
+    wrap: &impl Fn(WatchUpdate<T>) -> N,
+    message: &mpsc::Sender<N>,
 ) -> Turn
 where
     T: Kept + DeserializeOwned + Clone,
 {
     let path = watched.path();
-    let from = match place.clone() {
-        Some(place) => place,
+    let from = match resource_version.clone() {
+        Some(resource_version) => resource_version,
         None => match list::<T>(cluster, &path, &watched.selector).await {
             Err(error) => return Turn::Failed(error),
             Ok((items, revision)) => {
-                if news.send(wrap(Change::All(items))).await.is_err() {
+                if message.send(wrap(WatchUpdate::All(items))).await.is_err() {
                     return Turn::NobodyListens;
                 }
-                *place = Some(revision.clone());
+                *resource_version = Some(revision.clone());
                 revision
             }
         },
@@ -204,25 +204,25 @@ where
         Ok(request) => request,
         Err(error) => return Turn::Failed(connection.unreachable(&error)),
     };
-    let started = timeout(connection.patience, client.request_events::<T>(request)).await;
+    let started = timeout(connection.timeout, client.request_events::<T>(request)).await;
     let stream = match started {
         Err(_) => {
             return Turn::Failed(Error::Silent {
                 api: connection.api.clone(),
-                waited: connection.patience,
+                waited: connection.timeout,
             });
         }
-        Ok(Err(error)) => return broken(cluster, place, error).await,
+        Ok(Err(error)) => return broken(cluster, resource_version, error).await,
         Ok(Ok(stream)) => stream,
     };
     let mut stream = pin!(stream);
-    if news.send(wrap(Change::Alive)).await.is_err() {
+    if message.send(wrap(WatchUpdate::Alive)).await.is_err() {
         return Turn::NobodyListens;
     }
     loop {
         let next = tokio::select! {
             next = timeout(SILENCE, stream.try_next()) => next,
-            () = news.closed() => return Turn::NobodyListens,
+            () = message.closed() => return Turn::NobodyListens,
         };
         let change = match next {
             Err(_) => {
@@ -233,40 +233,44 @@ where
             }
             Ok(Ok(None)) => return Turn::Again,
             Ok(Ok(Some(WatchEvent::Added(object) | WatchEvent::Modified(object)))) => {
-                *place = Some(object.metadata().resource_version.clone());
-                Change::Put(Box::new(object))
+                *resource_version = Some(object.metadata().resource_version.clone());
+                WatchUpdate::Put(Box::new(object))
             }
             Ok(Ok(Some(WatchEvent::Deleted(object)))) => {
-                *place = Some(object.metadata().resource_version.clone());
-                Change::Gone(object.metadata().uid.clone())
+                *resource_version = Some(object.metadata().resource_version.clone());
+                WatchUpdate::Gone(object.metadata().uid.clone())
             }
             Ok(Ok(Some(WatchEvent::Bookmark(bookmark)))) => {
-                *place = Some(bookmark.metadata.resource_version);
-                Change::Alive
+                *resource_version = Some(bookmark.metadata.resource_version);
+                WatchUpdate::Alive
             }
             Ok(Ok(Some(WatchEvent::Error(status)))) => {
-                return broken(cluster, place, kube::Error::Api(status)).await;
+                return broken(cluster, resource_version, kube::Error::Api(status)).await;
             }
             Ok(Err(kube::Error::SerdeError(error))) => {
                 // An object that cannot be read must not stop the others; listing again shows whether it stays so.
                 tracing::warn!(%error, path, "an object of a watch cannot be read");
-                *place = None;
+                *resource_version = None;
                 return Turn::Failed(Error::Garbled {
                     api: connection.api.clone(),
-                    place: path,
+                    location: path,
                     why: crate::domain::text::clean(&error.to_string()),
                 });
             }
-            Ok(Err(error)) => return broken(cluster, place, error).await,
+            Ok(Err(error)) => return broken(cluster, resource_version, error).await,
         };
-        if news.send(wrap(change)).await.is_err() {
+        if message.send(wrap(change)).await.is_err() {
             return Turn::NobodyListens;
         }
     }
 }
 
 /// What a watch that did not begin, or broke, leads to.
-async fn broken(cluster: &Kubernetes, place: &mut Option<String>, error: kube::Error) -> Turn {
+async fn broken(
+    cluster: &Kubernetes,
+    resource_version: &mut Option<String>,
+    error: kube::Error,
+) -> Turn {
     let connection = &cluster.connection;
     let kube::Error::Api(status) = &error else {
         return Turn::Failed(connection.unreachable(&error));
@@ -276,7 +280,7 @@ async fn broken(cluster: &Kubernetes, place: &mut Option<String>, error: kube::E
         || status.reason == "Expired"
         || status.reason == "ResourceVersionTooLarge"
     {
-        *place = None;
+        *resource_version = None;
         return Turn::Again;
     }
     if code == StatusCode::UNAUTHORIZED {

@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     Kubernetes,
     store::{Kind, Store},
-    stream::{self, Change, Watched},
+    stream::{self, WatchUpdate, Watched},
     wire::{Pod, ReplicaSet, Workload},
 };
 use crate::domain::{App, AppId, History, Interest, Report, Scope, Status};
@@ -29,18 +29,18 @@ const ROLLING: usize = 6;
 /// How many changes are taken in before they are told on.
 const BATCH: usize = 4_000;
 
-/// News of one of the streams.
-pub(super) enum News {
-    Workloads(Kind, Change<Workload>),
-    Sets(Change<ReplicaSet>),
-    Pods(String, Change<Pod>),
+/// StreamMessage of one of the streams.
+pub(super) enum StreamMessage {
+    Workloads(Kind, WatchUpdate<Workload>),
+    Sets(WatchUpdate<ReplicaSet>),
+    Pods(String, WatchUpdate<Pod>),
     /// The revisions of this workload have their numbers now.
     Named(String),
 }
 
 /// What a stream is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Source {
+pub(super) enum StreamKind {
     Workloads(Kind),
     Sets,
 }
@@ -77,8 +77,8 @@ pub(super) struct Watcher {
     /// What was reported last, by UID.
     pub(super) shown: HashMap<String, App>,
     /// Which streams have told all there is, or cannot.
-    pub(super) synced: BTreeSet<Source>,
-    pub(super) blind: BTreeSet<Source>,
+    pub(super) synced: BTreeSet<StreamKind>,
+    pub(super) blind: BTreeSet<StreamKind>,
     /// What the login may not see.
     pub(super) hidden: BTreeSet<String>,
     pub(super) recovered: bool,
@@ -91,7 +91,7 @@ pub(super) struct Watcher {
     pub(super) nudge: u64,
     pub(super) streams: JoinSet<()>,
     pub(super) pods: HashMap<String, tokio::task::AbortHandle>,
-    pub(super) news: (mpsc::Sender<News>, mpsc::Receiver<News>),
+    pub(super) messages: (mpsc::Sender<StreamMessage>, mpsc::Receiver<StreamMessage>),
     pub(super) nudger: channel::Sender<u64>,
     pub(super) status: Status,
 }
@@ -120,7 +120,7 @@ impl Watcher {
             nudge: 0,
             streams: JoinSet::new(),
             pods: HashMap::new(),
-            news: mpsc::channel(256),
+            messages: mpsc::channel(256),
             nudger: channel::channel(0).0,
             status: Status::default(),
         }
@@ -144,22 +144,22 @@ impl Watcher {
 
     fn start(&mut self) {
         for kind in Kind::ALL {
-            let (cluster, news, nudge) =
-                (self.cluster.clone(), self.news.0.clone(), self.nudger.subscribe());
+            let (cluster, message, nudge) =
+                (self.cluster.clone(), self.messages.0.clone(), self.nudger.subscribe());
             let watched = Watched {
                 optional: kind == Kind::Rollout,
                 ..self.watched(kind.root(), kind.plural())
             };
             self.streams.spawn(async move {
-                let wrap = |change: Change<Workload>| News::Workloads(kind, change);
-                stream::follow(&cluster, watched, wrap, news, nudge).await;
+                let wrap = |change: WatchUpdate<Workload>| StreamMessage::Workloads(kind, change);
+                stream::follow(&cluster, watched, wrap, message, nudge).await;
             });
         }
-        let (cluster, news, nudge) =
-            (self.cluster.clone(), self.news.0.clone(), self.nudger.subscribe());
+        let (cluster, message, nudge) =
+            (self.cluster.clone(), self.messages.0.clone(), self.nudger.subscribe());
         let watched = self.watched("/apis/apps/v1", "replicasets");
         self.streams.spawn(async move {
-            stream::follow(&cluster, watched, News::Sets, news, nudge).await;
+            stream::follow(&cluster, watched, StreamMessage::Sets, message, nudge).await;
         });
     }
 
@@ -191,12 +191,12 @@ impl Watcher {
                         self.told = None;
                     }
                 }
-                news = self.news.1.recv() => {
-                    let Some(news) = news else { return Err(Gone) };
-                    self.take(news).await?;
+                message = self.messages.1.recv() => {
+                    let Some(message) = message else { return Err(Gone) };
+                    self.apply(message).await?;
                     for _ in 0..BATCH {
-                        let Ok(news) = self.news.1.try_recv() else { break };
-                        self.take(news).await?;
+                        let Ok(message) = self.messages.1.try_recv() else { break };
+                        self.apply(message).await?;
                     }
                 }
                 () = sleep_until(judge) => {
@@ -210,9 +210,9 @@ impl Watcher {
             // Before all is known once, an app would be shown without its revisions.
             if self.synced.len() == Kind::ALL.len() + 1 {
                 let asked = asked || std::mem::take(&mut self.recovered);
-                self.tell(asked).await?;
+                self.emit(asked).await?;
                 self.look_at_pods();
-                self.tell_of_focus().await?;
+                self.report_focus().await?;
             }
         }
     }
@@ -222,7 +222,7 @@ impl Watcher {
     }
 
     /// Reports what has changed, and nothing where nothing has, unless that is asked for.
-    async fn tell(&mut self, asked: bool) -> Result<(), Gone> {
+    async fn emit(&mut self, asked: bool) -> Result<(), Gone> {
         if !self.blind.is_empty() {
             // Half of the truth is not passed off as the whole: what has changed is told when all is seen again.
             return Ok(());
@@ -253,7 +253,7 @@ impl Watcher {
         let status = Status {
             api_version: self.cluster.version(),
             requests_left: None,
-            place: Some(self.cluster.place(self.namespace().as_deref())),
+            scope_label: Some(self.cluster.scope_label(self.namespace().as_deref())),
             watched: true,
             hidden: self.hidden.iter().cloned().collect(),
         };
@@ -276,11 +276,11 @@ impl Watcher {
                 status.observed_generation >= workload.object.metadata.generation
             });
             if observed && app.deployed.is_none() && self.looked_up.insert(mark) {
-                let (cluster, news) = (self.cluster.clone(), self.news.0.clone());
+                let (cluster, message) = (self.cluster.clone(), self.messages.0.clone());
                 let (workload, uid) = (workload.clone(), uid.to_owned());
                 self.streams.spawn(async move {
                     if cluster.read_newest(&workload).await.is_some() {
-                        let _ = news.send(News::Named(uid)).await;
+                        let _ = message.send(StreamMessage::Named(uid)).await;
                     }
                 });
             }
@@ -293,10 +293,11 @@ impl Watcher {
             unknown |= of.label.is_none() && self.looked_up.insert(of.id.to_string());
         }
         if unknown {
-            let (cluster, news, id) = (self.cluster.clone(), self.news.0.clone(), app.id.clone());
+            let (cluster, message, id) =
+                (self.cluster.clone(), self.messages.0.clone(), app.id.clone());
             self.streams.spawn(async move {
                 if cluster.controlled(&id).await.is_ok() {
-                    let _ = news.send(News::Named(id.as_str().to_owned())).await;
+                    let _ = message.send(StreamMessage::Named(id.as_str().to_owned())).await;
                 }
             });
         }
@@ -328,8 +329,10 @@ impl Watcher {
                     self.store.origins.remove(&over.id);
                 }
                 if app.state == crate::domain::AppState::Ok {
-                    self.store.proven.extend(app.deployed.as_ref().map(|of| of.id.to_string()));
-                    self.cluster.saw(self.store.proven.iter());
+                    self.store
+                        .track_record
+                        .extend(app.deployed.as_ref().map(|of| of.id.to_string()));
+                    self.cluster.saw(self.store.track_record.iter());
                 }
             }
         }
@@ -373,12 +376,12 @@ impl Watcher {
                 selector,
                 optional: false,
             };
-            let (cluster, news, nudge) =
-                (self.cluster.clone(), self.news.0.clone(), self.nudger.subscribe());
+            let (cluster, message, nudge) =
+                (self.cluster.clone(), self.messages.0.clone(), self.nudger.subscribe());
             let own = uid.clone();
             let handle = self.streams.spawn(async move {
-                let wrap = |change: Change<Pod>| News::Pods(own.clone(), change);
-                stream::follow(&cluster, watched, wrap, news, nudge).await;
+                let wrap = |change: WatchUpdate<Pod>| StreamMessage::Pods(own.clone(), change);
+                stream::follow(&cluster, watched, wrap, message, nudge).await;
             });
             self.pods.insert(uid, handle);
         }
@@ -386,7 +389,7 @@ impl Watcher {
     }
 
     /// Revisions of the selected app, from what the watches told; events and logs when its state changes.
-    async fn tell_of_focus(&mut self) -> Result<(), Gone> {
+    async fn report_focus(&mut self) -> Result<(), Gone> {
         let Some(focus) = self.focus.clone() else { return Ok(()) };
         let Some(app) = self.shown.get(focus.as_str()).cloned() else { return Ok(()) };
         if let Some(history) = self.store.history(focus.as_str()) {
@@ -415,7 +418,7 @@ impl Watcher {
             if other && let Ok(history) = cluster.history(&focus).await {
                 let _ = reports.send(Report::History { app: focus.clone(), history }).await;
             }
-            if let Ok(events) = cluster.happenings(&focus).await {
+            if let Ok(events) = cluster.app_events(&focus).await {
                 let _ = reports.send(Report::Events { app: focus.clone(), events }).await;
             }
             if stuck && let Ok(mut lines) = cluster.log_lines(&focus, true).await {

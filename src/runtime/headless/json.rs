@@ -58,7 +58,7 @@ pub(super) fn revision(revision: &Revision) -> Value {
 }
 
 pub(super) fn difference(one: &Difference, reveal: bool) -> Value {
-    let shown = |value: &Option<crate::domain::Masked>| {
+    let shown = |value: &Option<crate::domain::Secret>| {
         value
             .as_ref()
             .map(|value| if one.secret && !reveal { "••••" } else { value.reveal() }.to_owned())
@@ -69,12 +69,12 @@ pub(super) fn difference(one: &Difference, reveal: bool) -> Value {
 pub(super) fn target(target: &Target, reached: bool) -> Value {
     json!({
         "target": target.id.as_str(), "platform": target.platform.to_string(), "api": target.api,
-        "scope": target.place, "user": target.user, "reached": reached,
+        "scope": target.scope_label, "user": target.user, "reached": reached,
     })
 }
 
 pub(super) fn plan(plan: &Plan) -> Value {
-    let end = |end: &crate::domain::PlanEnd| json!({ "name": end.name, "artifact": end.artifact, "remark": end.remark });
+    let end = |end: &crate::domain::RevisionSummary| json!({ "name": end.name, "artifact": end.artifact, "remark": end.remark });
     json!({
         "title": plan.title, "refused": plan.refused, "way": plan.way,
         "from": plan.from.as_ref().map(end), "to": plan.to.as_ref().map(end),

@@ -16,7 +16,7 @@ pub use operate::{Consenting, operate, watch};
 
 use super::journal::Journal;
 use crate::{
-    domain::{App, Outcome, Scope, Trouble, TroubleKind, differences},
+    domain::{App, Outcome, Problem, ProblemKind, Scope, differences},
     platform::{Error, Now, OpenError, Platform},
 };
 
@@ -67,20 +67,20 @@ impl Exit {
 
 impl From<Error> for Exit {
     fn from(error: Error) -> Self {
-        error.trouble().into()
+        error.problem().into()
     }
 }
 
-impl From<Trouble> for Exit {
-    fn from(trouble: Trouble) -> Self {
-        let code = match trouble.kind {
-            TroubleKind::Login => Code::Login,
-            TroubleKind::Forbidden | TroubleKind::NotFound | TroubleKind::Refused => Code::Refused,
-            TroubleKind::Unreachable | TroubleKind::RateLimited | TroubleKind::Garbled => {
+impl From<Problem> for Exit {
+    fn from(problem: Problem) -> Self {
+        let code = match problem.kind {
+            ProblemKind::Login => Code::Login,
+            ProblemKind::Forbidden | ProblemKind::NotFound | ProblemKind::Refused => Code::Refused,
+            ProblemKind::Unreachable | ProblemKind::RateLimited | ProblemKind::Garbled => {
                 Code::Unreachable
             }
         };
-        Self::new(code, trouble.text)
+        Self::new(code, problem.text)
     }
 }
 

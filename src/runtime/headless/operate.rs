@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::{Code, Context, Exit, json, show};
 use crate::{
     domain::{
-        App, Consent, Goal, History, Operation, Outcome, Plan, Receipt, Request, Revision,
+        App, Consent, History, Operation, Outcome, Plan, Receipt, Request, Revision, RollBackTo,
         Settlement, Stage, text::span,
     },
     platform::{Platform, Sent},
@@ -59,7 +59,7 @@ pub async fn operate(
     if let Some(label) = to {
         let history = platform.revisions(&app.id).await?;
         request.operation =
-            Operation::RollBack(Goal::Revision(revision(&history, label)?.id.clone()));
+            Operation::RollBack(RollBackTo::Revision(revision(&history, label)?.id.clone()));
     }
     let plan = platform.plan(request).await?;
     if context.json && consenting.dry_run {

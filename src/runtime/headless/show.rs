@@ -5,8 +5,8 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::{
     domain::{
-        App, Count, Deployable, Difference, History, Phase, Proven, RevisionRef, Rollout, Target,
-        text::span,
+        App, Count, Deployable, Difference, History, Phase, RevisionRef, Rollout, Target,
+        TrackRecord, text::span,
     },
     platform::Error,
 };
@@ -98,10 +98,10 @@ pub(super) fn revisions(history: &History, now: Timestamp) -> String {
                 Deployable::No(reason) => format!("no: {reason}"),
                 Deployable::Unknown => "?".to_owned(),
             };
-            let proven = match one.proven {
-                Proven::Good => "served",
-                Proven::Unfinished => "never finished",
-                Proven::NoRecord => "no record",
+            let track_record = match one.track_record {
+                TrackRecord::Served => "served",
+                TrackRecord::Unfinished => "never finished",
+                TrackRecord::Unknown => "no record",
             };
             vec![
                 one.label.clone(),
@@ -109,7 +109,7 @@ pub(super) fn revisions(history: &History, now: Timestamp) -> String {
                 age(one.created_at, now),
                 one.by.clone().unwrap_or_else(|| "-".to_owned()),
                 deployable,
-                proven.to_owned(),
+                track_record.to_owned(),
                 one.description.clone(),
             ]
         })
@@ -199,7 +199,7 @@ pub(super) fn targets<'a>(
         vec![
             target.id.to_string(),
             target.api.clone(),
-            target.place.clone(),
+            target.scope_label.clone(),
             target.user.clone(),
             state,
         ]

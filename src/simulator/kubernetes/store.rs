@@ -28,7 +28,7 @@ impl Key {
 
 /// One change, with the object before and after it.
 #[derive(Clone, Debug)]
-pub(crate) struct Change {
+pub(crate) struct StoreEvent {
     pub(crate) revision: u64,
     pub(crate) key: Key,
     pub(crate) before: Option<Arc<Value>>,
@@ -44,7 +44,7 @@ pub(crate) struct Store {
     objects: BTreeMap<Key, Arc<Value>>,
     /// Objects by the UID of their controller.
     owned: HashMap<String, BTreeSet<Key>>,
-    changes: VecDeque<Change>,
+    changes: VecDeque<StoreEvent>,
 }
 
 impl Store {
@@ -98,7 +98,7 @@ impl Store {
             self.owned.entry(owner.to_owned()).or_default().insert(key.clone());
         }
         let before = self.objects.insert(key.clone(), object.clone());
-        self.remember(Change {
+        self.remember(StoreEvent {
             revision: self.revision,
             key,
             before,
@@ -119,7 +119,7 @@ impl Store {
         self.revision += 1;
         let mut last = (*before).clone();
         last["metadata"]["resourceVersion"] = self.revision.to_string().into();
-        self.remember(Change {
+        self.remember(StoreEvent {
             revision: self.revision,
             key: key.clone(),
             before: Some(before.clone()),
@@ -129,7 +129,7 @@ impl Store {
         Some(before)
     }
 
-    fn remember(&mut self, change: Change) {
+    fn remember(&mut self, change: StoreEvent) {
         self.changes.push_back(change);
         if self.changes.len() > REMEMBERED {
             self.changes.pop_front();
@@ -137,7 +137,7 @@ impl Store {
     }
 
     /// The changes since a revision; `None` where some of them are forgotten.
-    pub(crate) fn since(&self, revision: u64) -> Option<impl Iterator<Item = &Change>> {
+    pub(crate) fn since(&self, revision: u64) -> Option<impl Iterator<Item = &StoreEvent>> {
         let oldest = self.changes.front().map_or(self.revision + 1, |change| change.revision);
         if revision + 1 < oldest && revision < self.revision {
             return None;

@@ -163,7 +163,7 @@ async fn first(cluster: &Cluster, asked: &Asked, lines: &mpsc::Sender<String>) -
 }
 
 /// A change as this watch sees it: an object may come into its selection or leave it.
-fn line(change: &super::store::Change, asked: &Asked, now: jiff::Timestamp) -> Option<String> {
+fn line(change: &super::store::StoreEvent, asked: &Asked, now: jiff::Timestamp) -> Option<String> {
     let mine = change.key.kind == asked.kind
         && asked.namespace.as_ref().is_none_or(|wanted| change.key.namespace == *wanted);
     if !mine {

@@ -43,7 +43,7 @@ pub(crate) fn draw_counts(state: &State, theme: &Theme, area: Rect, buffer: &mut
         }
     }
     let hidden: Vec<_> =
-        state.places.iter().flat_map(|place| &place.connection.status.hidden).cloned().collect();
+        state.targets.iter().flat_map(|place| &place.connection.status.hidden).cloned().collect();
     if !hidden.is_empty() {
         let text = format!("  not allowed to see {}", hidden.join(", "));
         line.push_span(piece(
@@ -109,9 +109,9 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
 }
 
 fn empty(state: &State) -> String {
-    let unread = || state.places.iter().filter(|place| place.connection.read_at.is_none());
-    if let Some((trouble, _)) = unread().find_map(|place| place.connection.trouble.as_ref()) {
-        return trouble.to_string();
+    let unread = || state.targets.iter().filter(|place| place.connection.read_at.is_none());
+    if let Some((problem, _)) = unread().find_map(|place| place.connection.problem.as_ref()) {
+        return problem.to_string();
     }
     if let Some(place) = unread().next() {
         return format!("reading the apps of {} …", place.name());

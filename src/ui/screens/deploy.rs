@@ -47,7 +47,7 @@ pub(crate) fn targets(state: &State, at: usize, theme: &Theme, area: Rect, buffe
     let inside = popup(
         theme,
         area,
-        (area.width.saturating_sub(4).min(70), 8 + state.places.len() as u16),
+        (area.width.saturating_sub(4).min(70), 8 + state.targets.len() as u16),
         "WHERE TO LOOK",
         Role::Title,
         buffer,
@@ -56,7 +56,7 @@ pub(crate) fn targets(state: &State, at: usize, theme: &Theme, area: Rect, buffe
         let text = match scope {
             Scope::Home => {
                 let names: Vec<_> =
-                    state.places.iter().map(|place| place.target.place.as_str()).collect();
+                    state.targets.iter().map(|place| place.target.scope_label.as_str()).collect();
                 format!("where the login points: {}", names.join(", "))
             }
             Scope::Organization => "the whole organization".to_owned(),
@@ -70,7 +70,7 @@ pub(crate) fn targets(state: &State, at: usize, theme: &Theme, area: Rect, buffe
         ]);
         put(buffer, inside, row as u16, &line);
     }
-    for (row, place) in state.places.iter().enumerate() {
+    for (row, place) in state.targets.iter().enumerate() {
         let api = format!("{}  as {}", place.target.api, place.target.user);
         let line = Line::styled(cut(&api, usize::from(inside.width)), theme.style(Role::Dim));
         put(buffer, inside, row as u16 + 4, &line);

@@ -8,10 +8,10 @@ use super::super::{
 };
 use crate::{
     dashboard::{
-        dialog::{Aside, Found},
+        dialog::{DiffPreview, Found},
         plan_view::wrap,
     },
-    domain::Masked,
+    domain::Secret,
 };
 
 /// A heading for each thing that differs, and its value before and after.
@@ -31,7 +31,7 @@ pub(super) fn lines(
             piece(fit(one.group.word(), 10), theme.style(Role::Dim)),
             piece(one.key.clone(), theme.style(Role::Title)),
         ]));
-        let value = |value: Option<&Masked>| match value {
+        let value = |value: Option<&Secret>| match value {
             None => "(none)".to_owned(),
             Some(_) if one.secret && !reveal => "••••".to_owned(),
             Some(value) => value.reveal().to_owned(),
@@ -51,12 +51,12 @@ pub(super) fn lines(
 }
 
 /// The comparison below the revisions; values stay hidden here.
-pub(super) fn aside(aside: &Aside, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+pub(super) fn beside(preview: &DiffPreview, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width);
     // A short line: it comes and goes with the selection.
     let rule = theme.glyphs.across.to_string();
     buffer.set_string(area.x, area.y, rule, theme.style(Role::Rule));
-    let (from, to) = &aside.labels;
+    let (from, to) = &preview.labels;
     let title =
         cut(&format!(" WHAT CHANGES from rev {from} to rev {to} "), width.saturating_sub(2));
     buffer.set_string(area.x + 1, area.y, title, theme.style(Role::Dim));
@@ -66,7 +66,7 @@ pub(super) fn aside(aside: &Aside, theme: &Theme, area: Rect, buffer: &mut Buffe
         width: area.width.saturating_sub(1),
         height: area.height.saturating_sub(1),
     };
-    let lines = match &aside.found {
+    let lines = match &preview.found {
         None => vec![Line::styled("reading …", theme.style(Role::Dim))],
         Some(found) => lines(found, false, theme, usize::from(body.width)),
     };

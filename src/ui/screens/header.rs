@@ -9,14 +9,14 @@ use super::super::{
     theme::{Role, Theme},
 };
 use crate::{
-    dashboard::{Connection, Place, State},
-    domain::{TroubleKind, text::span},
+    dashboard::{Connection, State, TargetState},
+    domain::{ProblemKind, text::span},
 };
 
 pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width);
     let mut right = Vec::new();
-    if let [place] = state.places.as_slice() {
+    if let [place] = state.targets.as_slice() {
         let status = &place.connection.status;
         right.extend(status.api_version.iter().map(|api| (format!("API {api}"), Role::Dim)));
         if let Some((left, limit)) = status.requests_left {
@@ -40,7 +40,7 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     if state.read_only {
         badge("READ ONLY");
     }
-    for text in state.places.iter().filter_map(|place| place.target.badge.as_ref()) {
+    for text in state.targets.iter().filter_map(|place| place.target.badge.as_ref()) {
         badge(text);
     }
     let room = width.saturating_sub(used + right_width);
@@ -58,34 +58,35 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
 
 /// Where the deck looks, the longest wording first.
 fn wordings(state: &State, dot: &str) -> Vec<String> {
-    if let [place] = state.places.as_slice() {
+    if let [place] = state.targets.as_slice() {
         let target = &place.target;
         let host = target.api.split_once("://").map_or(target.api.as_str(), |(_, host)| host);
         let some = format!("{}{dot}{}{dot}{}", target.platform.short(), place.name(), target.user);
         return vec![format!("{some}{dot}{host}"), some];
     }
-    let each = |place: &Place| format!("{}{dot}{}", place.target.platform.short(), place.name());
-    let all: Vec<_> = state.places.iter().map(each).collect();
+    let each =
+        |place: &TargetState| format!("{}{dot}{}", place.target.platform.short(), place.name());
+    let all: Vec<_> = state.targets.iter().map(each).collect();
     let here: Vec<_> = state.here().into_iter().map(each).collect();
-    vec![all.join("  "), format!("{} (1 of {})", here.join(""), state.places.len())]
+    vec![all.join("  "), format!("{} (1 of {})", here.join(""), state.targets.len())]
 }
 
 /// How the connections are doing: the worst one, named where there are several.
 fn worst(state: &State) -> (String, Role) {
-    let rank = |place: &&Place| match (&place.connection.trouble, place.connection.read_at) {
+    let rank = |place: &&TargetState| match (&place.connection.problem, place.connection.read_at) {
         (Some(_), _) => 0,
         (None, Some(_)) if !place.connection.live(state.now) => 1,
         (None, None) => 2,
         (None, Some(_)) => 3,
     };
-    let Some(place) = state.places.iter().min_by_key(rank) else {
+    let Some(place) = state.targets.iter().min_by_key(rank) else {
         return (String::new(), Role::Dim);
     };
     let (text, role) = liveness(&place.connection, state.now);
-    let several = state.places.len() > 1 && role != Role::Good;
+    let several = state.targets.len() > 1 && role != Role::Good;
     if several {
         let alike =
-            state.places.iter().filter(|one| one.target.platform == place.target.platform).count();
+            state.targets.iter().filter(|one| one.target.platform == place.target.platform).count();
         let short = place.target.platform.short();
         let name = if alike > 1 { place.name() } else { short };
         (format!("{name}: {text}"), role)
@@ -96,16 +97,16 @@ fn worst(state: &State) -> (String, Role) {
 
 /// Whether what is shown can be relied on. The age is shown as soon as it is more than it should be.
 fn liveness(connection: &Connection, now: Timestamp) -> (String, Role) {
-    match (&connection.trouble, connection.read_at) {
-        (Some((trouble, retry_at)), read_at) => {
+    match (&connection.problem, connection.read_at) {
+        (Some((problem, retry_at)), read_at) => {
             let left = span(retry_at.duration_since(now));
             let old = match read_at {
                 Some(at) => format!("{} old", age(Some(at), now, true)),
                 None => "never read".to_owned(),
             };
-            let what = match trouble.kind {
-                TroubleKind::Forbidden => "NOT ALLOWED",
-                TroubleKind::Login => "NO LOGIN",
+            let what = match problem.kind {
+                ProblemKind::Forbidden => "NOT ALLOWED",
+                ProblemKind::Login => "NO LOGIN",
                 _ => "NO CONTACT",
             };
             (format!("{what}, {old}, again in {left}"), Role::Bad)

@@ -3,10 +3,10 @@
 pub(super) mod apps;
 pub(super) mod deploy;
 mod difference;
+pub(super) mod events;
 pub(super) mod header;
 pub(super) mod help;
 pub(super) mod keys;
-pub(super) mod news;
 pub(super) mod pages;
 pub(super) mod plan;
 pub(super) mod revisions;

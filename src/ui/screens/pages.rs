@@ -17,7 +17,7 @@ use crate::{
         dialog::{DiffDialog, Page},
         plan_view::wrap,
     },
-    domain::{Happening, LogLine, Trouble},
+    domain::{AppEvent, LogLine, Problem},
 };
 
 fn frame(theme: &Theme, area: Rect, title: &str, buffer: &mut Buffer) -> Rect {
@@ -32,11 +32,11 @@ fn frame(theme: &Theme, area: Rect, title: &str, buffer: &mut Buffer) -> Rect {
 }
 
 /// Says that rows are not there yet, or why they will not be.
-fn missing<T>(rows: Option<&Result<T, Trouble>>, theme: &Theme, inside: Rect, buffer: &mut Buffer) {
+fn missing<T>(rows: Option<&Result<T, Problem>>, theme: &Theme, inside: Rect, buffer: &mut Buffer) {
     match rows {
         None => put(buffer, inside, 0, &Line::styled("reading …", theme.style(Role::Dim))),
-        Some(Err(trouble)) => {
-            for (row, line) in wrap(&trouble.text, usize::from(inside.width)).iter().enumerate() {
+        Some(Err(problem)) => {
+            for (row, line) in wrap(&problem.text, usize::from(inside.width)).iter().enumerate() {
                 put(
                     buffer,
                     inside,
@@ -51,7 +51,7 @@ fn missing<T>(rows: Option<&Result<T, Trouble>>, theme: &Theme, inside: Rect, bu
 
 pub(crate) fn events(
     state: &State,
-    page: &Page<Happening>,
+    page: &Page<AppEvent>,
     theme: &Theme,
     area: Rect,
     buffer: &mut Buffer,

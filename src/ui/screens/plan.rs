@@ -8,7 +8,7 @@ use super::super::{
     widgets::popup,
 };
 use crate::{
-    dashboard::{Command, State, dialog::PlanDialog, plan_view, update::plans::hesitation},
+    dashboard::{Command, State, dialog::PlanDialog, plan_view, update::plans::confirm_blocker},
     domain::Operation,
 };
 
@@ -42,8 +42,8 @@ pub(crate) fn draw(
                 theme.style(Role::Dim),
             ),
         ),
-        Some(Err(trouble)) => {
-            for (row, line) in plan_view::wrap(&trouble.text, width).iter().enumerate() {
+        Some(Err(problem)) => {
+            for (row, line) in plan_view::wrap(&problem.text, width).iter().enumerate() {
                 put(
                     buffer,
                     inside,
@@ -129,7 +129,7 @@ fn answer(
     // Leaving is what is preselected.
     line.push_span(piece(format!("[{} leave]", hint(Command::Leave)), theme.style(Role::Title)));
     line.push_span("  ");
-    match hesitation(state, dialog) {
+    match confirm_blocker(state, dialog) {
         None => {
             let verb = dialog.request.operation.verb();
             line.push_span(piece(hint(Command::Confirm), theme.style(Role::Key)));

@@ -8,8 +8,8 @@ use super::super::{
 };
 use super::difference;
 use crate::{
-    dashboard::{Panel, State, dialog::Aside, update::aside},
-    domain::{Deployable, Proven, Revision, last_good},
+    dashboard::{Panel, State, dialog::DiffPreview, update::diff_preview},
+    domain::{Deployable, Revision, TrackRecord, last_good},
 };
 
 pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
@@ -23,8 +23,8 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     buffer.set_string(area.x + 1, area.y, title, theme.style(role));
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     let (body, beside) = split(state, body);
-    if let Some((aside, area)) = beside {
-        difference::aside(aside, theme, area, buffer);
+    if let Some((preview, area)) = beside {
+        difference::beside(preview, theme, area, buffer);
     }
     let Some(history) = state.history() else {
         put(buffer, body, 0, &Line::styled("  reading …", theme.style(Role::Dim)));
@@ -64,8 +64,8 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
 }
 
 /// Leaves room for the comparison where the revisions do not need all of it.
-fn split(state: &State, body: Rect) -> (Rect, Option<(&Aside, Rect)>) {
-    let Some(aside) = aside::current(state).filter(|_| body.height >= 16) else {
+fn split(state: &State, body: Rect) -> (Rect, Option<(&DiffPreview, Rect)>) {
+    let Some(preview) = diff_preview::current(state).filter(|_| body.height >= 16) else {
         return (body, None);
     };
     let wanted = state.history().map_or(0, |history| history.revisions.len() + 2);
@@ -73,7 +73,7 @@ fn split(state: &State, body: Rect) -> (Rect, Option<(&Aside, Rect)>) {
     let below = Rect { y: body.y + rows, height: body.height - rows, ..body };
     (
         Rect { height: rows, ..body },
-        Some((aside, Rect { width: body.width.saturating_sub(1), ..below })),
+        Some((preview, Rect { width: body.width.saturating_sub(1), ..below })),
     )
 }
 
@@ -100,7 +100,7 @@ fn row_line(
         _ if good == Some(true) => ("good".to_owned(), Role::Good),
         // Nobody knows; nothing speaks against it.
         _ if good.is_some() => ("good?".to_owned(), Role::Dim),
-        one if one.proven == Proven::Unfinished => ("bad?".to_owned(), Role::Warn),
+        one if one.track_record == TrackRecord::Unfinished => ("bad?".to_owned(), Role::Warn),
         _ => (String::new(), Role::Dim),
     };
     line.push_span(piece(fit(&word, 5), theme.style(role)));

@@ -83,7 +83,7 @@ fn rolling(
     let shown =
         |word, side, role| Shown { theme, word, side, role, app: &app.name, now: state.now, width };
     let both = [shown("old", &rollout.old, Role::Old), shown("new", &rollout.new, Role::New)];
-    lines.extend(both.iter().flat_map(|side| side.troubles(told)));
+    lines.extend(both.iter().flat_map(|side| side.problems(told)));
     lines.push(dim(theme, &manner(rollout).join(theme.glyphs.dot), width));
     let begun = age(rollout.started_at, state.now, false);
     lines.push(dim(theme, &format!("began {begun} ago, {}", rollout.reason), width));
@@ -295,7 +295,7 @@ fn resting(state: &State, theme: &Theme, app: &App, width: usize) -> Vec<Line<'s
             now: state.now,
             width,
         };
-        lines.extend(shown.troubles(""));
+        lines.extend(shown.problems(""));
         if scale.coarse() {
             lines.extend(shown.dots(serving.desired));
         }

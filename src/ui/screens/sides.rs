@@ -19,7 +19,7 @@ use crate::{
 const SLOW: SignedDuration = SignedDuration::from_secs(30);
 /// So many lines of its own a reason may have.
 const REASON: usize = 2;
-/// So many kinds of trouble are told of a side.
+/// So many kinds of problem are told of a side.
 const KINDS: usize = 4;
 /// A bar takes at least so many columns where there are.
 const SHORT: usize = 5;
@@ -126,7 +126,7 @@ fn rank(state: InstanceState) -> Option<usize> {
 
 impl Shown<'_> {
     /// What is out of order, `new ✖ 2 crashed 4m web/0 web/1` and why, unless that is `told` already.
-    pub(super) fn troubles(&self, told: &str) -> Vec<Line<'static>> {
+    pub(super) fn problems(&self, told: &str) -> Vec<Line<'static>> {
         let Some(instances) = &self.side.instances else {
             return vec![self.dim(&format!("{} instances cannot be read", self.word))];
         };
@@ -253,7 +253,7 @@ mod tests {
         let now = "2026-03-01T12:00:00Z".parse().unwrap_or_default();
         let (word, role, app) = ("new", Role::New, "web");
         let shown = Shown { theme: &theme, word, side, role, app, now, width };
-        shown.troubles(told).iter().map(ToString::to_string).collect()
+        shown.problems(told).iter().map(ToString::to_string).collect()
     }
 
     fn pod(name: &str, state: InstanceState, since: &str, reason: Option<&str>) -> Instance {

@@ -1,8 +1,8 @@
 //! How an operation will run, and whether there is room for it.
 
-use super::Ground;
+use super::Snapshot;
 use crate::{
-    domain::{Manner, Note, Plan, Strategy},
+    domain::{Note, Plan, RolloutOptions, Strategy},
     platform::cloud_foundry::{CloudFoundry, wire},
 };
 
@@ -16,14 +16,14 @@ struct Limit {
 /// Says how a new deployment will run and what it needs.
 pub(super) async fn describe(
     foundation: &CloudFoundry,
-    ground: &Ground,
-    manner: &Manner,
+    snapshot: &Snapshot,
+    manner: &RolloutOptions,
     plan: &mut Plan,
 ) {
-    let web = ground.web();
+    let web = snapshot.web();
     let Some(newest) = web.last() else { return };
-    let (_, wanted) = Ground::running(&web);
-    if ground.stopped() {
+    let (_, wanted) = Snapshot::running(&web);
+    if snapshot.stopped() {
         plan.capacity.push(
             "the app is stopped: it starts at once, all instances at the same time".to_owned(),
         );
@@ -45,7 +45,7 @@ pub(super) async fn describe(
         ),
     });
     let needed = newest.memory_in_mb * u64::from(in_flight.min(wanted.max(1)));
-    let limits = limits(foundation, &ground.app).await;
+    let limits = limits(foundation, &snapshot.app).await;
     let mut tight = false;
     for limit in &limits {
         let free = limit.allowed.saturating_sub(limit.used);
@@ -68,12 +68,12 @@ pub(super) async fn describe(
         };
         plan.capacity.push(format!("needs {needed} MB more on the way; {room}"));
     }
-    bulk(ground, plan);
+    bulk(snapshot, plan);
 }
 
 /// Warns of processes that restart all at once.
-pub(super) fn bulk(ground: &Ground, plan: &mut Plan) {
-    let others: Vec<_> = ground
+pub(super) fn bulk(snapshot: &Snapshot, plan: &mut Plan) {
+    let others: Vec<_> = snapshot
         .processes
         .iter()
         .filter(|process| process.kind != "web" && process.instances > 0)

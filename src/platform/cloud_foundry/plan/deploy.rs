@@ -1,12 +1,12 @@
 //! Deploying something new, and restarting what runs.
 
 use super::{
-    Clue, Ground, ON_THE_NEW, Step, blank, capacity, cli_flags, deployment_body, finish,
+    Action, ON_THE_NEW, Snapshot, Tracking, blank, capacity, cli_flags, deployment_body, finish,
     operation_name, superseding, unfit,
 };
 use crate::{
     domain::{
-        Note, Plan, PlanEnd, Request, Source,
+        Note, Plan, Request, RevisionSummary, Source,
         text::{clean, quoted, short, span},
     },
     platform::{
@@ -17,23 +17,23 @@ use crate::{
 
 pub(super) async fn plan(
     foundation: &CloudFoundry,
-    ground: &Ground,
+    snapshot: &Snapshot,
     request: Request,
     source: &Source,
 ) -> Result<Plan, Error> {
-    let name = &ground.name;
+    let name = &snapshot.name;
     let manner = request.manner.clone();
     let reason = request.reason.clone();
-    let mut plan = blank(ground, request, format!("DEPLOY {name}"));
-    plan.from = ground.deployed().map(|revision| ground.end(revision));
+    let mut plan = blank(snapshot, request, format!("DEPLOY {name}"));
+    plan.from = snapshot.deployed().map(|revision| snapshot.end(revision));
     if let Some(wrong) = unfit(&manner) {
         plan.refused = Some(wrong);
         return Ok(plan);
     }
-    let docker = ground.app.lifecycle.kind == "docker";
+    let docker = snapshot.app.lifecycle.kind == "docker";
     let operation = operation_name();
     let body = |what: Option<(&str, &str)>| {
-        deployment_body(ground, &manner, what, reason.as_deref(), &operation)
+        deployment_body(snapshot, &manner, what, reason.as_deref(), &operation)
     };
     let (step, goal) = match source {
         Source::Artifact(guid) => {
@@ -57,8 +57,8 @@ pub(super) async fn plan(
             }
             let age = droplet
                 .created_at
-                .map(|at| format!("staged {} ago", span(ground.read_at.duration_since(at))));
-            plan.to = Some(PlanEnd {
+                .map(|at| format!("staged {} ago", span(snapshot.read_at.duration_since(at))));
+            plan.to = Some(RevisionSummary {
                 name: format!("droplet {}", short(&droplet.guid)),
                 artifact: droplet.image.as_deref().map(clean),
                 remark: age,
@@ -71,7 +71,7 @@ pub(super) async fn plan(
                 map.remove("metadata");
             }
             plan.by_hand.push(format!("cf curl /v3/deployments -X POST -d '{bare}'"));
-            (Step::Deploy { body }, format!("on droplet {}", short(guid)))
+            (Action::Deploy { body }, format!("on droplet {}", short(guid)))
         }
         Source::Directory(directory) => {
             if docker {
@@ -87,7 +87,7 @@ pub(super) async fn plan(
                     return Ok(plan);
                 }
             };
-            plan.to = Some(PlanEnd {
+            plan.to = Some(RevisionSummary {
                 name: format!("directory {}", clean(&directory.display().to_string())),
                 artifact: Some(format!("{} files, {:.1} MB", size.files, size.bytes as f64 / 1e6)),
                 remark: None,
@@ -95,7 +95,7 @@ pub(super) async fn plan(
             plan.way = "upload, staging, then a new rollout; nothing that runs changes before staging has succeeded".to_owned();
             let path = quoted(&directory.display().to_string());
             plan.by_hand.push(format!("cf push {} -p {path} {}", quoted(name), cli_flags(&manner)));
-            (Step::Push { directory: directory.clone(), body: body(None) }, ON_THE_NEW.to_owned())
+            (Action::Push { directory: directory.clone(), body: body(None) }, ON_THE_NEW.to_owned())
         }
         Source::Image(image) => {
             if !docker {
@@ -104,7 +104,7 @@ pub(super) async fn plan(
                 ));
                 return Ok(plan);
             }
-            plan.to = Some(PlanEnd {
+            plan.to = Some(RevisionSummary {
                 name: format!("image {}", clean(image)),
                 artifact: None,
                 remark: None,
@@ -116,30 +116,30 @@ pub(super) async fn plan(
                 quoted(image),
                 cli_flags(&manner)
             ));
-            (Step::Image { image: image.clone(), body: body(None) }, ON_THE_NEW.to_owned())
+            (Action::Image { image: image.clone(), body: body(None) }, ON_THE_NEW.to_owned())
         }
     };
     if let Some(end) = &plan.to {
         plan.title = format!("DEPLOY {} to {name}", end.name);
     }
-    plan.notes.extend(superseding(ground));
-    capacity::describe(foundation, ground, &manner, &mut plan).await;
+    plan.notes.extend(superseding(snapshot));
+    capacity::describe(foundation, snapshot, &manner, &mut plan).await;
     let leaving = plan.from.as_ref().map(|end| end.name.clone());
-    let clue = Clue { operation, goal, leaving, ..Clue::default() };
-    Ok(finish(plan, ground, vec![step], clue))
+    let tracking = Tracking { operation, goal, leaving, ..Tracking::default() };
+    Ok(finish(plan, snapshot, vec![step], tracking))
 }
 
 /// A deployment of nothing new: all instances are replaced, with the app's present environment.
 pub(super) async fn restart(
     foundation: &CloudFoundry,
-    ground: &Ground,
+    snapshot: &Snapshot,
     request: Request,
 ) -> Result<Plan, Error> {
-    let name = &ground.name;
+    let name = &snapshot.name;
     let manner = request.manner.clone();
     let reason = request.reason.clone();
-    let mut plan = blank(ground, request, format!("RESTART {name}"));
-    plan.from = ground.deployed().map(|revision| ground.end(revision));
+    let mut plan = blank(snapshot, request, format!("RESTART {name}"));
+    plan.from = snapshot.deployed().map(|revision| snapshot.end(revision));
     plan.to = plan.from.clone();
     if let Some(wrong) = unfit(&manner) {
         plan.refused = Some(wrong);
@@ -147,18 +147,18 @@ pub(super) async fn restart(
     }
     plan.way =
         "a rollout of the current droplet: every instance is replaced by a new one".to_owned();
-    if ground.active().is_some() {
-        plan.notes.extend(superseding(ground));
+    if snapshot.active().is_some() {
+        plan.notes.extend(superseding(snapshot));
         plan.notes.push(Note::Warning(
             "the current droplet is that of the rollout in progress: this brings it anew"
                 .to_owned(),
         ));
     }
-    if let Some(deployed) = ground.deployed() {
+    if let Some(deployed) = snapshot.deployed() {
         let path = format!("/v3/revisions/{}/environment_variables", deployed.guid);
         let environment = foundation.http.get::<wire::Environment>(&path, &[]).await.ok();
         let drift =
-            environment.and_then(|environment| ground.drift(&environment)).unwrap_or_default();
+            environment.and_then(|environment| snapshot.drift(&environment)).unwrap_or_default();
         if !drift.is_empty() {
             let names: Vec<_> = drift.iter().map(|name| clean(name)).collect();
             plan.notes.push(Note::Warning(format!(
@@ -167,15 +167,15 @@ pub(super) async fn restart(
             )));
         }
     }
-    capacity::describe(foundation, ground, &manner, &mut plan).await;
+    capacity::describe(foundation, snapshot, &manner, &mut plan).await;
     plan.by_hand.push(format!("cf restart {} {}", quoted(name), cli_flags(&manner)));
     let operation = operation_name();
-    let body = deployment_body(ground, &manner, None, reason.as_deref(), &operation);
-    let clue = Clue {
+    let body = deployment_body(snapshot, &manner, None, reason.as_deref(), &operation);
+    let tracking = Tracking {
         operation,
         goal: "on new instances".to_owned(),
         leaving: Some("what ran before".to_owned()),
-        ..Clue::default()
+        ..Tracking::default()
     };
-    Ok(finish(plan, ground, vec![Step::Deploy { body }], clue))
+    Ok(finish(plan, snapshot, vec![Action::Deploy { body }], tracking))
 }

@@ -2,9 +2,9 @@
 
 mod capacity;
 mod deploy;
-mod ground;
 mod roll_back;
 mod rollout;
+mod snapshot;
 
 use std::path::PathBuf;
 
@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-pub(super) use ground::{Ground, Guard};
+pub(super) use snapshot::{Guard, Snapshot};
 
 use super::{CloudFoundry, convert};
 use crate::{
-    domain::{Manner, Note, Operation, Plan, Request, Strategy},
+    domain::{Note, Operation, Plan, Request, RolloutOptions, Strategy},
     platform::Error,
 };
 
@@ -27,14 +27,14 @@ pub(super) const ON_THE_NEW: &str = "on the new revision";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Recipe {
     pub(super) guard: Guard,
-    pub(super) steps: Vec<Step>,
-    pub(super) clue: Clue,
+    pub(super) steps: Vec<Action>,
+    pub(super) tracking: Tracking,
 }
 
 /// One call, or a few that belong together. Values of environment variables are not kept here: they are read when the
 /// step is carried out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Step {
+pub(super) enum Action {
     /// `POST /v3/deployments`.
     Deploy { body: Value },
     /// `POST /v3/deployments/:guid/actions/cancel`.
@@ -57,7 +57,7 @@ pub(super) enum Step {
 
 /// How the end is recognised, and what it is called.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Clue {
+pub(super) struct Tracking {
     /// The annotation that marks a deployment of ours.
     pub(super) operation: String,
     /// The deployment that is cancelled or continued.
@@ -77,27 +77,27 @@ pub(super) struct Clue {
 
 /// Works out a plan.
 pub(super) async fn make(foundation: &CloudFoundry, request: Request) -> Result<Plan, Error> {
-    let ground = Ground::read(foundation, &request.app).await?;
+    let snapshot = Snapshot::read(foundation, &request.app).await?;
     match request.operation.clone() {
-        Operation::RollBack(goal) => roll_back::plan(foundation, &ground, request, &goal).await,
-        Operation::Deploy(source) => deploy::plan(foundation, &ground, request, &source).await,
-        Operation::Restart => deploy::restart(foundation, &ground, request).await,
-        Operation::Cancel => rollout::cancel(foundation, &ground, request).await,
-        Operation::Continue => Ok(rollout::go_on(&ground, request)),
+        Operation::RollBack(goal) => roll_back::plan(foundation, &snapshot, request, &goal).await,
+        Operation::Deploy(source) => deploy::plan(foundation, &snapshot, request, &source).await,
+        Operation::Restart => deploy::restart(foundation, &snapshot, request).await,
+        Operation::Cancel => rollout::cancel(foundation, &snapshot, request).await,
+        Operation::Continue => Ok(rollout::go_on(&snapshot, request)),
         Operation::Pause => {
-            let mut plan = blank(&ground, request, format!("PAUSE {}", ground.name));
+            let mut plan = blank(&snapshot, request, format!("PAUSE {}", snapshot.name));
             plan.refused = Some("Cloud Foundry cannot hold a rollout: cancel it".to_owned());
             Ok(plan)
         }
-        Operation::EnableRevisions => Ok(rollout::enable_revisions(&ground, request)),
+        Operation::EnableRevisions => Ok(rollout::enable_revisions(&snapshot, request)),
     }
 }
 
 /// A plan with nothing in it yet but what every plan has.
-fn blank(ground: &Ground, request: Request, title: String) -> Plan {
+fn blank(snapshot: &Snapshot, request: Request, title: String) -> Plan {
     Plan {
         request,
-        app: ground.name.clone(),
+        app: snapshot.name.clone(),
         title,
         refused: None,
         way: String::new(),
@@ -108,38 +108,40 @@ fn blank(ground: &Ground, request: Request, title: String) -> Plan {
         notes: Vec::new(),
         by_hand: Vec::new(),
         calls: Vec::new(),
-        checked_at: ground.read_at,
+        checked_at: snapshot.read_at,
         recipe: Value::Null,
     }
 }
 
 /// Sets the recipe and lists its calls.
-fn finish(mut plan: Plan, ground: &Ground, steps: Vec<Step>, clue: Clue) -> Plan {
-    let app = &ground.guid;
+fn finish(mut plan: Plan, snapshot: &Snapshot, steps: Vec<Action>, tracking: Tracking) -> Plan {
+    let app = &snapshot.guid;
     plan.calls = steps
         .iter()
         .flat_map(|step| match step {
-            Step::Deploy { .. } => vec!["POST /v3/deployments".to_owned()],
-            Step::Cancel { deployment } => {
+            Action::Deploy { .. } => vec!["POST /v3/deployments".to_owned()],
+            Action::Cancel { deployment } => {
                 vec![format!("POST /v3/deployments/{deployment}/actions/cancel")]
             }
-            Step::Continue { deployment } => {
+            Action::Continue { deployment } => {
                 vec![format!("POST /v3/deployments/{deployment}/actions/continue")]
             }
-            Step::EnableRevisions => vec![format!("PATCH /v3/apps/{app}/features/revisions")],
-            Step::RestoreEnvironment { .. } => {
+            Action::EnableRevisions => vec![format!("PATCH /v3/apps/{app}/features/revisions")],
+            Action::RestoreEnvironment { .. } => {
                 vec![format!("PATCH /v3/apps/{app}/environment_variables")]
             }
-            Step::RestoreSidecars { .. } => {
+            Action::RestoreSidecars { .. } => {
                 vec![format!("POST, PATCH or DELETE sidecars of /v3/apps/{app}/sidecars")]
             }
-            Step::RestoreCommand { process, .. } => vec![format!("PATCH /v3/processes/{process}")],
-            Step::Push { .. } | Step::Image { .. } => ["packages", "builds", "deployments"]
+            Action::RestoreCommand { process, .. } => {
+                vec![format!("PATCH /v3/processes/{process}")]
+            }
+            Action::Push { .. } | Action::Image { .. } => ["packages", "builds", "deployments"]
                 .map(|name| format!("POST /v3/{name}"))
                 .to_vec(),
         })
         .collect();
-    let recipe = Recipe { guard: ground.guard(), steps, clue };
+    let recipe = Recipe { guard: snapshot.guard(), steps, tracking };
     // A recipe is made of texts and numbers: it cannot fail to become JSON.
     plan.recipe = serde_json::to_value(recipe).unwrap_or_default();
     plan
@@ -152,14 +154,14 @@ fn operation_name() -> String {
 
 /// The body of `POST /v3/deployments`; `what` is the droplet or revision, if any.
 fn deployment_body(
-    ground: &Ground,
-    manner: &Manner,
+    snapshot: &Snapshot,
+    manner: &RolloutOptions,
     what: Option<(&str, &str)>,
     reason: Option<&str>,
     operation: &str,
 ) -> Value {
     let mut body = json!({
-        "relationships": { "app": { "data": { "guid": ground.guid } } },
+        "relationships": { "app": { "data": { "guid": snapshot.guid } } },
         "strategy": manner.strategy.to_string(),
         "metadata": { "annotations": { convert::OPERATION: operation } },
     });
@@ -189,7 +191,7 @@ fn deployment_body(
 }
 
 /// The flags of the cf CLI that say the same as a manner.
-fn cli_flags(manner: &Manner) -> String {
+fn cli_flags(manner: &RolloutOptions) -> String {
     let mut flags = format!("--strategy {}", manner.strategy);
     if let Some(most) = manner.max_in_flight {
         flags += &format!(" --max-in-flight {most}");
@@ -205,7 +207,7 @@ fn cli_flags(manner: &Manner) -> String {
 }
 
 /// What is wrong with a manner, before anything is asked.
-fn unfit(manner: &Manner) -> Option<String> {
+fn unfit(manner: &RolloutOptions) -> Option<String> {
     if manner.max_in_flight == Some(0) {
         return Some("max in flight must be at least 1".to_owned());
     }
@@ -221,8 +223,8 @@ fn unfit(manner: &Manner) -> Option<String> {
 }
 
 /// Warns that a rollout in progress would be superseded.
-fn superseding(ground: &Ground) -> Option<Note> {
-    let active = ground.active()?;
+fn superseding(snapshot: &Snapshot) -> Option<Note> {
+    let active = snapshot.active()?;
     let revision = active.revision.as_ref().and_then(|of| of.version);
     let of = revision.map(|version| format!(" of rev {version}")).unwrap_or_default();
     Some(Note::Warning(format!(

@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 use super::{
-    Clue, Ground, Step, blank, capacity, cli_flags, deployment_body, finish, operation_name,
-    superseding, unfit,
+    Action, Snapshot, Tracking, blank, capacity, cli_flags, deployment_body, finish,
+    operation_name, superseding, unfit,
 };
 use crate::{
     domain::{
-        Deployable, Detail, Goal, Note, Phase, Plan, Proven, Request, differences, last_good,
+        Deployable, Detail, Note, Phase, Plan, Request, RollBackTo, TrackRecord, differences,
+        last_good,
         text::{quoted, span},
     },
     platform::{
@@ -19,32 +20,32 @@ use crate::{
 
 pub(super) async fn plan(
     foundation: &CloudFoundry,
-    ground: &Ground,
+    snapshot: &Snapshot,
     request: Request,
-    goal: &Goal,
+    goal: &RollBackTo,
 ) -> Result<Plan, Error> {
-    let name = &ground.name;
-    let mut plan = blank(ground, request, format!("ROLL BACK {name}"));
-    let from = ground
+    let name = &snapshot.name;
+    let mut plan = blank(snapshot, request, format!("ROLL BACK {name}"));
+    let from = snapshot
         .active()
         .and_then(|one| one.revision.as_ref())
-        .and_then(|of| ground.revision(&of.guid));
-    let from = from.or_else(|| ground.deployed());
-    plan.from = from.map(|revision| ground.end(revision));
-    if !ground.versioned {
+        .and_then(|of| snapshot.revision(&of.guid));
+    let from = from.or_else(|| snapshot.deployed());
+    plan.from = from.map(|revision| snapshot.end(revision));
+    if !snapshot.versioned {
         plan.refused = Some(format!(
             "revisions are switched off for {name}, so the platform keeps nothing to go back to"
         ));
         plan.by_hand = vec![format!(
             "cf curl /v3/apps/{}/features/revisions -X PATCH -d '{{\"enabled\":true}}'",
-            ground.guid
+            snapshot.guid
         )];
         return Ok(plan);
     }
-    let history = ground.history();
-    let rolling = ground.active().is_some();
+    let history = snapshot.history();
+    let rolling = snapshot.active().is_some();
     let (chosen, sure) = match goal {
-        Goal::LastGood => match last_good(&history, rolling) {
+        RollBackTo::LastGood => match last_good(&history, rolling) {
             Some((revision, sure)) => (Some(revision), sure),
             None => {
                 plan.refused =
@@ -52,16 +53,16 @@ pub(super) async fn plan(
                 return Ok(plan);
             }
         },
-        Goal::Revision(id) => (history.iter().find(|one| &one.id == id), true),
+        RollBackTo::Revision(id) => (history.iter().find(|one| &one.id == id), true),
     };
     let Some((chosen, target)) =
-        chosen.and_then(|one| Some((one, ground.revision(one.id.as_str())?)))
+        chosen.and_then(|one| Some((one, snapshot.revision(one.id.as_str())?)))
     else {
         plan.refused = Some(format!("{name} no longer has that revision"));
         return Ok(plan);
     };
     let mut why = Vec::new();
-    if *goal == Goal::LastGood {
+    if *goal == RollBackTo::LastGood {
         why.push(
             if sure { "last good" } else { "last one before, good only by inference" }.to_owned(),
         );
@@ -71,12 +72,12 @@ pub(super) async fn plan(
     }
     let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join(", ")) };
     plan.title = format!("ROLL BACK {name} to rev {}{why}", target.version);
-    plan.to = Some(ground.end(target));
+    plan.to = Some(snapshot.end(target));
     if let Deployable::No(reason) = &chosen.deployable {
         plan.refused = Some(format!("rev {} cannot be deployed: {reason}", target.version));
         return Ok(plan);
     }
-    if chosen.proven == Proven::Unfinished && !chosen.deployed {
+    if chosen.track_record == TrackRecord::Unfinished && !chosen.deployed {
         plan.notes
             .push(Note::Warning(format!("no rollout of rev {} ever finished", target.version)));
     }
@@ -95,18 +96,18 @@ pub(super) async fn plan(
             Some(format!("rev {} is what runs now: nothing would change", target.version));
         return Ok(plan);
     }
-    let details = Details::read(foundation, from, target, ground.revisions.first()).await?;
+    let details = Details::read(foundation, from, target, snapshot.revisions.first()).await?;
     if let Some(from) = &details.from {
         plan.differs = differences(from, &details.to);
     }
     plan.notes.extend(
         details.to.hidden.iter().map(|text| Note::Info(format!("{text}: it is not compared"))),
     );
-    let is_old_side = ground.deployed().is_some_and(|old| old.guid == target.guid);
-    if rolling && is_old_side && cancelling_is_quickest(ground) {
-        return Ok(by_cancel(ground, plan, target, &details));
+    let is_old_side = snapshot.deployed().is_some_and(|old| old.guid == target.guid);
+    if rolling && is_old_side && cancelling_is_quickest(snapshot) {
+        return Ok(by_cancel(snapshot, plan, target, &details));
     }
-    Ok(by_deployment(foundation, ground, plan, target, &details).await)
+    Ok(by_deployment(foundation, snapshot, plan, target, &details).await)
 }
 
 /// The configurations that are compared.
@@ -165,22 +166,27 @@ impl Details {
 }
 
 /// Cancelling is quickest while old instances serve, or while no new one does: nothing has to be started anew.
-fn cancelling_is_quickest(ground: &Ground) -> bool {
-    let old = ground.old_web();
-    let new: Vec<_> = ground
+fn cancelling_is_quickest(snapshot: &Snapshot) -> bool {
+    let old = snapshot.old_web();
+    let new: Vec<_> = snapshot
         .web()
         .into_iter()
         .filter(|one| !old.iter().any(|old| old.guid == one.guid))
         .collect();
-    let (old_running, old_wanted) = Ground::running(&old);
-    let (new_running, _) = Ground::running(&new);
+    let (old_running, old_wanted) = Snapshot::running(&old);
+    let (new_running, _) = Snapshot::running(&new);
     old_running.unwrap_or(old_wanted) > 0 || new_running == Some(0)
 }
 
-fn by_cancel(ground: &Ground, mut plan: Plan, target: &wire::Revision, details: &Details) -> Plan {
-    let Some(active) = ground.active() else { return plan };
-    let old = ground.old_web();
-    let (running, wanted) = Ground::running(&old);
+fn by_cancel(
+    snapshot: &Snapshot,
+    mut plan: Plan,
+    target: &wire::Revision,
+    details: &Details,
+) -> Plan {
+    let Some(active) = snapshot.active() else { return plan };
+    let old = snapshot.old_web();
+    let (running, wanted) = Snapshot::running(&old);
     let new = active.revision.as_ref().and_then(|of| of.version);
     let of = new.map(|version| format!(" of rev {version}")).unwrap_or_default();
     let serve = match running {
@@ -189,32 +195,32 @@ fn by_cancel(ground: &Ground, mut plan: Plan, target: &wire::Revision, details: 
     };
     plan.way = format!("cancel the rollout{of}: {serve}, so this is the quickest way");
     plan.capacity.push("missing old instances start again at once; nothing is built".to_owned());
-    let mut steps = vec![Step::Cancel { deployment: active.guid.clone() }];
-    plan.by_hand.push(format!("cf cancel-deployment {}", quoted(&ground.name)));
-    restore(ground, &mut plan, target, details, &mut steps, "the cancel leaves behind");
+    let mut steps = vec![Action::Cancel { deployment: active.guid.clone() }];
+    plan.by_hand.push(format!("cf cancel-deployment {}", quoted(&snapshot.name)));
+    restore(snapshot, &mut plan, target, details, &mut steps, "the cancel leaves behind");
     if convert::phase(active) == Phase::Cancelling {
         plan.notes.push(Note::Info("the platform is cancelling already".to_owned()));
     }
-    let clue = Clue {
+    let tracking = Tracking {
         operation: operation_name(),
         deployment: Some(active.guid.clone()),
         goal: format!("back on rev {}", target.version),
         leaving: new.map(|version| format!("rev {version}")),
-        ..Clue::default()
+        ..Tracking::default()
     };
-    finish(plan, ground, steps, clue)
+    finish(plan, snapshot, steps, tracking)
 }
 
 /// Puts right environment and sidecars, which the platform does not.
 fn restore(
-    ground: &Ground,
+    snapshot: &Snapshot,
     plan: &mut Plan,
     target: &wire::Revision,
     details: &Details,
-    steps: &mut Vec<Step>,
+    steps: &mut Vec<Action>,
     why: &str,
 ) {
-    let drift = details.environment.as_ref().and_then(|environment| ground.drift(environment));
+    let drift = details.environment.as_ref().and_then(|environment| snapshot.drift(environment));
     match drift {
         Some(names) if !names.is_empty() => {
             let names: Vec<_> = names.iter().map(|name| crate::domain::text::clean(name)).collect();
@@ -226,34 +232,34 @@ fn restore(
             for name in names {
                 plan.by_hand.push(format!(
                     "cf set-env {} {} VALUE-OF-REV-{}",
-                    quoted(&ground.name),
+                    quoted(&snapshot.name),
                     quoted(&name),
                     target.version
                 ));
             }
-            steps.push(Step::RestoreEnvironment { revision: target.guid.clone() });
+            steps.push(Action::RestoreEnvironment { revision: target.guid.clone() });
         }
         Some(_) => {}
         None => plan.notes.push(Note::Warning(
             "the environment cannot be read with this login: check it yourself".to_owned(),
         )),
     }
-    if ground.sidecars_drift(target) {
+    if snapshot.sidecars_drift(target) {
         plan.notes.push(Note::Warning(format!(
             "{why} other sidecars: they will be set as in rev {}",
             target.version
         )));
         plan.by_hand.push(format!(
             "cf curl /v3/apps/{}/sidecars   # set as in rev {}",
-            ground.guid, target.version
+            snapshot.guid, target.version
         ));
-        steps.push(Step::RestoreSidecars { revision: target.guid.clone() });
+        steps.push(Action::RestoreSidecars { revision: target.guid.clone() });
     }
 }
 
 async fn by_deployment(
     foundation: &CloudFoundry,
-    ground: &Ground,
+    snapshot: &Snapshot,
     mut plan: Plan,
     target: &wire::Revision,
     details: &Details,
@@ -267,22 +273,22 @@ async fn by_deployment(
     let reason = plan.request.reason.clone();
     let mut steps = Vec::new();
     let body = |kind: &str, guid: &str| -> Value {
-        deployment_body(ground, &manner, Some((kind, guid)), reason.as_deref(), &operation)
+        deployment_body(snapshot, &manner, Some((kind, guid)), reason.as_deref(), &operation)
     };
-    plan.notes.extend(superseding(ground));
+    plan.notes.extend(superseding(snapshot));
     if details.same_as_latest {
         let droplet = target.droplet.guid.clone().unwrap_or_default();
         plan.way = format!(
             "deploy the droplet of rev {}: the platform refuses to repeat a roll back that was cancelled, and this is the way that works",
             target.version
         );
-        restore(ground, &mut plan, target, details, &mut steps, "the app has");
-        restore_command(ground, target, &mut steps);
+        restore(snapshot, &mut plan, target, details, &mut steps, "the app has");
+        restore_command(snapshot, target, &mut steps);
         let hand = body("droplet", &droplet);
         plan.by_hand.push(format!("cf curl /v3/deployments -X POST -d '{}'", bare(&hand)));
-        steps.push(Step::Deploy { body: hand });
+        steps.push(Action::Deploy { body: hand });
     } else {
-        plan.way = match ground.active() {
+        plan.way = match snapshot.active() {
             Some(_) => format!(
                 "a new rollout of rev {}; the old instances of the one in progress go with it",
                 target.version
@@ -291,34 +297,34 @@ async fn by_deployment(
         };
         plan.by_hand.push(format!(
             "cf rollback {} --version {} {}",
-            quoted(&ground.name),
+            quoted(&snapshot.name),
             target.version,
             cli_flags(&manner)
         ));
-        steps.push(Step::Deploy { body: body("revision", &target.guid) });
+        steps.push(Action::Deploy { body: body("revision", &target.guid) });
     }
-    capacity::describe(foundation, ground, &manner, &mut plan).await;
+    capacity::describe(foundation, snapshot, &manner, &mut plan).await;
     plan.notes.push(Note::Info(
         "service bindings do not roll back; a pipeline that deploys again will undo this"
             .to_owned(),
     ));
-    let clue = Clue {
+    let tracking = Tracking {
         operation,
         goal: format!("back on rev {}", target.version),
         leaving: plan.from.as_ref().map(|end| end.name.clone()),
-        ..Clue::default()
+        ..Tracking::default()
     };
-    finish(plan, ground, steps, clue)
+    finish(plan, snapshot, steps, tracking)
 }
 
 /// A droplet is started with the command of the newest process, not with that of the revision.
-fn restore_command(ground: &Ground, target: &wire::Revision, steps: &mut Vec<Step>) {
-    let now = ground.deployed().and_then(|revision| revision.processes.get("web"));
-    if ground.active().is_none()
+fn restore_command(snapshot: &Snapshot, target: &wire::Revision, steps: &mut Vec<Action>) {
+    let now = snapshot.deployed().and_then(|revision| revision.processes.get("web"));
+    if snapshot.active().is_none()
         && now != target.processes.get("web")
-        && let Some(process) = ground.web().last()
+        && let Some(process) = snapshot.web().last()
     {
-        steps.push(Step::RestoreCommand {
+        steps.push(Action::RestoreCommand {
             process: process.guid.clone(),
             revision: target.guid.clone(),
         });

@@ -1,8 +1,8 @@
 //! Cancelling a rollout, letting one go on, and switching revisions on.
 
-use super::{Clue, Ground, Step, blank, capacity, finish, operation_name};
+use super::{Action, Snapshot, Tracking, blank, capacity, finish, operation_name};
 use crate::{
-    domain::{Note, Phase, Plan, PlanEnd, Request, text::quoted},
+    domain::{Note, Phase, Plan, Request, RevisionSummary, text::quoted},
     platform::{
         Error,
         cloud_foundry::{CloudFoundry, convert, wire},
@@ -11,12 +11,12 @@ use crate::{
 
 pub(super) async fn cancel(
     foundation: &CloudFoundry,
-    ground: &Ground,
+    snapshot: &Snapshot,
     request: Request,
 ) -> Result<Plan, Error> {
-    let name = &ground.name;
-    let mut plan = blank(ground, request, format!("CANCEL the rollout of {name}"));
-    let Some(active) = ground.active() else {
+    let name = &snapshot.name;
+    let mut plan = blank(snapshot, request, format!("CANCEL the rollout of {name}"));
+    let Some(active) = snapshot.active() else {
         plan.refused = Some(format!("{name} has no rollout in progress"));
         return Ok(plan);
     };
@@ -24,13 +24,13 @@ pub(super) async fn cancel(
         plan.refused = Some(format!("the rollout of {name} is being cancelled already"));
         return Ok(plan);
     }
-    let new = active.revision.as_ref().and_then(|of| ground.revision(&of.guid));
-    let old = ground.deployed();
-    plan.from = new.map(|revision| ground.end(revision));
-    plan.to = old.map(|revision| ground.end(revision));
+    let new = active.revision.as_ref().and_then(|of| snapshot.revision(&of.guid));
+    let old = snapshot.deployed();
+    plan.from = new.map(|revision| snapshot.end(revision));
+    plan.to = old.map(|revision| snapshot.end(revision));
     plan.way =
         "the platform destroys the new instances and scales the old ones up again".to_owned();
-    let (running, wanted) = Ground::running(&ground.old_web());
+    let (running, wanted) = Snapshot::running(&snapshot.old_web());
     match running {
         Some(0) if wanted == 0 => plan.notes.push(Note::Warning(
             "no old instance stands any more: nothing serves until they have started".to_owned(),
@@ -41,11 +41,11 @@ pub(super) async fn cancel(
         None => plan.capacity.push(format!("{wanted} old instances stand")),
     }
     plan.by_hand.push(format!("cf cancel-deployment {}", quoted(name)));
-    let mut steps = vec![Step::Cancel { deployment: active.guid.clone() }];
+    let mut steps = vec![Action::Cancel { deployment: active.guid.clone() }];
     if let Some(old) = old {
         let path = format!("/v3/revisions/{}/environment_variables", old.guid);
         let environment = foundation.http.get::<wire::Environment>(&path, &[]).await.ok();
-        let drift = environment.and_then(|environment| ground.drift(&environment));
+        let drift = environment.and_then(|environment| snapshot.drift(&environment));
         if let Some(names) = drift.filter(|names| !names.is_empty()) {
             let names: Vec<_> = names.iter().map(|name| crate::domain::text::clean(name)).collect();
             plan.notes.push(Note::Warning(format!(
@@ -53,15 +53,15 @@ pub(super) async fn cancel(
                 names.join(", "),
                 old.version
             )));
-            steps.push(Step::RestoreEnvironment { revision: old.guid.clone() });
+            steps.push(Action::RestoreEnvironment { revision: old.guid.clone() });
         }
-        if ground.sidecars_drift(old) {
+        if snapshot.sidecars_drift(old) {
             plan.notes
                 .push(Note::Warning(format!("sidecars will be set as in rev {}", old.version)));
-            steps.push(Step::RestoreSidecars { revision: old.guid.clone() });
+            steps.push(Action::RestoreSidecars { revision: old.guid.clone() });
         }
     }
-    let clue = Clue {
+    let tracking = Tracking {
         operation: operation_name(),
         deployment: Some(active.guid.clone()),
         goal: match old {
@@ -69,15 +69,15 @@ pub(super) async fn cancel(
             None => "back on what it ran before".to_owned(),
         },
         leaving: new.map(|revision| format!("rev {}", revision.version)),
-        ..Clue::default()
+        ..Tracking::default()
     };
-    Ok(finish(plan, ground, steps, clue))
+    Ok(finish(plan, snapshot, steps, tracking))
 }
 
-pub(super) fn go_on(ground: &Ground, request: Request) -> Plan {
-    let name = &ground.name;
-    let mut plan = blank(ground, request, format!("CONTINUE the rollout of {name}"));
-    let Some(active) = ground.active() else {
+pub(super) fn go_on(snapshot: &Snapshot, request: Request) -> Plan {
+    let name = &snapshot.name;
+    let mut plan = blank(snapshot, request, format!("CONTINUE the rollout of {name}"));
+    let Some(active) = snapshot.active() else {
         plan.refused = Some(format!("{name} has no rollout in progress"));
         return plan;
     };
@@ -88,10 +88,10 @@ pub(super) fn go_on(ground: &Ground, request: Request) -> Plan {
         ));
         return plan;
     }
-    let old = ground.deployed();
-    let new = active.revision.as_ref().and_then(|of| ground.revision(&of.guid));
-    plan.from = old.map(|revision| ground.end(revision));
-    plan.to = new.map(|revision| ground.end(revision));
+    let old = snapshot.deployed();
+    let new = active.revision.as_ref().and_then(|of| snapshot.revision(&of.guid));
+    plan.from = old.map(|revision| snapshot.end(revision));
+    plan.to = new.map(|revision| snapshot.end(revision));
     let step =
         active.status.canary.as_ref().map(|canary| (canary.steps.current, canary.steps.total));
     plan.way = match step {
@@ -102,28 +102,28 @@ pub(super) fn go_on(ground: &Ground, request: Request) -> Plan {
     };
     let last = step.is_none_or(|(current, total)| current >= total);
     if last {
-        capacity::bulk(ground, &mut plan);
+        capacity::bulk(snapshot, &mut plan);
     }
     plan.by_hand.push(format!("cf continue-deployment {}", quoted(name)));
     let goal = new
         .map_or_else(|| "on the new revision".to_owned(), |new| format!("on rev {}", new.version));
     let (value, reason) = convert::status(active);
-    let clue = Clue {
+    let tracking = Tracking {
         operation: operation_name(),
         deployment: Some(active.guid.clone()),
         before: Some(format!("{value}/{reason} {}", step.map_or(0, |(current, _)| current))),
         goal,
-        leaving: plan.from.as_ref().map(|end: &PlanEnd| end.name.clone()),
-        ..Clue::default()
+        leaving: plan.from.as_ref().map(|end: &RevisionSummary| end.name.clone()),
+        ..Tracking::default()
     };
-    let steps = vec![Step::Continue { deployment: active.guid.clone() }];
-    finish(plan, ground, steps, clue)
+    let steps = vec![Action::Continue { deployment: active.guid.clone() }];
+    finish(plan, snapshot, steps, tracking)
 }
 
-pub(super) fn enable_revisions(ground: &Ground, request: Request) -> Plan {
-    let name = &ground.name;
-    let mut plan = blank(ground, request, format!("SWITCH REVISIONS ON for {name}"));
-    if ground.versioned {
+pub(super) fn enable_revisions(snapshot: &Snapshot, request: Request) -> Plan {
+    let name = &snapshot.name;
+    let mut plan = blank(snapshot, request, format!("SWITCH REVISIONS ON for {name}"));
+    if snapshot.versioned {
         plan.refused = Some(format!("the platform keeps revisions of {name} already"));
         return plan;
     }
@@ -132,8 +132,8 @@ pub(super) fn enable_revisions(ground: &Ground, request: Request) -> Plan {
     plan.capacity.push("nothing that runs changes".to_owned());
     plan.by_hand.push(format!(
         "cf curl /v3/apps/{}/features/revisions -X PATCH -d '{{\"enabled\":true}}'",
-        ground.guid
+        snapshot.guid
     ));
-    let clue = Clue { operation: operation_name(), ..Clue::default() };
-    finish(plan, ground, vec![Step::EnableRevisions], clue)
+    let tracking = Tracking { operation: operation_name(), ..Tracking::default() };
+    finish(plan, snapshot, vec![Action::EnableRevisions], tracking)
 }

@@ -2,8 +2,8 @@
 
 use jiff::SignedDuration;
 
-use super::super::{Effect, State, dialog::Aside};
-use crate::domain::{Detail, Trouble, differences};
+use super::super::{Effect, State, dialog::DiffPreview};
+use crate::domain::{Detail, Problem, differences};
 
 /// The smallest terminal that has room, in columns and rows.
 const ROOM: (u16, u16) = (120, 36);
@@ -13,9 +13,9 @@ const REST: SignedDuration = SignedDuration::from_millis(300);
 const KEPT: usize = 30;
 
 /// The comparison that belongs to the selection, if it is there or on its way.
-pub fn current(state: &State) -> Option<&Aside> {
+pub fn current(state: &State) -> Option<&DiffPreview> {
     let (from, to) = pair(state)?;
-    state.asides.iter().find(|one| one.from == from && one.to == to)
+    state.diff_previews.iter().find(|one| one.from == from && one.to == to)
 }
 
 fn pair(state: &State) -> Option<(crate::domain::RevisionId, crate::domain::RevisionId)> {
@@ -55,27 +55,33 @@ pub(super) fn follow(state: &mut State) -> Vec<Effect> {
     };
     let labels = (label(&from).unwrap_or_default(), label(&to).unwrap_or_default());
     let id = state.fresh_id();
-    if state.asides.len() >= KEPT {
-        state.asides.pop_front();
+    if state.diff_previews.len() >= KEPT {
+        state.diff_previews.pop_front();
     }
-    state.asides.push_back(Aside { id, from: from.clone(), to: to.clone(), labels, found: None });
+    state.diff_previews.push_back(DiffPreview {
+        id,
+        from: from.clone(),
+        to: to.clone(),
+        labels,
+        found: None,
+    });
     let target = state.target_of(&app);
     vec![Effect::Details { id, target, app, from, to }]
 }
 
 /// Takes an answer; `false` where it was for somebody else.
-pub(super) fn take(
+pub(super) fn apply(
     state: &mut State,
     id: u64,
-    details: &Result<(Detail, Detail), Trouble>,
+    details: &Result<(Detail, Detail), Problem>,
 ) -> bool {
-    let Some(at) = state.asides.iter().position(|one| one.id == id) else { return false };
+    let Some(at) = state.diff_previews.iter().position(|one| one.id == id) else { return false };
     match details {
         Ok((from, to)) => {
-            state.asides[at].found = Some((differences(from, to), to.hidden.clone()));
+            state.diff_previews[at].found = Some((differences(from, to), to.hidden.clone()));
         }
         // It is asked for again when the selection comes back to it.
-        Err(_) => drop(state.asides.remove(at)),
+        Err(_) => drop(state.diff_previews.remove(at)),
     }
     true
 }

@@ -2,11 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::{Capabilities, Status, Target, Trouble};
+use crate::domain::{Capabilities, Problem, Status, Target};
 
 /// A target and what is known of it.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct TargetState {
     /// What it is.
     pub target: Target,
     /// What it can do.
@@ -15,7 +15,7 @@ pub struct Place {
     pub connection: Connection,
 }
 
-impl Place {
+impl TargetState {
     /// A target of which nothing is known yet.
     pub fn new(target: Target) -> Self {
         Self { target, capabilities: Capabilities::all(), connection: Connection::default() }
@@ -23,7 +23,7 @@ impl Place {
 
     /// Where it looks: what the target says, else what the login says.
     pub fn name(&self) -> &str {
-        self.connection.status.place.as_ref().unwrap_or(&self.target.place)
+        self.connection.status.scope_label.as_ref().unwrap_or(&self.target.scope_label)
     }
 }
 
@@ -37,14 +37,14 @@ pub struct Connection {
     /// How long it stays fresh.
     pub fresh_for: SignedDuration,
     /// What went wrong with the last reading, and when it is tried again.
-    pub trouble: Option<(Trouble, Timestamp)>,
+    pub problem: Option<(Problem, Timestamp)>,
 }
 
 impl Connection {
     /// Whether what is shown can be relied on.
     pub fn live(&self, now: Timestamp) -> bool {
         let age = self.read_at.map(|at| now.duration_since(at));
-        self.trouble.is_none()
+        self.problem.is_none()
             && age.is_some_and(|age| age <= self.fresh_for * 2 + SignedDuration::from_secs(5))
     }
 }

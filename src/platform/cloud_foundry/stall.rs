@@ -15,7 +15,7 @@ const AT_ONCE: u32 = 3;
 const MANY: usize = 1_000;
 
 #[derive(Clone, Debug)]
-struct Memory {
+struct Observed {
     shape: (u32, u32, u32),
     moved_at: Timestamp,
     seen_at: Timestamp,
@@ -25,9 +25,9 @@ struct Memory {
 
 /// Rollouts seen so far.
 #[derive(Debug, Default)]
-pub(super) struct Memories(HashMap<RolloutId, Memory>);
+pub(super) struct StallMemory(HashMap<RolloutId, Observed>);
 
-impl Memories {
+impl StallMemory {
     /// Whether the rollout of an app moves.
     pub(super) fn judge(&mut self, app: &mut App, now: Timestamp) {
         let Some(rollout) = &mut app.rollout else { return };
@@ -37,7 +37,7 @@ impl Memories {
         }
         let running = rollout.new.count().running.unwrap_or(0);
         let shape = (rollout.old.desired, rollout.new.desired, running);
-        let memory = self.0.entry(rollout.id.clone()).or_insert_with(|| Memory {
+        let memory = self.0.entry(rollout.id.clone()).or_insert_with(|| Observed {
             shape,
             moved_at: rollout.moved_at.unwrap_or(now),
             seen_at: now,
@@ -49,7 +49,7 @@ impl Memories {
         let moved =
             shape.0 != memory.shape.0 || shape.1 != memory.shape.1 || shape.2 > memory.shape.2;
         if moved {
-            *memory = Memory { shape, moved_at: now, seen_at: now, bad_seen: false, crash: None };
+            *memory = Observed { shape, moved_at: now, seen_at: now, bad_seen: false, crash: None };
         }
         memory.bad_seen |= rollout.new.has_bad();
         rollout.moved_at = rollout.moved_at.max(Some(memory.moved_at));
@@ -90,7 +90,7 @@ impl Memories {
             memory.crash = Some((reason, now));
         }
         if self.0.len() > MANY {
-            let old = |memory: &Memory| now.duration_since(memory.seen_at) > REASONS * 5;
+            let old = |memory: &Observed| now.duration_since(memory.seen_at) > REASONS * 5;
             self.0.retain(|_, memory| !old(memory));
         }
     }

@@ -67,9 +67,9 @@ fn messages(state: &State, theme: &Theme, width: usize, height: u16) -> Vec<Line
         let text = format!(" {} {}: {} ({passed})", one.operation.verb(), one.name, one.line);
         lines.push(Line::styled(cut(&text, width), theme.style(Role::New)));
     }
-    let read = state.places.iter().filter(|place| place.connection.read_at.is_some());
-    for (trouble, _) in read.filter_map(|place| place.connection.trouble.as_ref()) {
-        lines.push(Line::styled(cut(&format!(" {trouble}"), width), theme.style(Role::Bad)));
+    let read = state.targets.iter().filter(|place| place.connection.read_at.is_some());
+    for (problem, _) in read.filter_map(|place| place.connection.problem.as_ref()) {
+        lines.push(Line::styled(cut(&format!(" {problem}"), width), theme.style(Role::Bad)));
     }
     lines
 }

@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-use super::{Kubernetes, convert, ground::Ground, store::Kind, wire};
+use super::{Kubernetes, convert, snapshot::Snapshot, store::Kind, wire};
 use crate::domain::{Note, Operation, Plan, text::clean};
 
 /// How it will run, and who may fight it.
-pub(super) async fn surroundings(cluster: &Kubernetes, ground: &Ground, plan: &mut Plan) {
-    let object = &ground.workload.object;
+pub(super) async fn warnings(cluster: &Kubernetes, snapshot: &Snapshot, plan: &mut Plan) {
+    let object = &snapshot.workload.object;
     let spec = object.spec.as_ref();
     let replicas = spec.and_then(|spec| spec.replicas);
-    match (ground.address.kind, spec) {
+    match (snapshot.address.kind, spec) {
         (Kind::Deployment, Some(spec)) if spec.strategy.kind == "Recreate" => {
             plan.capacity
                 .push("Recreate: ALL AT ONCE, nothing serves until the new ones are up".to_owned());
@@ -38,7 +38,7 @@ pub(super) async fn surroundings(cluster: &Kubernetes, ground: &Ground, plan: &m
         (Kind::DaemonSet, _) => plan.capacity.push("node by node".to_owned()),
         _ => {}
     }
-    if ground.rolling
+    if snapshot.rolling
         && !matches!(
             plan.request.operation,
             Operation::Cancel | Operation::Continue | Operation::Pause
@@ -76,12 +76,12 @@ pub(super) async fn surroundings(cluster: &Kubernetes, ground: &Ground, plan: &m
             "revisionHistoryLimit is 0: there will be no way back from this".to_owned(),
         ));
     }
-    in_play(&mut plan.notes, cluster, ground).await;
+    in_play(&mut plan.notes, cluster, snapshot).await;
 }
 
 /// Who else has a hand in how many instances there are.
-async fn in_play(notes: &mut Vec<Note>, cluster: &Kubernetes, ground: &Ground) {
-    let namespace = &ground.address.namespace;
+async fn in_play(notes: &mut Vec<Note>, cluster: &Kubernetes, snapshot: &Snapshot) {
+    let namespace = &snapshot.address.namespace;
     let list = async |group: &str, plural: &str| {
         let path = format!("/apis/{group}/namespaces/{namespace}/{plural}");
         let read: Result<wire::List<Value>, _> =
@@ -94,7 +94,8 @@ async fn in_play(notes: &mut Vec<Note>, cluster: &Kubernetes, ground: &Ground) {
         list("policy/v1", "poddisruptionbudgets")
     );
     let name = |one: &Value| clean(one["metadata"]["name"].as_str().unwrap_or_default());
-    let aims = |one: &&Value| one["spec"]["scaleTargetRef"]["name"] == ground.address.name.as_str();
+    let aims =
+        |one: &&Value| one["spec"]["scaleTargetRef"]["name"] == snapshot.address.name.as_str();
     if let Some(one) = scalers.iter().find(aims) {
         notes.push(Note::Info(format!(
             "autoscaler {} is in play ({} to {} instances)",
@@ -103,7 +104,7 @@ async fn in_play(notes: &mut Vec<Note>, cluster: &Kubernetes, ground: &Ground) {
             one["spec"]["maxReplicas"].as_i64().unwrap_or(1)
         )));
     }
-    let labels = &ground.template()["metadata"]["labels"];
+    let labels = &snapshot.template()["metadata"]["labels"];
     let covers = |one: &&Value| {
         let wanted = one["spec"]["selector"]["matchLabels"].as_object();
         wanted.is_some_and(|wanted| wanted.iter().all(|(key, value)| labels[key] == *value))

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The state that a plan stands on.
-pub(super) struct Ground {
+pub(super) struct Snapshot {
     pub(super) address: Address,
     pub(super) whole: Value,
     pub(super) workload: Kinded,
@@ -25,7 +25,7 @@ pub(super) struct Ground {
     context: Option<String>,
 }
 
-impl Ground {
+impl Snapshot {
     pub(super) async fn read(cluster: &Kubernetes, app: &AppId) -> Result<Self, Error> {
         let address = cluster.address(app)?;
         let whole = cluster.whole(&address).await?;
@@ -40,7 +40,7 @@ impl Ground {
         let object: Workload =
             serde_json::from_value(whole.clone()).map_err(|error| Error::Garbled {
                 api: cluster.connection.api.clone(),
-                place: address.path(),
+                location: address.path(),
                 why: clean(&error.to_string()),
             })?;
         let sets = if address.kind.has_sets() {

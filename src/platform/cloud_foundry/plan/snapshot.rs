@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
-        AppId, PlanEnd, Revision,
+        AppId, Revision, RevisionSummary,
         text::{clean, short, span},
     },
     platform::{
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Everything about one app, read at once.
-pub(in super::super) struct Ground {
+pub(in super::super) struct Snapshot {
     pub(in super::super) guid: String,
     pub(super) name: String,
     pub(super) app: wire::App,
@@ -85,15 +85,15 @@ fn status_text(deployment: &wire::Deployment) -> String {
     format!("{value}/{reason}")
 }
 
-impl Ground {
+impl Snapshot {
     pub(super) async fn read(foundation: &CloudFoundry, app: &AppId) -> Result<Self, Error> {
         let guid = app.as_str();
         let at = |tail: &str| format!("/v3/apps/{guid}{tail}");
         let (own, feature, revisions) = (at(""), at("/features/revisions"), at("/revisions"));
         let (environment, sidecars) = (at("/environment_variables"), at("/sidecars"));
         let newest = [("order_by", "-created_at".to_owned()), ("per_page", "100".to_owned())];
-        let facts = foundation.facts().await?;
-        let embed = CloudFoundry::at_least(facts.version.as_deref(), 3, 211);
+        let api_info = foundation.api_info().await?;
+        let embed = CloudFoundry::at_least(api_info.version.as_deref(), 3, 211);
         let read_at = (foundation.now)();
         let (app, feature, revisions, processes, deployments, environment, sidecars) = tokio::join!(
             foundation.http.get::<wire::App>(&own, &[]),
@@ -205,7 +205,7 @@ impl Ground {
     }
 
     /// One end of a change: `rev 7`, its droplet, and what is known of it.
-    pub(super) fn end(&self, revision: &wire::Revision) -> PlanEnd {
+    pub(super) fn end(&self, revision: &wire::Revision) -> RevisionSummary {
         let history = self.history();
         let known = history.iter().find(|one| one.id.as_str() == revision.guid);
         let mut remarks = Vec::new();
@@ -215,10 +215,10 @@ impl Ground {
         if let Some(served) = known.and_then(|one| one.served) {
             remarks.push(format!("served {}", span(served)));
         }
-        if known.is_some_and(|one| one.proven == crate::domain::Proven::Unfinished) {
+        if known.is_some_and(|one| one.track_record == crate::domain::TrackRecord::Unfinished) {
             remarks.push("its rollout never finished".to_owned());
         }
-        PlanEnd {
+        RevisionSummary {
             name: format!("rev {}", revision.version),
             artifact: revision
                 .droplet

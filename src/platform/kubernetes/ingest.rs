@@ -6,19 +6,19 @@ use jiff::SignedDuration;
 
 use super::{
     store::{Kind, Kinded},
-    stream::Change,
-    watch::{Gone, News, Source, Watcher},
+    stream::WatchUpdate,
+    watch::{Gone, StreamKind, StreamMessage, Watcher},
     wire::{Pod, ReplicaSet},
 };
 use crate::{domain::Report, platform::Error};
 
 impl Watcher {
-    pub(super) async fn take(&mut self, news: News) -> Result<(), Gone> {
-        match news {
-            News::Workloads(kind, change) => {
-                let source = Source::Workloads(kind);
+    pub(super) async fn apply(&mut self, message: StreamMessage) -> Result<(), Gone> {
+        match message {
+            StreamMessage::Workloads(kind, change) => {
+                let source = StreamKind::Workloads(kind);
                 match change {
-                    Change::All(items) => {
+                    WatchUpdate::All(items) => {
                         let kept: HashSet<_> =
                             items.iter().map(|one| one.metadata.uid.clone()).collect();
                         let of_kind = |uid: &&String| {
@@ -41,22 +41,22 @@ impl Watcher {
                         }
                         self.sees(source, true);
                     }
-                    Change::Put(object) => {
+                    WatchUpdate::Put(object) => {
                         self.put_workload(Kinded { kind, object: *object });
                         self.sees(source, false);
                     }
-                    Change::Gone(uid) => {
+                    WatchUpdate::Gone(uid) => {
                         self.store.workloads.remove(&uid);
                         self.dirty.insert(uid);
                         self.sees(source, false);
                     }
-                    Change::Alive => self.sees(source, false),
-                    Change::Narrowed => self.hide("other namespaces"),
-                    Change::Blind(error, wait) => self.blinded(source, error, wait).await?,
+                    WatchUpdate::Alive => self.sees(source, false),
+                    WatchUpdate::Narrowed => self.hide("other namespaces"),
+                    WatchUpdate::Blind(error, wait) => self.blinded(source, error, wait).await?,
                 }
             }
-            News::Sets(change) => match change {
-                Change::All(items) => {
+            StreamMessage::Sets(change) => match change {
+                WatchUpdate::All(items) => {
                     let kept: HashSet<_> =
                         items.iter().map(|one| one.metadata.uid.clone()).collect();
                     let gone: Vec<_> = self
@@ -72,22 +72,24 @@ impl Watcher {
                     for set in items {
                         self.put_set(set);
                     }
-                    self.sees(Source::Sets, true);
+                    self.sees(StreamKind::Sets, true);
                 }
-                Change::Put(set) => {
+                WatchUpdate::Put(set) => {
                     self.put_set(*set);
-                    self.sees(Source::Sets, false);
+                    self.sees(StreamKind::Sets, false);
                 }
-                Change::Gone(uid) => {
+                WatchUpdate::Gone(uid) => {
                     self.forget_set(&uid);
-                    self.sees(Source::Sets, false);
+                    self.sees(StreamKind::Sets, false);
                 }
-                Change::Alive => self.sees(Source::Sets, false),
-                Change::Narrowed => self.hide("other namespaces"),
-                Change::Blind(error, wait) => self.blinded(Source::Sets, error, wait).await?,
+                WatchUpdate::Alive => self.sees(StreamKind::Sets, false),
+                WatchUpdate::Narrowed => self.hide("other namespaces"),
+                WatchUpdate::Blind(error, wait) => {
+                    self.blinded(StreamKind::Sets, error, wait).await?
+                }
             },
-            News::Pods(workload, change) => self.take_pods(workload, change),
-            News::Named(uid) => drop(self.dirty.insert(uid)),
+            StreamMessage::Pods(workload, change) => self.take_pods(workload, change),
+            StreamMessage::Named(uid) => drop(self.dirty.insert(uid)),
         }
         Ok(())
     }
@@ -110,23 +112,23 @@ impl Watcher {
         }
     }
 
-    fn take_pods(&mut self, workload: String, change: Change<Pod>) {
+    fn take_pods(&mut self, workload: String, change: WatchUpdate<Pod>) {
         if !self.pods.contains_key(&workload) {
             return;
         }
         match change {
-            Change::All(items) => {
+            WatchUpdate::All(items) => {
                 self.drop_pods(&workload);
                 for pod in items {
                     self.store.pods.put(pod);
                 }
                 self.store.with_pods.insert(workload.clone());
             }
-            Change::Put(pod) => self.store.pods.put(*pod),
-            Change::Gone(uid) => drop(self.store.pods.remove(&uid)),
-            Change::Alive | Change::Narrowed => return,
+            WatchUpdate::Put(pod) => self.store.pods.put(*pod),
+            WatchUpdate::Gone(uid) => drop(self.store.pods.remove(&uid)),
+            WatchUpdate::Alive | WatchUpdate::Narrowed => return,
             // The numbers of the ReplicaSets are shown instead.
-            Change::Blind(..) => drop(self.store.with_pods.remove(&workload)),
+            WatchUpdate::Blind(..) => drop(self.store.with_pods.remove(&workload)),
         }
         self.dirty.insert(workload);
     }
@@ -150,9 +152,9 @@ impl Watcher {
         self.hidden.insert(what.to_owned());
     }
 
-    fn sees(&mut self, source: Source, all: bool) {
+    fn sees(&mut self, source: StreamKind, all: bool) {
         if self.blind.remove(&source) && self.blind.is_empty() {
-            // Whoever was told of the trouble is told of its end, also where nothing has changed.
+            // Whoever was told of the problem is told of its end, also where nothing has changed.
             self.recovered = true;
         }
         if all {
@@ -160,15 +162,21 @@ impl Watcher {
         }
     }
 
-    async fn blinded(&mut self, source: Source, error: Error, wait: Duration) -> Result<(), Gone> {
+    async fn blinded(
+        &mut self,
+        source: StreamKind,
+        error: Error,
+        wait: Duration,
+    ) -> Result<(), Gone> {
         // A login that may not see one kind may see the others.
-        if matches!(error, Error::Forbidden { .. }) && source != Source::Workloads(Kind::Deployment)
+        if matches!(error, Error::Forbidden { .. })
+            && source != StreamKind::Workloads(Kind::Deployment)
         {
             self.synced.insert(source);
             self.blind.remove(&source);
             let what = match source {
-                Source::Workloads(kind) => kind.plural(),
-                Source::Sets => {
+                StreamKind::Workloads(kind) => kind.plural(),
+                StreamKind::Sets => {
                     self.store.no_sets = true;
                     self.dirty.extend(self.store.workloads.uids().cloned());
                     "replicasets"
@@ -181,6 +189,6 @@ impl Watcher {
         let at = (self.cluster.now)();
         let span = SignedDuration::try_from(wait).unwrap_or_default();
         let retry_at = at.checked_add(span).unwrap_or(at);
-        self.report(Report::Trouble { trouble: error.trouble(), retry_at }).await
+        self.report(Report::Problem { problem: error.problem(), retry_at }).await
     }
 }

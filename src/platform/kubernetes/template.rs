@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde_json::Value;
 
 use super::wire::RESTARTED;
-use crate::domain::{Detail, Fact, Group, Masked, text::clean};
+use crate::domain::{Detail, Fact, Group, Secret, text::clean};
 
 /// From so many bytes on, a value is shown by its beginning, its length and a mark that tells it from another one.
 const LONG: usize = 2_000;
@@ -25,7 +25,7 @@ fn bounded(value: &str) -> String {
 pub(super) fn of_template(template: &Value) -> Detail {
     let mut facts = Vec::new();
     let mut add = |group: Group, key: String, value: String, secret: bool| {
-        facts.push(Fact { group, key: clean(&key), value: Masked::new(bounded(&value)), secret });
+        facts.push(Fact { group, key: clean(&key), value: Secret::new(bounded(&value)), secret });
     };
     let spec = &template["spec"];
     for list in ["initContainers", "containers"] {
