@@ -65,7 +65,8 @@ impl Deck {
                 .unwrap();
             let last = matches!(report, Report::Events { .. });
             update(&mut self.state, Event::Report { target: TargetId::new("cf"), report }, self.at);
-            interest.send_modify(|interest| interest.focus.clone_from(&self.state.selected));
+            let focus = self.state.selected.as_ref().map(|key| key.app.clone());
+            interest.send_modify(|interest| interest.focus = focus);
             if last {
                 break;
             }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use tui_textarea::TextArea;
 
 use crate::domain::{
-    AppEvent, AppId, Difference, LogLine, Plan, Problem, Request, RevisionId, TargetId,
+    AppEvent, AppKey, Difference, LogLine, Plan, Problem, Request, RevisionId, TargetId,
 };
 
 use super::key::Key;
@@ -47,7 +47,7 @@ pub struct Page<T> {
     /// Which request belongs to it.
     pub id: u64,
     /// Whose.
-    pub app: AppId,
+    pub app: AppKey,
     /// The app's name.
     pub name: String,
     /// The rows, once they are there.
@@ -93,6 +93,8 @@ pub type Found = (Vec<Difference>, Vec<String>);
 pub struct DiffPreview {
     /// Which request belongs to it.
     pub id: u64,
+    /// Whose revisions.
+    pub app: AppKey,
     /// The deployed revision.
     pub from: RevisionId,
     /// The selected one.
@@ -122,7 +124,7 @@ pub struct DiffDialog {
 #[derive(Clone, Debug)]
 pub struct DeployDialog {
     /// The app.
-    pub app: AppId,
+    pub app: AppKey,
     /// Its name.
     pub name: String,
     /// The field that has the keys.
@@ -131,6 +133,13 @@ pub struct DeployDialog {
     pub values: [String; 5],
     /// What is wrong with them.
     pub wrong: Option<String>,
+}
+
+impl PlanDialog {
+    /// The app that it is about.
+    pub fn app(&self) -> AppKey {
+        AppKey::new(self.target.clone(), self.request.app.clone())
+    }
 }
 
 /// The fields of a deploy: name and hint.

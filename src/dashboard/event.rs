@@ -1,9 +1,9 @@
 //! What comes in and what goes out.
 
-use super::key::Key;
+use super::{key::Key, state::Attention};
 use crate::domain::{
-    AppEvent, AppId, Capabilities, Confirmed, Detail, Interest, LogLine, Outcome, Plan, Problem,
-    Receipt, Report, Request, RevisionId, Settlement, TargetId,
+    AppEvent, AppKey, Capabilities, Confirmed, Detail, LogLine, Outcome, Plan, Problem, Receipt,
+    Report, Request, RevisionId, Settlement, TargetId,
 };
 
 /// Everything that can happen to the dashboard.
@@ -97,7 +97,7 @@ pub enum Effect {
     /// Paint without waiting: something new has happened, not merely some progress.
     ShowNow,
     /// Watch this.
-    Interest(Interest),
+    Attention(Attention),
     /// Work out a plan.
     Plan {
         /// Which dialog asks.
@@ -136,10 +136,8 @@ pub enum Effect {
     Details {
         /// Which dialog asks.
         id: u64,
-        /// Where.
-        target: TargetId,
         /// Whose.
-        app: AppId,
+        app: AppKey,
         /// From.
         from: RevisionId,
         /// To.
@@ -149,19 +147,15 @@ pub enum Effect {
     Logs {
         /// Which dialog asks.
         id: u64,
-        /// Where.
-        target: TargetId,
         /// Whose.
-        app: AppId,
+        app: AppKey,
     },
     /// Read events.
     Events {
         /// Which dialog asks.
         id: u64,
-        /// Where.
-        target: TargetId,
         /// Whose.
-        app: AppId,
+        app: AppKey,
     },
     /// Put text on the operator's clipboard.
     Copy(String),

@@ -40,12 +40,13 @@ pub fn can(state: &State, command: Command) -> Result<(), String> {
         return Err("revdeck was started with --read-only".to_owned());
     }
     blind(state, &app.target)?;
-    if let Some(own) = state.running.iter().find(|one| one.app == app.id && one.receipt.is_none()) {
+    let key = app.key();
+    if let Some(own) = state.running.iter().find(|one| one.app == key && one.receipt.is_none()) {
         return Err(format!("your {} of {} is being sent", own.operation.verb(), own.name));
     }
     // Pressed once more in a hurry, it would go back one further.
     let going_back = |one: &&Running| {
-        one.app == app.id && matches!(one.operation, Operation::RollBack(_) | Operation::Cancel)
+        one.app == key && matches!(one.operation, Operation::RollBack(_) | Operation::Cancel)
     };
     if command == RollBackLastGood
         && let Some(own) = state.running.iter().find(going_back)
@@ -58,7 +59,8 @@ pub fn can(state: &State, command: Command) -> Result<(), String> {
         ));
     }
     let Some(place) = state.target_state(&app.target) else { return Ok(()) };
-    let capabilities = state.allowed.get(&app.id).unwrap_or(&place.capabilities);
+    let capabilities =
+        state.known().and_then(|known| known.allowed.as_ref()).unwrap_or(&place.capabilities);
     let capability = match command {
         Cancel => &capabilities.cancel,
         Continue => &capabilities.go_on,

@@ -15,6 +15,6 @@ pub mod update;
 
 pub use event::{Effect, Event};
 pub use keymap::{Command, Keymap};
-pub use state::{Notice, Panel, Running, Sort, Start, State, Trend};
+pub use state::{Attention, Known, Notice, Panel, Running, Sort, Start, State, Trend};
 pub use target_state::{Connection, TargetState};
 pub use update::update;

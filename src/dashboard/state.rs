@@ -10,7 +10,7 @@ use super::{
     target_state::TargetState,
 };
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Condition, History, Interest, LogLine, Operation, Outcome,
+    App, AppEvent, AppKey, Capabilities, Condition, History, Interest, LogLine, Operation, Outcome,
     Receipt, Revision, RevisionId, RolloutId, Scope, Stage, Target, TargetId, last_good,
 };
 
@@ -18,8 +18,8 @@ use crate::domain::{
 const SAMPLE: SignedDuration = SignedDuration::from_secs(4);
 /// How many samples of old and new are kept for a rollout.
 const SAMPLES: usize = 240;
-/// How many apps' histories are kept.
-const HISTORIES: usize = 40;
+/// Of how many apps the details are kept.
+const DETAILED: usize = 40;
 
 /// What the dashboard starts with.
 #[derive(Clone, Debug)]
@@ -94,15 +94,101 @@ impl Trend {
     }
 }
 
+/// All that is known of one app.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    /// The app.
+    pub app: App,
+    /// Its revisions, where they have been read.
+    pub history: Option<History>,
+    /// What can be done with it, where that is not what its target can do.
+    pub allowed: Option<Capabilities>,
+    /// Its latest events, newest first, where they have been read.
+    pub events: Option<Vec<AppEvent>>,
+    /// What its new instances said last while they crash, oldest first.
+    pub crash_logs: Vec<LogLine>,
+    /// Set where it keeps its row for a while: a list that jumps is one in which the wrong row is hit.
+    pub held: Option<Held>,
+    /// Old and new over time, of the rollout in progress.
+    pub trend: Option<(RolloutId, Trend)>,
+}
+
+impl Known {
+    pub(super) fn new(app: App) -> Self {
+        Self {
+            app,
+            history: None,
+            allowed: None,
+            events: None,
+            crash_logs: Vec::new(),
+            held: None,
+            trend: None,
+        }
+    }
+
+    /// The samples of the rollout in progress.
+    pub fn trend(&self) -> Option<&Trend> {
+        let rollout = self.app.rollout.as_ref()?;
+        self.trend.as_ref().filter(|(id, _)| *id == rollout.id).map(|(_, trend)| trend)
+    }
+
+    /// Takes a sample of the sides of the rollout in progress.
+    pub(super) fn sample(&mut self, now: Timestamp) {
+        let Some(rollout) = &self.app.rollout else {
+            self.trend = None;
+            return;
+        };
+        if self.trend.as_ref().is_none_or(|(id, _)| *id != rollout.id) {
+            self.trend = Some((rollout.id.clone(), Trend::default()));
+        }
+        let Some((_, trend)) = &mut self.trend else { return };
+        trend.guess(rollout.time_left(now), now);
+        // What is told many times a second need not be drawn as often.
+        if trend.at.is_some_and(|at| now.duration_since(at) < SAMPLE) {
+            return;
+        }
+        let running = |side: &crate::domain::Side| side.count().running.unwrap_or(0);
+        trend.at = Some(now);
+        trend.samples.push_back((running(&rollout.old), running(&rollout.new)));
+        if trend.samples.len() > SAMPLES {
+            trend.samples.pop_front();
+        }
+    }
+}
+
+/// What the screen shows, over all targets, so that no more is asked for than that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attention {
+    /// How much is looked at.
+    pub scope: Scope,
+    /// The app that is selected.
+    pub focus: Option<AppKey>,
+    /// Apps in sight whose deployed revision has no label yet.
+    pub unnamed: Vec<AppKey>,
+    /// Changed to have everything read again at once.
+    pub nudge: u64,
+}
+
+impl Attention {
+    /// The part of it that one target is told.
+    pub fn of(&self, target: &TargetId) -> Interest {
+        let own = |key: &&AppKey| key.target == *target;
+        Interest {
+            scope: self.scope.clone(),
+            focus: self.focus.as_ref().filter(own).map(|key| key.app.clone()),
+            unnamed: self.unnamed.iter().filter(own).map(|key| key.app.clone()).collect(),
+            nudge: self.nudge,
+        }
+    }
+}
+
 /// An operation of ours under way.
 #[derive(Clone, Debug)]
 pub struct Running {
     /// Its number.
     pub id: u64,
-    /// Where the app lives.
-    pub target: TargetId,
     /// The app.
-    pub app: AppId,
+    pub app: AppKey,
     /// Its name.
     pub name: String,
     /// What was asked for.
@@ -147,12 +233,12 @@ pub struct State {
     pub keymap: Keymap,
     /// Columns and rows.
     pub size: (u16, u16),
-    /// All apps.
-    pub apps: HashMap<AppId, App>,
+    /// All apps, and what is known of each.
+    pub apps: HashMap<AppKey, Known>,
     /// Those that are listed, in order.
-    pub listed: Vec<AppId>,
+    pub listed: Vec<AppKey>,
     /// The selected one.
-    pub selected: Option<AppId>,
+    pub selected: Option<AppKey>,
     /// Whether the operator has chosen it, rather than the order.
     pub chosen: bool,
     /// The filter's text.
@@ -161,20 +247,10 @@ pub struct State {
     pub filtering: bool,
     /// Whether only what is rolling or broken is listed.
     pub only_active: bool,
-    /// Apps that keep their place for a while: a list that jumps is one in which the wrong row is hit.
-    pub held: HashMap<AppId, Held>,
     /// How the apps are ordered.
     pub sort: Sort,
     /// The panel that has the keys.
     pub panel: Panel,
-    /// Revisions by app.
-    pub histories: HashMap<AppId, History>,
-    /// What can be done with an app, where that is not what its target can do.
-    pub allowed: HashMap<AppId, Capabilities>,
-    /// Events by app, newest first.
-    pub events: HashMap<AppId, Vec<AppEvent>>,
-    /// Log lines of the app that crashes, oldest first.
-    pub crash_logs: Option<(AppId, Vec<LogLine>)>,
     /// The revision that was selected by hand.
     pub revision: Option<RevisionId>,
     /// The revision that a diff starts from, where marked.
@@ -183,8 +259,6 @@ pub struct State {
     pub diff_previews: VecDeque<DiffPreview>,
     /// The revision on which the selection rests, and since when, until its comparison is asked for.
     pub resting: Option<(RevisionId, Timestamp)>,
-    /// Old and new over time.
-    pub trends: HashMap<RolloutId, Trend>,
     /// Dialogs, the top one last.
     pub layers: Vec<Layer>,
     /// Operations of ours under way.
@@ -192,7 +266,7 @@ pub struct State {
     /// What the operator should read.
     pub notice: Option<Notice>,
     /// What is watched.
-    pub interest: Interest,
+    pub attention: Attention,
     /// Numbers dialogs and operations.
     pub next_id: u64,
     /// How far the rollout panel is scrolled.
@@ -216,35 +290,34 @@ impl State {
             filter: String::new(),
             filtering: false,
             only_active: false,
-            held: HashMap::new(),
             sort: Sort::Need,
             panel: Panel::Apps,
-            histories: HashMap::new(),
-            allowed: HashMap::new(),
-            events: HashMap::new(),
-            crash_logs: None,
             revision: None,
             marked: None,
             diff_previews: VecDeque::new(),
             resting: None,
-            trends: HashMap::new(),
             layers: Vec::new(),
             running: Vec::new(),
             notice: None,
-            interest: Interest::default(),
+            attention: Attention::default(),
             next_id: 1,
             scrolled: 0,
         }
     }
 
+    /// What is known of the selected app.
+    pub fn known(&self) -> Option<&Known> {
+        self.apps.get(self.selected.as_ref()?)
+    }
+
     /// The selected app.
     pub fn app(&self) -> Option<&App> {
-        self.apps.get(self.selected.as_ref()?)
+        self.known().map(|known| &known.app)
     }
 
     /// The revisions of the selected app.
     pub fn history(&self) -> Option<&History> {
-        self.histories.get(self.selected.as_ref()?)
+        self.known()?.history.as_ref()
     }
 
     /// The selected revision: the one chosen by hand, else the last good one, else the first.
@@ -290,58 +363,27 @@ impl State {
         self.target_state(&app.target).is_some_and(|place| place.connection.live(self.now))
     }
 
-    /// The target of an app that is or was on the deck.
-    pub(super) fn target_of(&self, app: &AppId) -> TargetId {
-        let known = self.apps.get(app).map(|app| app.target.clone());
-        let only = || self.targets.first().map(|place| place.target.id.clone());
-        known.or_else(only).unwrap_or_default()
-    }
-
     /// The next number for a dialog or an operation.
     pub(super) fn fresh_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
     }
 
-    /// Takes a sample of every rollout's sides.
-    pub(super) fn sample(&mut self, apps: &[App]) {
-        for rollout in apps.iter().filter_map(|app| app.rollout.as_ref()) {
-            let running = |side: &crate::domain::Side| side.count().running.unwrap_or(0);
-            let trend = self.trends.entry(rollout.id.clone()).or_default();
-            trend.guess(rollout.time_left(self.now), self.now);
-            // What is told many times a second need not be drawn as often.
-            if trend.at.is_some_and(|at| self.now.duration_since(at) < SAMPLE) {
-                continue;
-            }
-            trend.at = Some(self.now);
-            trend.samples.push_back((running(&rollout.old), running(&rollout.new)));
-            if trend.samples.len() > SAMPLES {
-                trend.samples.pop_front();
-            }
-        }
-    }
-
-    /// Forgets histories of apps that have not been selected for long.
+    /// Forgets the details of apps that have not been selected for long.
     pub(super) fn trim(&mut self) {
-        if self.histories.len() > HISTORIES {
-            let selected = self.selected.clone();
-            self.histories.retain(|id, _| Some(id) == selected.as_ref());
-            self.events.retain(|id, _| Some(id) == selected.as_ref());
-            self.allowed.retain(|id, _| Some(id) == selected.as_ref());
+        if self.apps.values().filter(|known| known.history.is_some()).count() <= DETAILED {
+            return;
         }
-        if self.trends.len() > 200 {
-            let alive: std::collections::HashSet<_> = self
-                .apps
-                .values()
-                .filter_map(|app| app.rollout.as_ref())
-                .map(|one| &one.id)
-                .collect();
-            self.trends.retain(|id, _| alive.contains(id));
+        for (key, known) in &mut self.apps {
+            if Some(key) != self.selected.as_ref() {
+                (known.history, known.allowed) = (None, None);
+                (known.events, known.crash_logs) = (None, Vec::new());
+            }
         }
     }
 
     /// How much is looked at.
     pub fn scope(&self) -> &Scope {
-        &self.interest.scope
+        &self.attention.scope
     }
 }

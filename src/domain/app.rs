@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{AppId, Phase, PlatformKind, RevisionRef, Rollout, Side, TargetId};
+use super::{AppId, AppKey, Phase, PlatformKind, RevisionRef, Rollout, Side, TargetId};
 
 /// How many instances are wanted and how many of them run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,6 +123,11 @@ impl fmt::Display for Condition {
 }
 
 impl App {
+    /// What it is known by on the deck.
+    pub fn key(&self) -> AppKey {
+        AppKey::new(self.target.clone(), self.id.clone())
+    }
+
     /// What to say of it in one word.
     pub fn condition(&self) -> Condition {
         if let Some(rollout) = &self.rollout {

@@ -1,17 +1,17 @@
 //! Identifiers, each of its own type so that none is taken for another.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 macro_rules! id {
     ($(#[$doc:meta] $name:ident),*) => {$(
         #[$doc]
         #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Takes the platform's own identifier as it is.
-            pub fn new(id: impl Into<String>) -> Self {
-                Self(id.into())
+            pub fn new(id: impl AsRef<str>) -> Self {
+                Self(id.as_ref().into())
             }
 
             /// The identifier as the platform writes it.
@@ -37,4 +37,21 @@ id! {
     RevisionId,
     /// A rollout's identifier on its platform.
     RolloutId
+}
+
+/// What an app is known by on the deck: two logins may reach the same app, and each has a row of its own, acts through
+/// its own login and loses only its own row.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AppKey {
+    /// Through which target it was seen.
+    pub target: TargetId,
+    /// Its identifier there.
+    pub app: AppId,
+}
+
+impl AppKey {
+    /// An app of a target.
+    pub fn new(target: TargetId, app: AppId) -> Self {
+        Self { target, app }
+    }
 }

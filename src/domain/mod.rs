@@ -17,7 +17,7 @@ pub mod text;
 
 pub use app::{App, AppState, Condition, Count};
 pub use diff::{Detail, Difference, Fact, Group, Secret, differences};
-pub use ids::{AppId, RevisionId, RolloutId, TargetId};
+pub use ids::{AppId, AppKey, RevisionId, RolloutId, TargetId};
 pub use operation::{Operation, Request, RollBackTo, RolloutOptions, Source, Strategy};
 pub use outcome::{Outcome, Receipt, Settlement, Stage};
 pub use plan::{Confirmed, Consent, Note, Plan, RevisionSummary};

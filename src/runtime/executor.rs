@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch};
 use super::journal::Journal;
 use crate::{
     dashboard::{Effect, Event},
-    domain::{Confirmed, Interest, Outcome, TargetId},
+    domain::{AppKey, Confirmed, Interest, Outcome, TargetId},
     platform::{Now, Platform, Sent},
 };
 
@@ -16,7 +16,7 @@ pub(super) struct Executor {
     events: mpsc::Sender<Event>,
     journal: Journal,
     now: Now,
-    interest: watch::Sender<Interest>,
+    interests: HashMap<TargetId, watch::Sender<Interest>>,
 }
 
 impl Executor {
@@ -25,16 +25,25 @@ impl Executor {
         events: mpsc::Sender<Event>,
         journal: Journal,
         now: Now,
-        interest: watch::Sender<Interest>,
+        interests: HashMap<TargetId, watch::Sender<Interest>>,
     ) -> Self {
         let platforms =
             platforms.iter().map(|platform| (platform.target().id, platform.clone())).collect();
-        Self { platforms, events, journal, now, interest }
+        Self { platforms, events, journal, now, interests }
     }
 
     pub(super) fn carry_out(&self, effect: Effect) {
         match effect {
-            Effect::Interest(interest) => drop(self.interest.send_replace(interest)),
+            Effect::Attention(attention) => {
+                for (target, interest) in &self.interests {
+                    let own = attention.of(target);
+                    interest.send_if_modified(|known| {
+                        let new = *known != own;
+                        *known = own;
+                        new
+                    });
+                }
+            }
             Effect::Plan { id, target, request } => self.ask(&target, move |platform| async move {
                 let plan = platform.plan(request).await.map_err(|error| error.problem());
                 Event::Planned { id, plan: Box::new(plan) }
@@ -51,7 +60,7 @@ impl Executor {
                 let (journal, at) = (self.journal.clone(), (self.now)());
                 tokio::task::spawn_blocking(move || journal.end(at, id, &outcome));
             }
-            Effect::Details { id, target, app, from, to } => {
+            Effect::Details { id, app: AppKey { target, app }, from, to } => {
                 self.ask(&target, move |platform| async move {
                     let details =
                         tokio::try_join!(platform.detail(&app, &from), platform.detail(&app, &to));
@@ -59,14 +68,18 @@ impl Executor {
                     Event::Details { id, details: Box::new(details) }
                 });
             }
-            Effect::Logs { id, target, app } => self.ask(&target, move |platform| async move {
-                let lines = platform.logs(&app).await.map_err(|error| error.problem());
-                Event::Logs { id, lines }
-            }),
-            Effect::Events { id, target, app } => self.ask(&target, move |platform| async move {
-                let events = platform.events(&app).await.map_err(|error| error.problem());
-                Event::Events { id, events }
-            }),
+            Effect::Logs { id, app: AppKey { target, app } } => {
+                self.ask(&target, move |platform| async move {
+                    let lines = platform.logs(&app).await.map_err(|error| error.problem());
+                    Event::Logs { id, lines }
+                })
+            }
+            Effect::Events { id, app: AppKey { target, app } } => {
+                self.ask(&target, move |platform| async move {
+                    let events = platform.events(&app).await.map_err(|error| error.problem());
+                    Event::Events { id, events }
+                })
+            }
             // The loop has these itself.
             Effect::ShowNow | Effect::Copy(_) | Effect::Suspend | Effect::Quit => {}
         }

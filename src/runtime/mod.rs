@@ -11,7 +11,7 @@ pub mod clock;
 pub mod headless;
 pub mod journal;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -88,14 +88,14 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
     painter.paint(|area, buffer| ui::draw(&state, &setup.theme, area, buffer));
 
     let (events, mut incoming) = mpsc::channel(WAITING);
-    let (interest, interested) = watch::channel(Interest::default());
-    let watching: Vec<_> = setup
-        .platforms
-        .iter()
-        .map(|platform| watch_platform(platform.clone(), interested.clone(), events.clone()))
-        .collect();
+    let (mut interests, mut watching) = (HashMap::new(), Vec::new());
+    for platform in &setup.platforms {
+        let (interest, interested) = watch::channel(Interest::default());
+        interests.insert(platform.target().id, interest);
+        watching.push(watch_platform(platform.clone(), interested, events.clone()));
+    }
     let executor =
-        Executor::new(&setup.platforms, events, setup.journal, setup.now.clone(), interest);
+        Executor::new(&setup.platforms, events, setup.journal, setup.now.clone(), interests);
     let mut input = Input::start();
 
     let mut dirty = false;
@@ -199,7 +199,7 @@ fn waits(event: &Event) -> bool {
 /// Whether something on screen moves by itself.
 fn lively(state: &State) -> bool {
     !state.running.is_empty()
-        || state.held.values().any(|held| held.until > state.now)
+        || state.apps.values().any(|known| known.held.is_some_and(|held| held.until > state.now))
         || state.targets.iter().any(|place| place.connection.problem.is_some())
         || state.app().is_some_and(|app| app.rollout.is_some())
 }

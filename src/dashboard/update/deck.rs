@@ -1,6 +1,6 @@
 //! Moving about on the deck: selection, order and filter of the apps.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use nucleo_matcher::{
     Config, Matcher,
     pattern::{CaseMatching, Normalization, Pattern},
@@ -8,13 +8,13 @@ use nucleo_matcher::{
 
 use super::{
     super::{
-        Command, Effect, Panel, Sort, State,
+        Command, Effect, Known, Panel, Sort, State,
         key::{Key, Name},
         state::Held,
     },
     is,
 };
-use crate::domain::{App, AppId, Condition};
+use crate::domain::{App, AppKey, Condition};
 
 /// How many labels are asked for at a time.
 const UNNAMED: usize = 8;
@@ -27,43 +27,63 @@ const WELL: SignedDuration = SignedDuration::from_mins(1);
 
 /// How much an app needs somebody, for the order of the list; one that is only held among those that do comes after
 /// them.
-fn need(state: &State, app: &App) -> (Condition, bool) {
-    match state.held.get(&app.id) {
+fn need(known: &Known) -> (Condition, bool) {
+    match known.held {
         Some(held) => (held.by, held.by.needs_attention()),
-        None => (app.condition(), false),
+        None => (known.app.condition(), false),
     }
 }
 
-/// Notes whether an app keeps its place, before it is replaced by what it is now.
-pub(super) fn hold(state: &mut State, app: &App) {
+/// What a change of an app does to the row that it keeps.
+pub(super) enum Hold {
+    /// It is kept or not as before.
+    Same,
+    /// It goes to where it belongs.
+    Release,
+    /// It keeps its row, until then.
+    Keep(Held),
+}
+
+impl Hold {
+    pub(super) fn apply(self, held: &mut Option<Held>) {
+        match self {
+            Self::Same => {}
+            Self::Release => *held = None,
+            Self::Keep(keep) => match held {
+                Some(known) if known.by != keep.by => {}
+                _ => *held = Some(keep),
+            },
+        }
+    }
+}
+
+/// Whether an app keeps its row, told by what it was and what it is now.
+pub(super) fn hold(before: Option<&App>, app: &App, now: Timestamp) -> Hold {
     use Condition::{Cancelling, Degraded, Ok, Paused, Rolling, Stopped, Stuck};
-    let before = state.apps.get(&app.id).map(App::condition);
-    let (by, timeout) = match (before, app.condition()) {
+    let (by, time) = match (before.map(App::condition), app.condition()) {
         (Some(Ok | Stopped), Degraded) => (Ok, BLIP),
         (Some(before), Ok | Stopped) if before.needs_attention() => (before, WELL),
         // Its rollout is over, and some instances are still on their way.
         (Some(before @ (Stuck | Rolling | Cancelling | Paused)), Degraded) => (before, WELL),
-        (Some(Ok | Stopped), Ok | Stopped) | (_, Degraded) => return,
-        _ => {
-            state.held.remove(&app.id);
-            return;
-        }
+        (Some(Ok | Stopped), Ok | Stopped) | (_, Degraded) => return Hold::Same,
+        _ => return Hold::Release,
     };
-    let until = state.now.checked_add(timeout).unwrap_or(state.now);
-    let held = state.held.entry(app.id.clone()).or_insert(Held { by, until });
-    if held.by == by {
-        held.until = until;
-    }
+    Hold::Keep(Held { by, until: now.checked_add(time).unwrap_or(now) })
 }
 
 /// Lets apps go to where they belong by now.
 pub(super) fn tick(state: &mut State) {
-    let (now, before) = (state.now, state.held.len());
-    let selected = state.selected.as_ref();
-    state
-        .held
-        .retain(|id, held| held.until > now || (selected == Some(id) && held.by.needs_attention()));
-    if state.held.len() != before {
+    let now = state.now;
+    let mut moved = false;
+    for (key, known) in &mut state.apps {
+        let Some(held) = known.held else { continue };
+        let looked_at = state.selected.as_ref() == Some(key) && held.by.needs_attention();
+        if held.until <= now && !looked_at {
+            known.held = None;
+            moved = true;
+        }
+    }
+    if moved {
         list(state);
     }
 }
@@ -71,9 +91,9 @@ pub(super) fn tick(state: &mut State) {
 /// Lists the apps anew: filtered, ordered, with the selection kept.
 pub(super) fn list(state: &mut State) {
     let before = state.selected_at();
-    let active = |app: &&App| !state.only_active || need(state, app).0.needs_attention();
-    let mut rows: Vec<(u32, &App)> = if state.filter.is_empty() {
-        state.apps.values().filter(active).map(|app| (0, app)).collect()
+    let active = |known: &&Known| !state.only_active || need(known).0.needs_attention();
+    let mut rows: Vec<(u32, &Known)> = if state.filter.is_empty() {
+        state.apps.values().filter(active).map(|known| (0, known)).collect()
     } else {
         let mut matcher = Matcher::new(Config::DEFAULT);
         let pattern = Pattern::parse(&state.filter, CaseMatching::Smart, Normalization::Smart);
@@ -82,31 +102,29 @@ pub(super) fn list(state: &mut State) {
             .apps
             .values()
             .filter(active)
-            .filter_map(|app| {
-                let text = format!("{} {}", app.name, app.scope);
+            .filter_map(|known| {
+                let text = format!("{} {}", known.app.name, known.app.scope);
                 let text = nucleo_matcher::Utf32Str::new(&text, &mut buffer);
-                pattern.score(text, &mut matcher).map(|score| (score, app))
+                pattern.score(text, &mut matcher).map(|score| (score, known))
             })
             .collect()
     };
-    match state.sort {
-        Sort::Need => rows.sort_by(|(_, a), (_, b)| {
-            need(state, a)
-                .cmp(&need(state, b))
-                .then_with(|| a.name.cmp(&b.name))
-                .then_with(|| a.id.cmp(&b.id))
-        }),
-        Sort::Name => {
-            rows.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name).then_with(|| a.id.cmp(&b.id)));
+    // Two logins may reach the same app: the target is the last word.
+    let exact = |a: &App, b: &App| (&a.id, &a.target).cmp(&(&b.id, &b.target));
+    rows.sort_by(|(_, one), (_, other)| {
+        let (a, b) = (&one.app, &other.app);
+        let name = || a.name.cmp(&b.name).then_with(|| a.scope.cmp(&b.scope));
+        match state.sort {
+            Sort::Need => need(one).cmp(&need(other)).then_with(name),
+            Sort::Name => name(),
+            Sort::Scope => a.scope.cmp(&b.scope).then_with(name),
         }
-        Sort::Scope => rows.sort_by(|(_, a), (_, b)| {
-            a.scope.cmp(&b.scope).then_with(|| a.name.cmp(&b.name)).then_with(|| a.id.cmp(&b.id))
-        }),
-    }
+        .then_with(|| exact(a, b))
+    });
     if !state.filter.is_empty() {
         rows.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
     }
-    state.listed = rows.into_iter().map(|(_, app)| app.id.clone()).collect();
+    state.listed = rows.into_iter().map(|(_, known)| known.app.key()).collect();
     let here = state.selected.as_ref().is_some_and(|id| state.listed.contains(id));
     if here && state.chosen {
         return;
@@ -122,12 +140,12 @@ pub(super) fn list(state: &mut State) {
 }
 
 /// Apps about the selection whose deployed revision has no label yet.
-pub(super) fn unnamed(state: &State) -> Vec<AppId> {
+pub(super) fn unnamed(state: &State) -> Vec<AppKey> {
     let rows = usize::from(state.size.1 / 2);
     let first = state.selected_at().unwrap_or(0).saturating_sub(rows);
     let in_sight = state.listed.iter().skip(first).take(rows * 2);
-    let nameless = |id: &&AppId| {
-        let deployed = state.apps.get(*id).and_then(|app| app.deployed.as_ref());
+    let nameless = |id: &&AppKey| {
+        let deployed = state.apps.get(*id).and_then(|known| known.app.deployed.as_ref());
         deployed.is_some_and(|of| of.label.is_none())
     };
     in_sight.filter(nameless).take(UNNAMED).cloned().collect()

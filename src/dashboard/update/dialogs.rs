@@ -18,7 +18,7 @@ pub const SCOPES: [Scope; 3] = [Scope::Home, Scope::Organization, Scope::Everyth
 pub(super) fn open_deploy(state: &mut State) {
     let Some(app) = state.app() else { return };
     let dialog = DeployDialog {
-        app: app.id.clone(),
+        app: app.key(),
         name: app.name.clone(),
         at: 0,
         values: [".".to_owned(), "rolling".to_owned(), String::new(), String::new(), String::new()],
@@ -38,7 +38,7 @@ pub(super) fn open_diff(state: &mut State) -> Vec<Effect> {
             Some(Notice::Hint("nothing is deployed: mark a revision to compare from".to_owned()));
         return Vec::new();
     };
-    let (app, labels) = (app.id.clone(), (from.label.clone(), to.label.clone()));
+    let (app, labels) = (app.key(), (from.label.clone(), to.label.clone()));
     let (from, to) = (from.id.clone(), to.id.clone());
     let id = state.fresh_id();
     state.layers.push(Layer::Diff(Box::new(DiffDialog {
@@ -48,25 +48,24 @@ pub(super) fn open_diff(state: &mut State) -> Vec<Effect> {
         reveal: false,
         scroll: 0,
     })));
-    let target = state.target_of(&app);
-    vec![Effect::Details { id, target, app, from, to }]
+    vec![Effect::Details { id, app, from, to }]
 }
 
 pub(super) fn open_events(state: &mut State) -> Vec<Effect> {
     let id = state.fresh_id();
     let Some(app) = state.app() else { return Vec::new() };
-    let (app, name) = (app.id.clone(), app.name.clone());
-    let rows = state.events.get(&app).cloned().map(Ok);
+    let (app, name) = (app.key(), app.name.clone());
+    let rows = state.known().and_then(|known| known.events.clone()).map(Ok);
     state.layers.push(Layer::Events(Page { id, app: app.clone(), name, rows, scroll: 0 }));
-    vec![Effect::Events { id, target: state.target_of(&app), app }]
+    vec![Effect::Events { id, app }]
 }
 
 pub(super) fn open_logs(state: &mut State) -> Vec<Effect> {
     let id = state.fresh_id();
     let Some(app) = state.app() else { return Vec::new() };
-    let (app, name) = (app.id.clone(), app.name.clone());
+    let (app, name) = (app.key(), app.name.clone());
     state.layers.push(Layer::Logs(Page { id, app: app.clone(), name, rows: None, scroll: 0 }));
-    vec![Effect::Logs { id, target: state.target_of(&app), app }]
+    vec![Effect::Logs { id, app }]
 }
 
 pub(super) fn open_targets(state: &mut State) {
@@ -177,9 +176,9 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
             } else if is(key, Name::Enter) {
                 let scope = SCOPES[(*at).min(SCOPES.len() - 1)].clone();
                 state.layers.pop();
-                if scope != state.interest.scope {
-                    state.interest.scope = scope;
-                    return vec![Effect::Interest(state.interest.clone())];
+                if scope != state.attention.scope {
+                    state.attention.scope = scope;
+                    return vec![Effect::Attention(state.attention.clone())];
                 }
             } else if let Some(command) = moving {
                 if command == Command::Targets {
@@ -249,11 +248,11 @@ fn again(state: &State) -> Vec<Effect> {
     match state.layers.last() {
         Some(Layer::Events(Page { id, app, .. })) => {
             let (id, app) = (*id, app.clone());
-            vec![Effect::Events { id, target: state.target_of(&app), app }]
+            vec![Effect::Events { id, app }]
         }
         Some(Layer::Logs(Page { id, app, .. })) => {
             let (id, app) = (*id, app.clone());
-            vec![Effect::Logs { id, target: state.target_of(&app), app }]
+            vec![Effect::Logs { id, app }]
         }
         _ => Vec::new(),
     }

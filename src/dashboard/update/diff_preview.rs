@@ -15,7 +15,8 @@ const KEPT: usize = 30;
 /// The comparison that belongs to the selection, if it is there or on its way.
 pub fn current(state: &State) -> Option<&DiffPreview> {
     let (from, to) = pair(state)?;
-    state.diff_previews.iter().find(|one| one.from == from && one.to == to)
+    let app = state.selected.as_ref()?;
+    state.diff_previews.iter().find(|one| one.app == *app && one.from == from && one.to == to)
 }
 
 fn pair(state: &State) -> Option<(crate::domain::RevisionId, crate::domain::RevisionId)> {
@@ -60,13 +61,13 @@ pub(super) fn follow(state: &mut State) -> Vec<Effect> {
     }
     state.diff_previews.push_back(DiffPreview {
         id,
+        app: app.clone(),
         from: from.clone(),
         to: to.clone(),
         labels,
         found: None,
     });
-    let target = state.target_of(&app);
-    vec![Effect::Details { id, target, app, from, to }]
+    vec![Effect::Details { id, app, from, to }]
 }
 
 /// Takes an answer; `false` where it was for somebody else.

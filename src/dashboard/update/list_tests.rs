@@ -2,9 +2,9 @@
 
 use super::{
     super::Event,
-    script::{Script, app},
+    script::{Script, app, key},
 };
-use crate::domain::{AppId, AppState, Condition, Phase};
+use crate::domain::{AppState, Condition, Phase};
 
 #[test]
 fn the_selection_stays_with_the_app_that_was_acted_on() {
@@ -14,7 +14,7 @@ fn the_selection_stays_with_the_app_that_was_acted_on() {
     script.pass(1_000);
     script.keys("y");
     script.apps(vec![app("checkout", None), app("web", Some(Phase::Stuck))]);
-    assert_eq!(script.state.listed[0], AppId::new("web"));
+    assert_eq!(script.state.listed[0], key("web"));
     assert_eq!(script.state.app().unwrap().name, "checkout");
 }
 
@@ -22,19 +22,19 @@ fn the_selection_stays_with_the_app_that_was_acted_on() {
 fn an_app_that_lacks_instances_for_a_moment_keeps_its_place() {
     let mut script = Script::incident();
     let listed = script.state.listed.clone();
-    let mut middle = script.state.apps[&listed[1]].clone();
+    let mut middle = script.state.apps[&listed[1]].app.clone();
     for state in [AppState::Degraded, AppState::Ok] {
         middle.state = state;
         script.apps(vec![middle.clone()]);
         assert_eq!(script.state.listed, listed);
     }
     let last = script.state.listed.last().unwrap().clone();
-    let mut short = script.state.apps[&last].clone();
+    let mut short = script.state.apps[&last].app.clone();
     assert_eq!(short.condition(), Condition::Ok);
     short.state = AppState::Degraded;
     script.apps(vec![short.clone()]);
     assert_eq!(script.state.listed.last(), Some(&last), "it stays where it is");
-    assert_eq!(script.state.apps[&last].condition(), Condition::Degraded, "and says so");
+    assert_eq!(script.state.apps[&last].app.condition(), Condition::Degraded, "and says so");
     script.pass(11_000);
     script.event(Event::Tick);
     assert_ne!(script.state.listed.last(), Some(&last), "then it comes up");
@@ -43,12 +43,12 @@ fn an_app_that_lacks_instances_for_a_moment_keeps_its_place() {
 #[test]
 fn an_app_that_is_well_again_keeps_its_place_while_it_is_looked_at() {
     let mut script = Script::incident();
-    let (checkout, web) = (AppId::new("checkout"), AppId::new("web"));
+    let (checkout, web) = (key("checkout"), key("web"));
     let mut short = app("checkout", None);
     short.state = AppState::Degraded;
     script.apps(vec![short]);
     script.apps(vec![app("checkout", None)]);
-    assert_eq!(script.state.held[&checkout].by, Condition::Stuck);
+    assert_eq!(script.state.apps[&checkout].held.unwrap().by, Condition::Stuck);
     assert_eq!(script.state.listed[0], checkout, "its end is seen where its way was watched");
     script.pass(90_000);
     script.event(Event::Tick);
@@ -61,17 +61,17 @@ fn an_app_that_is_well_again_keeps_its_place_while_it_is_looked_at() {
     script.keys("G");
     script.pass(50_000);
     script.event(Event::Tick);
-    assert_eq!(script.state.listed, [web, checkout, AppId::new("quiet")], "for a minute");
+    assert_eq!(script.state.listed, [web, checkout, key("quiet")], "for a minute");
     script.pass(20_000);
     script.event(Event::Tick);
-    assert_eq!(script.state.listed[2], AppId::new("web"));
+    assert_eq!(script.state.listed[2], key("web"));
 }
 
 #[test]
 fn filter_as_you_type_and_escape() {
     let mut script = Script::incident();
     script.keys("/ w e b");
-    assert_eq!(script.state.listed, [AppId::new("web")]);
+    assert_eq!(script.state.listed, [key("web")]);
     assert_eq!(script.state.app().unwrap().name, "web");
     script.keys("Enter");
     assert!(!script.state.filtering);

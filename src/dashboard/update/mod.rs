@@ -78,10 +78,10 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
     };
     effects.extend(diff_preview::follow(state));
     let unnamed = deck::unnamed(state);
-    if state.interest.focus != state.selected || state.interest.unnamed != unnamed {
-        state.interest.focus.clone_from(&state.selected);
-        state.interest.unnamed = unnamed;
-        effects.push(Effect::Interest(state.interest.clone()));
+    if state.attention.focus != state.selected || state.attention.unnamed != unnamed {
+        state.attention.focus.clone_from(&state.selected);
+        state.attention.unnamed = unnamed;
+        effects.push(Effect::Attention(state.attention.clone()));
     }
     effects
 }
@@ -149,8 +149,8 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
         }
         Command::Copy => return deck::copy(state),
         Command::Refresh => {
-            state.interest.nudge += 1;
-            return vec![Effect::Interest(state.interest.clone())];
+            state.attention.nudge += 1;
+            return vec![Effect::Attention(state.attention.clone())];
         }
         other => deck::dispatch(state, other),
     }

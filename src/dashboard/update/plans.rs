@@ -15,8 +15,8 @@ use super::{
     is,
 };
 use crate::domain::{
-    App, AppId, Consent, Operation, Plan, Problem, Request, RollBackTo, RolloutOptions, Source,
-    Strategy,
+    App, AppId, AppKey, Consent, Operation, Plan, Problem, Request, RollBackTo, RolloutOptions,
+    Source, Strategy, TargetId,
 };
 
 /// How long a plan must have been on screen before a key can confirm it: what was typed before it was seen does not
@@ -38,14 +38,14 @@ pub(super) fn open(state: &mut State, command: Command, key: Option<Key>) -> Vec
         Command::EnableRevisions => Operation::EnableRevisions,
         _ => Operation::Restart,
     };
-    let request = Request::new(app.id.clone(), operation);
-    ask(state, request, key)
+    let (target, request) = (app.target.clone(), Request::new(app.id.clone(), operation));
+    ask(state, target, request, key)
 }
 
-fn ask(state: &mut State, request: Request, key: Option<Key>) -> Vec<Effect> {
+fn ask(state: &mut State, target: TargetId, request: Request, key: Option<Key>) -> Vec<Effect> {
     let id = state.fresh_id();
-    let target = state.target_of(&request.app);
-    let app = state.apps.get(&request.app);
+    let app = state.apps.get(&AppKey::new(target.clone(), request.app.clone()));
+    let app = app.map(|known| &known.app);
     let dialog = PlanDialog {
         id,
         target: target.clone(),
@@ -80,7 +80,7 @@ fn replan(state: &mut State) -> Vec<Effect> {
     dialog.shown_at = None;
     dialog.void = None;
     dialog.scroll = 0;
-    dialog.seen = apps.get(&dialog.request.app).and_then(seen);
+    dialog.seen = apps.get(&dialog.app()).and_then(|known| seen(&known.app));
     let target = dialog.target.clone();
     vec![Effect::Plan { id, target, request: dialog.request.clone() }]
 }
@@ -181,14 +181,14 @@ fn confirm(state: &mut State, key: Key) -> Vec<Effect> {
         return Vec::new();
     }
     let Some(Layer::Plan(dialog)) = state.layers.pop() else { return Vec::new() };
+    let app = dialog.app();
     let Some(Ok(plan)) = dialog.plan else { return Vec::new() };
     let Ok(confirmed) = plan.confirm(Consent::AtScreen) else { return Vec::new() };
     let id = state.fresh_id();
     state.notice = None;
     state.running.push(Running {
         id,
-        target: dialog.target.clone(),
-        app: dialog.request.app,
+        app,
         name: dialog.name,
         operation: dialog.request.operation,
         receipt: None,
@@ -255,8 +255,8 @@ pub(super) fn deploy(
     dialog: &DeployDialog,
     key: Key,
 ) -> Result<Vec<Effect>, String> {
-    let request = request_of(&dialog.app, &dialog.values)?;
-    Ok(ask(state, request, Some(key)))
+    let request = request_of(&dialog.app.app, &dialog.values)?;
+    Ok(ask(state, dialog.app.target.clone(), request, Some(key)))
 }
 
 fn request_of(app: &AppId, values: &[String; 5]) -> Result<Request, String> {

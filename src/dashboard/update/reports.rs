@@ -1,24 +1,24 @@
 //! News of the target.
 
 use super::{
-    super::{Effect, State, dialog::Layer},
+    super::{Effect, Known, State, dialog::Layer},
     deck, running,
 };
-use crate::domain::{App, AppId, Report, TargetId};
+use crate::domain::{App, AppId, AppKey, Report, TargetId};
 
 pub(super) fn apply(state: &mut State, target: &TargetId, report: Report) -> Vec<Effect> {
-    let Some(place) = state.target_state_mut(target) else { return Vec::new() };
-    let connection = &mut place.connection;
+    let Some(target_state) = state.target_state_mut(target) else { return Vec::new() };
+    let connection = &mut target_state.connection;
     match report {
         Report::Apps { changed, gone, at, fresh_for } => {
             connection.read_at = Some(at);
             connection.fresh_for = fresh_for;
             connection.problem = None;
-            return apps(state, changed, &gone);
+            return apps(state, target, changed, &gone);
         }
         Report::Reset => {
             connection.read_at = None;
-            state.apps.retain(|_, app| app.target != *target);
+            state.apps.retain(|key, _| key.target != *target);
             if state.app().is_none() {
                 state.selected = None;
                 state.chosen = false;
@@ -26,16 +26,16 @@ pub(super) fn apply(state: &mut State, target: &TargetId, report: Report) -> Vec
             deck::list(state);
         }
         Report::History { app, history } => {
-            state.histories.insert(app, history);
+            known(state, target, app, |known| known.history = Some(history));
         }
         Report::Allowed { app, capabilities } => {
-            state.allowed.insert(app, capabilities);
+            known(state, target, app, |known| known.allowed = Some(capabilities));
         }
         Report::Events { app, events } => {
-            state.events.insert(app, events);
+            known(state, target, app, |known| known.events = Some(events));
         }
         Report::Logs { app, lines } => {
-            state.crash_logs = Some((app, lines));
+            known(state, target, app, |known| known.crash_logs = lines);
         }
         Report::Status(status) => connection.status = status,
         Report::Problem { problem, retry_at } => connection.problem = Some((problem, retry_at)),
@@ -43,21 +43,36 @@ pub(super) fn apply(state: &mut State, target: &TargetId, report: Report) -> Vec
     Vec::new()
 }
 
-fn apps(state: &mut State, changed: Vec<App>, gone: &[AppId]) -> Vec<Effect> {
-    let new = !gone.is_empty() || changed.iter().any(|app| is_new(state.apps.get(&app.id), app));
-    let relist = !gone.is_empty() || changed.iter().any(|app| moves(state.apps.get(&app.id), app));
+/// Notes something of an app that is on the deck; what comes too late for one that is gone is dropped.
+fn known(state: &mut State, target: &TargetId, app: AppId, note: impl FnOnce(&mut Known)) {
+    if let Some(known) = state.apps.get_mut(&AppKey::new(target.clone(), app)) {
+        note(known);
+    }
+}
+
+fn apps(state: &mut State, target: &TargetId, changed: Vec<App>, gone: &[AppId]) -> Vec<Effect> {
+    let mut new = !gone.is_empty();
+    let mut relist = new || state.listed.is_empty();
     for id in gone {
-        state.apps.remove(id);
-        state.held.remove(id);
-        void(state, id, "the app is gone");
+        let key = AppKey::new(target.clone(), id.clone());
+        state.apps.remove(&key);
+        void(state, &key, "the app is gone");
     }
-    state.sample(&changed);
+    let now = state.now;
+    debug_assert!(changed.iter().all(|app| app.target == *target), "a row of another target");
     for app in changed {
-        void_plans(state, &app);
-        deck::hold(state, &app);
-        state.apps.insert(app.id.clone(), app);
+        let key = app.key();
+        void_plans(state, &key, &app);
+        let before = state.apps.get(&key).map(|known| &known.app);
+        new |= is_new(before, &app);
+        relist |= moves(before, &app);
+        let held = deck::hold(before, &app, now);
+        let known = state.apps.entry(key).or_insert_with(|| Known::new(app.clone()));
+        held.apply(&mut known.held);
+        known.app = app;
+        known.sample(now);
     }
-    if relist || state.listed.is_empty() {
+    if relist {
         deck::list(state);
     }
     state.trim();
@@ -80,10 +95,10 @@ fn is_new(before: Option<&App>, after: &App) -> bool {
     before.is_none_or(|before| state(before) != state(after))
 }
 
-fn void(state: &mut State, app: &AppId, why: &str) {
+fn void(state: &mut State, app: &AppKey, why: &str) {
     for layer in &mut state.layers {
         if let Layer::Plan(dialog) = layer
-            && dialog.request.app == *app
+            && dialog.app() == *app
             && dialog.void.is_none()
         {
             dialog.void = Some(why.to_owned());
@@ -101,11 +116,11 @@ fn moves(before: Option<&App>, after: &App) -> bool {
 }
 
 /// A rollout that began, ended or changed its phase makes an open plan for its app void.
-fn void_plans(state: &mut State, app: &App) {
+fn void_plans(state: &mut State, key: &AppKey, app: &App) {
     let now = super::plans::seen(app);
     for layer in &mut state.layers {
         let Layer::Plan(dialog) = layer else { continue };
-        if dialog.request.app != app.id || dialog.seen == now || dialog.void.is_some() {
+        if dialog.app() != *key || dialog.seen == now || dialog.void.is_some() {
             continue;
         }
         let what = match (&dialog.seen, &now) {

@@ -50,8 +50,8 @@ pub(super) fn accepted(state: &mut State, id: u64, receipt: Receipt) -> Vec<Effe
     }
     running.look_at = if lost { now } else { now + LOOK };
     running.receipt = Some(receipt);
-    state.interest.nudge += 1;
-    let mut effects = vec![Effect::Interest(state.interest.clone())];
+    state.attention.nudge += 1;
+    let mut effects = vec![Effect::Attention(state.attention.clone())];
     effects.extend(tick(state));
     effects
 }
@@ -63,8 +63,8 @@ pub(super) fn ended(state: &mut State, id: u64, outcome: Outcome) -> Vec<Effect>
         return Vec::new();
     }
     state.notice = Some(Notice::Outcome(outcome.clone()));
-    state.interest.nudge += 1;
-    vec![Effect::Journal { id, outcome }, Effect::Interest(state.interest.clone())]
+    state.attention.nudge += 1;
+    vec![Effect::Journal { id, outcome }, Effect::Attention(state.attention.clone())]
 }
 
 pub(super) fn settled(
@@ -119,12 +119,12 @@ fn look(state: &mut State, news: bool) -> Vec<Effect> {
     let mut effects = Vec::new();
     for one in running.iter_mut().filter(|one| !one.looking) {
         let Some(receipt) = &one.receipt else { continue };
-        let moving = apps.get(&one.app).is_some_and(|app| moving(app, receipt));
+        let moving = apps.get(&one.app).is_some_and(|known| moving(&known.app, receipt));
         // While the watcher sees it move there is nothing to ask that is not on screen.
         let due = if moving { one.look_at + CALM } else { one.look_at };
         if now >= due || (news && !moving && now + LOOK >= one.look_at && one.stage.is_some()) {
             one.looking = true;
-            let (target, receipt) = (one.target.clone(), Box::new(receipt.clone()));
+            let (target, receipt) = (one.app.target.clone(), Box::new(receipt.clone()));
             effects.push(Effect::Settle { id: one.id, target, receipt });
         }
     }

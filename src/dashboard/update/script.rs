@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::{Effect, Event, Keymap, Notice, Start, State, key::Key, update::update};
 use crate::domain::{
-    App, AppId, AppState, Count, Deployable, History, Instance, InstanceState, Phase, Plan,
+    App, AppId, AppKey, AppState, Count, Deployable, History, Instance, InstanceState, Phase, Plan,
     PlatformKind, Report, Request, Revision, RevisionId, RevisionRef, Rollout, RolloutId, Side,
     Strategy as How, Target, TargetId, TrackRecord,
 };
@@ -181,6 +181,10 @@ pub(crate) fn app(name: &str, phase: Option<Phase>) -> App {
         updated_at: Some(start()),
         versioned: Some(true),
     }
+}
+
+pub(crate) fn key(name: &str) -> AppKey {
+    AppKey::new(TargetId::new("cf"), AppId::new(name))
 }
 
 pub(crate) fn history() -> History {

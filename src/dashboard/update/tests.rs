@@ -8,8 +8,8 @@ use super::{
     script::{Script, app, plan, start},
 };
 use crate::domain::{
-    AppId, Note, Operation, Outcome, Phase, Problem, ProblemKind, Receipt, Report, RolloutId,
-    Settlement, Stage, Strategy as How, TargetId,
+    AppId, AppKey, Note, Operation, Outcome, Phase, Problem, ProblemKind, Receipt, Report,
+    RolloutId, Settlement, Stage, Strategy as How, TargetId,
 };
 
 #[test]
@@ -269,8 +269,38 @@ fn a_second_roll_back_in_a_hurry_goes_no_further_back() {
     assert!(script.hint().contains("is under way"), "{}", script.hint());
 }
 
+/// Two logins that reach the same app, as `kubernetes:a` and `kubernetes:a/shop` do.
 #[test]
-fn trouble_with_one_target_does_not_blind_the_other() {
+fn two_targets_that_overlap_have_a_row_each_and_lose_only_their_own() {
+    let mut script = Script::incident();
+    let other = TargetId::new("cf:acme/prod");
+    let mut target = script.state.targets[0].target.clone();
+    target.id = other.clone();
+    script.state.targets.push(TargetState::new(target));
+    let mut twin = app("checkout", Some(Phase::Stuck));
+    twin.target = other.clone();
+    let (at, fresh_for) = (script.at, SignedDuration::from_secs(5));
+    let report = |changed| Report::Apps { changed, gone: Vec::new(), at, fresh_for };
+    script.event(Event::Report { target: other.clone(), report: report(vec![twin.clone()]) });
+    assert_eq!(script.state.listed.len(), 4);
+    // What one of them reports changes nothing of the other's row.
+    twin.rollout = None;
+    script.event(Event::Report { target: other.clone(), report: report(vec![twin]) });
+    assert_eq!(script.state.app().unwrap().target, TargetId::new("cf"));
+    assert!(script.state.app().unwrap().rollout.is_some());
+    script.state.selected = Some(AppKey::new(other.clone(), AppId::new("checkout")));
+    script.keys("R");
+    let through = script.effects.iter().find_map(|effect| match effect {
+        Effect::Plan { target, .. } => Some(target.clone()),
+        _ => None,
+    });
+    assert_eq!(through, Some(other.clone()), "each acts through its own login");
+    script.event(Event::Report { target: other, report: Report::Reset });
+    assert_eq!(script.state.listed.len(), 3, "and takes only its own rows away");
+}
+
+#[test]
+fn a_problem_of_one_target_does_not_blind_the_other() {
     let mut script = Script::incident();
     let other = TargetId::new("k8s");
     let mut target = script.state.targets[0].target.clone();

@@ -14,7 +14,7 @@ use super::super::{
 };
 use crate::{
     dashboard::{Command, Panel, Sort, State, plan_view::wrap},
-    domain::{App, Condition, Count, Phase, Rollout},
+    domain::{App, AppKey, Condition, Count, Phase, Rollout},
 };
 
 /// `APPS 14   1 STUCK  2 rolling` and the filter.
@@ -37,7 +37,7 @@ pub(crate) fn draw_counts(state: &State, theme: &Theme, area: Rect, buffer: &mut
         (Condition::Degraded, "degraded", Role::Warn),
     ];
     for (condition, word, role) in kinds {
-        let count = state.apps.values().filter(|app| app.condition() == condition).count();
+        let count = state.apps.values().filter(|known| known.app.condition() == condition).count();
         if count > 0 {
             line.push_span(piece(format!("  {count} {word}"), theme.style(role)));
         }
@@ -95,7 +95,7 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     let first = if selected < height { 0 } else { selected + 1 - height };
     let rows = state.listed.iter().skip(first).take(height).enumerate();
     for (row, id) in rows {
-        let Some(app) = state.apps.get(id) else { continue };
+        let Some(app) = state.apps.get(id).map(|known| &known.app) else { continue };
         let is_selected = first + row == selected;
         let line = row_line(state, theme, app, is_selected, usize::from(area.width));
         put(buffer, area, row as u16, &line);
@@ -148,8 +148,8 @@ fn row_line(
     let dim = |role: Role| theme.style(if live { role } else { Role::Dim });
     let wide = width >= WIDE;
     let (name_width, scope_width) = names(width);
-    let scope =
-        if wide { app.scope.as_str() } else { app.scope.rsplit('/').next().unwrap_or_default() };
+    let scope = scope(state, app);
+    let scope = if wide { scope } else { scope.rsplit('/').next().unwrap_or_default() };
     let mark = if selected { theme.glyphs.select } else { ' ' };
     let mut line = Line::default();
     line.push_span(piece(mark.to_string(), theme.style(Role::Key)));
@@ -183,6 +183,16 @@ fn row_line(
         }
     }
     line
+}
+
+/// Where an app is; where two logins reach the same one, through which of them this row acts.
+fn scope<'a>(state: &State, app: &'a App) -> &'a str {
+    let twin = state.targets.iter().map(|one| &one.target.id).any(|target| {
+        *target != app.target
+            && state.apps.contains_key(&AppKey::new(target.clone(), app.id.clone()))
+    });
+    let target = app.target.as_str();
+    if twin { target.split_once(':').map_or(target, |(_, rest)| rest) } else { &app.scope }
 }
 
 fn count(count: Count) -> String {

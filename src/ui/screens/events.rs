@@ -18,7 +18,7 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
         let across = theme.glyphs.across.to_string().repeat(width);
         lines.insert(0, Line::styled(across, theme.style(Role::Rule)));
     }
-    let events = state.selected.as_ref().and_then(|id| state.events.get(id));
+    let events = state.known().and_then(|known| known.events.as_ref());
     for one in events.into_iter().flatten().filter(|one| !one.routine) {
         let role = if one.bad { Role::Bad } else { Role::Dim };
         let passed = state.now.duration_since(one.at);

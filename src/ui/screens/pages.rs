@@ -123,7 +123,7 @@ pub(crate) fn logs(
     let new = state
         .apps
         .get(&page.app)
-        .and_then(|app| app.rollout.as_ref())
+        .and_then(|known| known.app.rollout.as_ref())
         .and_then(|rollout| rollout.to.as_ref());
     let new = new.and_then(|of| of.label.as_deref());
     let mut lines: VecDeque<Line<'static>> = VecDeque::new();

@@ -12,7 +12,7 @@ use super::{
     sides::{Scale, Shown},
 };
 use crate::{
-    dashboard::{Panel, State, plan_view::wrap},
+    dashboard::{Known, Panel, State, plan_view::wrap},
     domain::{App, Condition, Phase, Rollout, text::span},
 };
 
@@ -125,7 +125,8 @@ fn with_own(
     lines: Vec<Line<'static>>,
     width: usize,
 ) -> Vec<Line<'static>> {
-    let own = state.running.iter().find(|one| one.app == app.id && one.receipt.is_none());
+    let key = app.key();
+    let own = state.running.iter().find(|one| one.app == key && one.receipt.is_none());
     let Some(own) = own.filter(|own| own.said.len() > 1) else { return lines };
     let said = own.said.iter().rev().take(12).rev();
     let mut all: Vec<_> =
@@ -143,10 +144,9 @@ fn crash_lines(
     width: usize,
     most: usize,
 ) -> Vec<Line<'static>> {
-    let Some((id, logged)) = &state.crash_logs else { return Vec::new() };
-    if id != &app.id {
+    let Some(logged) = state.apps.get(&app.key()).map(|known| &known.crash_logs) else {
         return Vec::new();
-    }
+    };
     let shown = logged.iter().skip(logged.len().saturating_sub(most));
     shown
         .map(|line| {
@@ -229,7 +229,7 @@ fn waning(state: &State, rollout: &Rollout) -> String {
 
 fn time_left(state: &State, rollout: &Rollout) -> Option<SignedDuration> {
     let now = rollout.time_left(state.now)?;
-    let kept = state.trends.get(&rollout.id).and_then(|trend| trend.end);
+    let kept = state.known().and_then(Known::trend).and_then(|trend| trend.end);
     Some(kept.map_or(now, |end| end.duration_since(state.now)).max(SignedDuration::ZERO))
 }
 
@@ -241,7 +241,8 @@ fn roughly(left: SignedDuration) -> String {
 
 /// Old and new running instances over time.
 fn trend(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec<Line<'static>> {
-    let Some(trend) = state.trends.get(&rollout.id).filter(|trend| trend.samples.len() > 1) else {
+    let trend = state.known().and_then(Known::trend);
+    let Some(trend) = trend.filter(|trend| trend.samples.len() > 1) else {
         return Vec::new();
     };
     let most = trend
@@ -302,7 +303,8 @@ fn resting(state: &State, theme: &Theme, app: &App, width: usize) -> Vec<Line<'s
     }
     lines.push(Line::default());
     // A tall screen has them at its bottom already.
-    let events = state.events.get(&app.id).filter(|_| state.size.1 < super::super::TALL);
+    let events = state.apps.get(&app.key()).and_then(|known| known.events.as_ref());
+    let events = events.filter(|_| state.size.1 < super::super::TALL);
     for one in events.into_iter().flatten().filter(|one| !one.routine) {
         let who = one.who.split('@').next().unwrap_or(&one.who);
         let text = format!("{:>4} {who} {}", age(Some(one.at), state.now, false), one.what);
