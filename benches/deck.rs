@@ -8,9 +8,10 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use revdeck::{
     dashboard::{Event, Keymap, Start, State, update::update},
     domain::{
-        App, AppId, AppState, Count, Instance, InstanceState, Phase, PlatformKind, Report,
-        RevisionId, RevisionRef, Rollout, RolloutId, Side, Strategy, Target, TargetId,
+        App, AppId, AppState, Count, Instance, InstanceState, Phase, Report, RevisionId,
+        RevisionRef, Rollout, RolloutId, Side, Strategy, Target, TargetId,
     },
+    platform::cloud_foundry::KIND,
     ui::{
         draw,
         theme::{Depth, Theme},
@@ -46,7 +47,7 @@ fn app(number: usize) -> App {
     };
     App {
         target: TargetId::new("cf"),
-        platform: PlatformKind::CloudFoundry,
+        platform: KIND,
         id: AppId::new(format!("app-{number}")),
         name: format!("service-{number:05}"),
         scope: "acme/prod".to_owned(),
@@ -96,7 +97,7 @@ fn report() -> Event {
 fn empty() -> State {
     let target = Target {
         id: TargetId::new("cf"),
-        platform: PlatformKind::CloudFoundry,
+        platform: KIND,
         api: "https://api.example.org".to_owned(),
         scope_label: "acme/prod".to_owned(),
         user: "hana".to_owned(),

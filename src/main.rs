@@ -5,21 +5,24 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
 use revdeck::{
-    cli::{Cli, Command, run},
+    cli::{self, run},
+    platform::Registry,
     runtime::headless::{Code, Exit},
 };
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let registry = Registry::built_in();
+    let invocation = match cli::parse(&registry, std::env::args_os()) {
+        Ok(invocation) => invocation,
+        Err(error) => error.exit(),
+    };
     // A client waits most of the time; a simulator beside it works.
-    let simulates = matches!(cli.command, Some(Command::Demo(_) | Command::Simulator(_)));
-    let threads = if simulates { 2 } else { 1 };
+    let threads = if invocation.action.simulates() { 2 } else { 1 };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
     let done = match &runtime {
-        Ok(runtime) => runtime.block_on(run::run(cli)),
+        Ok(runtime) => runtime.block_on(run::run(&registry, invocation)),
         Err(error) => Err(Exit::new(Code::Failed, format!("cannot start: {error}"))),
     };
     if let Ok(runtime) = runtime {

@@ -256,3 +256,46 @@ fn the_key_table_is_printed() {
             .any(|row| row["command"] == "roll-back-last-good" && row["keys"][0] == "R")
     );
 }
+
+/// One login that cannot be opened, or reached, keeps no other out.
+#[cfg(feature = "kubernetes")]
+#[test]
+fn one_dead_login_hides_no_other_targets_apps() {
+    let foundation = Foundation::start(&[]);
+    let home = tempfile::tempdir().unwrap();
+    let kubeconfig = home.path().join("kubeconfig");
+    let both = |text: &str| {
+        std::fs::write(&kubeconfig, text).unwrap();
+        let mut command = revdeck();
+        command.env("CF_HOME", &foundation.home).env("KUBECONFIG", &kubeconfig);
+        ran(command.args(["apps", "--output", "json"]))
+    };
+    let no_context = both("apiVersion: v1\nkind: Config\n");
+    assert_eq!(no_context.code, 5, "{}", no_context.err);
+    assert!(no_context.err.contains("kubernetes: the kubeconfig cannot be used"));
+    assert_eq!(no_context.err.lines().count(), 1, "{}", no_context.err);
+    let dead = both(
+        "apiVersion: v1\nkind: Config\ncurrent-context: here\nclusters:\n- name: c\n  cluster: { server: \"http://127.0.0.1:9\" }\n\
+         contexts:\n- name: here\n  context: { cluster: c, user: me }\nusers:\n- name: me\n  user: { token: t }\n",
+    );
+    assert_eq!(dead.code, 6, "{}", dead.err);
+    assert!(dead.err.contains("http://127.0.0.1:9 cannot be reached"), "{}", dead.err);
+    for ran in [no_context, dead] {
+        let apps: Value = serde_json::from_str(&ran.out).unwrap();
+        let known = |app: &&Value| app["name"] == "checkout" && app["target"] == "cloud-foundry";
+        assert!(apps.as_array().unwrap().iter().any(|app| known(&app)));
+    }
+}
+
+#[test]
+fn a_target_that_no_platform_reads_is_a_usage_error() {
+    for (text, why) in [
+        ("heroku", "no platform \"heroku\" in this revdeck: use cloud-foundry[:ORG[/SPACE]]"),
+        ("cloud-foundry:", "there is nothing after the colon"),
+        ("cf:a/b/c", "is no ORG or ORG/SPACE"),
+    ] {
+        let ran = ran(revdeck().args(["apps", "--target", text]));
+        assert_eq!(ran.code, 2);
+        assert!(ran.err.contains(why), "{}", ran.err);
+    }
+}

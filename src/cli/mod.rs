@@ -1,15 +1,30 @@
 //! The command line: its types, and in [`run`] what they lead to.
 
+mod operate;
 pub mod run;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsString, net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+    builder::PossibleValuesParser, parser::ValueSource,
+};
+
+pub use operate::Operate;
+
+use crate::{
+    domain::Verb,
+    platform::{Provider, Registry, Setting},
+    simulator::SIMULATED,
+};
+
+/// How an app is named.
+const APP: &str = "Name, SCOPE/NAME or identifier";
 
 /// See every app, watch its rollout, roll it back.
 ///
-/// Without a command the dashboard opens on the login of the cf CLI. `revdeck demo` opens it on an embedded
-/// foundation, with nothing to install and nothing to break.
+/// Without a command the dashboard opens on every login that is found. `revdeck demo` opens it on embedded, simulated
+/// platforms, with nothing to install and nothing to break.
 ///
 /// Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 unknown outcome, 5 login needed, 6 unreachable.
 #[derive(Debug, Parser)]
@@ -26,13 +41,12 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// Where to look, once or several times: cloud-foundry[:ORG[/SPACE]], kubernetes[:CONTEXT[/NAMESPACE]]
-    /// [default: every login that is found]
-    #[arg(long, global = true, value_name = "TARGET", value_parser = target)]
-    pub target: Vec<TargetSpec>,
-    /// The directory that holds the cf CLI's .cf/config.json
-    #[arg(long, global = true, env = "CF_HOME", value_name = "DIR")]
-    pub cf_home: Option<PathBuf>,
+    /// Where to look, once or several times [default: every login that is found]
+    #[arg(long, global = true, value_name = "TARGET")]
+    pub target: Vec<String>,
+    /// Variables that flags of platforms have set.
+    #[arg(skip)]
+    pub variables: BTreeMap<String, String>,
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
     pub output: Output,
@@ -48,53 +62,6 @@ pub struct Global {
     /// Key table to merge over the built-in one [default: revdeck/keybindings.toml in the configuration directory]
     #[arg(long, global = true, value_name = "FILE")]
     pub keys: Option<PathBuf>,
-}
-
-/// A target as given on the command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TargetSpec {
-    /// The login of the cf CLI.
-    CloudFoundry {
-        /// Another organization than the session's, by name.
-        org: Option<String>,
-        /// Another space than the session's, by name.
-        space: Option<String>,
-    },
-    /// A context of the kubeconfig.
-    Kubernetes {
-        /// Another context than the current one.
-        context: Option<String>,
-        /// Another namespace than the context's.
-        namespace: Option<String>,
-    },
-}
-
-fn target(text: &str) -> Result<TargetSpec, String> {
-    let (kind, rest) = match text.split_once(':') {
-        Some((kind, rest)) => (kind, Some(rest)),
-        None => (text, None),
-    };
-    let (first, second) = match rest.map(|rest| rest.split_once('/').unwrap_or((rest, ""))) {
-        Some(("", _)) => return Err("there is nothing after the colon".to_owned()),
-        Some((first, second)) => {
-            (Some(first.to_owned()), Some(second.to_owned()).filter(|second| !second.is_empty()))
-        }
-        None => (None, None),
-    };
-    match kind {
-        "cloud-foundry" | "cf" => Ok(TargetSpec::CloudFoundry { org: first, space: second }),
-        "kubernetes" | "k8s" => {
-            // The names of contexts on EKS hold colons and slashes: the last part is the namespace.
-            let (context, namespace) = match rest.and_then(|rest| rest.rsplit_once('/')) {
-                Some((context, namespace)) if !context.starts_with("arn:") => {
-                    (Some(context.to_owned()), Some(namespace.to_owned()))
-                }
-                _ => (rest.map(str::to_owned), None),
-            };
-            Ok(TargetSpec::Kubernetes { context, namespace })
-        }
-        _ => Err("use cloud-foundry[:ORG[/SPACE]] or kubernetes[:CONTEXT[/NAMESPACE]]".to_owned()),
-    }
 }
 
 /// How results are printed.
@@ -120,11 +87,17 @@ pub enum Colour {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Open the dashboard on an embedded, simulated foundation
+    /// Open the dashboard on embedded, simulated platforms
     Demo(SimulatorArgs),
     /// Serve a simulated platform on loopback and print one line of JSON that says where
-    #[command(subcommand)]
-    Simulator(SimulatorCommand),
+    Simulator {
+        /// Which platform
+        #[arg(value_parser = PossibleValuesParser::new(SIMULATED.iter().map(|one| one.name)))]
+        platform: String,
+        /// What it is to be
+        #[command(flatten)]
+        args: SimulatorArgs,
+    },
     /// List apps
     Apps {
         /// How much to look at
@@ -133,17 +106,17 @@ pub enum Command {
     },
     /// List the revisions of an app
     Revisions {
-        /// Name, ORG/SPACE/NAME or GUID
+        /// Name, SCOPE/NAME or identifier
         app: String,
     },
     /// Show one app and its rollout
     Status {
-        /// Name, ORG/SPACE/NAME or GUID
+        /// Name, SCOPE/NAME or identifier
         app: String,
     },
     /// Show what differs between two revisions
     Diff {
-        /// Name, ORG/SPACE/NAME or GUID
+        /// Name, SCOPE/NAME or identifier
         app: String,
         /// The revision to start from [default: the deployed one]
         #[arg(long, value_name = "REV")]
@@ -155,120 +128,15 @@ pub enum Command {
         #[arg(long)]
         reveal: bool,
     },
-    /// Roll back to the last good revision, or to a given one
-    Rollback {
-        /// Name, ORG/SPACE/NAME or GUID
-        app: String,
-        /// The revision to go back to [default: the last good one]
-        #[arg(long, value_name = "REV")]
-        to: Option<String>,
-        /// How the rollout proceeds
-        #[command(flatten)]
-        manner: MannerArgs,
-        /// Whether to ask and to wait
-        #[command(flatten)]
-        operation: OperationArgs,
-    },
-    /// Deploy a directory, an existing droplet or an image
-    #[command(group = clap::ArgGroup::new("source").required(true))]
-    Deploy {
-        /// Name, ORG/SPACE/NAME or GUID
-        app: String,
-        /// A directory to upload and stage
-        #[arg(long, value_name = "DIR", group = "source")]
-        path: Option<PathBuf>,
-        /// An existing droplet, by GUID
-        #[arg(long, value_name = "GUID", group = "source")]
-        droplet: Option<String>,
-        /// A container image
-        #[arg(long, value_name = "IMAGE", group = "source")]
-        image: Option<String>,
-        /// How the rollout proceeds
-        #[command(flatten)]
-        manner: MannerArgs,
-        /// Whether to ask and to wait
-        #[command(flatten)]
-        operation: OperationArgs,
-    },
-    /// Cancel the rollout in progress
-    Cancel {
-        /// Name, ORG/SPACE/NAME or GUID
-        app: String,
-        /// Whether to ask and to wait
-        #[command(flatten)]
-        operation: OperationArgs,
-    },
-    /// Let a rollout that waits go on
-    Continue {
-        /// Name, ORG/SPACE/NAME or GUID
-        app: String,
-        /// Whether to ask and to wait
-        #[command(flatten)]
-        operation: OperationArgs,
-    },
-    /// Hold a rollout where it is, where the platform can
-    Pause {
-        /// Name, NAMESPACE/NAME or UID
-        app: String,
-        /// Whether to ask and to wait
-        #[command(flatten)]
-        operation: OperationArgs,
-    },
-    /// Replace all instances, rolling
-    Restart {
-        /// Name, ORG/SPACE/NAME or GUID
-        app: String,
-        /// How the rollout proceeds
-        #[command(flatten)]
-        manner: MannerArgs,
-        /// Whether to ask and to wait
-        #[command(flatten)]
-        operation: OperationArgs,
-    },
-    /// Have the platform keep revisions of an app
-    EnableRevisions {
-        /// Name, ORG/SPACE/NAME or GUID
-        app: String,
-        /// Whether to ask and to wait
-        #[command(flatten)]
-        operation: OperationArgs,
-    },
     /// Print a line for every change of a rollout, until it ends
     Watch {
-        /// Name, ORG/SPACE/NAME or GUID
+        /// Name, SCOPE/NAME or identifier
         app: String,
     },
     /// Show which login would be used
     Targets,
     /// Show the key table
     Keys,
-}
-
-/// How a rollout proceeds.
-#[derive(Clone, Debug, Default, Args)]
-pub struct MannerArgs {
-    /// How the rollout proceeds
-    #[arg(long, value_enum, default_value_t = StrategyArg::Rolling)]
-    pub strategy: StrategyArg,
-    /// Canary steps in per cent of the instances, such as 10,50,100
-    #[arg(long, value_delimiter = ',', value_name = "PERCENT")]
-    pub instance_steps: Vec<u32>,
-    /// How many instances may be on their way at a time
-    #[arg(long, value_name = "N")]
-    pub max_in_flight: Option<u32>,
-    /// How many instances there shall be at the end
-    #[arg(short, long, value_name = "N")]
-    pub instances: Option<u32>,
-}
-
-/// How a rollout proceeds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum StrategyArg {
-    /// Instance by instance.
-    #[default]
-    Rolling,
-    /// In steps.
-    Canary,
 }
 
 /// Options of everything that changes something.
@@ -299,15 +167,6 @@ pub enum ScopeArg {
     All,
 }
 
-/// Platforms that can be simulated.
-#[derive(Debug, Subcommand)]
-pub enum SimulatorCommand {
-    /// Cloud Foundry: API v3, UAA and log-cache
-    CloudFoundry(SimulatorArgs),
-    /// Kubernetes: workloads, their rollouts, and the controllers behind them
-    Kubernetes(SimulatorArgs),
-}
-
 /// Options of a simulator.
 #[derive(Clone, Debug, Args)]
 pub struct SimulatorArgs {
@@ -332,4 +191,79 @@ pub struct SimulatorArgs {
     /// At least so many apps, each with 100 revisions
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub apps: usize,
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub struct Invocation {
+    /// Options of every command.
+    pub global: Global,
+    /// What to do.
+    pub action: Action,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Action {
+    /// Open the dashboard.
+    Dashboard,
+    /// Change something.
+    Operate(Operate),
+    /// One of the other commands.
+    Command(Command),
+}
+
+impl Action {
+    /// Whether platforms are simulated in this process.
+    pub fn simulates(&self) -> bool {
+        matches!(self, Self::Command(Command::Demo(_) | Command::Simulator { .. }))
+    }
+}
+
+/// The settings of all platforms that have a flag.
+fn flags(registry: &Registry) -> impl Iterator<Item = (&'static str, &'static Setting)> {
+    let settings = registry.providers().flat_map(Provider::settings);
+    settings.filter_map(|setting| Some((setting.flag?, setting)))
+}
+
+/// The whole command line, with the verbs, options and flags of these platforms.
+pub fn command(registry: &Registry) -> clap::Command {
+    let usage = registry.usage();
+    let mut command = Cli::command().mut_arg("target", |arg| {
+        arg.help(format!(
+            "Where to look, once or several times: {usage} [default: every login that is found]"
+        ))
+    });
+    for (flag, setting) in flags(registry) {
+        let arg = Arg::new(flag).long(flag).value_name(setting.value).help(setting.help);
+        command = command.arg(arg.env(setting.variable).global(true));
+    }
+    command.subcommands(operate::commands(registry))
+}
+
+/// Reads a command line.
+///
+/// # Errors
+/// What clap says of it; help and version come as errors, too.
+pub fn parse(
+    registry: &Registry,
+    words: impl IntoIterator<Item = OsString>,
+) -> Result<Invocation, clap::Error> {
+    let matches = command(registry).try_get_matches_from(words)?;
+    let mut global = Global::from_arg_matches(&matches)?;
+    for (flag, setting) in flags(registry) {
+        if matches.value_source(flag) == Some(ValueSource::CommandLine)
+            && let Some(value) = matches.get_one::<String>(flag)
+        {
+            global.variables.insert(setting.variable.to_owned(), value.clone());
+        }
+    }
+    let action = match matches.subcommand() {
+        None => Action::Dashboard,
+        Some((name, inner)) => match Verb::of_command(name) {
+            Some(verb) => Action::Operate(operate::read(registry, verb, inner)?),
+            None => Action::Command(Command::from_arg_matches(&matches)?),
+        },
+    };
+    Ok(Invocation { global, action })
 }

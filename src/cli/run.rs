@@ -3,153 +3,93 @@
 use std::{
     io::{self, Write},
     net::SocketAddr,
-    path::PathBuf,
     sync::Arc,
 };
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{
-    Cli, Colour, Command, Global, MannerArgs, OperationArgs, Output, ScopeArg, SimulatorArgs,
-    SimulatorCommand, StrategyArg, TargetSpec,
+    Action, Colour, Command, Global, Invocation, Operate, OperationArgs, Output, ScopeArg,
+    SimulatorArgs,
 };
-#[cfg(feature = "kubernetes")]
-use crate::platform::kubernetes::{self, Kubernetes};
 use crate::{
     config::{self, Paths},
     dashboard::{Keymap, keymap::COMMANDS},
-    domain::{
-        AppId, Operation, Request, RollBackTo, RolloutOptions, Scope, Source, Strategy, TargetId,
-    },
-    platform::{
-        Now, OpenError, Platform,
-        cloud_foundry::{self, CloudFoundry},
-    },
+    domain::{AppId, Operation, Request, Scope},
+    platform::{Environment, Now, Platform, Registry, TargetSpec},
     runtime::{
         self, Setup, clock,
         headless::{self, Code, Consenting, Context, Exit},
         journal::Journal,
     },
-    simulator::{self, Simulator, StartError, clock::Clock},
+    simulator::{self, SIMULATED, StartError, clock::Clock},
     telemetry,
     ui::theme::{Depth, Theme},
 };
 
 /// Does what the command line asks for.
-pub async fn run(cli: Cli) -> Result<(), Exit> {
+pub async fn run(registry: &Registry, invocation: Invocation) -> Result<(), Exit> {
     let paths = Paths::find();
     let _logs = paths.state.as_deref().and_then(telemetry::start);
-    let global = &cli.global;
-    match cli.command {
-        None => {
-            let platforms = open(global, &paths, &clock::system())?;
-            let journal = Journal::in_directory(paths.state.clone());
-            dashboard(global, &paths, platforms, clock::system(), journal, false).await
+    let Invocation { global, action } = invocation;
+    let now = clock::system();
+    let journal = || Journal::in_directory(paths.state.clone());
+    let context = |global: &Global| -> Result<Context, Exit> {
+        Ok(Context {
+            platforms: open(registry, global, &paths, &now)?,
+            json: global.output == Output::Json,
+            now: now.clone(),
+            journal: journal(),
+            read_only: global.read_only,
+        })
+    };
+    match action {
+        Action::Dashboard => {
+            let platforms = open(registry, &global, &paths, &now)?;
+            dashboard(&global, &paths, platforms, now.clone(), journal(), false).await
         }
-        Some(Command::Demo(args)) => demo(global, &paths, &args).await,
-        Some(Command::Simulator(SimulatorCommand::CloudFoundry(args))) => {
-            let simulator = Simulator::cloud_foundry(&options(&args)).await;
-            serve(simulator.map_err(not_started)?.banner()).await
-        }
-        Some(Command::Simulator(SimulatorCommand::Kubernetes(args))) => {
-            let simulator = Simulator::kubernetes(&options(&args)).await;
-            serve(simulator.map_err(not_started)?.banner()).await
-        }
-        Some(Command::Keys) => keys(global, &paths),
-        Some(command) => {
-            let context = Context {
-                platforms: open(global, &paths, &clock::system())?,
-                json: global.output == Output::Json,
-                now: clock::system(),
-                journal: Journal::in_directory(paths.state.clone()),
-                read_only: global.read_only,
-            };
-            headless_command(&context, command).await
+        Action::Operate(operate) => carry_out(&context(&global)?, operate).await,
+        Action::Command(Command::Demo(args)) => demo(registry, &global, &paths, &args).await,
+        Action::Command(Command::Simulator { platform, args }) => serve(&platform, &args).await,
+        Action::Command(Command::Keys) => keys(&global, &paths),
+        Action::Command(command) => show(&context(&global)?, command).await,
+    }
+}
+
+/// The targets that were asked for, each once.
+fn targets(registry: &Registry, global: &Global) -> Result<Vec<TargetSpec>, Exit> {
+    let mut specs: Vec<TargetSpec> = Vec::new();
+    for text in &global.target {
+        let spec = registry.target(text);
+        let spec = spec.map_err(|why| Exit::new(Code::Usage, format!("--target {text}: {why}")))?;
+        // Given twice, it would be shown and operated on twice.
+        if !specs.contains(&spec) {
+            specs.push(spec);
         }
     }
+    Ok(specs)
 }
 
 /// The platforms that were asked for; where none was named, every login that is found.
-fn open(global: &Global, paths: &Paths, now: &Now) -> Result<Vec<Arc<dyn Platform>>, OpenError> {
-    if !global.target.is_empty() {
-        // Given twice, it would be shown and operated on twice.
-        let mut specs: Vec<&TargetSpec> = Vec::new();
-        for spec in &global.target {
-            if !specs.contains(&spec) {
-                specs.push(spec);
-            }
-        }
-        return specs.into_iter().map(|spec| open_one(global, paths, spec, now)).collect();
-    }
-    let foundation = TargetSpec::CloudFoundry { org: None, space: None };
-    let first = open_one(global, paths, &foundation, now);
-    if !cfg!(feature = "kubernetes") || !paths.has_kubeconfig() {
-        return Ok(vec![first?]);
-    }
-    let cluster = TargetSpec::Kubernetes { context: None, namespace: None };
-    let cluster = open_one(global, paths, &cluster, now)?;
-    match first {
-        Ok(first) => Ok(vec![first, cluster]),
-        Err(OpenError::NoSession { .. }) => Ok(vec![cluster]),
-        Err(error) => Err(error),
-    }
-}
-
-fn open_one(
+fn open(
+    registry: &Registry,
     global: &Global,
     paths: &Paths,
-    spec: &TargetSpec,
     now: &Now,
-) -> Result<Arc<dyn Platform>, OpenError> {
-    match spec {
-        TargetSpec::CloudFoundry { org, space } => {
-            let home = global.cf_home.clone().or_else(|| paths.home.clone());
-            let target = target_id("cloud-foundry", org.as_deref(), space.as_deref());
-            let options = cloud_foundry::Options {
-                home: home.unwrap_or_else(|| PathBuf::from(".")),
-                org: org.clone(),
-                space: space.clone(),
-                ..cloud_foundry::Options::default()
-            };
-            Ok(Arc::new(CloudFoundry::open(target, &options, now.clone())?))
-        }
-        TargetSpec::Kubernetes { context, namespace } => {
-            cluster(None, context.clone(), namespace.clone(), now)
-        }
+) -> Result<Vec<Arc<dyn Platform>>, Exit> {
+    let environment = Environment::new(paths.home.clone())
+        .with(std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }))
+        .with(global.variables.clone());
+    let mut specs = targets(registry, global)?;
+    if specs.is_empty() {
+        specs = registry.discover(&environment);
     }
-}
-
-/// What a target is called in reports: as it was asked for.
-fn target_id(platform: &str, first: Option<&str>, second: Option<&str>) -> TargetId {
-    let mut id = platform.to_owned();
-    id.extend(first.map(|first| format!(":{first}")));
-    id.extend(second.map(|second| format!("/{second}")));
-    TargetId::new(id)
-}
-
-/// A cluster; two contexts are two targets, and two namespaces too.
-#[cfg(feature = "kubernetes")]
-fn cluster(
-    kubeconfig: Option<PathBuf>,
-    context: Option<String>,
-    namespace: Option<String>,
-    now: &Now,
-) -> Result<Arc<dyn Platform>, OpenError> {
-    let id = target_id("kubernetes", context.as_deref(), namespace.as_deref());
-    let options =
-        kubernetes::Options { kubeconfig, context, namespace, ..kubernetes::Options::default() };
-    Ok(Arc::new(Kubernetes::open(id, &options, now.clone())?))
-}
-
-#[cfg(not(feature = "kubernetes"))]
-fn cluster(
-    _: Option<PathBuf>,
-    _: Option<String>,
-    _: Option<String>,
-    _: &Now,
-) -> Result<Arc<dyn Platform>, OpenError> {
-    let why = "this revdeck was built without the feature `kubernetes`".to_owned();
-    Err(OpenError::Kubeconfig { why })
+    if specs.is_empty() {
+        return Err(registry.nobody().into());
+    }
+    Ok(registry.open(&specs, &environment, now)?)
 }
 
 async fn dashboard(
@@ -214,60 +154,50 @@ fn not_started(error: StartError) -> Exit {
     Exit::new(Code::Usage, error.to_string())
 }
 
-/// The dashboard on a simulated foundation and cluster in the same process, on their clock.
-async fn demo(global: &Global, paths: &Paths, args: &SimulatorArgs) -> Result<(), Exit> {
+/// The dashboard on simulated platforms in the same process, on their clock.
+async fn demo(
+    registry: &Registry,
+    global: &Global,
+    paths: &Paths,
+    args: &SimulatorArgs,
+) -> Result<(), Exit> {
     let clock = Clock::running(args.speed.max(f64::MIN_POSITIVE));
     let time = clock.clone();
     let now: Now = Arc::new(move || time.now());
-    let mut platforms: Vec<Arc<dyn Platform>> = Vec::new();
-    let asked = |kind: fn(&TargetSpec) -> bool| {
-        let specs = &global.target;
-        specs.is_empty().then_some(None).or_else(|| specs.iter().find(|one| kind(one)).map(Some))
-    };
-    // Both live as long as the dashboard.
-    let (mut foundation, mut simulated) = (None, None);
-    if let Some(spec) = asked(|spec| matches!(spec, TargetSpec::CloudFoundry { .. })) {
-        let simulator = Simulator::cloud_foundry_at(&options(args), clock.clone()).await;
-        let simulator = foundation.insert(simulator.map_err(not_started)?);
-        let (org, space) = match spec {
-            Some(TargetSpec::CloudFoundry { org, space }) => (org.clone(), space.clone()),
-            _ => (None, None),
-        };
-        let home = simulator.home_buf();
-        let options = cloud_foundry::Options { home, org, space, ..Default::default() };
-        let target = TargetId::new("cloud-foundry");
-        platforms.push(Arc::new(CloudFoundry::open(target, &options, now.clone())?));
-    }
-    if cfg!(feature = "kubernetes")
-        && let Some(spec) = asked(|spec| matches!(spec, TargetSpec::Kubernetes { .. }))
-    {
-        // A large foundation is asked for by `--apps`, not a large cluster beside it.
-        let few = if foundation.is_some() { 0 } else { args.apps };
-        let options = simulator::Options { apps: few, listen: loopback(args), ..options(args) };
-        let simulator = Simulator::kubernetes_at(&options, clock).await;
-        let simulator = simulated.insert(simulator.map_err(not_started)?);
-        let (context, namespace) = match spec {
-            Some(TargetSpec::Kubernetes { context, namespace }) => {
-                (context.clone(), namespace.clone())
-            }
-            _ => (None, None),
-        };
-        let kubeconfig = Some(simulator.home().join("kubeconfig"));
-        platforms.push(cluster(kubeconfig, context, namespace, &now)?);
+    let asked = targets(registry, global)?;
+    // They live as long as the dashboard.
+    let (mut simulators, mut platforms) = (Vec::new(), Vec::new());
+    for simulated in SIMULATED {
+        let own: Vec<_> =
+            asked.iter().filter(|spec| spec.platform == simulated.name).cloned().collect();
+        if registry.provider(simulated.name).is_none() || (own.is_empty() && !asked.is_empty()) {
+            continue;
+        }
+        // A large world is asked for by `--apps`, not several; and the first has the port that was named.
+        let first = simulators.is_empty();
+        let apps = if first { args.apps } else { 0 };
+        let listen = if first { args.listen } else { SocketAddr::new(args.listen.ip(), 0) };
+        let options = simulator::Options { apps, listen, ..options(args) };
+        let simulator = (simulated.start)(options, clock.clone()).await.map_err(not_started)?;
+        let environment = Environment::default().with(simulator.environment());
+        let found = || registry.discover(&environment);
+        let specs = if own.is_empty() { found() } else { own };
+        platforms.extend(registry.open(&specs, &environment, &now)?);
+        simulators.push(simulator);
     }
     dashboard(global, paths, platforms, now, Journal::nowhere(), true).await
 }
 
-/// Any port of the address that was asked for: the first simulator has the port that was named.
-fn loopback(args: &SimulatorArgs) -> SocketAddr {
-    SocketAddr::new(args.listen.ip(), 0)
-}
-
-/// Says where a simulator is, and lets it serve until a signal ends it.
-async fn serve(banner: &str) -> Result<(), Exit> {
+/// Serves a simulated platform, says where it is, and ends with a signal.
+async fn serve(platform: &str, args: &SimulatorArgs) -> Result<(), Exit> {
+    let Some(simulated) = SIMULATED.iter().find(|one| one.name == platform) else {
+        return Err(Exit::new(Code::Usage, format!("there is no simulator of {platform}")));
+    };
+    let simulator = (simulated.start)(options(args), Clock::running(args.speed)).await;
+    let simulator = simulator.map_err(not_started)?;
     {
         let mut out = io::stdout().lock();
-        writeln!(out, "{banner}")?;
+        writeln!(out, "{}", simulator.banner())?;
         out.flush()?;
     }
     let mut ends = signal(SignalKind::terminate())?;
@@ -306,68 +236,32 @@ fn keys(global: &Global, paths: &Paths) -> Result<(), Exit> {
     Ok(out.flush()?)
 }
 
-fn manner(args: MannerArgs) -> RolloutOptions {
-    RolloutOptions {
-        strategy: match args.strategy {
-            StrategyArg::Rolling => Strategy::Rolling,
-            StrategyArg::Canary => Strategy::Canary,
-        },
-        steps: args.instance_steps,
-        max_in_flight: args.max_in_flight,
-        instances: args.instances,
-    }
-}
-
-async fn headless_command(context: &Context, command: Command) -> Result<(), Exit> {
-    let unnamed = || AppId::new("");
-    let plain = |operation: Operation| Request::new(unnamed(), operation);
-    let (app, mut request, to, args) = match command {
+async fn show(context: &Context, command: Command) -> Result<(), Exit> {
+    match command {
         Command::Apps { scope } => {
             let scope = match scope {
                 ScopeArg::Home => Scope::Home,
                 ScopeArg::Org => Scope::Organization,
                 ScopeArg::All => Scope::Everything,
             };
-            return context.apps(&scope).await;
+            context.apps(&scope).await
         }
-        Command::Revisions { app } => return context.revisions(&app).await,
-        Command::Status { app } => return context.status(&app).await,
+        Command::Revisions { app } => context.revisions(&app).await,
+        Command::Status { app } => context.status(&app).await,
         Command::Diff { app, from, to, reveal } => {
-            return context.diff(&app, from.as_deref(), &to, reveal).await;
+            context.diff(&app, from.as_deref(), &to, reveal).await
         }
-        Command::Watch { app } => return headless::watch(context, &app).await,
-        Command::Targets => return context.targets().await,
-        Command::Rollback { app, to, manner: how, operation } => {
-            let request =
-                Request { manner: manner(how), ..plain(Operation::RollBack(RollBackTo::LastGood)) };
-            (app, request, to, operation)
-        }
-        Command::Deploy { app, path, droplet, image, manner: how, operation } => {
-            let source = match (path, droplet, image) {
-                (Some(path), ..) => Source::Directory(path),
-                (_, Some(droplet), _) => Source::Artifact(droplet),
-                (.., image) => Source::Image(image.unwrap_or_default()),
-            };
-            (
-                app,
-                Request { manner: manner(how), ..plain(Operation::Deploy(source)) },
-                None,
-                operation,
-            )
-        }
-        Command::Cancel { app, operation } => (app, plain(Operation::Cancel), None, operation),
-        Command::Continue { app, operation } => (app, plain(Operation::Continue), None, operation),
-        Command::Pause { app, operation } => (app, plain(Operation::Pause), None, operation),
-        Command::EnableRevisions { app, operation } => {
-            (app, plain(Operation::EnableRevisions), None, operation)
-        }
-        Command::Restart { app, manner: how, operation } => {
-            (app, Request { manner: manner(how), ..plain(Operation::Restart) }, None, operation)
-        }
-        Command::Demo(_) | Command::Simulator(_) | Command::Keys => return Ok(()),
-    };
-    let OperationArgs { dry_run, yes, no_wait, reason } = args;
-    request.reason = reason;
+        Command::Watch { app } => headless::watch(context, &app).await,
+        Command::Targets => context.targets().await,
+        Command::Demo(_) | Command::Simulator { .. } | Command::Keys => Ok(()),
+    }
+}
+
+async fn carry_out(context: &Context, operate: Operate) -> Result<(), Exit> {
+    let Operate { verb, app, to, options, operation } = operate;
+    let OperationArgs { dry_run, yes, no_wait, reason } = operation;
+    let request =
+        Request { options, reason, ..Request::new(AppId::default(), Operation::from(verb)) };
     let consenting = Consenting { dry_run, yes, no_wait };
     headless::operate(context, &app, request, to.as_deref(), consenting).await
 }

@@ -34,12 +34,6 @@ impl Paths {
         }
     }
 
-    /// Whether there is a kubeconfig where kubectl looks for it.
-    pub fn has_kubeconfig(&self) -> bool {
-        std::env::var_os("KUBECONFIG").is_some_and(|value| !value.is_empty())
-            || self.home.as_ref().is_some_and(|home| home.join(".kube").join("config").exists())
-    }
-
     /// The operator's key table.
     pub fn keys(&self) -> Option<PathBuf> {
         self.config.as_ref().map(|directory| directory.join("keybindings.toml"))

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use tui_textarea::TextArea;
 
 use crate::domain::{
-    AppEvent, AppKey, Difference, LogLine, Plan, Problem, Request, RevisionId, TargetId,
+    AppEvent, AppKey, Difference, LogLine, OptionSpec, Plan, PlatformKind, Problem, Request,
+    RevisionId, TargetId,
 };
 
 use super::key::Key;
@@ -120,19 +121,34 @@ pub struct DiffDialog {
     pub scroll: usize,
 }
 
-/// The fields of a deploy.
+/// A form of what to deploy, and how.
 #[derive(Clone, Debug)]
 pub struct DeployDialog {
     /// The app.
     pub app: AppKey,
     /// Its name.
     pub name: String,
+    /// Its platform.
+    pub platform: PlatformKind,
     /// The field that has the keys.
     pub at: usize,
-    /// What each field holds, see [`FIELDS`].
-    pub values: [String; 5],
+    /// The options that the platform has.
+    pub fields: Vec<OptionSpec>,
+    /// What each field holds.
+    pub values: Vec<String>,
     /// What is wrong with them.
     pub wrong: Option<String>,
+}
+
+impl DeployDialog {
+    /// The text of the field that has the keys.
+    pub(super) fn value(&mut self) -> &mut String {
+        if self.values.is_empty() {
+            self.values.push(String::new());
+        }
+        let at = self.at.min(self.values.len() - 1);
+        &mut self.values[at]
+    }
 }
 
 impl PlanDialog {
@@ -141,12 +157,3 @@ impl PlanDialog {
         AppKey::new(self.target.clone(), self.request.app.clone())
     }
 }
-
-/// The fields of a deploy: name and hint.
-pub const FIELDS: [(&str, &str); 5] = [
-    ("what", "a directory, a droplet's GUID, or an image; empty = restart what runs"),
-    ("strategy", "rolling or canary"),
-    ("steps", "canary steps in per cent, such as 10,50,100"),
-    ("max in flight", "how many instances may be on their way at a time"),
-    ("instances", "how many there shall be at the end; empty = as many as now"),
-];

@@ -1,100 +1,87 @@
 //! Which commands can be used here and now, and why the others cannot.
 
 use super::{Command, Running, State, TargetState};
-use crate::domain::{Condition, Deployable, Operation, Phase, TargetId, text::span};
+use crate::domain::{App, Deployable, Needs, Phase, TargetId, Verb, VerbSpec, text::span};
 
 /// Whether a command would do something; the text says why not.
 pub fn can(state: &State, command: Command) -> Result<(), String> {
-    use Command::{
-        Cancel, Continue, Deploy, Diff, EnableRevisions, Events, Logs, Pause, Restart,
-        RollBackLastGood, RollBackSelected,
-    };
-    let needs_app = [
-        Cancel,
-        Continue,
-        Deploy,
-        Diff,
-        Events,
-        Logs,
-        Pause,
-        Restart,
-        RollBackLastGood,
-        RollBackSelected,
-    ];
-    if !needs_app.contains(&command) {
-        return Ok(());
+    if let Some(verb) = command.verb() {
+        return can_change(state, command, verb);
     }
-    let app = state.app().ok_or_else(|| "no app is selected".to_owned())?;
-    if matches!(command, Events | Logs) {
-        return Ok(());
+    match command {
+        Command::Events | Command::Logs => selected(state).map(drop),
+        Command::Diff => {
+            selected(state)?;
+            let known = state.history().is_some_and(|history| history.revisions.len() > 1);
+            let missing = || "there are no two revisions to compare".to_owned();
+            known.then_some(()).ok_or_else(missing)
+        }
+        _ => Ok(()),
     }
-    if command == Diff {
-        let known = state.history().is_some_and(|history| history.revisions.len() > 1);
-        return if known {
-            Ok(())
-        } else {
-            Err("there are no two revisions to compare".to_owned())
-        };
-    }
+}
+
+fn selected(state: &State) -> Result<&App, String> {
+    state.app().ok_or_else(|| "no app is selected".to_owned())
+}
+
+/// What every verb must pass, in this order: an app, the right to change anything, data that is fresh, no operation
+/// that is just being sent, what the platform and the login can do, and what the verb itself needs.
+fn can_change(state: &State, command: Command, verb: Verb) -> Result<(), String> {
+    let app = selected(state)?;
     if state.read_only {
         return Err("revdeck was started with --read-only".to_owned());
     }
     blind(state, &app.target)?;
     let key = app.key();
     if let Some(own) = state.running.iter().find(|one| one.app == key && one.receipt.is_none()) {
-        return Err(format!("your {} of {} is being sent", own.operation.verb(), own.name));
+        return Err(format!("your {} of {} is being sent", own.operation.verb().words(), own.name));
     }
     // Pressed once more in a hurry, it would go back one further.
     let going_back = |one: &&Running| {
-        one.app == key && matches!(one.operation, Operation::RollBack(_) | Operation::Cancel)
+        one.app == key && matches!(one.operation.verb(), Verb::RollBack | Verb::Cancel)
     };
-    if command == RollBackLastGood
+    if command == Command::RollBackLastGood
         && let Some(own) = state.running.iter().find(going_back)
     {
-        let select = state.keymap.hint(RollBackSelected);
+        let select = state.keymap.hint(Command::RollBackSelected);
         return Err(format!(
             "your {} of {} is under way; {select} goes to the selected revision instead",
-            own.operation.verb(),
+            own.operation.verb().words(),
             own.name
         ));
     }
-    let Some(place) = state.target_state(&app.target) else { return Ok(()) };
-    let capabilities =
-        state.known().and_then(|known| known.allowed.as_ref()).unwrap_or(&place.capabilities);
-    let capability = match command {
-        Cancel => &capabilities.cancel,
-        Continue => &capabilities.go_on,
-        Pause => &capabilities.pause,
-        Deploy => &capabilities.deploy,
-        Restart => &capabilities.restart,
-        EnableRevisions => &capabilities.enable_revisions,
-        _ => &capabilities.roll_back,
-    };
-    if let Some(reason) = capability.reason() {
+    let of_target = state.target_state(&app.target).map(|one| &one.capabilities);
+    let of_app = state.known().and_then(|known| known.allowed.as_ref());
+    if let Some(reason) = of_app.or(of_target).and_then(|capabilities| capabilities.reason(verb)) {
         return Err(reason.to_owned());
     }
-    let rollout = app.rollout.as_ref();
-    match command {
-        Cancel if rollout.is_none() => Err(format!("{} has no rollout to cancel", app.name)),
-        Cancel if app.condition() == Condition::Cancelling => {
-            Err(format!("the rollout of {} is being cancelled already", app.name))
+    needs(state, app, command, verb.spec())
+}
+
+fn needs(state: &State, app: &App, command: Command, verb: &VerbSpec) -> Result<(), String> {
+    let (name, words) = (&app.name, verb.words);
+    let phase = app.rollout.as_ref().map(|rollout| rollout.phase);
+    match (verb.needs, phase) {
+        (Needs::App, _) => Ok(()),
+        (Needs::EarlierRevision, _) => can_roll_back(state, command),
+        (Needs::Rollout | Needs::RolloutToCancel, None) => {
+            Err(format!("{name} has no rollout to {words}"))
         }
-        Pause if rollout.is_none() => Err(format!("{} has no rollout to hold", app.name)),
-        Cancel if rollout.is_some_and(|rollout| rollout.phase == Phase::Cancelled) => {
-            Err(format!("the rollout of {} is cancelled already", app.name))
+        (Needs::RolloutToCancel, Some(Phase::Cancelling)) => {
+            Err(format!("the rollout of {name} is being cancelled already"))
         }
-        Continue
-            if rollout.is_none_or(|rollout| {
-                !matches!(rollout.phase, Phase::Paused | Phase::Cancelled)
-            }) =>
-        {
-            Err(format!("{} does not wait for anybody", app.name))
+        (Needs::RolloutToCancel, Some(Phase::Cancelled)) => {
+            Err(format!("the rollout of {name} is cancelled already"))
         }
-        EnableRevisions if state.history().is_some_and(|history| history.remark.is_none()) => {
-            Err(format!("revisions of {} are kept already", app.name))
-        }
-        RollBackLastGood | RollBackSelected => can_roll_back(state, command),
-        _ => Ok(()),
+        (Needs::Rollout | Needs::RolloutToCancel, Some(_)) => Ok(()),
+        (Needs::WaitingRollout, Some(Phase::Paused | Phase::Cancelled)) => Ok(()),
+        (Needs::WaitingRollout, _) => Err(format!("{name} does not wait for anybody")),
+        (Needs::NoRevisions, _) => match state.history() {
+            Some(history) if history.remark.is_none() => {
+                Err(format!("revisions of {name} are kept already"))
+            }
+            _ => Ok(()),
+        },
     }
 }
 

@@ -6,12 +6,13 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::key::Key;
+use crate::domain::Verb;
 
 /// The shipped table.
 pub const SHIPPED: &str = include_str!("../../keybindings.toml");
 
 macro_rules! commands {
-    ($($(#[$doc:meta])* $variant:ident $table:literal $name:literal $text:literal,)*) => {
+    ($($variant:ident $table:literal $name:literal $text:literal $($verb:ident)?,)*) => {
         /// What a key can mean.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Command {
@@ -20,18 +21,28 @@ macro_rules! commands {
 
         /// Every command: itself, its table, its name there, what it does.
         pub const COMMANDS: &[(Command, &str, &str, &str)] = &[$((Command::$variant, $table, $name, $text),)*];
+
+        impl Command {
+            /// What it changes; `None` where it changes nothing that runs.
+            pub fn verb(self) -> Option<Verb> {
+                match self {
+                    $($(Self::$variant => Some(Verb::$verb),)?)*
+                    _ => None,
+                }
+            }
+        }
     };
 }
 
 commands! {
-    RollBackLastGood "deck" "roll-back-last-good" "roll back to the last good revision",
-    RollBackSelected "deck" "roll-back-selected" "roll back to the selected revision",
-    Deploy "deck" "deploy" "deploy a directory, a droplet or an image",
-    Cancel "deck" "cancel" "cancel the rollout",
-    Continue "deck" "continue" "let a rollout that waits go on",
-    Pause "deck" "pause" "hold the rollout where it is",
-    Restart "deck" "restart" "replace all instances, rolling",
-    EnableRevisions "deck" "enable-revisions" "have the platform keep revisions",
+    RollBackLastGood "deck" "roll-back-last-good" "roll back to the last good revision" RollBack,
+    RollBackSelected "deck" "roll-back-selected" "roll back to the selected revision" RollBack,
+    Deploy "deck" "deploy" "deploy something new" Deploy,
+    Cancel "deck" "cancel" "cancel the rollout" Cancel,
+    Continue "deck" "continue" "let a rollout that waits go on" Continue,
+    Pause "deck" "pause" "hold the rollout where it is" Pause,
+    Restart "deck" "restart" "replace all instances, rolling" Restart,
+    EnableRevisions "deck" "enable-revisions" "have the platform keep revisions" EnableRevisions,
     Diff "deck" "diff" "what differs between the deployed and the selected revision",
     Mark "deck" "mark" "mark the revision that D compares from",
     Events "deck" "events" "what happened to the app",

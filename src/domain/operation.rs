@@ -1,8 +1,8 @@
 //! What an operator asks for.
 
-use std::{fmt, path::PathBuf};
+use std::fmt;
 
-use super::{AppId, RevisionId};
+use super::{AppId, Options, RevisionId, Verb};
 
 /// Where a roll back goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,17 +11,6 @@ pub enum RollBackTo {
     LastGood,
     /// This one.
     Revision(RevisionId),
-}
-
-/// What a deploy brings.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// Something the platform has already, such as a droplet, by its identifier.
-    Artifact(String),
-    /// A directory of source code, to be uploaded and built.
-    Directory(PathBuf),
-    /// A container image.
-    Image(String),
 }
 
 /// How a rollout proceeds.
@@ -43,26 +32,13 @@ impl fmt::Display for Strategy {
     }
 }
 
-/// The settings of a new rollout.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RolloutOptions {
-    /// How it proceeds.
-    pub strategy: Strategy,
-    /// The share of instances after each canary step, 1 to 100, ascending; empty for one step of one instance.
-    pub steps: Vec<u32>,
-    /// How many instances may be on their way at a time, at least 1; the platform's default when `None`.
-    pub max_in_flight: Option<u32>,
-    /// How many instances there shall be at the end; as many as now when `None`.
-    pub instances: Option<u32>,
-}
-
 /// What shall be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Make an earlier revision the deployed one.
     RollBack(RollBackTo),
-    /// Deploy something new.
-    Deploy(Source),
+    /// Deploy something new; the options say what.
+    Deploy,
     /// Stop the rollout in progress and return to what was.
     Cancel,
     /// Let a rollout that waits go on.
@@ -76,16 +52,31 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The verb, as screens and the journal have it.
-    pub fn verb(&self) -> &'static str {
+    /// Its verb.
+    pub fn verb(&self) -> Verb {
         match self {
-            Self::RollBack(_) => "roll back",
-            Self::Deploy(_) => "deploy",
-            Self::Cancel => "cancel",
-            Self::Continue => "continue",
-            Self::Pause => "pause",
-            Self::Restart => "restart",
-            Self::EnableRevisions => "switch revisions on",
+            Self::RollBack(_) => Verb::RollBack,
+            Self::Deploy => Verb::Deploy,
+            Self::Cancel => Verb::Cancel,
+            Self::Continue => Verb::Continue,
+            Self::Pause => Verb::Pause,
+            Self::Restart => Verb::Restart,
+            Self::EnableRevisions => Verb::EnableRevisions,
+        }
+    }
+}
+
+impl From<Verb> for Operation {
+    /// A verb without anything more said; a roll back goes to the last good revision.
+    fn from(verb: Verb) -> Self {
+        match verb {
+            Verb::RollBack => Self::RollBack(RollBackTo::LastGood),
+            Verb::Deploy => Self::Deploy,
+            Verb::Cancel => Self::Cancel,
+            Verb::Continue => Self::Continue,
+            Verb::Pause => Self::Pause,
+            Verb::Restart => Self::Restart,
+            Verb::EnableRevisions => Self::EnableRevisions,
         }
     }
 }
@@ -97,15 +88,22 @@ pub struct Request {
     pub app: AppId,
     /// What.
     pub operation: Operation,
-    /// How.
-    pub manner: RolloutOptions,
+    /// How, and what with.
+    pub options: Options,
     /// Why, to be stored where the platform can store it.
     pub reason: Option<String>,
 }
 
 impl Request {
-    /// A request in the platform's default manner and without a reason.
+    /// A request without options or a reason.
     pub fn new(app: AppId, operation: Operation) -> Self {
-        Self { app, operation, manner: RolloutOptions::default(), reason: None }
+        Self { app, operation, options: Options::default(), reason: None }
+    }
+
+    /// The same with an option.
+    #[must_use]
+    pub fn with(mut self, option: &str, value: &str) -> Self {
+        self.options = self.options.with(option, value);
+        self
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{App, AppId, Capabilities, History};
+use super::{App, AppId, Capabilities, History, Target};
 
 /// How much of a target is looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -92,6 +92,8 @@ pub enum Report {
         /// How long until the next reading at the latest; data older than twice this is stale.
         fresh_for: jiff::SignedDuration,
     },
+    /// The target is another than was known at the start: it could be opened by now.
+    Target(Target),
     /// The scope changed: forget all apps.
     Reset,
     /// The revisions of the focused app.

@@ -1,38 +1,43 @@
 //! Where apps live, and what can be done there.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
-use super::TargetId;
+use super::{OptionSpec, TargetId, Verb, VerbOptions};
 
-/// A kind of platform.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum PlatformKind {
-    /// Cloud Foundry, API v3.
-    CloudFoundry,
-    /// Kubernetes, API group `apps/v1`.
-    Kubernetes,
+/// A kind of platform, as its adapter describes it. Two are the same where their names are.
+#[derive(Clone, Copy, Debug)]
+pub struct PlatformKind {
+    /// Its name, such as `cloud-foundry`.
+    pub name: &'static str,
+    /// A name for a crowded line.
+    pub short: &'static str,
+    /// The options of its verbs.
+    pub options: &'static [VerbOptions],
 }
 
+impl PartialEq for PlatformKind {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for PlatformKind {}
+
 impl PlatformKind {
-    /// The short name for a crowded line.
-    pub fn short(self) -> &'static str {
-        match self {
-            Self::CloudFoundry => "cf",
-            Self::Kubernetes => "k8s",
-        }
+    /// The options of a verb, in the order of the form.
+    pub fn options(&self, verb: Verb) -> Vec<OptionSpec> {
+        let of_verb = self.options.iter().filter(|table| table.verbs.contains(&verb));
+        of_verb.flat_map(|table| table.options).copied().collect()
     }
 }
 
 impl fmt::Display for PlatformKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::CloudFoundry => "cloud-foundry",
-            Self::Kubernetes => "kubernetes",
-        })
+        f.write_str(self.name)
     }
 }
 
-/// One place that one login reaches.
+/// One login, and what it reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The name used in this run.
@@ -68,39 +73,25 @@ impl Capability {
     }
 }
 
-/// What a target can do at all, whatever the app.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Capabilities {
-    /// Going back to an earlier revision.
-    pub roll_back: Capability,
-    /// Deploying something new.
-    pub deploy: Capability,
-    /// Deploying step by step, waiting in between.
-    pub canary: Capability,
-    /// Stopping a rollout and returning to what was.
-    pub cancel: Capability,
-    /// Letting a waiting rollout go on.
-    pub go_on: Capability,
-    /// Holding a rollout where it is.
-    pub pause: Capability,
-    /// Replacing all instances by new ones of the same revision.
-    pub restart: Capability,
-    /// Switching the keeping of revisions on, where it can be off.
-    pub enable_revisions: Capability,
-}
+/// What a target, or an app of it, can do at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities(BTreeMap<Verb, Capability>);
 
 impl Capabilities {
-    /// Everything can be done.
+    /// Everything can be done, as far as is known.
     pub fn all() -> Self {
-        Self {
-            roll_back: Capability::Yes,
-            deploy: Capability::Yes,
-            canary: Capability::Yes,
-            cancel: Capability::Yes,
-            go_on: Capability::Yes,
-            pause: Capability::Yes,
-            restart: Capability::Yes,
-            enable_revisions: Capability::Yes,
-        }
+        Self::default()
+    }
+
+    /// The same, with what is known of one more verb.
+    #[must_use]
+    pub fn with(mut self, verb: Verb, capability: Capability) -> Self {
+        self.0.insert(verb, capability);
+        self
+    }
+
+    /// Why a verb cannot be done.
+    pub fn reason(&self, verb: Verb) -> Option<&str> {
+        self.0.get(&verb)?.reason()
     }
 }

@@ -18,6 +18,9 @@ pub enum Error {
         /// The command that logs in.
         command: String,
     },
+    /// The target could not be opened.
+    #[error(transparent)]
+    Unopened(super::OpenError),
     /// The login may not do this.
     #[error("{api} does not let this login do that ({what}): ask for the role")]
     Forbidden {
@@ -30,6 +33,12 @@ pub enum Error {
     #[error("{what}")]
     NotFound {
         /// What is missing, as a whole sentence.
+        what: String,
+    },
+    /// What was asked for makes no sense here.
+    #[error("{what}")]
+    Refused {
+        /// Why, as a whole sentence.
         what: String,
     },
     /// The API asks for fewer requests.
@@ -99,6 +108,7 @@ impl Error {
     pub fn kind(&self) -> ProblemKind {
         match self {
             Self::Login { .. } => ProblemKind::Login,
+            Self::Unopened(error) => error.kind,
             Self::Forbidden { .. } => ProblemKind::Forbidden,
             Self::NotFound { .. } => ProblemKind::NotFound,
             Self::RateLimited { .. } => ProblemKind::RateLimited,
@@ -106,7 +116,7 @@ impl Error {
                 ProblemKind::Unreachable
             }
             Self::Api { status: 500.., .. } => ProblemKind::Unreachable,
-            Self::Api { .. } => ProblemKind::Refused,
+            Self::Api { .. } | Self::Refused { .. } => ProblemKind::Refused,
             Self::Garbled { .. } => ProblemKind::Garbled,
         }
     }

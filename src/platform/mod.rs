@@ -5,14 +5,18 @@ mod error;
 pub mod http;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
+pub mod registry;
+mod unopened;
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 pub use error::Error;
+pub use registry::{Environment, OpenError, Provider, Registry, Setting, TargetSpec};
+use unopened::Unopened;
 
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Confirmed, Detail, History, Interest, LogLine, Outcome,
@@ -45,6 +49,11 @@ pub trait Platform: Send + Sync {
     /// Where this is.
     fn target(&self) -> Target;
 
+    /// Why it could not be opened; `None` where it is open.
+    fn unopened(&self) -> Option<&OpenError> {
+        None
+    }
+
     /// What can be done there at all.
     async fn capabilities(&self) -> Result<Capabilities, Error>;
 
@@ -69,7 +78,20 @@ pub trait Platform: Send + Sync {
 
     /// Works out the exact effect of an operation, from data read now. A plan that cannot be carried out says why in
     /// [`Plan::refused`].
-    async fn plan(&self, request: Request) -> Result<Plan, Error>;
+    ///
+    /// # Errors
+    /// [`Error::Refused`] where the request has an option that the platform does not have.
+    async fn plan(&self, request: Request) -> Result<Plan, Error> {
+        let (verb, kind) = (request.operation.verb(), self.target().platform);
+        request
+            .options
+            .check(kind.name, verb, &kind.options(verb))
+            .map_err(|what| Error::Refused { what })?;
+        self.prepare(request).await
+    }
+
+    /// The same for a request whose options have been checked.
+    async fn prepare(&self, request: Request) -> Result<Plan, Error>;
 
     /// Carries out a plan, once: it reads again what the plan stands on, refuses if that has changed, and sends.
     async fn execute(&self, plan: Confirmed, progress: Progress) -> Sent;
@@ -85,41 +107,4 @@ pub trait Platform: Send + Sync {
 
     /// The latest log lines of an app, oldest first.
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error>;
-}
-
-/// Why no session could be opened, for the text that a user sees.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// There is no session file.
-    #[error(
-        "nobody is logged in to Cloud Foundry: there is no {file}. Log in with `cf login -a API`, or try `revdeck demo`"
-    )]
-    NoSession {
-        /// The file that was looked for.
-        file: PathBuf,
-    },
-    /// There is one and it cannot be used.
-    #[error("the session in {file} cannot be used: {why}. Log in again with `cf login`")]
-    BadSession {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// There is no kubeconfig, or it cannot be used.
-    #[error(
-        "the kubeconfig cannot be used: {why}. See `kubectl config view`, or try `revdeck demo`"
-    )]
-    Kubeconfig {
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The HTTP client could not be made.
-    #[error("cannot prepare a connection to {api}: {why}")]
-    Client {
-        /// The API.
-        api: String,
-        /// What is wrong.
-        why: String,
-    },
 }

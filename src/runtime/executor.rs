@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use tokio::sync::{mpsc, watch};
 
-use super::journal::Journal;
+use super::{Setup, journal::Journal};
 use crate::{
     dashboard::{Effect, Event},
     domain::{AppKey, Confirmed, Interest, Outcome, TargetId},
@@ -17,19 +17,24 @@ pub(super) struct Executor {
     journal: Journal,
     now: Now,
     interests: HashMap<TargetId, watch::Sender<Interest>>,
+    read_only: bool,
 }
 
 impl Executor {
     pub(super) fn new(
-        platforms: &[Arc<dyn Platform>],
+        setup: &Setup,
         events: mpsc::Sender<Event>,
-        journal: Journal,
-        now: Now,
         interests: HashMap<TargetId, watch::Sender<Interest>>,
     ) -> Self {
-        let platforms =
-            platforms.iter().map(|platform| (platform.target().id, platform.clone())).collect();
-        Self { platforms, events, journal, now, interests }
+        let named = |platform: &Arc<dyn Platform>| (platform.target().id, platform.clone());
+        Self {
+            platforms: setup.platforms.iter().map(named).collect(),
+            events,
+            journal: setup.journal.clone(),
+            now: setup.now.clone(),
+            interests,
+            read_only: setup.read_only,
+        }
     }
 
     pub(super) fn carry_out(&self, effect: Effect) {
@@ -104,6 +109,12 @@ impl Executor {
 
     /// The intent is on disk before the request is sent; where it cannot be, nothing is sent.
     fn execute(&self, id: u64, target: &TargetId, plan: Confirmed) {
+        if self.read_only {
+            // The keys refuse it before; whatever they forget ends here.
+            let text = "revdeck was started with --read-only: nothing was sent".to_owned();
+            return self
+                .answer(async move { Event::Ended { id, outcome: Outcome::Refused(text) } });
+        }
         let Some(platform) = self.platforms.get(target).cloned() else { return };
         let (journal, at) = (self.journal.clone(), (self.now)());
         let (progress, mut lines) = mpsc::unbounded_channel();

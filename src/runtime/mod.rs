@@ -25,8 +25,8 @@ use self::{
 };
 use crate::{
     dashboard::{Effect, Event, Keymap, Start, State, update},
-    domain::{Interest, Report},
-    platform::{Now, Platform},
+    domain::{Interest, Report, TargetId},
+    platform::{Now, Platform, http::Backoff},
     ui::{self, theme::Theme},
 };
 
@@ -79,7 +79,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         targets: setup.platforms.iter().map(|platform| platform.target()).collect(),
         demo: setup.demo,
         read_only: setup.read_only,
-        keymap: setup.keymap,
+        keymap: setup.keymap.clone(),
         size,
         now: (setup.now)(),
     });
@@ -94,8 +94,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         interests.insert(platform.target().id, interest);
         watching.push(watch_platform(platform.clone(), interested, events.clone()));
     }
-    let executor =
-        Executor::new(&setup.platforms, events, setup.journal, setup.now.clone(), interests);
+    let executor = Executor::new(&setup, events, interests);
     let mut input = Input::start();
 
     let mut dirty = false;
@@ -222,12 +221,8 @@ fn watch_platform(
     tokio::spawn(async move {
         let (reports, mut reported) = mpsc::channel(16);
         let target = platform.target().id;
-        let capable = async {
-            if let Ok(capabilities) = platform.capabilities().await {
-                let target = target.clone();
-                let _ = events.send(Event::Capabilities { target, capabilities }).await;
-            }
-        };
+        let asked = interest.clone();
+        let capable = ask_capabilities(platform.as_ref(), &target, asked, &events);
         let passing = async {
             while let Some(report) = reported.recv().await {
                 let target = target.clone();
@@ -236,6 +231,54 @@ fn watch_platform(
                 }
             }
         };
-        tokio::join!(platform.watch(interest, reports), capable, passing);
+        // Asking goes on for as long as somebody watches.
+        tokio::select! {
+            () = async { tokio::join!(platform.watch(interest, reports), passing); } => {}
+            () = capable => {}
+        }
     })
+}
+
+/// Asks what a target can do, until it answers, and again whenever everything is read anew: a failure must not leave
+/// keys that seem to work.
+async fn ask_capabilities(
+    platform: &dyn Platform,
+    target: &TargetId,
+    mut interest: watch::Receiver<Interest>,
+    events: &mpsc::Sender<Event>,
+) {
+    let mut failures = 0;
+    loop {
+        let nudge = interest.borrow_and_update().nudge;
+        match platform.capabilities().await {
+            Ok(capabilities) => {
+                failures = 0;
+                let target = target.clone();
+                let _ = events.send(Event::Capabilities { target, capabilities }).await;
+            }
+            Err(error) => {
+                failures += 1;
+                tracing::debug!(%error, "what the target can do is not known");
+            }
+        }
+        let anew = async {
+            loop {
+                interest.changed().await?;
+                if interest.borrow().nudge != nudge {
+                    return Ok::<(), watch::error::RecvError>(());
+                }
+            }
+        };
+        if failures == 0 {
+            if anew.await.is_err() {
+                // Only the watch ends the watching.
+                return std::future::pending().await;
+            }
+            continue;
+        }
+        let wait = Backoff::PATIENT.delay(failures, fastrand::f64());
+        if let Ok(Err(_)) = tokio::time::timeout(wait, anew).await {
+            return std::future::pending().await;
+        }
+    }
 }

@@ -12,7 +12,7 @@ mod listener;
 mod scenario;
 mod serve;
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, pin::Pin};
 
 pub use serve::Simulator;
 
@@ -50,6 +50,49 @@ impl Default for Options {
         }
     }
 }
+
+/// A simulator that serves, whatever it simulates. It serves until it is dropped.
+pub trait Serving: Send {
+    /// The one line of JSON that tells a client where to go.
+    fn banner(&self) -> &str;
+
+    /// The variables of the environment by which a client finds the login.
+    fn environment(&self) -> Vec<(String, String)>;
+}
+
+impl<W: Send + Sync> Serving for Simulator<W> {
+    fn banner(&self) -> &str {
+        Self::banner(self)
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        Self::environment(self)
+    }
+}
+
+type Starting = Pin<Box<dyn Future<Output = Result<Box<dyn Serving>, StartError>> + Send>>;
+
+/// A platform that can be simulated.
+#[derive(Clone, Copy)]
+pub struct Simulated {
+    /// The name of the platform.
+    pub name: &'static str,
+    /// Starts a simulator of it on a clock.
+    pub start: fn(Options, Clock) -> Starting,
+}
+
+fn starting<W: serve::Served>(options: Options, clock: Clock) -> Starting {
+    Box::pin(async move {
+        let simulator = serve::start::<W>(&options, clock).await?;
+        Ok(Box::new(simulator) as Box<dyn Serving>)
+    })
+}
+
+/// Every platform that can be simulated, one line each.
+pub const SIMULATED: &[Simulated] = &[
+    Simulated { name: "cloud-foundry", start: starting::<Foundation> },
+    Simulated { name: "kubernetes", start: starting::<Cluster> },
+];
 
 /// Why a simulator did not start.
 #[derive(Debug, thiserror::Error)]

@@ -37,6 +37,9 @@ pub(crate) trait Served: Send + Sync + Sized + 'static {
     /// The one line of JSON that tells a client where to go.
     fn banner(&self, home: &Path) -> serde_json::Value;
 
+    /// The variables of the environment by which a client finds the login.
+    fn environment(&self, home: &Path) -> Vec<(String, String)>;
+
     /// The routes; called once.
     fn router(self: Arc<Self>) -> Router;
 }
@@ -50,6 +53,7 @@ pub struct Simulator<W> {
     server: JoinHandle<()>,
     clock: Clock,
     banner: String,
+    environment: Vec<(String, String)>,
 }
 
 /// Starts a simulator on a clock of the caller's.
@@ -74,19 +78,25 @@ pub(super) async fn start<W: Served>(
         .map_err(failed("a temporary directory".to_owned()))?;
     world.write_login(home.path()).map_err(failed(home.path().display().to_string()))?;
     let banner = world.banner(home.path()).to_string();
+    let environment = world.environment(home.path());
     let service = world.clone().router().into_make_service_with_connect_info::<Scissors>();
     let server = tokio::spawn(async move {
         if let Err(error) = axum::serve(CuttableListener(listener), service).await {
             tracing::error!(%error, "the simulator stopped serving");
         }
     });
-    Ok(Simulator { world, faults, home, server, clock, banner })
+    Ok(Simulator { world, faults, home, server, clock, banner, environment })
 }
 
 impl<W> Simulator<W> {
     /// The one line of JSON that tells a client where to go.
     pub fn banner(&self) -> &str {
         &self.banner
+    }
+
+    /// The variables of the environment by which a client finds the login.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        self.environment.clone()
     }
 
     /// The directory with the files of a login; gone when the simulator is.

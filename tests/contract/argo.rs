@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use revdeck::{
     domain::{
         App, CanaryStep, Condition, Interest, Operation, Outcome, Phase, Receipt, Report, Request,
-        RollBackTo, Scope, Settlement, Source, Stage, Strategy,
+        RollBackTo, Scope, Settlement, Stage, Strategy,
     },
     platform::{Platform, Sent, kubernetes::Kubernetes},
     simulator::{Simulator, kubernetes::Cluster},
@@ -36,7 +36,16 @@ impl Bench {
     }
 
     async fn send(&self, operation: Operation) -> Receipt {
-        let plan = self.platform.plan(Request::new(self.app().await.id, operation)).await.unwrap();
+        self.request(Request::new(self.app().await.id, operation)).await
+    }
+
+    async fn send_image(&self, image: &str) -> Receipt {
+        let app = self.app().await.id;
+        self.request(Request::new(app, Operation::Deploy).with("image", image)).await
+    }
+
+    async fn request(&self, request: Request) -> Receipt {
+        let plan = self.platform.plan(request).await.unwrap();
         assert_eq!(plan.refused, None);
         let (progress, _lines) = mpsc::unbounded_channel();
         let consent = revdeck::domain::Consent::Flag;
@@ -124,7 +133,7 @@ async fn a_roll_back_out_of_the_canary_skips_its_steps() {
 #[tokio::test]
 async fn a_deploy_walks_the_steps_and_a_broken_one_is_stuck() {
     let bench = Bench::start().await;
-    let receipt = bench.send(Operation::Deploy(Source::Image("pricing:8-crash".into()))).await;
+    let receipt = bench.send_image("pricing:8-crash").await;
     bench.pass(60.0);
     assert!(matches!(bench.platform.settle(&receipt).await, Ok(Settlement::Pending { .. })));
     let app = bench.app().await;
@@ -165,11 +174,12 @@ async fn a_template_of_another_object_is_left_to_it() {
     let plan = async |operation| {
         bench.platform.plan(Request::new(app.id.clone(), operation)).await.unwrap().refused
     };
-    for operation in [
-        Operation::RollBack(RollBackTo::LastGood),
-        Operation::Deploy(Source::Image("pricing:8".into())),
+    let image = |request: Request| request.with("image", "pricing:8");
+    for request in [
+        Request::new(app.id.clone(), Operation::RollBack(RollBackTo::LastGood)),
+        image(Request::new(app.id.clone(), Operation::Deploy)),
     ] {
-        let why = plan(operation).await.unwrap();
+        let why = bench.platform.plan(request).await.unwrap().refused.unwrap();
         assert!(why.contains("that of Deployment prices: change that one"), "{why}");
     }
     for operation in [Operation::Cancel, Operation::Continue, Operation::Restart] {

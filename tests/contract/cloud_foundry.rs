@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use revdeck::{
-    domain::TargetId,
+    domain::{Operation, Request, TargetId},
     platform::{
         Platform,
         cloud_foundry::{CloudFoundry, Options},
@@ -188,12 +188,11 @@ async fn a_directory_is_pushed() {
         if let Some(text) = text {
             std::fs::write(source.path().join("simulate"), text).unwrap();
         }
-        let operation = revdeck::domain::Operation::Deploy(revdeck::domain::Source::Directory(
-            source.path().to_owned(),
-        ));
-        let (platform, app) = (&platform, app.id.clone());
+        let request = Request::new(app.id.clone(), Operation::Deploy)
+            .with("path", &source.path().display().to_string());
+        let platform = &platform;
         async move {
-            let plan = platform.plan(revdeck::domain::Request::new(app, operation)).await.unwrap();
+            let plan = platform.plan(request).await.unwrap();
             let notes = format!("{:?}", plan.notes);
             assert!(notes.contains("restart all at once"), "{notes}");
             let (progress, mut lines) = tokio::sync::mpsc::unbounded_channel();

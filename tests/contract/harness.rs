@@ -99,6 +99,14 @@ impl Deck {
         self.platform.plan(Request::new(app.id, operation)).await.unwrap()
     }
 
+    /// The plan of deploying an image.
+    #[cfg(feature = "kubernetes")]
+    pub async fn plan_image(&self, role: Role, image: &str) -> Plan {
+        let app = self.app(role).await;
+        let request = Request::new(app.id, Operation::Deploy).with("image", image);
+        self.platform.plan(request).await.unwrap()
+    }
+
     pub async fn execute(&self, plan: Plan) -> Sent {
         let (progress, _lines) = mpsc::unbounded_channel();
         self.platform.execute(plan.confirm(Consent::Flag).unwrap(), progress).await

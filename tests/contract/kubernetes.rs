@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use revdeck::{
     domain::{
         Condition, Consent, Note, Operation, Outcome, Request, RollBackTo, Scope, Settlement,
-        Source, TargetId, TrackRecord,
+        TargetId, TrackRecord,
     },
     platform::{
         Platform, Sent,
@@ -150,8 +150,7 @@ async fn a_revision_stays_itself_under_a_new_number() {
 async fn overlapping_rollouts_keep_their_sides() {
     let deck = Deck::open(&Simulated).await;
     for image in ["inventory:9", "inventory:9-typo"] {
-        let operation = Operation::Deploy(Source::Image(image.to_owned()));
-        let plan = deck.plan(Role::Healthy, operation).await;
+        let plan = deck.plan_image(Role::Healthy, image).await;
         assert!(matches!(deck.execute(plan).await, Sent::Accepted(_)));
         for _ in 0..40 {
             deck.fixture.pass(0.5);
@@ -254,7 +253,6 @@ async fn commands_by_hand_name_their_context() {
     let deck = Deck::open(&Simulated).await;
     for (role, operation) in [
         (Role::Healthy, Operation::RollBack(RollBackTo::LastGood)),
-        (Role::Healthy, Operation::Deploy(Source::Image("inventory:9".to_owned()))),
         (Role::Healthy, Operation::Restart),
         (Role::Stuck, Operation::Pause),
         (Role::Waiting, Operation::Continue),
@@ -336,8 +334,8 @@ async fn autoscalers_and_budgets_are_named() {
 async fn a_stuck_stateful_set_is_freed() {
     let deck = Deck::open(&Simulated).await;
     let app = deck.platform.app("db").await.unwrap();
-    let broken = Operation::Deploy(Source::Image("db:16-typo".to_owned()));
-    let plan = deck.platform.plan(Request::new(app.id.clone(), broken)).await.unwrap();
+    let broken = Request::new(app.id.clone(), Operation::Deploy).with("image", "db:16-typo");
+    let plan = deck.platform.plan(broken).await.unwrap();
     assert!(matches!(deck.execute(plan).await, Sent::Accepted(_)));
     deck.fixture.pass(30.0);
     let stuck = deck.platform.app("db").await.unwrap();

@@ -2,8 +2,7 @@
 
 use revdeck::{
     domain::{
-        App, Condition, Note, Operation, Outcome, Request, RevisionId, RollBackTo, Source,
-        differences,
+        App, Condition, Note, Operation, Outcome, Request, RevisionId, RollBackTo, differences,
     },
     platform::Sent,
 };
@@ -137,12 +136,16 @@ pub async fn what_cannot_be_is_refused(harness: &dyn Harness) {
     );
     assert!(plan.confirm(revdeck::domain::Consent::Flag).is_err());
     let healthy = deck.app(Role::Healthy).await;
-    let now = healthy.deployed.unwrap().id;
+    let now = healthy.deployed.clone().unwrap().id;
     let same =
         deck.plan(Role::Healthy, Operation::RollBack(RollBackTo::Revision(now))).await.refused;
     assert!(same.is_some_and(|why| why.contains("nothing would change")));
-    let missing = Operation::Deploy(Source::Directory("/no/such/directory".into()));
-    assert!(deck.plan(Role::Healthy, missing).await.refused.is_some());
+    let unknown = Request::new(healthy.id.clone(), Operation::Restart).with("colour", "blue");
+    let refused = deck.platform.plan(unknown).await.unwrap_err().to_string();
+    assert!(refused.contains("has no option \"colour\" for restart"), "{refused}");
+    let nothing = Request::new(healthy.id, Operation::Deploy);
+    let refused = deck.platform.plan(nothing).await.unwrap_err().to_string();
+    assert!(refused.contains("say what to deploy"), "{refused}");
     assert_eq!(deck.fixture.writes(), 0);
 }
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use revdeck::{
-    domain::{Condition, Interest, Report, Scope, TargetId},
+    domain::{Condition, Interest, Report, Scope, TargetId, Verb},
     platform::{
         OpenError, Platform,
         kubernetes::{Kubernetes, Options},
@@ -72,8 +72,8 @@ async fn few_rights_are_told_one_by_one() {
             _ => None,
         });
         let can = can.await;
-        assert_eq!(can.roll_back.reason(), Some(roll_back));
-        assert_eq!(can.restart.reason().is_some(), restart.is_some(), "{:?}", can.restart);
+        assert_eq!(can.reason(Verb::RollBack), Some(roll_back));
+        assert_eq!(can.reason(Verb::Restart).is_some(), restart.is_some(), "{:?}", can);
     }
     let error = junior.logs(&app("inventory").id).await.unwrap_err();
     assert!(error.to_string().contains("pods/log"), "{error}");
@@ -118,8 +118,9 @@ async fn a_viewer_is_told_beforehand() {
     let simulator = Simulator::kubernetes(&simulator::Options::default()).await.unwrap();
     let open = |context: &str| open(&simulator, context);
     let viewer = open("viewer").unwrap();
-    let why = viewer.capabilities().await.unwrap().roll_back;
-    assert!(why.reason().is_some_and(|why| why.contains("patch deployments")), "{why:?}");
+    let can = viewer.capabilities().await.unwrap();
+    let why = can.reason(Verb::RollBack);
+    assert!(why.is_some_and(|why| why.contains("patch deployments")), "{why:?}");
     // One who knows a single namespace is shown that, also when everything is asked for.
     let tenant = open("tenant").unwrap();
     let apps = tenant.apps(&Scope::Everything).await.unwrap();

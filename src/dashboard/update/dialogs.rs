@@ -3,25 +3,28 @@
 use super::{
     super::{
         Command, Effect, State,
-        dialog::{DeployDialog, DiffDialog, FIELDS, Layer, Page},
+        dialog::{DeployDialog, DiffDialog, Layer, Page},
         key::{Key, Name},
         keymap::COMMANDS,
         state::Notice,
     },
     deck, dispatch, is, plans,
 };
-use crate::domain::{AppEvent, Detail, LogLine, Problem, Scope, differences};
+use crate::domain::{AppEvent, Detail, LogLine, Problem, Scope, Verb, differences};
 
 /// Where to look, in the order of the dialog.
 pub const SCOPES: [Scope; 3] = [Scope::Home, Scope::Organization, Scope::Everything];
 
 pub(super) fn open_deploy(state: &mut State) {
     let Some(app) = state.app() else { return };
+    let fields = app.platform.options(Verb::Deploy);
     let dialog = DeployDialog {
         app: app.key(),
         name: app.name.clone(),
+        platform: app.platform,
         at: 0,
-        values: [".".to_owned(), "rolling".to_owned(), String::new(), String::new(), String::new()],
+        values: vec![String::new(); fields.len()],
+        fields,
         wrong: None,
     };
     state.layers.push(Layer::Deploy(Box::new(dialog)));
@@ -159,15 +162,16 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
             } else if is(key, Name::Enter) {
                 return finish_deploy(state, key);
             } else if is(key, Name::Tab) || is(key, Name::Down) {
-                dialog.at = (dialog.at + 1) % FIELDS.len();
+                dialog.at = (dialog.at + 1) % dialog.fields.len().max(1);
             } else if is(key, Name::BackTab) || is(key, Name::Up) {
-                dialog.at = (dialog.at + FIELDS.len() - 1) % FIELDS.len();
+                let fields = dialog.fields.len().max(1);
+                dialog.at = (dialog.at + fields - 1) % fields;
             } else if is(key, Name::Backspace) {
-                dialog.values[dialog.at].pop();
+                dialog.value().pop();
             } else if key.ctrl && key.typed().is_none() && key.to_string() == "C-u" {
-                dialog.values[dialog.at].clear();
+                dialog.value().clear();
             } else if let Some(letter) = key.typed() {
-                dialog.values[dialog.at].push(letter);
+                dialog.value().push(letter);
             }
         }
         Some(Layer::Targets { at }) => {
@@ -274,7 +278,7 @@ fn finish_deploy(state: &mut State, key: Key) -> Vec<Effect> {
 pub(super) fn paste(state: &mut State, text: &str) -> bool {
     match state.layers.last_mut() {
         Some(Layer::Palette { text: typed, .. }) => typed.push_str(text),
-        Some(Layer::Deploy(dialog)) => dialog.values[dialog.at].push_str(text),
+        Some(Layer::Deploy(dialog)) => dialog.value().push_str(text),
         Some(Layer::Plan(dialog)) => {
             if let Some(area) = &mut dialog.why {
                 area.insert_str(text);

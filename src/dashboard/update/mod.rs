@@ -125,14 +125,8 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
     match command {
         Command::Quit => return vec![Effect::Quit],
         Command::Suspend => return vec![Effect::Suspend],
-        Command::RollBackLastGood
-        | Command::RollBackSelected
-        | Command::Cancel
-        | Command::Continue
-        | Command::Pause
-        | Command::Restart
-        | Command::EnableRevisions => return plans::open(state, command, key),
         Command::Deploy => dialogs::open_deploy(state),
+        changing if changing.verb().is_some() => return plans::open(state, changing, key),
         Command::Diff => return dialogs::open_diff(state),
         Command::Open if state.panel == super::Panel::Revisions => {
             return dialogs::open_diff(state);

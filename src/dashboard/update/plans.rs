@@ -15,8 +15,7 @@ use super::{
     is,
 };
 use crate::domain::{
-    App, AppId, AppKey, Consent, Operation, Plan, Problem, Request, RollBackTo, RolloutOptions,
-    Source, Strategy, TargetId,
+    App, AppKey, Consent, Operation, Options, Plan, Problem, Request, RollBackTo, TargetId, Verb,
 };
 
 /// How long a plan must have been on screen before a key can confirm it: what was typed before it was seen does not
@@ -26,17 +25,13 @@ const SEEN: SignedDuration = SignedDuration::from_millis(250);
 /// Opens the dialog of a command and asks for its plan.
 pub(super) fn open(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect> {
     let Some(app) = state.app() else { return Vec::new() };
-    let operation = match command {
-        Command::RollBackLastGood => Operation::RollBack(RollBackTo::LastGood),
-        Command::RollBackSelected => match state.selected_revision() {
+    let operation = match (command, command.verb()) {
+        (Command::RollBackSelected, _) => match state.selected_revision() {
             Some(revision) => Operation::RollBack(RollBackTo::Revision(revision.id.clone())),
             None => return Vec::new(),
         },
-        Command::Cancel => Operation::Cancel,
-        Command::Continue => Operation::Continue,
-        Command::Pause => Operation::Pause,
-        Command::EnableRevisions => Operation::EnableRevisions,
-        _ => Operation::Restart,
+        (_, Some(verb)) => Operation::from(verb),
+        (_, None) => return Vec::new(),
     };
     let (target, request) = (app.target.clone(), Request::new(app.id.clone(), operation));
     ask(state, target, request, key)
@@ -249,44 +244,17 @@ fn input(key: Key) -> tui_textarea::Input {
     tui_textarea::Input { key: to, ctrl: key.ctrl, alt: key.alt, shift: false }
 }
 
-/// The request that the fields of a deploy stand for.
+/// Asks for the plan of what the fields of a deploy say.
 pub(super) fn deploy(
     state: &mut State,
     dialog: &DeployDialog,
     key: Key,
 ) -> Result<Vec<Effect>, String> {
-    let request = request_of(&dialog.app.app, &dialog.values)?;
-    Ok(ask(state, dialog.app.target.clone(), request, Some(key)))
-}
-
-fn request_of(app: &AppId, values: &[String; 5]) -> Result<Request, String> {
-    let [what, strategy, steps, in_flight, instances] = values.each_ref().map(|text| text.trim());
-    let number = |text: &str, name: &str| match text {
-        "" => Ok(None),
-        text => text.parse::<u32>().map(Some).map_err(|_| format!("{name}: {text:?} is no number")),
-    };
-    let strategy = match strategy {
-        "" | "rolling" => Strategy::Rolling,
-        "canary" => Strategy::Canary,
-        other => return Err(format!("strategy: {other:?} is neither rolling nor canary")),
-    };
-    let steps: Result<Vec<u32>, _> =
-        steps.split(',').map(str::trim).filter(|step| !step.is_empty()).map(str::parse).collect();
-    let steps = steps.map_err(|_| "steps: use numbers such as 10,50,100".to_owned())?;
-    let is_guid =
-        what.len() == 36 && what.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-');
-    let path = what.starts_with(['/', '.', '~']);
-    let operation = match what {
-        "" => Operation::Restart,
-        guid if is_guid => Operation::Deploy(Source::Artifact(guid.to_owned())),
-        directory if path => Operation::Deploy(Source::Directory(directory.into())),
-        image => Operation::Deploy(Source::Image(image.to_owned())),
-    };
-    let manner = RolloutOptions {
-        strategy,
-        steps,
-        max_in_flight: number(in_flight, "max in flight")?,
-        instances: number(instances, "instances")?,
-    };
-    Ok(Request { manner, ..Request::new(app.clone(), operation) })
+    let filled = dialog.fields.iter().zip(&dialog.values);
+    let options =
+        filled.fold(Options::default(), |all, (field, value)| all.with(field.name, value));
+    options.check(dialog.platform.name, Verb::Deploy, &dialog.fields)?;
+    let AppKey { target, app } = dialog.app.clone();
+    let request = Request { options, ..Request::new(app, Operation::Deploy) };
+    Ok(ask(state, target, request, Some(key)))
 }

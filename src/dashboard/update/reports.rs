@@ -37,6 +37,7 @@ pub(super) fn apply(state: &mut State, target: &TargetId, report: Report) -> Vec
         Report::Logs { app, lines } => {
             known(state, target, app, |known| known.crash_logs = lines);
         }
+        Report::Target(target) => target_state.target = target,
         Report::Status(status) => connection.status = status,
         Report::Problem { problem, retry_at } => connection.problem = Some((problem, retry_at)),
     }

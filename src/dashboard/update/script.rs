@@ -4,9 +4,36 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::{Effect, Event, Keymap, Notice, Start, State, key::Key, update::update};
 use crate::domain::{
-    App, AppId, AppKey, AppState, Count, Deployable, History, Instance, InstanceState, Phase, Plan,
-    PlatformKind, Report, Request, Revision, RevisionId, RevisionRef, Rollout, RolloutId, Side,
-    Strategy as How, Target, TargetId, TrackRecord,
+    App, AppId, AppKey, AppState, Count, Deployable, History, Instance, InstanceState, OptionKind,
+    OptionSpec, Phase, Plan, PlatformKind, Report, Request, Revision, RevisionId, RevisionRef,
+    Rollout, RolloutId, Side, Strategy as How, Target, TargetId, TrackRecord, Verb, VerbOptions,
+};
+
+/// A platform that can deploy images, in steps too.
+pub(crate) const KIND: PlatformKind = PlatformKind {
+    name: "cloud-foundry",
+    short: "cf",
+    options: &[VerbOptions {
+        verbs: &[Verb::Deploy],
+        options: &[
+            OptionSpec {
+                name: "image",
+                short: None,
+                value: "IMAGE",
+                hint: "a container image",
+                kind: OptionKind::Text,
+                artifact: true,
+            },
+            OptionSpec {
+                name: "strategy",
+                short: None,
+                value: "STRATEGY",
+                hint: "rolling or canary",
+                kind: OptionKind::Choice(&["rolling", "canary"]),
+                artifact: false,
+            },
+        ],
+    }],
 };
 
 pub(super) fn start() -> Timestamp {
@@ -23,7 +50,7 @@ impl Script {
     pub(crate) fn new() -> Self {
         let target = Target {
             id: TargetId::new("cf"),
-            platform: PlatformKind::CloudFoundry,
+            platform: KIND,
             api: "https://api.example.org".to_owned(),
             scope_label: "acme/prod".to_owned(),
             user: "hana@acme.example".to_owned(),
@@ -169,7 +196,7 @@ pub(crate) fn app(name: &str, phase: Option<Phase>) -> App {
     });
     App {
         target: TargetId::new("cf"),
-        platform: PlatformKind::CloudFoundry,
+        platform: KIND,
         id: AppId::new(name),
         name: name.to_owned(),
         scope: "acme/prod".to_owned(),

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::domain::{
     AppId, AppKey, Note, Operation, Outcome, Phase, Problem, ProblemKind, Receipt, Report,
-    RolloutId, Settlement, Stage, Strategy as How, TargetId,
+    RolloutId, Settlement, Stage, TargetId,
 };
 
 #[test]
@@ -142,7 +142,7 @@ fn stale_data_is_blind_too() {
 
 #[test]
 fn read_only_refuses_every_operation() {
-    for key in ["R", "r", "c", "s", "d"] {
+    for key in ["R", "r", "c", "s", "d", "p", "n", "V"] {
         let mut script = Script::incident();
         script.state.read_only = true;
         script.keys(key);
@@ -342,12 +342,15 @@ fn the_reason_goes_into_a_new_plan() {
 #[test]
 fn deploy_asks_for_a_plan_with_its_fields() {
     let mut script = Script::incident();
-    script.keys("d Tab C-u c a n a r y Tab 1 0 , 5 0 Enter");
+    script.keys("d Enter");
+    let Some(Layer::Deploy(form)) = script.state.layers.last() else { panic!("it stays open") };
+    assert_eq!(form.wrong.as_deref(), Some("say what to deploy: one of image"));
+    script.keys("w e b : 2 Tab c a n a r y Enter");
     let Some(Effect::Plan { request, .. }) = script.effects.first() else {
         panic!("no plan: {:?}", script.state.layers)
     };
-    assert_eq!(request.manner.strategy, How::Canary);
-    assert_eq!(request.manner.steps, [10, 50]);
+    assert_eq!(request.options.get("image"), Some("web:2"));
+    assert_eq!(request.options.get("strategy"), Some("canary"));
 }
 
 #[test]

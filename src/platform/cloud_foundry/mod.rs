@@ -9,6 +9,7 @@ mod lists;
 mod names;
 mod overview;
 mod plan;
+mod provider;
 mod push;
 #[cfg(test)]
 mod samples;
@@ -27,6 +28,8 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::{OnceCell, mpsc, watch as interest};
 
+pub use provider::Provider;
+
 use self::{auth::Auth, convert::Labels, session::Session};
 use super::{
     Error, Now, OpenError, Platform, Progress, Sent,
@@ -35,8 +38,12 @@ use super::{
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Capability, Confirmed, Detail, History, Interest, LogLine,
     Plan, PlatformKind, Receipt, Report, Request, RevisionId, Scope, Settlement, Target, TargetId,
-    text::clean,
+    Verb, text::clean,
 };
+
+/// What kind of platform this is.
+pub const KIND: PlatformKind =
+    PlatformKind { name: "cloud-foundry", short: "cf", options: plan::OPTIONS };
 
 /// Which session to use, and where in it to look.
 #[derive(Clone, Debug)]
@@ -88,8 +95,9 @@ impl CloudFoundry {
             timeout: options.timeout,
             login_command: format!("cf login -a {}", session.api),
         };
-        let client = http::client(&settings)
-            .map_err(|why| OpenError::Client { api: session.api.clone(), why })?;
+        let client = http::client(&settings).map_err(|why| {
+            OpenError::unreachable(format!("cannot prepare a connection to {}: {why}", session.api))
+        })?;
         let user = session::name_in(&session.tokens);
         let user = user.unwrap_or_else(|| "unknown user".to_owned());
         let auth = Auth::new(client.clone(), &session, options.timeout, now.clone());
@@ -132,6 +140,13 @@ impl CloudFoundry {
         self.labels.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Why the API does not have something that came with a version.
+    fn lacks(api_info: &ApiInfo, major: u32, minor: u32, what: &str) -> Option<String> {
+        let version = api_info.version.as_deref();
+        let has = Self::at_least(version, major, minor);
+        (!has).then(|| format!("API {} has no {what}", version.unwrap_or_default()))
+    }
+
     /// Whether the API is of this version or newer; `true` where it does not say.
     fn at_least(version: Option<&str>, major: u32, minor: u32) -> bool {
         let Some(version) = version else { return true };
@@ -150,7 +165,7 @@ impl Platform for CloudFoundry {
         };
         Target {
             id: self.target.clone(),
-            platform: PlatformKind::CloudFoundry,
+            platform: KIND,
             api: self.session.api.clone(),
             scope_label: match &self.wanted {
                 (Some(org), Some(space)) => format!("{org}/{space}"),
@@ -165,22 +180,16 @@ impl Platform for CloudFoundry {
     async fn capabilities(&self) -> Result<Capabilities, Error> {
         let api_info = self.api_info().await?;
         let since = |major, minor, what: &str| {
-            let version = api_info.version.as_deref();
-            if Self::at_least(version, major, minor) {
-                return Capability::Yes;
-            }
-            Capability::No(format!("API {} has no {what}", version.unwrap_or_default()))
+            Self::lacks(&api_info, major, minor, what).map_or(Capability::Yes, Capability::No)
         };
-        Ok(Capabilities {
-            roll_back: since(3, 66, "roll back to a revision"),
-            deploy: since(3, 44, "rolling deployments"),
-            canary: since(3, 173, "canary deployments"),
-            cancel: since(3, 57, "cancelling of deployments"),
-            go_on: since(3, 173, "canary deployments"),
-            pause: Capability::No("Cloud Foundry cannot hold a rollout".to_owned()),
-            restart: since(3, 44, "rolling deployments"),
-            enable_revisions: since(3, 65, "switch for revisions"),
-        })
+        Ok(Capabilities::all()
+            .with(Verb::RollBack, since(3, 66, "roll back to a revision"))
+            .with(Verb::Deploy, since(3, 44, "rolling deployments"))
+            .with(Verb::Cancel, since(3, 57, "cancelling of deployments"))
+            .with(Verb::Continue, since(3, 173, "canary deployments"))
+            .with(Verb::Pause, Capability::No("Cloud Foundry cannot hold a rollout".to_owned()))
+            .with(Verb::Restart, since(3, 44, "rolling deployments"))
+            .with(Verb::EnableRevisions, since(3, 65, "switch for revisions")))
     }
 
     async fn watch(&self, interest: interest::Receiver<Interest>, reports: mpsc::Sender<Report>) {
@@ -205,7 +214,7 @@ impl Platform for CloudFoundry {
         self.configuration(revision.as_str()).await
     }
 
-    async fn plan(&self, request: Request) -> Result<Plan, Error> {
+    async fn prepare(&self, request: Request) -> Result<Plan, Error> {
         plan::make(self, request).await
     }
 

@@ -12,7 +12,7 @@ use super::{
     wire::{self, Page},
 };
 use crate::{
-    domain::{self, AppId, AppState, Count, PlatformKind, Rollout, Scope, text::clean},
+    domain::{self, AppId, AppState, Count, Rollout, Scope, text::clean},
     platform::Error,
 };
 
@@ -175,7 +175,7 @@ impl CloudFoundry {
         });
         domain::App {
             target: self.target.clone(),
-            platform: PlatformKind::CloudFoundry,
+            platform: super::KIND,
             id: AppId::new(base.guid),
             name: base.name,
             scope: base.scope,

@@ -45,7 +45,7 @@ pub(super) fn file_in(home: &Path) -> PathBuf {
 
 impl Session {
     pub(super) fn read(file: &Path) -> Result<Self, OpenError> {
-        let bad = |why: &str| OpenError::BadSession { file: file.to_owned(), why: why.to_owned() };
+        let bad = |why: &str| unusable(file, why);
         let config = read_config(file)?;
         let text =
             |name: &str| config.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -90,12 +90,22 @@ impl Session {
     }
 }
 
+fn unusable(file: &Path, why: &str) -> OpenError {
+    OpenError::login(format!(
+        "the session in {} cannot be used: {why}. Log in again with `cf login`",
+        file.display()
+    ))
+}
+
 fn read_config(file: &Path) -> Result<Map<String, Value>, OpenError> {
-    let bad = |why: String| OpenError::BadSession { file: file.to_owned(), why };
+    let bad = |why: String| unusable(file, &why);
     let bytes = match fs::read(file) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(OpenError::NoSession { file: file.to_owned() });
+            return Err(OpenError::login(format!(
+                "nobody is logged in to Cloud Foundry: there is no {}. Log in with `cf login -a API`, or try `revdeck demo`",
+                file.display()
+            )));
         }
         Err(error) => return Err(bad(error.to_string())),
     };

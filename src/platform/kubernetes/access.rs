@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Kubernetes, lock, store::Kind};
 use crate::{
-    domain::{Capabilities, Capability, text::clean},
+    domain::{Capabilities, Capability, Verb, text::clean},
     platform::Error,
 };
 
@@ -88,20 +88,18 @@ impl Kubernetes {
             patch.clone()
         };
         let back = if patch.reason().is_some() { patch.clone() } else { list };
-        let none = |what: &str| Capability::No(format!("Kubernetes has no {what}"));
         let hold = match kind {
             Kind::Deployment | Kind::Rollout => patch.clone(),
             _ => Capability::No(format!("a {} cannot be paused", kind.word())),
         };
-        Ok(Capabilities {
-            roll_back: back.clone(),
-            deploy: patch.clone(),
-            canary: none("canary of its own: use a controller for that"),
-            cancel: if argo { status.clone() } else { back },
-            go_on: if argo { status } else { hold.clone() },
-            pause: hold,
-            restart: patch,
-            enable_revisions: none("switch for revisions: see revisionHistoryLimit"),
-        })
+        let no_switch = "Kubernetes has no switch for revisions: see revisionHistoryLimit";
+        Ok(Capabilities::all()
+            .with(Verb::RollBack, back.clone())
+            .with(Verb::Deploy, patch.clone())
+            .with(Verb::Cancel, if argo { status.clone() } else { back })
+            .with(Verb::Continue, if argo { status } else { hold.clone() })
+            .with(Verb::Pause, hold)
+            .with(Verb::Restart, patch)
+            .with(Verb::EnableRevisions, Capability::No(no_switch.to_owned())))
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Kubernetes, snapshot::Snapshot, store::Kind, template, wire};
 use crate::domain::{
-    Plan, RevisionSummary, Source, differences,
+    Plan, RevisionSummary, differences,
     text::{clean, quoted},
 };
 
@@ -34,15 +34,9 @@ pub(super) fn template_patch(snapshot: &Snapshot, template: &Value, reason: Opti
     Value::Array(steps)
 }
 
-pub(super) fn deploy(
-    snapshot: &Snapshot,
-    plan: &mut Plan,
-    source: &Source,
-) -> Result<Mutation, String> {
+pub(super) fn deploy(snapshot: &Snapshot, plan: &mut Plan) -> Result<Mutation, String> {
     let name = plan.app.clone();
-    let Source::Image(text) = source else {
-        return Err(format!("{name} runs images: say an image, or CONTAINER=IMAGE"));
-    };
+    let text = plan.request.options.get(super::IMAGE).unwrap_or_default().to_owned();
     let mut template = snapshot.template().clone();
     let (container, image) = match text.split_once('=') {
         Some((container, image)) => (Some(container.trim()), image.trim()),

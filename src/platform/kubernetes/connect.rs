@@ -1,10 +1,14 @@
 //! The way to a cluster: the kubeconfig, its contexts, and a client that is made when it is first needed.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use kube::{
     Client, Config,
-    config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig},
+    config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 use tokio::{
     runtime::Handle,
@@ -20,7 +24,7 @@ use crate::{
 /// Which cluster, and where in it to look.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The kubeconfig; what `KUBECONFIG` names, else `~/.kube/config`, where it is none.
+    /// The kubeconfig, or several as `KUBECONFIG` lists them; what kubectl would use where it is none.
     pub kubeconfig: Option<PathBuf>,
     /// Another context than the current one.
     pub context: Option<String>,
@@ -67,12 +71,28 @@ struct Held {
     making: Option<Making>,
 }
 
+/// Merges the files of a list as kubectl does: the first to say something wins, and one that is missing is passed over
+/// where there is another.
+fn read_files(list: &Path) -> Result<Kubeconfig, KubeconfigError> {
+    let files: Vec<_> =
+        env::split_paths(list).filter(|file| !file.as_os_str().is_empty()).collect();
+    let there: Vec<_> = files.iter().filter(|file| file.exists()).collect();
+    let read = if there.is_empty() { files.iter().take(1).collect() } else { there };
+    read.into_iter()
+        .try_fold(Kubeconfig::default(), |all, file| all.merge(Kubeconfig::read_from(file)?))
+}
+
 impl Connection {
     /// Reads the kubeconfig, or the service account in a Pod; speaks to nobody and runs nothing yet.
     pub(super) fn open(options: &Options) -> Result<Self, OpenError> {
-        let bad = |why: String| OpenError::Kubeconfig { why: clean(&why) };
+        let bad = |why: String| {
+            OpenError::login(format!(
+                "the kubeconfig cannot be used: {}. See `kubectl config view`, or try `revdeck demo`",
+                clean(&why)
+            ))
+        };
         let read = match &options.kubeconfig {
-            Some(file) => Kubeconfig::read_from(file),
+            Some(files) => read_files(files),
             None => Kubeconfig::read(),
         };
         let mut kubeconfig = match read {

@@ -10,8 +10,8 @@ use super::{
     wire::{Condition, Metadata, Pod, ReplicaSet, Template, WorkloadSpec, WorkloadStatus},
 };
 use crate::domain::{
-    self, App, AppId, AppState, Count, Phase, PlatformKind, RevisionId, RevisionRef, Rollout,
-    RolloutId, Strategy, Stuck, TargetId, text::clean,
+    self, App, AppId, AppState, Count, Phase, RevisionId, RevisionRef, Rollout, RolloutId,
+    Strategy, Stuck, TargetId, text::clean,
 };
 
 /// The annotations with the number of a revision.
@@ -123,7 +123,7 @@ impl Store {
         let metadata = &workload.object.metadata;
         App {
             target: target.clone(),
-            platform: PlatformKind::Kubernetes,
+            platform: super::KIND,
             id: AppId::new(&metadata.uid),
             name: clean(&metadata.name),
             scope: clean(&metadata.namespace),

@@ -19,6 +19,7 @@ mod history;
 mod ingest;
 mod instances;
 mod plan;
+mod provider;
 mod read;
 mod request;
 mod rollout;
@@ -40,6 +41,7 @@ use async_trait::async_trait;
 use tokio::sync::{OnceCell, mpsc, watch as channel};
 
 pub use connect::Options;
+pub use provider::Provider;
 
 use self::{
     connect::Connection,
@@ -47,10 +49,28 @@ use self::{
 };
 use super::{Error, Now, OpenError, Platform, Progress, Sent, http::Meter};
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Confirmed, Detail, History, Interest, LogLine, Plan,
-    PlatformKind, Receipt, Report, Request, RevisionId, RevisionRef, Scope, Settlement, Target,
-    TargetId, text::clean,
+    App, AppEvent, AppId, Capabilities, Confirmed, Detail, History, Interest, LogLine, OptionKind,
+    OptionSpec, Plan, PlatformKind, Receipt, Report, Request, RevisionId, RevisionRef, Scope,
+    Settlement, Target, TargetId, Verb, VerbOptions, text::clean,
 };
+
+/// What kind of platform this is.
+pub const KIND: PlatformKind = PlatformKind {
+    name: "kubernetes",
+    short: "k8s",
+    options: &[VerbOptions {
+        verbs: &[Verb::Deploy],
+        options: &[OptionSpec {
+            name: IMAGE,
+            short: None,
+            value: "IMAGE",
+            hint: "an image, or CONTAINER=IMAGE where there are several containers",
+            kind: OptionKind::Text,
+            artifact: true,
+        }],
+    }],
+};
+const IMAGE: &str = "image";
 
 /// A cluster, seen with one login.
 pub struct Kubernetes {
@@ -163,7 +183,7 @@ impl Platform for Arc<Kubernetes> {
         let connection = &self.connection;
         Target {
             id: self.target.clone(),
-            platform: PlatformKind::Kubernetes,
+            platform: KIND,
             api: connection.api.clone(),
             scope_label: self.scope_label(self.within(&Scope::Home)),
             user: clean(&connection.user),
@@ -197,7 +217,7 @@ impl Platform for Arc<Kubernetes> {
         self.configuration(app, revision).await
     }
 
-    async fn plan(&self, request: Request) -> Result<Plan, Error> {
+    async fn prepare(&self, request: Request) -> Result<Plan, Error> {
         plan::make(self, request).await
     }
 

@@ -74,7 +74,7 @@ pub(super) async fn make(cluster: &Kubernetes, request: Request) -> Result<Plan,
     let snapshot = Snapshot::read(cluster, &request.app).await?;
     let name = clean(&snapshot.address.name);
     let mut plan = Plan {
-        title: format!("{} {name}", request.operation.verb().to_uppercase()),
+        title: format!("{} {name}", request.operation.verb().words().to_uppercase()),
         app: name.clone(),
         refused: None,
         way: String::new(),
@@ -91,7 +91,7 @@ pub(super) async fn make(cluster: &Kubernetes, request: Request) -> Result<Plan,
     };
     let argo = snapshot.address.kind == Kind::Rollout;
     let built = match plan.request.operation.clone() {
-        Operation::RollBack(_) | Operation::Deploy(_) if let Some(why) = snapshot.elsewhere() => {
+        Operation::RollBack(_) | Operation::Deploy if let Some(why) = snapshot.elsewhere() => {
             Err(why)
         }
         Operation::RollBack(goal) => roll_back(cluster, &snapshot, &mut plan, &goal).await?,
@@ -99,7 +99,7 @@ pub(super) async fn make(cluster: &Kubernetes, request: Request) -> Result<Plan,
         Operation::Continue if argo => argo::promote(&snapshot, &mut plan),
         Operation::Restart if argo => Ok(argo::restart(&snapshot, &mut plan, (cluster.now)())),
         Operation::Cancel => cancel(cluster, &snapshot, &mut plan).await?,
-        Operation::Deploy(source) => deploy(&snapshot, &mut plan, &source),
+        Operation::Deploy => deploy(&snapshot, &mut plan),
         Operation::Restart => restart(cluster, &snapshot, &mut plan),
         Operation::Continue => hold(&snapshot, &mut plan, false),
         Operation::Pause => hold(&snapshot, &mut plan, true),

@@ -72,7 +72,7 @@ pub(super) async fn look(cluster: &Kubernetes, receipt: &Receipt) -> Result<Sett
             if waited.is_some_and(|waited| waited > LATE) {
                 return Ok(Settlement::Ended(Outcome::Failed(format!(
                     "the {} of {name} never took effect: nothing has changed, it is safe to try again",
-                    receipt.operation.verb()
+                    receipt.operation.verb().words()
                 ))));
             }
             return Ok(Settlement::Pending {
@@ -90,12 +90,12 @@ pub(super) async fn look(cluster: &Kubernetes, receipt: &Receipt) -> Result<Sett
         let text = if tracking.before == Some(hash) && tracking.template.is_some() {
             format!(
                 "the {} of {name} was cancelled by {who}: it goes back to what was before",
-                receipt.operation.verb()
+                receipt.operation.verb().words()
             )
         } else {
             format!(
                 "the {} of {name} was superseded: another rollout, by {who}, took its place",
-                receipt.operation.verb()
+                receipt.operation.verb().words()
             )
         };
         return Ok(Settlement::Ended(Outcome::Failed(text)));

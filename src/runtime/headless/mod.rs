@@ -16,7 +16,7 @@ pub use operate::{Consenting, operate, watch};
 
 use super::journal::Journal;
 use crate::{
-    domain::{App, Outcome, Problem, ProblemKind, Scope, differences},
+    domain::{App, Outcome, Problem, ProblemKind, Scope, TargetId, differences},
     platform::{Error, Now, OpenError, Platform},
 };
 
@@ -86,13 +86,7 @@ impl From<Problem> for Exit {
 
 impl From<OpenError> for Exit {
     fn from(error: OpenError) -> Self {
-        let code = match error {
-            OpenError::NoSession { .. }
-            | OpenError::BadSession { .. }
-            | OpenError::Kubeconfig { .. } => Code::Login,
-            OpenError::Client { .. } => Code::Unreachable,
-        };
-        Self::new(code, error.to_string())
+        error.problem().into()
     }
 }
 
@@ -171,9 +165,12 @@ impl Context {
     /// `revdeck apps`.
     pub async fn apps(&self, scope: &Scope) -> Result<(), Exit> {
         let lists = join_all(self.platforms.iter().map(|platform| platform.apps(scope))).await;
-        let mut apps = Vec::new();
-        for list in lists {
-            apps.extend(list?);
+        let (mut apps, mut failed) = (Vec::new(), Vec::new());
+        for (platform, list) in self.platforms.iter().zip(lists) {
+            match list {
+                Ok(list) => apps.extend(list),
+                Err(error) => failed.push((platform.target().id, error)),
+            }
         }
         apps.sort_by(|a, b| a.condition().cmp(&b.condition()).then_with(|| a.name.cmp(&b.name)));
         let text = if self.json {
@@ -181,7 +178,25 @@ impl Context {
         } else {
             show::apps(&apps, self.now())
         };
-        Ok(Self::print(&text)?)
+        // Where there is only one target its failure is the result.
+        if failed.len() < self.platforms.len() || self.platforms.len() > 1 {
+            Self::print(&text)?;
+        }
+        self.incomplete(failed)
+    }
+
+    /// What could not be read is said after the rows of what could: one sentence a target, and the code of the first.
+    fn incomplete(&self, failed: Vec<(TargetId, Error)>) -> Result<(), Exit> {
+        let named = |(target, error): (TargetId, Error)| {
+            let exit = Exit::from(error);
+            let several = self.platforms.len() > 1;
+            let text = if several { format!("{target}: {}", exit.text) } else { exit.text };
+            Exit::new(exit.code, text)
+        };
+        let mut failed = failed.into_iter().map(named);
+        let Some(first) = failed.next() else { return Ok(()) };
+        let others: Vec<_> = failed.map(|exit| format!("\nrevdeck: {}", exit.text)).collect();
+        Err(Exit::new(first.code, first.text + &others.concat()))
     }
 
     /// `revdeck revisions APP`.

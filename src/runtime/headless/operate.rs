@@ -128,7 +128,7 @@ fn ask(_context: &Context, plan: &Plan) -> Result<Consent, Exit> {
     }
     Context::say("");
     let mut err = io::stderr().lock();
-    write!(err, "{}? Type yes: ", plan.request.operation.verb())?;
+    write!(err, "{}? Type yes: ", plan.request.operation.verb().words())?;
     err.flush()?;
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;

@@ -106,6 +106,10 @@ impl Served for Foundation {
         session::write(home, &self.base, &self.uaa, &world)
     }
 
+    fn environment(&self, home: &Path) -> Vec<(String, String)> {
+        vec![("CF_HOME".to_owned(), home.display().to_string())]
+    }
+
     fn banner(&self, home: &Path) -> Value {
         json!({
             "platform": "cloud-foundry",

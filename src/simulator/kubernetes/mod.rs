@@ -134,6 +134,10 @@ impl Served for Cluster {
         fs::write(home.join("kubeconfig"), access::kubeconfig(&self.base, &self.user))
     }
 
+    fn environment(&self, home: &Path) -> Vec<(String, String)> {
+        vec![("KUBECONFIG".to_owned(), home.join("kubeconfig").display().to_string())]
+    }
+
     fn banner(&self, home: &Path) -> Value {
         json!({
             "platform": "kubernetes", "api": self.base, "user": self.user, "context": access::CONTEXT,

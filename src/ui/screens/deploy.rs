@@ -8,26 +8,29 @@ use super::super::{
     widgets::popup,
 };
 use crate::{
-    dashboard::{
-        State,
-        dialog::{DeployDialog, FIELDS},
-        update::dialogs::SCOPES,
-    },
+    dashboard::{State, dialog::DeployDialog, update::dialogs::SCOPES},
     domain::Scope,
 };
 
 pub(crate) fn draw(dialog: &DeployDialog, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let title = format!("DEPLOY to {}", dialog.name);
-    let inside =
-        popup(theme, area, (area.width.saturating_sub(4).min(90), 12), &title, Role::Warn, buffer);
+    let rows = dialog.fields.len() as u16;
+    let inside = popup(
+        theme,
+        area,
+        (area.width.saturating_sub(4).min(90), rows + 7),
+        &title,
+        Role::Warn,
+        buffer,
+    );
     let width = usize::from(inside.width);
-    for (row, ((name, _), value)) in FIELDS.iter().zip(&dialog.values).enumerate() {
+    for (row, (field, value)) in dialog.fields.iter().zip(&dialog.values).enumerate() {
         let here = dialog.at == row;
         let mark = if here { theme.glyphs.select } else { ' ' };
         let cursor = if here { "▏" } else { "" };
         let line = Line::from(vec![
             piece(mark.to_string(), theme.style(Role::Key)),
-            piece(fit(name, 15), theme.style(if here { Role::Title } else { Role::Dim })),
+            piece(fit(field.name, 15), theme.style(if here { Role::Title } else { Role::Dim })),
             piece(
                 format!("{}{cursor}", cut(value, width.saturating_sub(18))),
                 theme.style(Role::Text),
@@ -35,12 +38,13 @@ pub(crate) fn draw(dialog: &DeployDialog, theme: &Theme, area: Rect, buffer: &mu
         ]);
         put(buffer, inside, row as u16, &line);
     }
-    put(buffer, inside, 6, &Line::styled(cut(FIELDS[dialog.at].1, width), theme.style(Role::Dim)));
+    let hint = dialog.fields.get(dialog.at).map_or("", |field| field.hint);
+    put(buffer, inside, rows + 1, &Line::styled(cut(hint, width), theme.style(Role::Dim)));
     if let Some(wrong) = &dialog.wrong {
-        put(buffer, inside, 7, &Line::styled(cut(wrong, width), theme.style(Role::Bad)));
+        put(buffer, inside, rows + 2, &Line::styled(cut(wrong, width), theme.style(Role::Bad)));
     }
     let keys = "[Esc leave]  Enter shows the plan  Tab next field  C-u clears it";
-    put(buffer, inside, 9, &Line::styled(cut(keys, width), theme.style(Role::Key)));
+    put(buffer, inside, rows + 4, &Line::styled(cut(keys, width), theme.style(Role::Key)));
 }
 
 pub(crate) fn targets(state: &State, at: usize, theme: &Theme, area: Rect, buffer: &mut Buffer) {

@@ -61,11 +61,11 @@ fn wordings(state: &State, dot: &str) -> Vec<String> {
     if let [place] = state.targets.as_slice() {
         let target = &place.target;
         let host = target.api.split_once("://").map_or(target.api.as_str(), |(_, host)| host);
-        let some = format!("{}{dot}{}{dot}{}", target.platform.short(), place.name(), target.user);
+        let some = format!("{}{dot}{}{dot}{}", target.platform.short, place.name(), target.user);
         return vec![format!("{some}{dot}{host}"), some];
     }
     let each =
-        |place: &TargetState| format!("{}{dot}{}", place.target.platform.short(), place.name());
+        |place: &TargetState| format!("{}{dot}{}", place.target.platform.short, place.name());
     let all: Vec<_> = state.targets.iter().map(each).collect();
     let here: Vec<_> = state.here().into_iter().map(each).collect();
     vec![all.join("  "), format!("{} (1 of {})", here.join(""), state.targets.len())]
@@ -87,7 +87,7 @@ fn worst(state: &State) -> (String, Role) {
     if several {
         let alike =
             state.targets.iter().filter(|one| one.target.platform == place.target.platform).count();
-        let short = place.target.platform.short();
+        let short = place.target.platform.short;
         let name = if alike > 1 { place.name() } else { short };
         (format!("{name}: {text}"), role)
     } else {

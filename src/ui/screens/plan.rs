@@ -23,7 +23,7 @@ pub(crate) fn draw(
     let body = view.lines.len().clamp(3, view.height);
     let title = match &dialog.plan {
         Some(Ok(plan)) => plan.title.clone(),
-        _ => format!("{} {}", dialog.request.operation.verb().to_uppercase(), dialog.name),
+        _ => format!("{} {}", dialog.request.operation.verb().words().to_uppercase(), dialog.name),
     };
     let role = match (&dialog.plan, &dialog.request.operation) {
         (Some(Ok(plan)), _) if plan.refused.is_some() => Role::Bad,
@@ -131,7 +131,7 @@ fn answer(
     line.push_span("  ");
     match confirm_blocker(state, dialog) {
         None => {
-            let verb = dialog.request.operation.verb();
+            let verb = dialog.request.operation.verb().words();
             line.push_span(piece(hint(Command::Confirm), theme.style(Role::Key)));
             line.push_span(piece(format!(" {verb}  "), theme.style(Role::Warn)));
         }

@@ -1,8 +1,8 @@
 //! How an operation will run, and whether there is room for it.
 
-use super::Snapshot;
+use super::{Snapshot, options::RolloutOptions};
 use crate::{
-    domain::{Note, Plan, RolloutOptions, Strategy},
+    domain::{Note, Plan, Strategy},
     platform::cloud_foundry::{CloudFoundry, wire},
 };
 
@@ -17,7 +17,7 @@ struct Limit {
 pub(super) async fn describe(
     foundation: &CloudFoundry,
     snapshot: &Snapshot,
-    manner: &RolloutOptions,
+    options: &RolloutOptions,
     plan: &mut Plan,
 ) {
     let web = snapshot.web();
@@ -30,18 +30,18 @@ pub(super) async fn describe(
         plan.notes.push(Note::Warning("the app is stopped and will be started by this".to_owned()));
         return;
     }
-    let in_flight = manner.max_in_flight.unwrap_or(1);
-    plan.capacity.push(match manner.strategy {
+    let in_flight = options.max_in_flight.unwrap_or(1);
+    plan.capacity.push(match options.strategy {
         Strategy::Rolling => {
             format!("rolling, {in_flight} at a time: old instances serve until new ones are ready")
         }
-        Strategy::Canary if manner.steps.is_empty() => {
+        Strategy::Canary if options.steps.is_empty() => {
             "canary: one new instance beside the old ones, then it waits for you to continue"
                 .to_owned()
         }
         Strategy::Canary => format!(
             "canary in {} steps, {in_flight} at a time; it waits for you after each",
-            manner.steps.len()
+            options.steps.len()
         ),
     });
     let needed = newest.memory_in_mb * u64::from(in_flight.min(wanted.max(1)));

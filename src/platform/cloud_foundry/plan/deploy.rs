@@ -1,12 +1,16 @@
 //! Deploying something new, and restarting what runs.
 
+use std::path::PathBuf;
+
 use super::{
-    Action, ON_THE_NEW, Snapshot, Tracking, blank, capacity, cli_flags, deployment_body, finish,
-    operation_name, superseding, unfit,
+    Action, ON_THE_NEW, Snapshot, Tracking, blank, capacity, deployment_body, finish,
+    operation_name,
+    options::{DROPLET, IMAGE, PATH, RolloutOptions},
+    superseding,
 };
 use crate::{
     domain::{
-        Note, Plan, Request, RevisionSummary, Source,
+        Note, Plan, Request, RevisionSummary,
         text::{clean, quoted, short, span},
     },
     platform::{
@@ -19,30 +23,31 @@ pub(super) async fn plan(
     foundation: &CloudFoundry,
     snapshot: &Snapshot,
     request: Request,
-    source: &Source,
 ) -> Result<Plan, Error> {
     let name = &snapshot.name;
-    let manner = request.manner.clone();
+    let options = RolloutOptions::read(&request.options);
     let reason = request.reason.clone();
+    let wanted = request.options.clone();
     let mut plan = blank(snapshot, request, format!("DEPLOY {name}"));
     plan.from = snapshot.deployed().map(|revision| snapshot.end(revision));
-    if let Some(wrong) = unfit(&manner) {
+    if let Some(wrong) = options.unfit(snapshot.no_canary.as_deref()) {
         plan.refused = Some(wrong);
         return Ok(plan);
     }
     let docker = snapshot.app.lifecycle.kind == "docker";
     let operation = operation_name();
     let body = |what: Option<(&str, &str)>| {
-        deployment_body(snapshot, &manner, what, reason.as_deref(), &operation)
+        deployment_body(snapshot, &options, what, reason.as_deref(), &operation)
     };
-    let (step, goal) = match source {
-        Source::Artifact(guid) => {
+    let given = |name: &str| wanted.get(name).map(str::to_owned);
+    let (step, goal) = match (given(DROPLET), given(PATH)) {
+        (Some(guid), _) => {
             let droplet =
                 foundation.http.get::<wire::Droplet>(&format!("/v3/droplets/{guid}"), &[]).await;
             let droplet = match droplet {
                 Ok(droplet) => droplet,
                 Err(Error::NotFound { .. }) => {
-                    plan.refused = Some(format!("there is no droplet {}", clean(guid)));
+                    plan.refused = Some(format!("there is no droplet {}", clean(&guid)));
                     return Ok(plan);
                 }
                 Err(error) => return Err(error),
@@ -50,7 +55,7 @@ pub(super) async fn plan(
             if droplet.state != "STAGED" {
                 plan.refused = Some(format!(
                     "droplet {} is {}: it cannot be deployed",
-                    short(guid),
+                    short(&guid),
                     clean(&droplet.state)
                 ));
                 return Ok(plan);
@@ -65,22 +70,23 @@ pub(super) async fn plan(
             });
             plan.way = "a new rollout of an existing droplet with the app's present environment"
                 .to_owned();
-            let body = body(Some(("droplet", guid)));
+            let body = body(Some(("droplet", &guid)));
             let mut bare = body.clone();
             if let Some(map) = bare.as_object_mut() {
                 map.remove("metadata");
             }
             plan.by_hand.push(format!("cf curl /v3/deployments -X POST -d '{bare}'"));
-            (Action::Deploy { body }, format!("on droplet {}", short(guid)))
+            (Action::Deploy { body }, format!("on droplet {}", short(&guid)))
         }
-        Source::Directory(directory) => {
+        (_, Some(directory)) => {
+            let directory = PathBuf::from(directory);
             if docker {
                 plan.refused = Some(format!(
                     "{name} runs docker images: deploy an image instead of a directory"
                 ));
                 return Ok(plan);
             }
-            let size = match push::measure(directory).await {
+            let size = match push::measure(&directory).await {
                 Ok(size) => size,
                 Err(why) => {
                     plan.refused = Some(why);
@@ -94,10 +100,15 @@ pub(super) async fn plan(
             });
             plan.way = "upload, staging, then a new rollout; nothing that runs changes before staging has succeeded".to_owned();
             let path = quoted(&directory.display().to_string());
-            plan.by_hand.push(format!("cf push {} -p {path} {}", quoted(name), cli_flags(&manner)));
-            (Action::Push { directory: directory.clone(), body: body(None) }, ON_THE_NEW.to_owned())
+            plan.by_hand.push(format!(
+                "cf push {} -p {path} {}",
+                quoted(name),
+                options.cli_flags()
+            ));
+            (Action::Push { directory, body: body(None) }, ON_THE_NEW.to_owned())
         }
-        Source::Image(image) => {
+        (None, None) => {
+            let image = given(IMAGE).unwrap_or_default();
             if !docker {
                 plan.refused = Some(format!(
                     "{name} is built from source: deploy a directory instead of an image"
@@ -105,7 +116,7 @@ pub(super) async fn plan(
                 return Ok(plan);
             }
             plan.to = Some(RevisionSummary {
-                name: format!("image {}", clean(image)),
+                name: format!("image {}", clean(&image)),
                 artifact: None,
                 remark: None,
             });
@@ -113,17 +124,17 @@ pub(super) async fn plan(
             plan.by_hand.push(format!(
                 "cf push {} --docker-image {} {}",
                 quoted(name),
-                quoted(image),
-                cli_flags(&manner)
+                quoted(&image),
+                options.cli_flags()
             ));
-            (Action::Image { image: image.clone(), body: body(None) }, ON_THE_NEW.to_owned())
+            (Action::Image { image, body: body(None) }, ON_THE_NEW.to_owned())
         }
     };
     if let Some(end) = &plan.to {
         plan.title = format!("DEPLOY {} to {name}", end.name);
     }
     plan.notes.extend(superseding(snapshot));
-    capacity::describe(foundation, snapshot, &manner, &mut plan).await;
+    capacity::describe(foundation, snapshot, &options, &mut plan).await;
     let leaving = plan.from.as_ref().map(|end| end.name.clone());
     let tracking = Tracking { operation, goal, leaving, ..Tracking::default() };
     Ok(finish(plan, snapshot, vec![step], tracking))
@@ -136,12 +147,12 @@ pub(super) async fn restart(
     request: Request,
 ) -> Result<Plan, Error> {
     let name = &snapshot.name;
-    let manner = request.manner.clone();
+    let options = RolloutOptions::read(&request.options);
     let reason = request.reason.clone();
     let mut plan = blank(snapshot, request, format!("RESTART {name}"));
     plan.from = snapshot.deployed().map(|revision| snapshot.end(revision));
     plan.to = plan.from.clone();
-    if let Some(wrong) = unfit(&manner) {
+    if let Some(wrong) = options.unfit(snapshot.no_canary.as_deref()) {
         plan.refused = Some(wrong);
         return Ok(plan);
     }
@@ -167,10 +178,10 @@ pub(super) async fn restart(
             )));
         }
     }
-    capacity::describe(foundation, snapshot, &manner, &mut plan).await;
-    plan.by_hand.push(format!("cf restart {} {}", quoted(name), cli_flags(&manner)));
+    capacity::describe(foundation, snapshot, &options, &mut plan).await;
+    plan.by_hand.push(format!("cf restart {} {}", quoted(name), options.cli_flags()));
     let operation = operation_name();
-    let body = deployment_body(snapshot, &manner, None, reason.as_deref(), &operation);
+    let body = deployment_body(snapshot, &options, None, reason.as_deref(), &operation);
     let tracking = Tracking {
         operation,
         goal: "on new instances".to_owned(),

@@ -2,6 +2,7 @@
 
 mod capacity;
 mod deploy;
+mod options;
 mod roll_back;
 mod rollout;
 mod snapshot;
@@ -12,11 +13,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub(super) use options::OPTIONS;
+use options::RolloutOptions;
 pub(super) use snapshot::{Guard, Snapshot};
 
 use super::{CloudFoundry, convert};
 use crate::{
-    domain::{Note, Operation, Plan, Request, RolloutOptions, Strategy},
+    domain::{Note, Operation, Plan, Request, Strategy},
     platform::Error,
 };
 
@@ -80,7 +83,7 @@ pub(super) async fn make(foundation: &CloudFoundry, request: Request) -> Result<
     let snapshot = Snapshot::read(foundation, &request.app).await?;
     match request.operation.clone() {
         Operation::RollBack(goal) => roll_back::plan(foundation, &snapshot, request, &goal).await,
-        Operation::Deploy(source) => deploy::plan(foundation, &snapshot, request, &source).await,
+        Operation::Deploy => deploy::plan(foundation, &snapshot, request).await,
         Operation::Restart => deploy::restart(foundation, &snapshot, request).await,
         Operation::Cancel => rollout::cancel(foundation, &snapshot, request).await,
         Operation::Continue => Ok(rollout::go_on(&snapshot, request)),
@@ -155,14 +158,14 @@ fn operation_name() -> String {
 /// The body of `POST /v3/deployments`; `what` is the droplet or revision, if any.
 fn deployment_body(
     snapshot: &Snapshot,
-    manner: &RolloutOptions,
+    options: &RolloutOptions,
     what: Option<(&str, &str)>,
     reason: Option<&str>,
     operation: &str,
 ) -> Value {
     let mut body = json!({
         "relationships": { "app": { "data": { "guid": snapshot.guid } } },
-        "strategy": manner.strategy.to_string(),
+        "strategy": options.strategy.to_string(),
         "metadata": { "annotations": { convert::OPERATION: operation } },
     });
     if let Some((kind, guid)) = what {
@@ -172,54 +175,22 @@ fn deployment_body(
         let reason: String = reason.trim().chars().take(4_000).collect();
         body["metadata"]["annotations"][convert::REASON] = json!(reason);
     }
-    let mut options = json!({});
-    if let Some(most) = manner.max_in_flight {
-        options["max_in_flight"] = json!(most);
+    let mut fields = json!({});
+    if let Some(most) = options.max_in_flight {
+        fields["max_in_flight"] = json!(most);
     }
-    if let Some(instances) = manner.instances {
-        options["web_instances"] = json!(instances);
+    if let Some(instances) = options.instances {
+        fields["web_instances"] = json!(instances);
     }
-    if manner.strategy == Strategy::Canary && !manner.steps.is_empty() {
+    if options.strategy == Strategy::Canary && !options.steps.is_empty() {
         let steps: Vec<_> =
-            manner.steps.iter().map(|weight| json!({ "instance_weight": weight })).collect();
-        options["canary"] = json!({ "steps": steps });
+            options.steps.iter().map(|weight| json!({ "instance_weight": weight })).collect();
+        fields["canary"] = json!({ "steps": steps });
     }
-    if options.as_object().is_some_and(|options| !options.is_empty()) {
-        body["options"] = options;
+    if fields.as_object().is_some_and(|fields| !fields.is_empty()) {
+        body["options"] = fields;
     }
     body
-}
-
-/// The flags of the cf CLI that say the same as a manner.
-fn cli_flags(manner: &RolloutOptions) -> String {
-    let mut flags = format!("--strategy {}", manner.strategy);
-    if let Some(most) = manner.max_in_flight {
-        flags += &format!(" --max-in-flight {most}");
-    }
-    if !manner.steps.is_empty() {
-        let steps: Vec<_> = manner.steps.iter().map(u32::to_string).collect();
-        flags += &format!(" --instance-steps {}", steps.join(","));
-    }
-    if let Some(instances) = manner.instances {
-        flags += &format!(" -i {instances}");
-    }
-    flags
-}
-
-/// What is wrong with a manner, before anything is asked.
-fn unfit(manner: &RolloutOptions) -> Option<String> {
-    if manner.max_in_flight == Some(0) {
-        return Some("max in flight must be at least 1".to_owned());
-    }
-    if manner.strategy == Strategy::Rolling && !manner.steps.is_empty() {
-        return Some("steps belong to the canary strategy: add --strategy canary".to_owned());
-    }
-    if manner.steps.iter().any(|step| !(1..=100).contains(step)) || !manner.steps.is_sorted() {
-        return Some(
-            "canary steps must be percentages from 1 to 100 in ascending order".to_owned(),
-        );
-    }
-    None
 }
 
 /// Warns that a rollout in progress would be superseded.

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    Action, Snapshot, Tracking, blank, capacity, cli_flags, deployment_body, finish,
-    operation_name, superseding, unfit,
+    Action, Snapshot, Tracking, blank, capacity, deployment_body, finish, operation_name,
+    options::RolloutOptions, superseding,
 };
 use crate::{
     domain::{
@@ -264,8 +264,8 @@ async fn by_deployment(
     target: &wire::Revision,
     details: &Details,
 ) -> Plan {
-    let manner = plan.request.manner.clone();
-    if let Some(wrong) = unfit(&manner) {
+    let options = RolloutOptions::read(&plan.request.options);
+    if let Some(wrong) = options.unfit(snapshot.no_canary.as_deref()) {
         plan.refused = Some(wrong);
         return plan;
     }
@@ -273,7 +273,7 @@ async fn by_deployment(
     let reason = plan.request.reason.clone();
     let mut steps = Vec::new();
     let body = |kind: &str, guid: &str| -> Value {
-        deployment_body(snapshot, &manner, Some((kind, guid)), reason.as_deref(), &operation)
+        deployment_body(snapshot, &options, Some((kind, guid)), reason.as_deref(), &operation)
     };
     plan.notes.extend(superseding(snapshot));
     if details.same_as_latest {
@@ -299,11 +299,11 @@ async fn by_deployment(
             "cf rollback {} --version {} {}",
             quoted(&snapshot.name),
             target.version,
-            cli_flags(&manner)
+            options.cli_flags()
         ));
         steps.push(Action::Deploy { body: body("revision", &target.guid) });
     }
-    capacity::describe(foundation, snapshot, &manner, &mut plan).await;
+    capacity::describe(foundation, snapshot, &options, &mut plan).await;
     plan.notes.push(Note::Info(
         "service bindings do not roll back; a pipeline that deploys again will undo this"
             .to_owned(),

@@ -28,6 +28,8 @@ pub(in super::super) struct Snapshot {
     /// `None` where the login may not see it.
     pub(super) environment: Option<wire::Environment>,
     pub(super) sidecars: Vec<wire::Sidecar>,
+    /// Why the API has no canary deployments, where it has none.
+    pub(super) no_canary: Option<String>,
     pub(super) read_at: Timestamp,
 }
 
@@ -126,6 +128,7 @@ impl Snapshot {
             deployments,
             environment,
             sidecars: sidecars.unwrap_or_default(),
+            no_canary: CloudFoundry::lacks(&api_info, 3, 173, "canary deployments"),
             read_at,
         })
     }

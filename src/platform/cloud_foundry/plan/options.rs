@@ -1,0 +1,130 @@
+//! The options of a rollout, as `POST /v3/deployments` and the cf CLI have them.
+
+use crate::domain::{OptionKind, OptionSpec, Options, Strategy, Verb, VerbOptions};
+
+const TEXT: OptionSpec = OptionSpec {
+    name: "",
+    short: None,
+    value: "TEXT",
+    hint: "",
+    kind: OptionKind::Text,
+    artifact: false,
+};
+pub(super) const PATH: &str = "path";
+pub(super) const DROPLET: &str = "droplet";
+pub(super) const IMAGE: &str = "image";
+const STRATEGY: &str = "strategy";
+const STEPS: &str = "instance-steps";
+const IN_FLIGHT: &str = "max-in-flight";
+const INSTANCES: &str = "instances";
+
+/// What this platform's verbs take.
+pub(in crate::platform::cloud_foundry) const OPTIONS: &[VerbOptions] = &[
+    VerbOptions {
+        verbs: &[Verb::Deploy],
+        options: &[
+            OptionSpec {
+                name: PATH,
+                value: "DIR",
+                hint: "a directory to upload and stage",
+                artifact: true,
+                ..TEXT
+            },
+            OptionSpec {
+                name: DROPLET,
+                value: "GUID",
+                hint: "an existing droplet, by GUID",
+                artifact: true,
+                ..TEXT
+            },
+            OptionSpec {
+                name: IMAGE,
+                value: "IMAGE",
+                hint: "a container image",
+                artifact: true,
+                ..TEXT
+            },
+        ],
+    },
+    VerbOptions {
+        verbs: &[Verb::RollBack, Verb::Deploy, Verb::Restart],
+        options: &[
+            OptionSpec {
+                name: STRATEGY,
+                value: "STRATEGY",
+                hint: "rolling, or canary: in steps, waiting at each",
+                kind: OptionKind::Choice(&["rolling", "canary"]),
+                ..TEXT
+            },
+            OptionSpec {
+                name: STEPS,
+                value: "PERCENT",
+                hint: "canary steps in per cent of the instances, such as 10,50,100",
+                kind: OptionKind::Percentages,
+                ..TEXT
+            },
+            OptionSpec {
+                name: IN_FLIGHT,
+                value: "N",
+                hint: "how many instances may be on their way at a time",
+                kind: OptionKind::Number(1),
+                ..TEXT
+            },
+            OptionSpec {
+                name: INSTANCES,
+                short: Some('i'),
+                value: "N",
+                hint: "how many instances there shall be at the end; as many as now if not said",
+                kind: OptionKind::Number(0),
+                ..TEXT
+            },
+        ],
+    },
+];
+
+/// The options of a rollout, read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RolloutOptions {
+    pub(super) strategy: Strategy,
+    /// The share of instances after each canary step in per cent; empty for one step of one instance.
+    pub(super) steps: Vec<u32>,
+    pub(super) max_in_flight: Option<u32>,
+    pub(super) instances: Option<u32>,
+}
+
+impl RolloutOptions {
+    pub(super) fn read(options: &Options) -> Self {
+        let canary = options.get(STRATEGY) == Some("canary");
+        Self {
+            strategy: if canary { Strategy::Canary } else { Strategy::Rolling },
+            steps: options.percentages(STEPS),
+            max_in_flight: options.number(IN_FLIGHT),
+            instances: options.number(INSTANCES),
+        }
+    }
+
+    /// What is wrong with them, before anything is asked; `canary` is why the API has no canary deployments.
+    pub(super) fn unfit(&self, canary: Option<&str>) -> Option<String> {
+        if self.strategy == Strategy::Canary {
+            return canary.map(str::to_owned);
+        }
+        (!self.steps.is_empty())
+            .then(|| "steps belong to the canary strategy: add --strategy canary".to_owned())
+    }
+
+    /// The flags of the cf CLI that say the same.
+    pub(super) fn cli_flags(&self) -> String {
+        let mut flags = format!("--strategy {}", self.strategy);
+        if let Some(most) = self.max_in_flight {
+            flags += &format!(" --max-in-flight {most}");
+        }
+        if !self.steps.is_empty() {
+            let steps: Vec<_> = self.steps.iter().map(u32::to_string).collect();
+            flags += &format!(" --instance-steps {}", steps.join(","));
+        }
+        if let Some(instances) = self.instances {
+            flags += &format!(" -i {instances}");
+        }
+        flags
+    }
+}

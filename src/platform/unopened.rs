@@ -1,0 +1,148 @@
+//! A target that could not be opened: it says why, and comes to life as soon as it can be.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
+
+use super::{Error, Now, OpenError, Platform, Progress, Sent, registry};
+use crate::domain::{
+    App, AppEvent, AppId, Capabilities, Confirmed, Detail, History, Interest, LogLine, Plan,
+    Receipt, Report, Request, RevisionId, Scope, Settlement, Target,
+};
+
+/// How often opening it is tried again: it reads a file at most.
+const AGAIN: Duration = Duration::from_secs(15);
+
+pub(super) struct Unopened {
+    provider: Arc<dyn registry::Provider>,
+    spec: registry::TargetSpec,
+    environment: registry::Environment,
+    now: Now,
+    error: OpenError,
+    opened: OnceLock<Arc<dyn Platform>>,
+}
+
+impl Unopened {
+    pub(super) fn new(
+        provider: Arc<dyn registry::Provider>,
+        spec: registry::TargetSpec,
+        environment: registry::Environment,
+        now: Now,
+        error: OpenError,
+    ) -> Self {
+        Self { provider, spec, environment, now, error, opened: OnceLock::new() }
+    }
+
+    /// The platform, where it can be opened by now.
+    fn platform(&self) -> Result<&Arc<dyn Platform>, Error> {
+        if let Some(platform) = self.opened.get() {
+            return Ok(platform);
+        }
+        match self.provider.open(&self.spec, &self.environment, &self.now) {
+            Ok(platform) => Ok(self.opened.get_or_init(|| platform)),
+            Err(error) => Err(Error::Unopened(error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Platform for Unopened {
+    fn target(&self) -> Target {
+        if let Some(platform) = self.opened.get() {
+            return platform.target();
+        }
+        Target {
+            id: self.spec.id.clone(),
+            platform: self.provider.kind(),
+            api: String::new(),
+            scope_label: self.spec.location.clone().unwrap_or_else(|| self.spec.id.to_string()),
+            user: "nobody".to_owned(),
+            badge: None,
+        }
+    }
+
+    fn unopened(&self) -> Option<&OpenError> {
+        self.opened.get().is_none().then_some(&self.error)
+    }
+
+    async fn capabilities(&self) -> Result<Capabilities, Error> {
+        self.platform()?.capabilities().await
+    }
+
+    async fn watch(&self, mut interest: watch::Receiver<Interest>, reports: mpsc::Sender<Report>) {
+        loop {
+            match self.platform() {
+                Ok(platform) => {
+                    if reports.send(Report::Target(platform.target())).await.is_ok() {
+                        platform.watch(interest, reports).await;
+                    }
+                    return;
+                }
+                Err(error) => {
+                    let now = (self.now)();
+                    let wait = SignedDuration::try_from(AGAIN).unwrap_or_default();
+                    let retry_at = now.checked_add(wait).unwrap_or(now);
+                    let report = Report::Problem { problem: error.problem(), retry_at };
+                    if reports.send(report).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            // Whoever asks to read again has perhaps just logged in.
+            if let Ok(Err(_)) = timeout(AGAIN, interest.changed()).await {
+                return;
+            }
+        }
+    }
+
+    async fn apps(&self, scope: &Scope) -> Result<Vec<App>, Error> {
+        self.platform()?.apps(scope).await
+    }
+
+    async fn app(&self, name: &str) -> Result<App, Error> {
+        self.platform()?.app(name).await
+    }
+
+    async fn revisions(&self, app: &AppId) -> Result<History, Error> {
+        self.platform()?.revisions(app).await
+    }
+
+    async fn detail(&self, app: &AppId, revision: &RevisionId) -> Result<Detail, Error> {
+        self.platform()?.detail(app, revision).await
+    }
+
+    async fn prepare(&self, request: Request) -> Result<Plan, Error> {
+        self.platform()?.prepare(request).await
+    }
+
+    async fn execute(&self, plan: Confirmed, progress: Progress) -> Sent {
+        match self.platform() {
+            Ok(platform) => platform.execute(plan, progress).await,
+            Err(error) => Sent::Ended(crate::domain::Outcome::Refused(error.to_string())),
+        }
+    }
+
+    async fn settle(&self, receipt: &Receipt) -> Result<Settlement, Error> {
+        self.platform()?.settle(receipt).await
+    }
+
+    fn follow(&self, app: &App) -> Option<Receipt> {
+        self.opened.get()?.follow(app)
+    }
+
+    async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error> {
+        self.platform()?.events(app).await
+    }
+
+    async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {
+        self.platform()?.logs(app).await
+    }
+}
