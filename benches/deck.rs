@@ -110,6 +110,7 @@ fn empty() -> State {
         read_only: false,
         keymap,
         size: (160, 50),
+        open: Vec::new(),
         now: at(),
     })
 }

@@ -1,6 +1,11 @@
 //! What happened, in a log file that rolls: never on the screen, never with secrets.
 
-use std::path::Path;
+use std::{
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::Path,
+};
 
 use tracing_appender::{
     non_blocking::{NonBlockingBuilder, WorkerGuard},
@@ -16,6 +21,8 @@ const WAITING: usize = 2_000;
 /// Starts logging into this directory. The guard writes what is left when it is dropped; `None` where logging is not
 /// possible, which is no reason not to start.
 pub fn start(directory: &Path) -> Option<WorkerGuard> {
+    // Names of apps and addresses are nobody else's business.
+    let _ = private(directory);
     let appender = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix("revdeck")
@@ -23,6 +30,7 @@ pub fn start(directory: &Path) -> Option<WorkerGuard> {
         .max_log_files(KEPT)
         .build(directory)
         .ok()?;
+    let _ = files_private(directory);
     let (writer, guard) =
         NonBlockingBuilder::default().buffered_lines_limit(WAITING).finish(appender);
     let filter =
@@ -34,4 +42,20 @@ pub fn start(directory: &Path) -> Option<WorkerGuard> {
         .try_init()
         .ok()?;
     Some(guard)
+}
+
+/// Makes the directory, and takes rights on it and on what it holds from others.
+fn private(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))
+}
+
+fn files_private(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.path().extension().is_some_and(|extension| extension == "log") {
+            fs::set_permissions(entry.path(), fs::Permissions::from_mode(0o600))?;
+        }
+    }
+    Ok(())
 }

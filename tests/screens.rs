@@ -47,8 +47,15 @@ impl Deck {
         let mut target = platform.target();
         target.api = "https://api.example.test".to_owned();
         let keymap = Keymap::shipped().unwrap();
-        let start =
-            Start { targets: vec![target], demo: true, read_only: false, keymap, size, now: at };
+        let start = Start {
+            targets: vec![target],
+            demo: true,
+            read_only: false,
+            keymap,
+            size,
+            now: at,
+            open: Vec::new(),
+        };
         Self { state: State::new(start), platform: Arc::new(platform), at, _simulator: simulator }
     }
 

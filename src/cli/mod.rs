@@ -59,6 +59,9 @@ pub struct Global {
     /// Never change anything: every operation is refused
     #[arg(long, global = true)]
     pub read_only: bool,
+    /// Write nothing into the journal
+    #[arg(long, global = true)]
+    pub no_journal: bool,
     /// Key table to merge over the built-in one [default: revdeck/keybindings.toml in the configuration directory]
     #[arg(long, global = true, value_name = "FILE")]
     pub keys: Option<PathBuf>,
@@ -132,6 +135,21 @@ pub enum Command {
     Watch {
         /// Name, SCOPE/NAME or identifier
         app: String,
+    },
+    /// Follow operations of earlier runs that have no end yet, and send what completes them
+    Resume {
+        /// Only list them
+        #[arg(long)]
+        list: bool,
+    },
+    /// Show what was done, and how it ended
+    Journal {
+        /// Only of this app
+        #[arg(long, value_name = "NAME")]
+        app: Option<String>,
+        /// Only from then on: 30m, 2h, 7d, or a time
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
     },
     /// Show which login would be used
     Targets,

@@ -33,25 +33,39 @@ pub async fn run(registry: &Registry, invocation: Invocation) -> Result<(), Exit
     let _logs = paths.state.as_deref().and_then(telemetry::start);
     let Invocation { global, action } = invocation;
     let now = clock::system();
-    let journal = || Journal::in_directory(paths.state.clone());
+    let journal = if global.no_journal {
+        Journal::nowhere(now.clone())
+    } else {
+        Journal::in_directory(paths.state.clone(), now.clone())
+    };
+    if let Err(error) = journal.rotate() {
+        tracing::warn!(%error, "the journal cannot be put aside");
+    }
+    let unopened = |global: &Global| Context {
+        platforms: Vec::new(),
+        json: global.output == Output::Json,
+        now: now.clone(),
+        journal: journal.clone(),
+        read_only: global.read_only,
+    };
     let context = |global: &Global| -> Result<Context, Exit> {
-        Ok(Context {
-            platforms: open(registry, global, &paths, &now)?,
-            json: global.output == Output::Json,
-            now: now.clone(),
-            journal: journal(),
-            read_only: global.read_only,
-        })
+        Ok(Context { platforms: open(registry, global, &paths, &now)?, ..unopened(global) })
     };
     match action {
         Action::Dashboard => {
             let platforms = open(registry, &global, &paths, &now)?;
-            dashboard(&global, &paths, platforms, now.clone(), journal(), false).await
+            dashboard(&global, &paths, platforms, now.clone(), journal.clone(), false).await
         }
         Action::Operate(operate) => carry_out(&context(&global)?, operate).await,
         Action::Command(Command::Demo(args)) => demo(registry, &global, &paths, &args).await,
         Action::Command(Command::Simulator { platform, args }) => serve(&platform, &args).await,
         Action::Command(Command::Keys) => keys(&global, &paths),
+        Action::Command(Command::Journal { app, since }) => {
+            headless::journal(&unopened(&global), app.as_deref(), since.as_deref())
+        }
+        Action::Command(Command::Resume { list: true }) => {
+            headless::resume(&unopened(&global), true).await
+        }
         Action::Command(command) => show(&context(&global)?, command).await,
     }
 }
@@ -100,7 +114,13 @@ async fn dashboard(
     journal: Journal,
     demo: bool,
 ) -> Result<(), Exit> {
+    let story = journal.read();
+    for complaint in &story.complaints {
+        tracing::warn!(complaint);
+    }
+    let open = story.open().into_iter().filter(|one| !one.followed);
     let setup = Setup {
+        open: open.map(|one| one.receipt).collect(),
         platforms,
         now,
         keymap: keymap(global, paths)?,
@@ -185,7 +205,8 @@ async fn demo(
         platforms.extend(registry.open(&specs, &environment, &now)?);
         simulators.push(simulator);
     }
-    dashboard(global, paths, platforms, now, Journal::nowhere(), true).await
+    let journal = Journal::nowhere(now.clone());
+    dashboard(global, paths, platforms, now, journal, true).await
 }
 
 /// Serves a simulated platform, says where it is, and ends with a signal.
@@ -253,7 +274,10 @@ async fn show(context: &Context, command: Command) -> Result<(), Exit> {
         }
         Command::Watch { app } => headless::watch(context, &app).await,
         Command::Targets => context.targets().await,
-        Command::Demo(_) | Command::Simulator { .. } | Command::Keys => Ok(()),
+        Command::Resume { list } => headless::resume(context, list).await,
+        Command::Journal { .. } | Command::Demo(_) | Command::Simulator { .. } | Command::Keys => {
+            Ok(())
+        }
     }
 }
 

@@ -46,6 +46,8 @@ pub enum Event {
         id: u64,
         /// One line.
         line: String,
+        /// Whether it replaces the line before.
+        replaces: bool,
     },
     /// An operation was taken, or its answer was lost.
     Accepted {
@@ -53,6 +55,13 @@ pub enum Event {
         id: u64,
         /// What to follow it by.
         receipt: Receipt,
+    },
+    /// An operation was not sent, since it could not be written down before.
+    NoJournal {
+        /// Which operation.
+        id: u64,
+        /// Why.
+        why: String,
     },
     /// An operation has ended.
     Ended {
@@ -120,15 +129,20 @@ pub enum Effect {
     Settle {
         /// Which operation.
         id: u64,
-        /// Where.
-        target: TargetId,
         /// What to follow it by.
+        receipt: Box<Receipt>,
+    },
+    /// Send what is left of an operation that was cut short.
+    Resume {
+        /// Which operation.
+        id: u64,
+        /// What to go on with.
         receipt: Box<Receipt>,
     },
     /// Write down how an operation ended.
     Journal {
-        /// Which operation.
-        id: u64,
+        /// Its name in the journal.
+        operation: String,
         /// How.
         outcome: Outcome,
     },
@@ -157,6 +171,8 @@ pub enum Effect {
         /// Whose.
         app: AppKey,
     },
+    /// Write nothing into the journal from here on.
+    WithoutJournal,
     /// Put text on the operator's clipboard.
     Copy(String),
     /// Go to the background until woken.

@@ -34,19 +34,18 @@ fn can_change(state: &State, command: Command, verb: Verb) -> Result<(), String>
     blind(state, &app.target)?;
     let key = app.key();
     if let Some(own) = state.running.iter().find(|one| one.app == key && one.receipt.is_none()) {
-        return Err(format!("your {} of {} is being sent", own.operation.verb().words(), own.name));
+        return Err(format!("your {} of {} is being sent", own.verb.words(), own.name));
     }
     // Pressed once more in a hurry, it would go back one further.
-    let going_back = |one: &&Running| {
-        one.app == key && matches!(one.operation.verb(), Verb::RollBack | Verb::Cancel)
-    };
+    let going_back =
+        |one: &&Running| one.app == key && matches!(one.verb, Verb::RollBack | Verb::Cancel);
     if command == Command::RollBackLastGood
         && let Some(own) = state.running.iter().find(going_back)
     {
         let select = state.keymap.hint(Command::RollBackSelected);
         return Err(format!(
             "your {} of {} is under way; {select} goes to the selected revision instead",
-            own.operation.verb().words(),
+            own.verb.words(),
             own.name
         ));
     }

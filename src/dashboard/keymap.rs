@@ -65,6 +65,7 @@ commands! {
     PreviousPanel "deck" "previous-panel" "the panel before",
     Open "deck" "open" "open what is selected",
     Back "deck" "back" "back: clears the filter, or the last message",
+    WithoutJournal "deck" "without-journal" "write nothing into the journal, where it cannot be written",
     Suspend "deck" "suspend" "back to the shell; `fg` returns",
     Quit "deck" "quit" "leave",
     Confirm "plan" "confirm" "do it; never the key that opened the plan",

@@ -17,4 +17,4 @@ pub use event::{Effect, Event};
 pub use keymap::{Command, Keymap};
 pub use state::{Attention, Known, Notice, Panel, Running, Sort, Start, State, Trend};
 pub use target_state::{Connection, TargetState};
-pub use update::update;
+pub use update::{begin, update};

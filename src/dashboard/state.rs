@@ -10,8 +10,8 @@ use super::{
     target_state::TargetState,
 };
 use crate::domain::{
-    App, AppEvent, AppKey, Capabilities, Condition, History, Interest, LogLine, Operation, Outcome,
-    Receipt, Revision, RevisionId, RolloutId, Scope, Stage, Target, TargetId, last_good,
+    App, AppEvent, AppKey, Capabilities, Condition, History, Interest, LogLine, Outcome, Receipt,
+    Revision, RevisionId, RolloutId, Scope, Standing, Target, TargetId, Verb, last_good,
 };
 
 /// The least time between two samples.
@@ -36,6 +36,8 @@ pub struct Start {
     pub size: (u16, u16),
     /// The present time.
     pub now: Timestamp,
+    /// Operations of earlier runs that have no end yet.
+    pub open: Vec<Receipt>,
 }
 
 /// The panels of the deck.
@@ -192,11 +194,13 @@ pub struct Running {
     /// Its name.
     pub name: String,
     /// What was asked for.
-    pub operation: Operation,
+    pub verb: Verb,
+    /// Its name in the journal.
+    pub operation: Option<String>,
     /// What to follow it by, once it has been sent.
     pub receipt: Option<Receipt>,
     /// How far it is.
-    pub stage: Option<Stage>,
+    pub standing: Option<Standing>,
     /// The last thing it said.
     pub line: String,
     /// What it said before, the latest last.
@@ -271,6 +275,10 @@ pub struct State {
     pub next_id: u64,
     /// How far the rollout panel is scrolled.
     pub scrolled: u16,
+    /// Whether the operator has asked to leave while something is being sent.
+    pub leaving: bool,
+    /// Operations of earlier runs that have no end yet, until they are taken up.
+    pub(super) open: Vec<Receipt>,
 }
 
 impl State {
@@ -302,6 +310,8 @@ impl State {
             attention: Attention::default(),
             next_id: 1,
             scrolled: 0,
+            leaving: false,
+            open: start.open,
         }
     }
 

@@ -10,6 +10,7 @@ mod operation;
 mod options;
 mod outcome;
 mod plan;
+mod receipt;
 mod report;
 mod revision;
 mod rollout;
@@ -22,10 +23,13 @@ pub use diff::{Detail, Difference, Fact, Group, Secret, differences};
 pub use ids::{AppId, AppKey, RevisionId, RolloutId, TargetId};
 pub use operation::{Operation, Request, RollBackTo, Strategy};
 pub use options::{OptionKind, OptionSpec, Options, VerbOptions};
-pub use outcome::{Outcome, Receipt, Settlement, Stage};
+pub use outcome::{Observation, Outcome, Overtaken, Settlement, Standing, Verdict};
 pub use plan::{Confirmed, Consent, Note, Plan, RevisionSummary};
+pub use receipt::{Receipt, Recipe, Step};
 pub use report::{AppEvent, Interest, LogLine, Problem, ProblemKind, Report, Scope, Status};
-pub use revision::{Deployable, History, Revision, RevisionRef, TrackRecord, last_good};
+pub use revision::{
+    Deployable, History, Revision, RevisionRef, TrackRecord, last_good, revision_name,
+};
 pub use rollout::{CanaryStep, Instance, InstanceState, Phase, Rollout, Side, Stuck};
 pub use target::{Capabilities, Capability, PlatformKind, Target};
 pub use verb::{Needs, VERBS, Verb, VerbSpec};

@@ -1,6 +1,8 @@
 //! How operations go and end.
 
-use super::{AppId, Operation, Rollout, RolloutId};
+use jiff::Timestamp;
+
+use super::{Count, Receipt, Rollout, RolloutId};
 
 /// How an operation ended. Each text is one sentence for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,27 +38,10 @@ impl Outcome {
     }
 }
 
-/// What is needed to find an operation again that was sent.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Receipt {
-    /// The app.
-    pub app: AppId,
-    /// Its name.
-    pub name: String,
-    /// What was asked for.
-    pub operation: Operation,
-    /// The rollout that it made or changed, once that is known.
-    pub rollout: Option<RolloutId>,
-    /// Whether the answer was lost, so that it is not certain whether it took effect.
-    pub lost: bool,
-    /// What the adapter needs to recognise it. Opaque to all others.
-    pub tracking: serde_json::Value,
-}
-
 /// How far an operation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// The platform has taken it.
+pub enum Standing {
+    /// The platform has taken it, or may yet take it.
     Accepted,
     /// Instances are coming and going.
     Rolling,
@@ -72,12 +57,80 @@ pub enum Settlement {
     /// Not over yet.
     Pending {
         /// How far it is.
-        stage: Stage,
+        standing: Standing,
         /// The receipt, with what has been learned since.
         receipt: Box<Receipt>,
         /// The rollout as it is.
         rollout: Option<Box<Rollout>>,
     },
+    /// The step whose answer was lost has taken effect, and others are left to be sent.
+    Unfinished(Box<Receipt>),
     /// Over.
     Ended(Outcome),
+}
+
+/// Why an operation did not come to its own end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overtaken {
+    /// Its rollout was cancelled and taken back.
+    Cancelled,
+    /// Another rollout took its place.
+    Superseded,
+    /// It got there, and another rollout has begun since.
+    Followed,
+    /// The rollout that was to be cancelled had finished before.
+    Finished,
+    /// The app is gone.
+    Deleted,
+}
+
+/// What an adapter sees of an operation, as data; what it means for the operator is worded once for all platforms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// There is no sign of it: what was there before is there, as it was.
+    NotArrived,
+    /// Something else came in between, by somebody.
+    Overtaken {
+        /// What.
+        what: Overtaken,
+        /// Who, where the platform says so.
+        by: Option<String>,
+    },
+    /// It is under way.
+    Moving,
+    /// It stands at a step, current of total where they are counted, until somebody lets it go on.
+    Waiting(Option<(u32, u32)>),
+    /// The rollout is over and not all instances run yet.
+    Settling {
+        /// The instances.
+        count: Count,
+        /// When the rollout ended.
+        since: Option<Timestamp>,
+    },
+    /// What was asked for is so.
+    Arrived {
+        /// The instances; `None` where it is not about instances.
+        count: Option<Count>,
+        /// The label of the revision that serves now.
+        label: Option<String>,
+    },
+    /// The platform gave it up, and why.
+    Failed(String),
+}
+
+/// One look of an adapter at an operation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// What it sees.
+    pub verdict: Verdict,
+    /// The rollout in progress.
+    pub rollout: Option<Rollout>,
+    /// The rollout that belongs to the operation, where that was learned.
+    pub id: Option<RolloutId>,
+}
+
+impl From<Verdict> for Observation {
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, rollout: None, id: None }
+    }
 }

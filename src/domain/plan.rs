@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Difference, Request};
+use super::{Difference, Recipe, Request};
 
 /// A line that the operator should read before confirming.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,13 +58,10 @@ pub struct Plan {
     pub notes: Vec<Note>,
     /// The same by hand, line by line.
     pub by_hand: Vec<String>,
-    /// The calls that will be made.
-    pub calls: Vec<String>,
     /// When the data that this stands on was read.
     pub checked_at: Timestamp,
-    /// What the adapter needs to carry it out and to see whether the world has changed since. Opaque to all others;
-    /// it holds no secrets.
-    pub recipe: serde_json::Value,
+    /// What carrying it out consists of; `None` where it is refused.
+    pub recipe: Option<Recipe>,
 }
 
 /// How an operator agreed to a plan.
@@ -115,9 +112,15 @@ impl Plan {
             Note::Info(text) => ("note", text.clone()),
             Note::Warning(text) => ("WARNING", text.clone()),
         }));
-        lines.extend(self.calls.iter().map(|call| ("call", call.clone())));
+        lines.extend(self.calls().map(|call| ("call", call.to_owned())));
         lines.extend(self.by_hand.iter().map(|line| ("by hand", line.clone())));
         lines
+    }
+
+    /// The calls that will be made, in order.
+    pub fn calls(&self) -> impl Iterator<Item = &str> {
+        let steps = self.recipe.iter().flat_map(|recipe| &recipe.steps);
+        steps.flat_map(|step| &step.calls).map(String::as_str)
     }
 
     /// Whether this operation changes the configuration to a known one.

@@ -14,10 +14,23 @@ pub struct RevisionRef {
 }
 
 impl RevisionRef {
+    /// What it is called in a sentence, such as `rev 7`.
+    pub fn name(&self) -> String {
+        revision_name(self.shown())
+    }
+
     /// The label, or `?` where it is not known.
     pub fn shown(&self) -> &str {
         self.label.as_deref().unwrap_or("?")
     }
+}
+
+/// What a revision is called in a sentence: `rev 7` and `rev 5 (was 3)` where its label is a number, else its label, such
+/// as an image's tag or `family:41`.
+pub fn revision_name(label: &str) -> String {
+    let number = label.split(' ').next().unwrap_or_default();
+    let numbered = !number.is_empty() && number.chars().all(|digit| digit.is_ascii_digit());
+    if numbered || label == "?" { format!("rev {label}") } else { label.to_owned() }
 }
 
 /// Whether a revision can be deployed again.
@@ -63,6 +76,8 @@ pub struct Revision {
     pub incoming: bool,
     /// What it runs, such as a droplet's GUID.
     pub artifact: Option<String>,
+    /// The label of the revision that it was made from by rolling back, where that is known.
+    pub made_from: Option<String>,
     /// Whether it ever served.
     pub track_record: TrackRecord,
     /// How long it served, where that can be told.
@@ -115,9 +130,7 @@ pub fn last_good(revisions: &[Revision], rolling: bool) -> Option<(&Revision, bo
 
 /// Whether one of two revisions with the same artifact was made by rolling back to the other.
 fn twins(one: &Revision, other: &Revision) -> bool {
-    let made_from = |a: &Revision, b: &Revision| {
-        a.description.ends_with(&format!("Rolled back to revision {}.", b.label))
-    };
+    let made_from = |a: &Revision, b: &Revision| a.made_from.as_deref() == Some(b.label.as_str());
     made_from(one, other) || made_from(other, one)
 }
 
@@ -136,6 +149,7 @@ mod tests {
             deployed: false,
             incoming: false,
             artifact: Some(label.to_owned()),
+            made_from: None,
             track_record,
             served: None,
             note: None,
@@ -186,7 +200,7 @@ mod tests {
             revision("2", TrackRecord::Served),
         ];
         list[0].deployed = true;
-        list[0].description = "New droplet deployed. Rolled back to revision 2.".to_owned();
+        list[0].made_from = Some("2".to_owned());
         list[0].artifact = Some("2".to_owned());
         assert_eq!(goal(&list, false), Some(("3", true)));
     }

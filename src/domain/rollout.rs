@@ -160,6 +160,8 @@ pub struct Stuck {
     pub since: Timestamp,
     /// One clause, such as `new instances crash: Exited with status 137`.
     pub why: String,
+    /// Whether the platform's own deadline for it has passed.
+    pub late: bool,
 }
 
 /// One rollout.

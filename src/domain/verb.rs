@@ -1,5 +1,7 @@
 //! What can be done, declared once: keys, guards, the palette, forms and the command line are drawn from this table.
 
+use serde::{Deserialize, Serialize};
+
 /// What must be so before a verb makes sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
@@ -35,9 +37,9 @@ pub struct VerbSpec {
 macro_rules! verbs {
     ($($variant:ident $command:literal $words:literal $does:literal $needs:ident,)*) => {
         /// Something that changes what runs.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Verb {
-            $(#[doc = $does] $variant,)*
+            $(#[doc = $does] #[serde(rename = $command)] $variant,)*
         }
 
         /// Every verb.

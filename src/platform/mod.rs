@@ -5,6 +5,7 @@ mod error;
 pub mod http;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
+pub mod operation;
 pub mod registry;
 mod unopened;
 
@@ -15,35 +16,22 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 pub use error::Error;
+use operation::{Learned, Order, Progress, StepError};
 pub use registry::{Environment, OpenError, Provider, Registry, Setting, TargetSpec};
 use unopened::Unopened;
 
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Confirmed, Detail, History, Interest, LogLine, Outcome,
-    Plan, Receipt, Report, Request, RevisionId, Scope, Settlement, Target,
+    App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogLine, Observation, Plan,
+    Receipt, Report, Request, RevisionId, Scope, Step, Target,
 };
 
 /// The present time, from whoever owns the clock.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// Where an operation that takes several steps says what it is doing, one line a step.
-pub type Progress = mpsc::UnboundedSender<String>;
-
-/// What sending an operation led to.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Sent {
-    /// The platform has taken it; [`Platform::settle`] tells how it goes.
-    Accepted(Receipt),
-    /// It was sent and the answer was lost; [`Platform::settle`] finds out.
-    Lost(Receipt),
-    /// It is over already: refused, failed before anything was begun, or done at once.
-    Ended(Outcome),
-}
-
 /// A platform, seen from one login.
 ///
-/// Reading may be done at any time and as often as wanted. Only [`Platform::execute`] changes anything, and it takes
-/// nothing but a confirmed plan.
+/// Reading may be done at any time and as often as wanted. Only [`Platform::send`] changes anything, and it takes
+/// nothing but an order, which is made of a confirmed plan.
 #[async_trait]
 pub trait Platform: Send + Sync {
     /// Where this is.
@@ -93,14 +81,28 @@ pub trait Platform: Send + Sync {
     /// The same for a request whose options have been checked.
     async fn prepare(&self, request: Request) -> Result<Plan, Error>;
 
-    /// Carries out a plan, once: it reads again what the plan stands on, refuses if that has changed, and sends.
-    async fn execute(&self, plan: Confirmed, progress: Progress) -> Sent;
+    /// Reads again what a plan stands on: what has changed since in a clause, `None` where nothing has that matters.
+    /// `guard` is that of the plan's [`crate::domain::Recipe`].
+    async fn changed(
+        &self,
+        app: &AppId,
+        guard: &serde_json::Value,
+    ) -> Result<Option<String>, Error>;
 
-    /// Looks, without changing anything, how an operation is going.
-    async fn settle(&self, receipt: &Receipt) -> Result<Settlement, Error>;
+    /// Sends one step, once. It is called by [`operation::execute`] and [`operation::resume`], which alone make orders.
+    async fn send(&self, order: Order<'_>, progress: &Progress) -> Result<Learned, StepError>;
 
-    /// A receipt for the rollout in progress of an app, whoever began it, so that its end can be told.
-    fn follow(&self, app: &App) -> Option<Receipt>;
+    /// Whether a step whose answer was lost took effect, told by reading; `None` where that cannot be told.
+    async fn took_effect(&self, receipt: &Receipt, step: &Step) -> Result<Option<bool>, Error>;
+
+    /// Looks, without changing anything, how an operation stands.
+    async fn observe(&self, receipt: &Receipt) -> Result<Observation, Error>;
+
+    /// What [`Platform::observe`] needs to recognise the rollout in progress of an app, whoever began it.
+    fn tracking(&self, app: &App) -> Option<serde_json::Value>;
+
+    /// The present time, by the clock that it was opened with.
+    fn now(&self) -> Timestamp;
 
     /// The latest events of an app, newest first.
     async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error>;

@@ -6,16 +6,20 @@ use std::{
 };
 
 use async_trait::async_trait;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
 };
 
-use super::{Error, Now, OpenError, Platform, Progress, Sent, registry};
+use super::{
+    Error, Now, OpenError, Platform,
+    operation::{Learned, Order, Progress, StepError},
+    registry,
+};
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Confirmed, Detail, History, Interest, LogLine, Plan,
-    Receipt, Report, Request, RevisionId, Scope, Settlement, Target,
+    App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogLine, Observation, Plan,
+    Receipt, Report, Request, RevisionId, Scope, Step, Target,
 };
 
 /// How often opening it is tried again: it reads a file at most.
@@ -123,19 +127,32 @@ impl Platform for Unopened {
         self.platform()?.prepare(request).await
     }
 
-    async fn execute(&self, plan: Confirmed, progress: Progress) -> Sent {
-        match self.platform() {
-            Ok(platform) => platform.execute(plan, progress).await,
-            Err(error) => Sent::Ended(crate::domain::Outcome::Refused(error.to_string())),
-        }
+    async fn changed(
+        &self,
+        app: &AppId,
+        guard: &serde_json::Value,
+    ) -> Result<Option<String>, Error> {
+        self.platform()?.changed(app, guard).await
     }
 
-    async fn settle(&self, receipt: &Receipt) -> Result<Settlement, Error> {
-        self.platform()?.settle(receipt).await
+    async fn send(&self, order: Order<'_>, progress: &Progress) -> Result<Learned, StepError> {
+        self.platform()?.send(order, progress).await
     }
 
-    fn follow(&self, app: &App) -> Option<Receipt> {
-        self.opened.get()?.follow(app)
+    async fn took_effect(&self, receipt: &Receipt, step: &Step) -> Result<Option<bool>, Error> {
+        self.platform()?.took_effect(receipt, step).await
+    }
+
+    async fn observe(&self, receipt: &Receipt) -> Result<Observation, Error> {
+        self.platform()?.observe(receipt).await
+    }
+
+    fn tracking(&self, app: &App) -> Option<serde_json::Value> {
+        self.opened.get()?.tracking(app)
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.now)()
     }
 
     async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error> {

@@ -1,21 +1,24 @@
 //! Carrying effects out, each in a task of its own; the loop never waits for one.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 
+use futures_util::FutureExt;
 use tokio::sync::{mpsc, watch};
 
 use super::{Setup, journal::Journal};
 use crate::{
     dashboard::{Effect, Event},
-    domain::{AppKey, Confirmed, Interest, Outcome, TargetId},
-    platform::{Now, Platform, Sent},
+    domain::{AppKey, Confirmed, Interest, Outcome, Receipt, TargetId},
+    platform::{
+        Platform,
+        operation::{self, Progress, Sent},
+    },
 };
 
 pub(super) struct Executor {
     platforms: HashMap<TargetId, Arc<dyn Platform>>,
     events: mpsc::Sender<Event>,
     journal: Journal,
-    now: Now,
     interests: HashMap<TargetId, watch::Sender<Interest>>,
     read_only: bool,
 }
@@ -31,7 +34,6 @@ impl Executor {
             platforms: setup.platforms.iter().map(named).collect(),
             events,
             journal: setup.journal.clone(),
-            now: setup.now.clone(),
             interests,
             read_only: setup.read_only,
         }
@@ -54,17 +56,20 @@ impl Executor {
                 Event::Planned { id, plan: Box::new(plan) }
             }),
             Effect::Execute { id, target, plan } => self.execute(id, &target, *plan),
-            Effect::Settle { id, target, receipt } => {
+            Effect::Settle { id, receipt } => {
+                let target = receipt.app.target.clone();
                 self.ask(&target, move |platform| async move {
-                    let settlement =
-                        platform.settle(&receipt).await.map_err(|error| error.problem());
+                    let settlement = operation::settle(platform.as_ref(), &receipt).await;
+                    let settlement = settlement.map_err(|error| error.problem());
                     Event::Settled { id, settlement: Box::new(settlement) }
                 });
             }
-            Effect::Journal { id, outcome } => {
-                let (journal, at) = (self.journal.clone(), (self.now)());
-                tokio::task::spawn_blocking(move || journal.end(at, id, &outcome));
+            Effect::Resume { id, receipt } => self.resume(id, *receipt),
+            Effect::Journal { operation, outcome } => {
+                let journal = self.journal.clone();
+                tokio::task::spawn_blocking(move || journal.ended(&operation, &outcome));
             }
+            Effect::WithoutJournal => self.journal.skip(),
             Effect::Details { id, app: AppKey { target, app }, from, to } => {
                 self.ask(&target, move |platform| async move {
                     let details =
@@ -77,13 +82,13 @@ impl Executor {
                 self.ask(&target, move |platform| async move {
                     let lines = platform.logs(&app).await.map_err(|error| error.problem());
                     Event::Logs { id, lines }
-                })
+                });
             }
             Effect::Events { id, app: AppKey { target, app } } => {
                 self.ask(&target, move |platform| async move {
                     let events = platform.events(&app).await.map_err(|error| error.problem());
                     Event::Events { id, events }
-                })
+                });
             }
             // The loop has these itself.
             Effect::ShowNow | Effect::Copy(_) | Effect::Suspend | Effect::Quit => {}
@@ -107,28 +112,43 @@ impl Executor {
         });
     }
 
-    /// The intent is on disk before the request is sent; where it cannot be, nothing is sent.
-    fn execute(&self, id: u64, target: &TargetId, plan: Confirmed) {
+    fn end(&self, id: u64, outcome: Outcome) {
+        self.answer(async move { Event::Ended { id, outcome } });
+    }
+
+    /// The platform that an operation may be sent to.
+    fn target_of(&self, id: u64, target: &TargetId) -> Option<Arc<dyn Platform>> {
         if self.read_only {
             // The keys refuse it before; whatever they forget ends here.
             let text = "revdeck was started with --read-only: nothing was sent".to_owned();
-            return self
-                .answer(async move { Event::Ended { id, outcome: Outcome::Refused(text) } });
+            self.end(id, Outcome::Refused(text));
+            return None;
         }
-        let Some(platform) = self.platforms.get(target).cloned() else { return };
-        let (journal, at) = (self.journal.clone(), (self.now)());
-        let (progress, mut lines) = mpsc::unbounded_channel();
+        self.platforms.get(target).cloned()
+    }
+
+    /// Where an operation says what it is doing.
+    fn progress(&self, id: u64) -> Progress {
+        let (progress, mut lines) = mpsc::unbounded_channel::<operation::ProgressLine>();
         let events = self.events.clone();
         tokio::spawn(async move {
             while let Some(line) = lines.recv().await {
-                let _ = events.send(Event::Progress { id, line }).await;
+                let (line, replaces) = (line.text, line.replaces);
+                let _ = events.send(Event::Progress { id, line, replaces }).await;
             }
         });
-        self.answer(async move {
+        progress
+    }
+
+    /// The intent is on disk before anything is sent; where it cannot be, nothing is sent.
+    fn execute(&self, id: u64, target: &TargetId, plan: Confirmed) {
+        let Some(platform) = self.target_of(id, target) else { return };
+        let (journal, progress) = (self.journal.clone(), self.progress(id));
+        self.answer(ended_by_panic(id, async move {
             let target = platform.target();
             let written = tokio::task::spawn_blocking({
-                let plan = plan.clone();
-                move || journal.intend(at, id, &target, &plan)
+                let (journal, plan) = (journal.clone(), plan.clone());
+                move || journal.intend(&target, &plan)
             });
             let failed = match written.await {
                 Ok(Ok(())) => None,
@@ -136,13 +156,40 @@ impl Executor {
                 Err(error) => Some(error.to_string()),
             };
             if let Some(why) = failed {
-                let text = format!("the journal cannot be written ({why}), so nothing was sent");
-                return Event::Ended { id, outcome: Outcome::Refused(text) };
+                return Event::NoJournal { id, why };
             }
-            match platform.execute(plan, progress).await {
-                Sent::Ended(outcome) => Event::Ended { id, outcome },
-                Sent::Accepted(receipt) | Sent::Lost(receipt) => Event::Accepted { id, receipt },
-            }
-        });
+            sent(id, operation::execute(platform.as_ref(), plan, &progress, &journal).await)
+        }));
     }
+
+    fn resume(&self, id: u64, receipt: Receipt) {
+        let Some(platform) = self.target_of(id, &receipt.app.target) else { return };
+        let (journal, progress) = (self.journal.clone(), self.progress(id));
+        self.answer(ended_by_panic(id, async move {
+            // Where a step is left to be sent, that is written down instead.
+            if receipt.complete() {
+                let (journal, receipt) = (journal.clone(), receipt.clone());
+                let written = tokio::task::spawn_blocking(move || journal.resumed(&receipt));
+                if let Ok(Err(error)) = written.await {
+                    tracing::warn!(%error, "the journal cannot be written");
+                }
+            }
+            sent(id, operation::resume(platform.as_ref(), receipt, &progress, &journal).await)
+        }));
+    }
+}
+
+fn sent(id: u64, sent: Sent) -> Event {
+    match sent {
+        Sent::Ended(outcome) => Event::Ended { id, outcome },
+        Sent::Accepted(receipt) | Sent::Lost(receipt) => Event::Accepted { id, receipt },
+    }
+}
+
+/// An adapter that panics must not leave an operation "being sent" for ever: what became of it is not known.
+async fn ended_by_panic(id: u64, work: impl Future<Output = Event>) -> Event {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| {
+        let text = "revdeck failed while it was sending (see its log): look what runs before you try again";
+        Event::Ended { id, outcome: Outcome::Unknown(text.to_owned()) }
+    })
 }

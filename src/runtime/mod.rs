@@ -24,8 +24,8 @@ use self::{
     terminal::Terminal,
 };
 use crate::{
-    dashboard::{Effect, Event, Keymap, Start, State, update},
-    domain::{Interest, Report, TargetId},
+    dashboard::{Effect, Event, Keymap, Start, State, begin, update},
+    domain::{Interest, Receipt, Report, TargetId},
     platform::{Now, Platform, http::Backoff},
     ui::{self, theme::Theme},
 };
@@ -48,6 +48,8 @@ pub struct Setup {
     pub theme: Theme,
     /// Where operations are written down.
     pub journal: Journal,
+    /// Operations of earlier runs that have no end yet.
+    pub open: Vec<Receipt>,
     /// Whether this is the demo.
     pub demo: bool,
     /// Whether every operation is refused.
@@ -82,6 +84,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         keymap: setup.keymap.clone(),
         size,
         now: (setup.now)(),
+        open: setup.open.clone(),
     });
     let mut painter = Painter::new(size);
     // The first frame comes before anything is asked of anybody.
@@ -96,6 +99,9 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
     }
     let executor = Executor::new(&setup, events, interests);
     let mut input = Input::start();
+    for effect in begin(&mut state) {
+        executor.carry_out(effect);
+    }
 
     let mut dirty = false;
     let mut urgent = false;

@@ -1,13 +1,17 @@
 //! Argo Rollouts: read, promoted, aborted, undone, restarted; and a cluster that has none.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use revdeck::{
     domain::{
         App, CanaryStep, Condition, Interest, Operation, Outcome, Phase, Receipt, Report, Request,
-        RollBackTo, Scope, Settlement, Stage, Strategy,
+        RollBackTo, Scope, Settlement, Standing, Strategy,
     },
-    platform::{Platform, Sent, kubernetes::Kubernetes},
+    platform::{
+        Platform,
+        kubernetes::Kubernetes,
+        operation::{self, NoRecord, Sent},
+    },
     simulator::{Simulator, kubernetes::Cluster},
 };
 
@@ -17,7 +21,7 @@ use crate::harness::done;
 
 struct Bench {
     simulator: Simulator<Cluster>,
-    platform: Arc<Kubernetes>,
+    platform: Kubernetes,
 }
 
 impl Bench {
@@ -49,19 +53,23 @@ impl Bench {
         assert_eq!(plan.refused, None);
         let (progress, _lines) = mpsc::unbounded_channel();
         let consent = revdeck::domain::Consent::Flag;
-        match self.platform.execute(plan.confirm(consent).unwrap(), progress).await {
+        let confirmed = plan.confirm(consent).unwrap();
+        match operation::execute(&self.platform, confirmed, &progress, &NoRecord).await {
             Sent::Accepted(receipt) => receipt,
             other => panic!("not taken: {other:?}"),
         }
     }
 
     /// Looks until it has ended, or waits for somebody.
-    async fn follow(&self, receipt: &Receipt) -> Result<Outcome, Stage> {
+    async fn follow(&self, receipt: &Receipt) -> Result<Outcome, Standing> {
         for _ in 0..60 {
             self.pass(2.0);
-            match self.platform.settle(receipt).await.unwrap() {
+            match operation::settle(&self.platform, receipt).await.unwrap() {
+                Settlement::Unfinished(receipt) => panic!("it is one step: {receipt:?}"),
                 Settlement::Ended(outcome) => return Ok(outcome),
-                Settlement::Pending { stage: Stage::Paused, .. } => return Err(Stage::Paused),
+                Settlement::Pending { standing: Standing::Paused, .. } => {
+                    return Err(Standing::Paused);
+                }
                 Settlement::Pending { .. } => {}
             }
         }
@@ -90,7 +98,7 @@ async fn a_canary_that_waits_is_promoted_to_its_end() {
     assert_eq!((rollout.old.count().running, rollout.new.count().running), (Some(4), Some(1)));
     assert!(rollout.reason.contains("CanaryPauseStep"), "{}", rollout.reason);
     let receipt = bench.send(Operation::Continue).await;
-    assert_eq!(bench.follow(&receipt).await, Err(Stage::Paused), "it waits at 60 percent again");
+    assert_eq!(bench.follow(&receipt).await, Err(Standing::Paused), "it waits at 60 percent again");
     assert_eq!(bench.app().await.rollout.unwrap().step.unwrap().current, 4);
     let receipt = bench.send(Operation::Continue).await;
     done(&bench.follow(&receipt).await.unwrap());
@@ -135,7 +143,10 @@ async fn a_deploy_walks_the_steps_and_a_broken_one_is_stuck() {
     let bench = Bench::start().await;
     let receipt = bench.send_image("pricing:8-crash").await;
     bench.pass(60.0);
-    assert!(matches!(bench.platform.settle(&receipt).await, Ok(Settlement::Pending { .. })));
+    assert!(matches!(
+        operation::settle(&bench.platform, &receipt).await,
+        Ok(Settlement::Pending { .. })
+    ));
     let app = bench.app().await;
     assert_eq!(app.condition(), Condition::Stuck, "{app:#?}");
     let rollout = app.rollout.unwrap();
@@ -151,7 +162,7 @@ async fn a_restart_replaces_every_instance() {
     let receipt = bench.send(Operation::RollBack(RollBackTo::LastGood)).await;
     done(&bench.follow(&receipt).await.unwrap());
     let receipt = bench.send(Operation::Restart).await;
-    let looked = bench.platform.settle(&receipt).await.unwrap();
+    let looked = operation::settle(&bench.platform, &receipt).await.unwrap();
     assert!(matches!(looked, Settlement::Pending { .. }), "{looked:?}");
     done(&bench.follow(&receipt).await.unwrap());
     assert_eq!(bench.app().await.condition(), Condition::Ok);

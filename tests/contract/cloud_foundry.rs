@@ -8,6 +8,7 @@ use revdeck::{
     platform::{
         Platform,
         cloud_foundry::{CloudFoundry, Options},
+        operation::{self, NoRecord, Sent},
     },
     simulator::{self, Simulator, clock::Clock},
 };
@@ -197,16 +198,16 @@ async fn a_directory_is_pushed() {
             assert!(notes.contains("restart all at once"), "{notes}");
             let (progress, mut lines) = tokio::sync::mpsc::unbounded_channel();
             let confirmed = plan.confirm(revdeck::domain::Consent::Flag).unwrap();
-            let sent = platform.execute(confirmed, progress).await;
+            let sent = operation::execute(platform, confirmed, &progress, &NoRecord).await;
             let mut said = Vec::new();
             while let Ok(line) = lines.try_recv() {
                 said.push(line);
             }
-            (sent, said.join("\n"))
+            (sent, said.into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n"))
         }
     };
     let (sent, said) = push(None).await;
-    assert!(matches!(sent, revdeck::platform::Sent::Accepted(_)), "{sent:?}");
+    assert!(matches!(sent, Sent::Accepted(_)), "{sent:?}");
     assert!(
         said.contains("] 100% of ")
             && said.contains("staging: ")
@@ -214,11 +215,89 @@ async fn a_directory_is_pushed() {
         "{said}"
     );
     let (sent, _) = push(Some("staging-failure")).await;
-    let revdeck::platform::Sent::Ended(revdeck::domain::Outcome::Failed(text)) = sent else {
-        panic!("{sent:?}")
-    };
+    let Sent::Ended(revdeck::domain::Outcome::Failed(text)) = sent else { panic!("{sent:?}") };
     assert!(
         text.contains("staging failed") && text.contains("Nothing that runs has changed"),
         "{text}"
     );
+}
+
+/// A foundation on a clock of the test's own, with faults, and the adapter for it.
+async fn foundation(
+    faults: &str,
+) -> (Simulator<simulator::cloud_foundry::Foundation>, CloudFoundry) {
+    let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
+    let options = simulator::Options::default();
+    let simulator = Simulator::cloud_foundry_at(&options, clock.clone()).await.unwrap();
+    let options = Options {
+        home: simulator.home_buf(),
+        timeout: Duration::from_millis(800),
+        ..Options::default()
+    };
+    let now = Arc::new(move || clock.now());
+    let platform = CloudFoundry::open(TargetId::new("cf"), &options, now).unwrap();
+    simulator.faults().set(faults).unwrap();
+    (simulator, platform)
+}
+
+async fn sent(platform: &CloudFoundry, request: Request) -> Sent {
+    let plan = platform.plan(request).await.unwrap();
+    let confirmed = plan.confirm(revdeck::domain::Consent::Flag).unwrap();
+    let (progress, _lines) = tokio::sync::mpsc::unbounded_channel();
+    operation::execute(platform, confirmed, &progress, &NoRecord).await
+}
+
+/// A change that took effect and whose answer was lost is not called refused because reading fails for a moment.
+#[tokio::test]
+async fn a_lost_switch_is_looked_for_until_it_is_seen() {
+    let (simulator, platform) = foundation("").await;
+    let app = platform.app("acme/test/search").await.unwrap();
+    simulator.faults().set("reset-after@PATCH:/v3/apps#1").unwrap();
+    let receipt = match sent(&platform, Request::new(app.id, Operation::EnableRevisions)).await {
+        Sent::Lost(receipt) => receipt,
+        other => panic!("{other:?}"),
+    };
+    simulator.faults().set("503@GET:/v3/apps").unwrap();
+    operation::settle(&platform, &receipt)
+        .await
+        .expect_err("it cannot be read, so nothing is said");
+    simulator.faults().set("").unwrap();
+    let settled = operation::settle(&platform, &receipt).await.unwrap();
+    let revdeck::domain::Settlement::Ended(outcome) = settled else { panic!("{settled:?}") };
+    assert_eq!(outcome.word(), "DONE", "{outcome:?}");
+}
+
+/// The environment was put back, the deployment never arrived: what was done and what was not are both named.
+#[tokio::test]
+async fn a_recipe_that_is_cut_short_names_what_was_done() {
+    let (simulator, platform) = foundation("").await;
+    let app = platform.app("basket").await.unwrap();
+    // Somebody has set a variable since: it must be put back before the old droplet starts.
+    let session = std::fs::read_to_string(CloudFoundry::session_file(simulator.home())).unwrap();
+    let session: serde_json::Value = serde_json::from_str(&session).unwrap();
+    let set = reqwest::Client::new()
+        .patch(format!("{}/v3/apps/{}/environment_variables", platform.target().api, app.id))
+        .header("authorization", session["AccessToken"].as_str().unwrap())
+        .header("content-type", "application/json")
+        .body(r#"{"var":{"SET_SINCE":"yes"}}"#);
+    assert!(set.send().await.unwrap().status().is_success());
+    let history = platform.revisions(&app.id).await.unwrap();
+    let wanted = history.revisions.iter().find(|one| one.label == "2").unwrap();
+    let to = revdeck::domain::RollBackTo::Revision(wanted.id.clone());
+    let request = Request::new(app.id, Operation::RollBack(to));
+    let plan = platform.plan(request.clone()).await.unwrap();
+    let steps: Vec<_> = plan.recipe.unwrap().steps.into_iter().map(|step| step.label).collect();
+    assert_eq!(steps, ["put the environment back", "ask for the rollout"]);
+    simulator.faults().set("reset-before@POST:/v3/deployments#1").unwrap();
+    let Sent::Lost(receipt) = sent(&platform, request).await else { panic!("the answer is lost") };
+    assert_eq!(receipt.done, 1);
+    simulator.clock().advance(60.0);
+    let settled = operation::settle(&platform, &receipt).await.unwrap();
+    let revdeck::domain::Settlement::Ended(outcome) = settled else { panic!("{settled:?}") };
+    let text = outcome.text();
+    assert!(
+        text.contains("Done: put the environment back; not done: ask for the rollout"),
+        "{text}"
+    );
+    assert!(!text.contains("nothing has changed"), "{text}");
 }

@@ -2,7 +2,7 @@
 
 use revdeck::{
     domain::{Operation, Outcome, RollBackTo, Scope, Settlement},
-    platform::Sent,
+    platform::operation::Sent,
 };
 
 use crate::harness::{Deck, Fault, Harness, Role, done};
@@ -83,7 +83,7 @@ pub async fn a_lost_request_is_known_to_be_lost(harness: &dyn Harness) {
         deck.fixture.break_writes(fault);
         let sent = deck.execute(plan).await;
         let Sent::Lost(receipt) = sent else { panic!("{sent:?}") };
-        let first = deck.platform.settle(&receipt).await.unwrap();
+        let first = deck.look(&receipt).await;
         assert!(matches!(first, Settlement::Pending { .. }), "it may still take effect: {first:?}");
         let outcome = deck.follow(receipt).await;
         let Outcome::Failed(text) = &outcome else { panic!("{outcome:?}") };

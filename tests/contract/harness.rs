@@ -5,7 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use revdeck::{
     domain::{App, Consent, Operation, Outcome, Plan, Receipt, Request, Settlement},
-    platform::{Platform, Sent},
+    platform::{
+        Platform,
+        operation::{self, NoRecord, Sent},
+    },
 };
 use tokio::sync::mpsc;
 
@@ -109,20 +112,34 @@ impl Deck {
 
     pub async fn execute(&self, plan: Plan) -> Sent {
         let (progress, _lines) = mpsc::unbounded_channel();
-        self.platform.execute(plan.confirm(Consent::Flag).unwrap(), progress).await
+        let confirmed = plan.confirm(Consent::Flag).unwrap();
+        operation::execute(self.platform.as_ref(), confirmed, &progress, &NoRecord).await
     }
 
     /// Follows a receipt to its end, letting time pass between the looks.
     pub async fn follow(&self, mut receipt: Receipt) -> Outcome {
         for _ in 0..200 {
-            match self.platform.settle(&receipt).await {
+            match operation::settle(self.platform.as_ref(), &receipt).await {
                 Ok(Settlement::Ended(outcome)) => return outcome,
                 Ok(Settlement::Pending { receipt: learned, .. }) => receipt = *learned,
+                Ok(Settlement::Unfinished(learned)) => {
+                    let (progress, _lines) = mpsc::unbounded_channel();
+                    let platform = self.platform.as_ref();
+                    match operation::resume(platform, *learned, &progress, &NoRecord).await {
+                        Sent::Ended(outcome) => return outcome,
+                        Sent::Accepted(learned) | Sent::Lost(learned) => receipt = learned,
+                    }
+                }
                 Err(error) => panic!("cannot look: {error}"),
             }
             self.fixture.pass(5.0);
         }
         panic!("it never ends");
+    }
+
+    /// One look.
+    pub async fn look(&self, receipt: &Receipt) -> Settlement {
+        operation::settle(self.platform.as_ref(), receipt).await.unwrap()
     }
 
     pub async fn carry_out(&self, role: Role, operation: Operation) -> Outcome {

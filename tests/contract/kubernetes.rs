@@ -9,8 +9,9 @@ use revdeck::{
         TargetId, TrackRecord,
     },
     platform::{
-        Platform, Sent,
+        Platform,
         kubernetes::{Kubernetes, Options},
+        operation::{self, NoRecord, Sent},
     },
     simulator::{self, Simulator, clock::Clock, kubernetes::Cluster},
 };
@@ -22,16 +23,16 @@ pub struct Simulated;
 
 struct Bench {
     simulator: Simulator<Cluster>,
-    platform: Arc<Kubernetes>,
+    platform: Kubernetes,
 }
 
 /// A cluster on a clock of the test's own, and the adapter for it.
-pub async fn cluster() -> (Simulator<Cluster>, Arc<Kubernetes>) {
+pub async fn cluster() -> (Simulator<Cluster>, Kubernetes) {
     cluster_with(0).await
 }
 
 /// The same with so many apps more.
-async fn cluster_with(apps: usize) -> (Simulator<Cluster>, Arc<Kubernetes>) {
+async fn cluster_with(apps: usize) -> (Simulator<Cluster>, Kubernetes) {
     let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
     let options = simulator::Options { keep_log: true, apps, ..simulator::Options::default() };
     let simulator = Simulator::kubernetes_at(&options, clock.clone()).await.unwrap();
@@ -112,17 +113,17 @@ async fn a_stale_status_is_not_believed() {
     let pending = |settlement: Settlement| {
         assert!(matches!(settlement, Settlement::Pending { .. }), "{settlement:?}");
     };
-    pending(deck.platform.settle(&receipt).await.unwrap());
+    pending(deck.look(&receipt).await);
     assert!(deck.app(Role::Healthy).await.rollout.is_some());
     // Observed, nothing is updated, and the condition still says that all is done.
     deck.fixture.pass(0.25);
-    pending(deck.platform.settle(&receipt).await.unwrap());
+    pending(deck.look(&receipt).await);
     assert!(deck.app(Role::Healthy).await.rollout.is_some());
     done(&deck.follow(receipt).await);
     // Going back from a rollout that timed out: the deadline is still in the status.
     let plan = deck.plan(Role::Stuck, Operation::RollBack(RollBackTo::LastGood)).await;
     let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
-    pending(deck.platform.settle(&receipt).await.unwrap());
+    pending(deck.look(&receipt).await);
     let app = deck.app(Role::Stuck).await;
     assert!(app.rollout.is_none_or(|rollout| rollout.stuck.is_none()), "it is not stuck any more");
     done(&deck.follow(receipt).await);
@@ -221,7 +222,7 @@ async fn two_operators_at_once_undo_once() {
     for (operator, plan) in operators.iter().zip(plans) {
         let operator = operator.clone();
         sent.push(tokio::spawn(async move {
-            operator.execute(plan, mpsc::unbounded_channel().0).await
+            operation::execute(&operator, plan, &mpsc::unbounded_channel().0, &NoRecord).await
         }));
     }
     let (mut taken, mut refused) = (0, Vec::new());
@@ -349,4 +350,93 @@ async fn a_stuck_stateful_set_is_freed() {
     let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
     done(&deck.follow(receipt).await);
     assert_eq!(deck.platform.app("db").await.unwrap().condition(), Condition::Ok);
+}
+
+/// Every kind of workload: who only watches is told the end that it really has.
+#[tokio::test]
+async fn rollouts_of_every_kind_are_followed() {
+    let deck = Deck::open(&Simulated).await;
+    for name in ["inventory", "db", "kube-system/agent", "pricing"] {
+        let app = deck.platform.app(name).await.unwrap();
+        let restart = Request::new(app.id.clone(), Operation::Restart);
+        let plan = deck.platform.plan(restart).await.unwrap();
+        assert_eq!(plan.refused, None, "{name}");
+        assert!(matches!(deck.execute(plan).await, Sent::Accepted(_)), "{name}");
+        let mut followed = None;
+        for _ in 0..40 {
+            deck.fixture.pass(0.5);
+            let app = deck.platform.app(name).await.unwrap();
+            followed = operation::follow(deck.platform.as_ref(), &app);
+            if followed.is_some() {
+                break;
+            }
+        }
+        let Some(receipt) = followed else { panic!("{name} never rolls") };
+        if name == "pricing" {
+            // It waits at a step for somebody: that is not its end.
+            let look = deck.look(&receipt).await;
+            assert!(matches!(look, Settlement::Pending { .. }), "{look:?}");
+        } else {
+            done(&deck.follow(receipt).await);
+        }
+    }
+}
+
+/// A selector may find Pods of others, too: only those of the very object are deleted, and only while they are stuck.
+#[tokio::test]
+async fn only_its_own_stuck_pods_are_deleted() {
+    let (simulator, platform) = cluster().await;
+    let pass = |seconds: f64| {
+        simulator.clock().advance(seconds);
+        simulator.world().catch_up();
+    };
+    let db = platform.app("db").await.unwrap();
+    // A Deployment with the labels of the StatefulSet and one more, whose Pods crash.
+    let api = platform.target().api;
+    let exporter = serde_json::json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": { "name": "db-exporter", "namespace": "shop" },
+        "spec": {
+            "replicas": 1,
+            "selector": { "matchLabels": { "app": "db", "part": "exporter" } },
+            "template": {
+                "metadata": { "labels": { "app": "db", "part": "exporter" } },
+                "spec": { "containers": [{ "name": "app", "image": "exporter:1-crash" }] },
+            },
+        },
+    });
+    let client = reqwest::Client::new();
+    let made = client
+        .post(format!("{api}/apis/apps/v1/namespaces/shop/deployments"))
+        .header("content-type", "application/json")
+        .body(exporter.to_string());
+    assert!(made.send().await.unwrap().status().is_success());
+    pass(30.0);
+    let broken = Request::new(db.id.clone(), Operation::Deploy).with("image", "db:16-typo");
+    let plan = platform.plan(broken).await.unwrap();
+    let progress = || mpsc::unbounded_channel().0;
+    let confirm =
+        |plan: revdeck::domain::Plan| plan.confirm(revdeck::domain::Consent::Flag).unwrap();
+    operation::execute(&platform, confirm(plan), &progress(), &NoRecord).await;
+    pass(30.0);
+    let back = Request::new(db.id.clone(), Operation::RollBack(RollBackTo::LastGood));
+    let plan = platform.plan(back).await.unwrap();
+    let calls: Vec<_> = plan.calls().map(str::to_owned).collect();
+    assert!(calls.iter().any(|call| call.starts_with("DELETE") && call.contains("pods/db-")));
+    assert!(!calls.iter().any(|call| call.contains("exporter")), "{calls:?}");
+    // While the plan is read the Pod is replaced by another one of the same name: that one is left alone.
+    let Some(pod) = calls.iter().find_map(|call| call.strip_prefix("DELETE ")) else { panic!() };
+    assert!(client.delete(format!("{api}{pod}")).send().await.unwrap().status().is_success());
+    pass(30.0);
+    let uid = |body: String| {
+        let pod: serde_json::Value = serde_json::from_str(&body).unwrap();
+        pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned()
+    };
+    let read = || async {
+        uid(client.get(format!("{api}{pod}")).send().await.unwrap().text().await.unwrap())
+    };
+    let before = read().await;
+    let sent = operation::execute(&platform, confirm(plan), &progress(), &NoRecord).await;
+    assert!(matches!(sent, Sent::Accepted(_)), "{sent:?}");
+    assert_eq!(read().await, before);
 }

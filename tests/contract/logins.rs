@@ -18,7 +18,7 @@ use revdeck::{
 };
 
 /// Opens a cluster with a kubeconfig of this text.
-fn open(folder: &Path, text: &str) -> Result<Arc<Kubernetes>, OpenError> {
+fn open(folder: &Path, text: &str) -> Result<Kubernetes, OpenError> {
     let file = folder.join("config");
     fs::write(&file, text).unwrap();
     let timeout = Duration::from_millis(600);

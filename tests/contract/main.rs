@@ -37,7 +37,7 @@ macro_rules! contract {
             operations: the_stuck_rollout_is_rolled_back, a_chosen_revision_is_rolled_back, a_restart_replaces_all,
                 a_rollout_is_cancelled, a_canary_goes_on, a_newer_rollout_supersedes, what_cannot_be_is_refused,
                 a_changed_world_refuses_the_plan, a_cancelled_roll_back_is_repeated, taken_back_is_failed,
-                a_plan_sends_nothing;
+                a_rollout_of_somebody_else_is_followed, a_plan_sends_nothing;
             watching: the_watch_follows_a_rollout_to_its_end, the_watch_recovers_and_keeps_what_it_had,
                 the_watch_sends_only_changes, the_scope_can_be_widened;
             faults: reads_survive_or_say_why, a_lost_answer_is_settled_by_reading, a_lost_request_is_known_to_be_lost,

@@ -4,7 +4,7 @@ use revdeck::{
     domain::{
         App, Condition, Note, Operation, Outcome, Request, RevisionId, RollBackTo, differences,
     },
-    platform::Sent,
+    platform::operation::{self, Sent},
 };
 
 use crate::harness::{Deck, Harness, Role, done};
@@ -16,7 +16,7 @@ pub async fn the_stuck_rollout_is_rolled_back(harness: &dyn Harness) {
     assert_eq!(plan.refused, None);
     let way_back = before.deployed.as_ref().unwrap();
     assert!(plan.to.as_ref().is_some_and(|end| end.name.contains(way_back.shown())), "{plan:?}");
-    assert!(!plan.way.is_empty() && !plan.by_hand.is_empty() && !plan.calls.is_empty());
+    assert!(!plan.way.is_empty() && !plan.by_hand.is_empty() && !plan.calls().next().is_none());
     let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
     let outcome = deck.follow(receipt).await;
     assert!(done(&outcome).contains(&deck.app(Role::Stuck).await.name));
@@ -216,4 +216,28 @@ pub async fn a_plan_sends_nothing(harness: &dyn Harness) {
         }
     }
     assert_eq!(deck.fixture.writes(), 0);
+}
+
+/// The end of a rollout is told, whoever began it; its receipt can be written down and read again.
+pub async fn a_rollout_of_somebody_else_is_followed(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let plan = deck.plan(Role::Healthy, Operation::RollBack(RollBackTo::LastGood)).await;
+    assert!(matches!(deck.execute(plan).await, Sent::Accepted(_)));
+    let mut followed = None;
+    for _ in 0..40 {
+        let app = deck.app(Role::Healthy).await;
+        followed = operation::follow(deck.platform.as_ref(), &app);
+        if followed.is_some() {
+            break;
+        }
+        deck.fixture.pass(0.5);
+    }
+    let receipt = followed.expect("it rolls");
+    let text = serde_json::to_string(&receipt).unwrap();
+    let read: revdeck::domain::Receipt = serde_json::from_str(&text).unwrap();
+    assert_eq!(read, receipt);
+    let told = done(&deck.follow(read).await).to_owned();
+    assert!(told.contains(" is on rev "), "{told}");
+    // Nothing rolls any more, so there is nothing to follow.
+    assert_eq!(operation::follow(deck.platform.as_ref(), &deck.app(Role::Healthy).await), None);
 }

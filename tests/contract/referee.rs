@@ -32,7 +32,7 @@ fn kubeconfig() -> Option<PathBuf> {
 pub struct Real(PathBuf);
 
 struct Cluster {
-    platform: Arc<Kubernetes>,
+    platform: Kubernetes,
     client: Client,
     namespace: String,
     runtime: tokio::runtime::Handle,

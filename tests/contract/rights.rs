@@ -1,6 +1,6 @@
 //! What a login of a cluster may do and see, and where a context points.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use revdeck::{
     domain::{Condition, Interest, Report, Scope, TargetId, Verb},
@@ -14,7 +14,7 @@ use revdeck::{
 use tokio::sync::{mpsc, watch};
 
 /// Opens a cluster with another context of its kubeconfig.
-pub fn open(simulator: &Simulator<Cluster>, context: &str) -> Result<Arc<Kubernetes>, OpenError> {
+pub fn open(simulator: &Simulator<Cluster>, context: &str) -> Result<Kubernetes, OpenError> {
     let options = Options {
         kubeconfig: Some(simulator.home().join("kubeconfig")),
         context: Some(context.to_owned()),
@@ -100,7 +100,7 @@ async fn a_context_without_a_namespace_is_the_whole_cluster() {
         (all.target().scope_label, shop.target().scope_label),
         ("demo/*".into(), "demo/shop".into())
     );
-    let scopes = async |platform: &Arc<Kubernetes>| {
+    let scopes = async |platform: &Kubernetes| {
         let apps = platform.apps(&Scope::Home).await.unwrap();
         apps.into_iter().map(|app| app.scope).collect::<std::collections::BTreeSet<_>>()
     };

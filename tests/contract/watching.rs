@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use revdeck::{
     domain::{App, AppId, Condition, Interest, Operation, ProblemKind, Report, RollBackTo, Scope},
-    platform::Sent,
+    platform::operation::Sent,
 };
 use tokio::{
     sync::{mpsc, watch},

@@ -55,7 +55,8 @@ fn dashboard_that_panics() {
             now,
             keymap: Keymap::shipped().unwrap(),
             theme: Theme::new(Depth::Sixteen, false),
-            journal: Journal::nowhere(),
+            journal: Journal::nowhere(clock::system()),
+            open: Vec::new(),
             demo: true,
             read_only: false,
         };

@@ -7,8 +7,12 @@ pub mod plans;
 mod reports;
 mod running;
 
+pub use running::begin;
+
 #[cfg(test)]
 mod list_tests;
+#[cfg(test)]
+mod running_tests;
 #[cfg(test)]
 mod script;
 #[cfg(test)]
@@ -54,11 +58,12 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             plans::planned(state, id, *plan);
             Vec::new()
         }
-        Event::Progress { id, line } => {
-            running::progress(state, id, line);
+        Event::Progress { id, line, replaces } => {
+            running::progress(state, id, line, replaces);
             Vec::new()
         }
         Event::Accepted { id, receipt } => running::accepted(state, id, receipt),
+        Event::NoJournal { id, why } => running::no_journal(state, id, &why),
         Event::Ended { id, outcome } => running::ended(state, id, outcome),
         Event::Settled { id, settlement } => running::settled(state, id, *settlement),
         Event::Details { id, details } => {
@@ -93,7 +98,7 @@ fn press(state: &mut State, key: Key) -> Vec<Effect> {
     if hard {
         // These two work everywhere, even while text is typed.
         match command {
-            Some(Command::Quit) => return vec![Effect::Quit],
+            Some(Command::Quit) => return quit(state),
             Some(Command::Suspend) => return vec![Effect::Suspend],
             _ => {}
         }
@@ -123,7 +128,12 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
         state.notice = None;
     }
     match command {
-        Command::Quit => return vec![Effect::Quit],
+        Command::Quit => return quit(state),
+        Command::WithoutJournal => {
+            let text = "from here on nothing is written into the journal".to_owned();
+            state.notice = Some(Notice::Hint(text));
+            return vec![Effect::WithoutJournal];
+        }
         Command::Suspend => return vec![Effect::Suspend],
         Command::Deploy => dialogs::open_deploy(state),
         changing if changing.verb().is_some() => return plans::open(state, changing, key),
@@ -149,6 +159,24 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
         other => deck::dispatch(state, other),
     }
     Vec::new()
+}
+
+/// Leaves; while something is being sent only when asked twice, since its answer would go unheard.
+fn quit(state: &mut State) -> Vec<Effect> {
+    let sending = state.running.iter().find(|one| one.receipt.is_none());
+    match sending {
+        Some(own) if !state.leaving => {
+            let key = state.keymap.hint(Command::Quit);
+            state.notice = Some(Notice::Hint(format!(
+                "your {} of {} is being sent: {key} again leaves, and `revdeck resume` follows it",
+                own.verb.words(),
+                own.name
+            )));
+            state.leaving = true;
+            Vec::new()
+        }
+        _ => vec![Effect::Quit],
+    }
 }
 
 /// Pasted text goes where text is typed, and nowhere else: it never works as keys.

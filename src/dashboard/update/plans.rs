@@ -179,15 +179,17 @@ fn confirm(state: &mut State, key: Key) -> Vec<Effect> {
     let app = dialog.app();
     let Some(Ok(plan)) = dialog.plan else { return Vec::new() };
     let Ok(confirmed) = plan.confirm(Consent::AtScreen) else { return Vec::new() };
+    let operation = confirmed.plan().recipe.as_ref().map(|recipe| recipe.id.clone());
     let id = state.fresh_id();
     state.notice = None;
     state.running.push(Running {
         id,
         app,
         name: dialog.name,
-        operation: dialog.request.operation,
+        verb: dialog.request.operation.verb(),
+        operation,
         receipt: None,
-        stage: None,
+        standing: None,
         line: "sending".to_owned(),
         said: Vec::new(),
         looking: false,

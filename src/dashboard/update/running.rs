@@ -3,10 +3,10 @@
 use jiff::SignedDuration;
 
 use super::super::{
-    Effect, State,
+    Command, Effect, State,
     state::{Notice, Running},
 };
-use crate::domain::{App, Outcome, Phase, Problem, Receipt, Settlement};
+use crate::domain::{App, Outcome, Phase, Problem, Receipt, Settlement, Standing};
 
 /// How many lines of an operation are kept.
 const SAID: usize = 40;
@@ -15,15 +15,59 @@ const LOOK: SignedDuration = SignedDuration::from_secs(5);
 /// How long a rollout is left alone while the watcher sees it moving.
 const CALM: SignedDuration = SignedDuration::from_secs(45);
 
-pub(super) fn progress(state: &mut State, id: u64, line: String) {
+/// Takes up operations of earlier runs: what was sent is followed, and what completes it is sent.
+pub fn begin(state: &mut State) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let mut elsewhere = Vec::new();
+    for receipt in std::mem::take(&mut state.open) {
+        if state.target_state(&receipt.app.target).is_none() {
+            elsewhere.push(format!("{} of {}", receipt.verb.words(), receipt.name));
+            continue;
+        }
+        let id = state.fresh_id();
+        state.running.push(Running {
+            id,
+            app: receipt.app.clone(),
+            name: receipt.name.clone(),
+            verb: receipt.verb,
+            operation: Some(receipt.recipe.id.clone()),
+            // Where nothing may be sent it is followed all the same.
+            receipt: state.read_only.then(|| receipt.clone()),
+            standing: None,
+            line: "was sent by an earlier run and has no end yet: looking".to_owned(),
+            said: Vec::new(),
+            looking: false,
+            look_at: state.now,
+            began: receipt.sent_at.unwrap_or(state.now),
+        });
+        if !state.read_only {
+            effects.push(Effect::Resume { id, receipt: Box::new(receipt) });
+        }
+    }
+    if !elsewhere.is_empty() {
+        state.notice = Some(Notice::Hint(format!(
+            "without an end, on targets that are not here: {} (`revdeck resume --list`)",
+            elsewhere.join(", ")
+        )));
+    }
+    effects
+}
+
+pub(super) fn no_journal(state: &mut State, id: u64, why: &str) -> Vec<Effect> {
+    let key = state.keymap.hint(Command::WithoutJournal);
     if let Some(running) = find(state, id) {
-        // A step that counts up replaces its own line.
-        let word = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
-        if running
-            .said
-            .last()
-            .is_some_and(|last| word(last) == "uploading" && word(&line) == "uploading")
-        {
+        // What was not written down has no end to be written down either.
+        running.operation = None;
+    }
+    let text = format!(
+        "the journal cannot be written ({why}), so nothing was sent; {key} goes on without it"
+    );
+    ended(state, id, Outcome::Refused(text))
+}
+
+pub(super) fn progress(state: &mut State, id: u64, line: String, replaces: bool) {
+    if let Some(running) = find(state, id) {
+        if replaces {
             running.said.pop();
         }
         running.said.push(line.clone());
@@ -57,14 +101,13 @@ pub(super) fn accepted(state: &mut State, id: u64, receipt: Receipt) -> Vec<Effe
 }
 
 pub(super) fn ended(state: &mut State, id: u64, outcome: Outcome) -> Vec<Effect> {
-    let known = state.running.len();
-    state.running.retain(|one| one.id != id);
-    if state.running.len() == known {
-        return Vec::new();
-    }
+    let Some(at) = state.running.iter().position(|one| one.id == id) else { return Vec::new() };
+    let ended = state.running.remove(at);
     state.notice = Some(Notice::Outcome(outcome.clone()));
     state.attention.nudge += 1;
-    vec![Effect::Journal { id, outcome }, Effect::Attention(state.attention.clone())]
+    let mut effects = vec![Effect::Attention(state.attention.clone())];
+    effects.extend(ended.operation.map(|operation| Effect::Journal { operation, outcome }));
+    effects
 }
 
 pub(super) fn settled(
@@ -75,22 +118,27 @@ pub(super) fn settled(
     let now = state.now;
     match settlement {
         Ok(Settlement::Ended(outcome)) => return ended(state, id, outcome),
-        Ok(Settlement::Pending { stage, receipt, .. }) => {
+        Ok(Settlement::Pending { standing, receipt, .. }) => {
             if let Some(running) = find(state, id) {
                 running.looking = false;
-                running.stage = Some(stage);
+                running.standing = Some(standing);
                 running.look_at = now + LOOK;
-                running.line = match stage {
-                    crate::domain::Stage::Accepted => "taken, waiting for the platform to begin",
-                    crate::domain::Stage::Rolling => "rolling",
-                    crate::domain::Stage::Paused => "waits",
-                    crate::domain::Stage::Converging => {
-                        "the rollout is over, the last instances are starting"
-                    }
+                running.line = match standing {
+                    Standing::Accepted => "taken, waiting for the platform to begin",
+                    Standing::Rolling => "rolling",
+                    Standing::Paused => "waits",
+                    Standing::Converging => "the rollout is over, the last instances are starting",
                 }
                 .to_owned();
                 running.receipt = Some(*receipt);
             }
+        }
+        Ok(Settlement::Unfinished(receipt)) => {
+            let Some(running) = find(state, id) else { return Vec::new() };
+            running.looking = false;
+            running.receipt = None;
+            "its first part has taken effect: going on".clone_into(&mut running.line);
+            return vec![Effect::Resume { id, receipt }];
         }
         Err(problem) => {
             if let Some(running) = find(state, id) {
@@ -122,10 +170,10 @@ fn look(state: &mut State, news: bool) -> Vec<Effect> {
         let moving = apps.get(&one.app).is_some_and(|known| moving(&known.app, receipt));
         // While the watcher sees it move there is nothing to ask that is not on screen.
         let due = if moving { one.look_at + CALM } else { one.look_at };
-        if now >= due || (news && !moving && now + LOOK >= one.look_at && one.stage.is_some()) {
+        if now >= due || (news && !moving && now + LOOK >= one.look_at && one.standing.is_some()) {
             one.looking = true;
-            let (target, receipt) = (one.app.target.clone(), Box::new(receipt.clone()));
-            effects.push(Effect::Settle { id: one.id, target, receipt });
+            let receipt = Box::new(receipt.clone());
+            effects.push(Effect::Settle { id: one.id, receipt });
         }
     }
     effects
@@ -134,7 +182,7 @@ fn look(state: &mut State, news: bool) -> Vec<Effect> {
 fn moving(app: &App, receipt: &Receipt) -> bool {
     !receipt.lost
         && app.rollout.as_ref().is_some_and(|rollout| {
-            receipt.rollout.as_ref() == Some(&rollout.id)
+            receipt.rollout() == Some(&rollout.id)
                 && matches!(rollout.phase, Phase::Accepted | Phase::Rolling | Phase::Cancelling)
         })
 }

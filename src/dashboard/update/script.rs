@@ -5,8 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::{Effect, Event, Keymap, Notice, Start, State, key::Key, update::update};
 use crate::domain::{
     App, AppId, AppKey, AppState, Count, Deployable, History, Instance, InstanceState, OptionKind,
-    OptionSpec, Phase, Plan, PlatformKind, Report, Request, Revision, RevisionId, RevisionRef,
-    Rollout, RolloutId, Side, Strategy as How, Target, TargetId, TrackRecord, Verb, VerbOptions,
+    OptionSpec, Phase, Plan, PlatformKind, Receipt, Recipe, Report, Request, Revision, RevisionId,
+    RevisionRef, Rollout, RolloutId, Side, Strategy as How, Target, TargetId, TrackRecord, Verb,
+    VerbOptions,
 };
 
 /// A platform that can deploy images, in steps too.
@@ -63,6 +64,7 @@ impl Script {
             keymap: Keymap::shipped().unwrap(),
             size: (80, 24),
             now: start(),
+            open: Vec::new(),
         });
         Self { state, at: start(), effects: Vec::new() }
     }
@@ -148,9 +150,22 @@ pub(super) fn plan(request: Request, at: Timestamp) -> Plan {
         capacity: Vec::new(),
         notes: Vec::new(),
         by_hand: vec!["cf cancel-deployment checkout".to_owned()],
-        calls: Vec::new(),
         checked_at: at,
-        recipe: serde_json::Value::Null,
+        recipe: Some(Recipe { id: "op-1".to_owned(), ..Default::default() }),
+    }
+}
+
+/// The receipt of a cancel of `checkout`.
+pub(super) fn receipt(rollout: Option<&str>, lost: bool) -> Receipt {
+    Receipt {
+        app: key("checkout"),
+        name: "checkout".to_owned(),
+        verb: Verb::Cancel,
+        recipe: Recipe { rollout: rollout.map(RolloutId::new), ..Recipe::default() },
+        done: 0,
+        lost,
+        sent_at: None,
+        theirs: false,
     }
 }
 
@@ -190,6 +205,7 @@ pub(crate) fn app(name: &str, phase: Option<Phase>) -> App {
         stuck: (phase == Phase::Stuck).then(|| crate::domain::Stuck {
             since: start(),
             why: "new instances crash: Exited with status 137 (out of memory)".to_owned(),
+            late: false,
         }),
         error: None,
         note: None,
@@ -229,6 +245,7 @@ pub(crate) fn history() -> History {
         deployed,
         incoming,
         artifact: Some(format!("droplet-{label}")),
+        made_from: None,
         track_record,
         served: None,
         note: None,

@@ -4,13 +4,10 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::{
-    super::{Effect, Event, Notice, Panel, TargetState, dialog::Layer},
-    script::{Script, app, plan, start},
+    super::{Effect, Event, Panel, TargetState, dialog::Layer},
+    script::{Script, app, plan, receipt, start},
 };
-use crate::domain::{
-    AppId, AppKey, Note, Operation, Outcome, Phase, Problem, ProblemKind, Receipt, Report,
-    RolloutId, Settlement, Stage, TargetId,
-};
+use crate::domain::{AppId, AppKey, Note, Phase, Problem, ProblemKind, Report, TargetId};
 
 #[test]
 fn the_broken_app_is_on_top_and_selected() {
@@ -212,42 +209,6 @@ fn what_is_new_is_painted_at_once_and_mere_progress_in_its_time() {
 }
 
 #[test]
-fn an_operation_is_followed_to_its_end() {
-    let mut script = Script::incident();
-    script.keys("R");
-    script.planned();
-    script.pass(1_000);
-    script.keys("y");
-    let id = script.executed().unwrap();
-    let receipt = Receipt {
-        app: AppId::new("checkout"),
-        name: "checkout".to_owned(),
-        operation: Operation::Cancel,
-        rollout: Some(RolloutId::new("rollout-1")),
-        lost: true,
-        tracking: serde_json::Value::Null,
-    };
-    script.event(Event::Accepted { id, receipt: receipt.clone() });
-    let settles = |script: &Script| {
-        script.effects.iter().filter(|one| matches!(one, Effect::Settle { .. })).count()
-    };
-    assert_eq!(settles(&script), 1, "a lost answer is looked for at once");
-    script.event(Event::Tick);
-    assert_eq!(settles(&script), 0, "one look at a time");
-    let pending =
-        Settlement::Pending { stage: Stage::Rolling, receipt: Box::new(receipt), rollout: None };
-    script.event(Event::Settled { id, settlement: Box::new(Ok(pending)) });
-    script.pass(6_000);
-    script.event(Event::Tick);
-    assert_eq!(settles(&script), 1);
-    let done = Outcome::Done("checkout is back on rev 7".to_owned());
-    script.event(Event::Settled { id, settlement: Box::new(Ok(Settlement::Ended(done.clone()))) });
-    assert_eq!(script.state.notice, Some(Notice::Outcome(done)));
-    assert!(script.state.running.is_empty());
-    assert!(script.effects.iter().any(|one| matches!(one, Effect::Journal { .. })));
-}
-
-#[test]
 fn a_second_roll_back_in_a_hurry_goes_no_further_back() {
     let mut script = Script::incident();
     script.keys("R");
@@ -255,14 +216,7 @@ fn a_second_roll_back_in_a_hurry_goes_no_further_back() {
     script.pass(400);
     script.keys("y");
     let id = script.executed().unwrap();
-    let receipt = Receipt {
-        app: AppId::new("checkout"),
-        name: "checkout".to_owned(),
-        operation: Operation::Cancel,
-        rollout: None,
-        lost: false,
-        tracking: serde_json::Value::Null,
-    };
+    let receipt = receipt(None, false);
     script.event(Event::Accepted { id, receipt });
     script.keys("R");
     assert!(script.state.layers.is_empty());

@@ -204,6 +204,7 @@ pub(super) fn revision(
     Revision {
         id: RevisionId::new(revision.guid.clone()),
         label: revision.version.to_string(),
+        made_from: made_from(&revision.description),
         description: clean(&revision.description),
         created_at: revision.created_at,
         by: None,
@@ -294,4 +295,10 @@ pub(super) fn log_line(envelope: &wire::Envelope) -> Option<LogLine> {
         text: clean(String::from_utf8_lossy(&payload).trim_end()),
         error: log.kind == "ERR",
     })
+}
+/// The number of the revision that this one was made from by rolling back: the API says it in words only.
+fn made_from(description: &str) -> Option<String> {
+    let (_, number) = description.rsplit_once("Rolled back to revision ")?;
+    let number = number.trim_end_matches('.');
+    number.chars().all(|digit| digit.is_ascii_digit()).then(|| number.to_owned())
 }

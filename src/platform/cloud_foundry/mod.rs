@@ -3,18 +3,18 @@
 mod auth;
 mod convert;
 mod events;
-mod execute;
 mod history;
 mod lists;
 mod names;
+mod observe;
 mod overview;
 mod plan;
 mod provider;
 mod push;
 #[cfg(test)]
 mod samples;
+mod send;
 mod session;
-mod settle;
 mod stall;
 mod watch;
 mod wire;
@@ -26,19 +26,23 @@ use std::{
 };
 
 use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::{OnceCell, mpsc, watch as interest};
 
 pub use provider::Provider;
 
 use self::{auth::Auth, convert::Labels, session::Session};
 use super::{
-    Error, Now, OpenError, Platform, Progress, Sent,
+    Error, Now, OpenError, Platform,
     http::{self, Http, Meter, Settings},
+    operation::{Learned, Order, Progress, StepError},
 };
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Capability, Confirmed, Detail, History, Interest, LogLine,
-    Plan, PlatformKind, Receipt, Report, Request, RevisionId, Scope, Settlement, Target, TargetId,
-    Verb, text::clean,
+    App, AppEvent, AppId, Capabilities, Capability, Detail, History, Interest, LogLine,
+    Observation, Plan, PlatformKind, Receipt, Report, Request, RevisionId, Scope, Step, Target,
+    TargetId, Verb, text::clean,
 };
 
 /// What kind of platform this is.
@@ -121,6 +125,15 @@ impl CloudFoundry {
     /// Requests made so far.
     pub fn requests(&self) -> u64 {
         self.http.meter().total()
+    }
+
+    /// Reads back what this adapter has put into a plan or a receipt.
+    fn read_own<T: DeserializeOwned>(&self, location: &str, value: &Value) -> Result<T, Error> {
+        T::deserialize(value).map_err(|error| Error::Garbled {
+            api: self.session.api.clone(),
+            location: location.to_owned(),
+            why: error.to_string(),
+        })
     }
 
     fn learn(&self, guid: &str, label: String) {
@@ -218,16 +231,29 @@ impl Platform for CloudFoundry {
         plan::make(self, request).await
     }
 
-    async fn execute(&self, plan: Confirmed, progress: Progress) -> Sent {
-        execute::run(self, &plan, &progress).await
+    async fn changed(&self, app: &AppId, guard: &Value) -> Result<Option<String>, Error> {
+        send::changed(self, app, guard).await
     }
 
-    async fn settle(&self, receipt: &Receipt) -> Result<Settlement, Error> {
-        settle::look(self, receipt).await
+    async fn send(&self, order: Order<'_>, progress: &Progress) -> Result<Learned, StepError> {
+        send::send(self, order, progress).await
     }
 
-    fn follow(&self, app: &App) -> Option<Receipt> {
-        settle::receipt(app)
+    async fn took_effect(&self, receipt: &Receipt, step: &Step) -> Result<Option<bool>, Error> {
+        send::took_effect(self, receipt, &step.action).await
+    }
+
+    async fn observe(&self, receipt: &Receipt) -> Result<Observation, Error> {
+        observe::observe(self, receipt).await
+    }
+
+    fn tracking(&self, app: &App) -> Option<Value> {
+        let deployment = Some(app.rollout.as_ref()?.id.as_str().to_owned());
+        Some(plan::Tracking { deployment, ..plan::Tracking::default() }.json())
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.now)()
     }
 
     async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error> {

@@ -194,7 +194,8 @@ impl CloudFoundry {
         if rollout.stands_still(false, (self.now)()) {
             rollout.phase = domain::Phase::Stuck;
             let since = rollout.moved_at.unwrap_or((self.now)());
-            rollout.stuck = Some(domain::Stuck { since, why: why_stuck(&rollout, None) });
+            rollout.stuck =
+                Some(domain::Stuck { since, why: why_stuck(&rollout, None), late: false });
         }
         rollout
     }

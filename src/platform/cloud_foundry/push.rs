@@ -23,8 +23,9 @@ use super::{CloudFoundry, convert, wire};
 use crate::{
     domain::{AppId, text::clean},
     platform::{
-        Error, Progress,
+        Error,
         http::{UPLOAD_TIMEOUT, WriteError},
+        operation::{Progress, ProgressLine, say},
     },
 };
 
@@ -178,8 +179,7 @@ impl CloudFoundry {
         directory: &Path,
         progress: &Progress,
     ) -> Result<String, Failed> {
-        let say = |text: String| drop(progress.send(text));
-        say(format!("zipping {}", directory.display()));
+        say(progress, format!("zipping {}", directory.display()));
         let from = directory.to_owned();
         let zipped = tokio::task::spawn_blocking(move || zip(&from)).await;
         let zipped = zipped.map_err(io::Error::other).and_then(|zipped| zipped);
@@ -226,8 +226,9 @@ impl CloudFoundry {
                     sent.fetch_add(chunk.len() as u64, Ordering::Relaxed) + chunk.len() as u64;
                 let percent = sent * 100 / bytes.max(1);
                 if percent >= last + 5 || percent == 100 {
+                    let line = ProgressLine { text: uploading(percent, bytes), replaces: last > 0 };
                     last = percent;
-                    let _ = progress.send(uploading(percent, bytes));
+                    let _ = progress.send(line);
                 }
             });
             let part = multipart::Part::stream_with_length(Body::wrap_stream(stream), bytes)
@@ -271,7 +272,7 @@ impl CloudFoundry {
         for _ in 0..PATIENCE.as_secs() / POLL.as_secs() {
             if let Ok(lines) = self.log_lines(&AppId::new(app)).await {
                 for line in lines.iter().filter(|line| line.source == "STG" && line.at > shown) {
-                    let _ = progress.send(format!("staging: {}", line.text));
+                    say(progress, format!("staging: {}", line.text));
                 }
                 shown = lines.iter().map(|line| line.at).max().unwrap_or(shown).max(shown);
             }

@@ -57,7 +57,7 @@ impl StallMemory {
             rollout.phase = Phase::Stuck;
             let crash = memory.crash.as_ref().map(|(reason, _)| reason.as_str());
             let since = rollout.moved_at.unwrap_or(now);
-            rollout.stuck = Some(Stuck { since, why: why_stuck(rollout, crash) });
+            rollout.stuck = Some(Stuck { since, why: why_stuck(rollout, crash), late: false });
         }
     }
 
@@ -85,7 +85,7 @@ impl StallMemory {
                 && let Some(stuck) = &rollout.stuck
             {
                 let why = why_stuck(rollout, Some(&reason));
-                rollout.stuck = Some(Stuck { since: stuck.since, why });
+                rollout.stuck = Some(Stuck { why, ..stuck.clone() });
             }
             memory.crash = Some((reason, now));
         }

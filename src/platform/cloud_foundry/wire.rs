@@ -157,6 +157,9 @@ pub(super) struct Process {
     pub(super) kind: String,
     #[serde(default)]
     pub(super) instances: u32,
+    /// Redacted in lists.
+    #[serde(default)]
+    pub(super) command: Option<String>,
     #[serde(default)]
     pub(super) memory_in_mb: u64,
     #[serde(default)]

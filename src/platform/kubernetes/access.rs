@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Kubernetes, lock, store::Kind};
+use super::{Cluster, lock, store::Kind};
 use crate::{
     domain::{Capabilities, Capability, Verb, text::clean},
     platform::Error,
@@ -25,7 +25,7 @@ pub(super) struct Act {
 /// An answer and when it came.
 pub(super) type Answer = (bool, Timestamp);
 
-impl Kubernetes {
+impl Cluster {
     /// Whether the login may do something. Where the server does not answer that, the answer to the operation will say.
     pub(super) async fn may(&self, act: Act) -> Result<Capability, Error> {
         let now = (self.now)();

@@ -96,6 +96,7 @@ impl Store {
                 Some(Stuck {
                     since: rollout.moved_at.unwrap_or(now),
                     why: format!("{} ({})", super::rollout::why(&rollout), clean(&status.message)),
+                    late: false,
                 }),
             ),
             () => (rollout.phase, rollout.stuck),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Kubernetes, snapshot::Snapshot, store::Kind, template, wire};
+use super::{Cluster, snapshot::Snapshot, store::Kind, template, wire};
 use crate::domain::{
     Plan, RevisionSummary, differences,
     text::{clean, quoted},
@@ -16,7 +16,8 @@ pub(super) struct Mutation {
     pub(super) goal: String,
     pub(super) leaving: Option<String>,
     pub(super) paused: Option<bool>,
-    pub(super) pods: Vec<String>,
+    /// Pods to be deleted after the patch, by name and UID.
+    pub(super) pods: Vec<(String, String)>,
     /// Whether it is about the status rather than the specification.
     pub(super) status: bool,
     /// Whether the rollout in progress ends with it, one way or the other.
@@ -90,7 +91,7 @@ pub(super) fn deploy(snapshot: &Snapshot, plan: &mut Plan) -> Result<Mutation, S
 }
 
 pub(super) fn restart(
-    cluster: &Kubernetes,
+    cluster: &Cluster,
     snapshot: &Snapshot,
     plan: &mut Plan,
 ) -> Result<Mutation, String> {

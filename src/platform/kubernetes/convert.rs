@@ -253,8 +253,9 @@ impl Store {
             })
         };
         let old_wanted = wanted.saturating_sub(updated);
+        let hash = object.spec.as_ref().map_or(0, |spec| spec.template.hash);
         let mut rollout = Rollout {
-            id: RolloutId::new(format!("{uid}/{}", object.metadata.generation)),
+            id: RolloutId::new(format!("{uid}/{hash:016x}")),
             phase: if observed { Phase::Rolling } else { Phase::Accepted },
             reason: "progressing".to_owned(),
             strategy: Strategy::Rolling,
@@ -278,8 +279,11 @@ impl Store {
         let blocked = rollout.old.instances.iter().flatten().any(|one| one.state.bad());
         if rollout.stands_still(blocked, now) {
             rollout.phase = Phase::Stuck;
-            rollout.stuck =
-                Some(Stuck { since: rollout.moved_at.unwrap_or(now), why: why(&rollout) });
+            rollout.stuck = Some(Stuck {
+                since: rollout.moved_at.unwrap_or(now),
+                why: why(&rollout),
+                late: false,
+            });
         }
         app.rollout = Some(rollout);
         app

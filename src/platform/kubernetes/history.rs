@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Kubernetes, argo, convert,
+    Cluster, argo, convert,
     store::{Kind, Kinded, Store},
     template,
     wire::{self, ReplicaSet, Workload},
@@ -16,7 +16,7 @@ use crate::{
     platform::Error,
 };
 
-impl Kubernetes {
+impl Cluster {
     pub(super) async fn history(&self, app: &AppId) -> Result<History, Error> {
         let address = self.address(app)?;
         if !address.kind.has_sets() {
@@ -60,6 +60,7 @@ impl Kubernetes {
             Revision {
                 id: RevisionId::new(name),
                 label: one.revision.to_string(),
+                made_from: None,
                 description: convert::images(&template),
                 created_at: one.metadata.creation_timestamp,
                 by: None,
@@ -154,6 +155,7 @@ impl Store {
             revisions.push(Revision {
                 id: RevisionId::new(&set.metadata.uid),
                 label: convert::number(set).to_string(),
+                made_from: None,
                 description: describe(set, &template, before.copied()),
                 created_at: set.metadata.creation_timestamp,
                 by: manager

@@ -14,16 +14,16 @@ mod changes;
 mod connect;
 mod convert;
 mod events;
-mod execute;
 mod history;
 mod ingest;
 mod instances;
+mod observe;
 mod plan;
 mod provider;
 mod read;
 mod request;
 mod rollout;
-mod settle;
+mod send;
 mod snapshot;
 mod store;
 mod stream;
@@ -38,6 +38,9 @@ use std::{
 };
 
 use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::{OnceCell, mpsc, watch as channel};
 
 pub use connect::Options;
@@ -47,11 +50,15 @@ use self::{
     connect::Connection,
     store::{Address, Kind, Kinded},
 };
-use super::{Error, Now, OpenError, Platform, Progress, Sent, http::Meter};
+use super::{
+    Error, Now, OpenError, Platform,
+    http::Meter,
+    operation::{Learned, Order, Progress, StepError},
+};
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Confirmed, Detail, History, Interest, LogLine, OptionKind,
-    OptionSpec, Plan, PlatformKind, Receipt, Report, Request, RevisionId, RevisionRef, Scope,
-    Settlement, Target, TargetId, Verb, VerbOptions, text::clean,
+    App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogLine, Observation,
+    OptionKind, OptionSpec, Plan, PlatformKind, Receipt, Report, Request, RevisionId, RevisionRef,
+    Scope, Step, Target, TargetId, Verb, VerbOptions, text::clean,
 };
 
 /// What kind of platform this is.
@@ -72,8 +79,12 @@ pub const KIND: PlatformKind = PlatformKind {
 };
 const IMAGE: &str = "image";
 
-/// A cluster, seen with one login.
-pub struct Kubernetes {
+/// A cluster, seen with one login. Clones are the same one.
+#[derive(Clone)]
+pub struct Kubernetes(Arc<Cluster>);
+
+/// What is known of a cluster, and the way to it.
+struct Cluster {
     target: TargetId,
     connection: Connection,
     meter: Meter,
@@ -82,7 +93,7 @@ pub struct Kubernetes {
     /// Where the workloads are that were seen, by UID.
     addresses: Mutex<HashMap<String, Address>>,
     /// Revisions that were seen with all their Pods available.
-    track_record: Mutex<HashSet<String>>,
+    served: Mutex<HashSet<String>>,
     /// What the login may do, as far as it was asked.
     allowed: Mutex<HashMap<access::Act, access::Answer>>,
     /// The newest ControllerRevision of a DaemonSet, by the UID and generation of that: its status names none.
@@ -93,21 +104,23 @@ pub struct Kubernetes {
 
 impl Kubernetes {
     /// Opens the kubeconfig; speaks to nobody yet.
-    pub fn open(target: TargetId, options: &Options, now: Now) -> Result<Arc<Self>, OpenError> {
-        Ok(Arc::new(Self {
+    pub fn open(target: TargetId, options: &Options, now: Now) -> Result<Self, OpenError> {
+        Ok(Self(Arc::new(Cluster {
             target,
             connection: Connection::open(options)?,
             meter: Meter::default(),
             now,
             version: OnceCell::new(),
             addresses: Mutex::default(),
-            track_record: Mutex::default(),
+            served: Mutex::default(),
             allowed: Mutex::default(),
             newest: Mutex::default(),
             labels: Mutex::default(),
-        }))
+        })))
     }
+}
 
+impl Cluster {
     fn version(&self) -> Option<String> {
         self.version.get().cloned()
     }
@@ -134,8 +147,33 @@ impl Kubernetes {
         })
     }
 
+    /// Where the app of a receipt is; one from before a restart was not seen yet, and its guard says it.
+    async fn located(&self, receipt: &Receipt) -> Result<Address, Error> {
+        let app = &receipt.app.app;
+        if let Ok(address) = self.address(app) {
+            return Ok(address);
+        }
+        if let Ok(guard) = self.read_own::<send::Guard>("the receipt", &receipt.recipe.guard)
+            && let Some(address) = Address::of_path(&guard.path)
+        {
+            self.learn(app.as_str(), address.clone());
+            return Ok(address);
+        }
+        self.find(app.as_str()).await?;
+        self.address(app)
+    }
+
+    /// Reads back what this adapter has put into a plan or a receipt.
+    fn read_own<T: DeserializeOwned>(&self, location: &str, value: &Value) -> Result<T, Error> {
+        T::deserialize(value).map_err(|error| Error::Garbled {
+            api: self.connection.api.clone(),
+            location: location.to_owned(),
+            why: error.to_string(),
+        })
+    }
+
     fn saw<'a>(&self, revisions: impl Iterator<Item = &'a String>) {
-        lock(&self.track_record).extend(revisions.cloned());
+        lock(&self.served).extend(revisions.cloned());
     }
 
     fn number_of(&self, revision: &RevisionId) -> Option<String> {
@@ -167,7 +205,7 @@ impl Kubernetes {
     }
 
     fn was_seen_well(&self, revision: &str) -> bool {
-        lock(&self.track_record).contains(revision)
+        lock(&self.served).contains(revision)
     }
 }
 
@@ -176,68 +214,79 @@ fn lock<T>(inside: &Mutex<T>) -> MutexGuard<'_, T> {
     inside.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The platform; what is watched outlives a call.
 #[async_trait]
-impl Platform for Arc<Kubernetes> {
+impl Platform for Kubernetes {
     fn target(&self) -> Target {
-        let connection = &self.connection;
+        let connection = &self.0.connection;
         Target {
-            id: self.target.clone(),
+            id: self.0.target.clone(),
             platform: KIND,
             api: connection.api.clone(),
-            scope_label: self.scope_label(self.within(&Scope::Home)),
+            scope_label: self.0.scope_label(self.0.within(&Scope::Home)),
             user: clean(&connection.user),
             badge: connection.insecure.then(|| "TLS NOT VERIFIED".to_owned()),
         }
     }
 
     async fn capabilities(&self) -> Result<Capabilities, Error> {
-        self.read_version().await?;
-        self.allowed(Kind::Deployment, &self.connection.namespace).await
+        self.0.read_version().await?;
+        self.0.allowed(Kind::Deployment, &self.0.connection.namespace).await
     }
 
     async fn watch(&self, interest: channel::Receiver<Interest>, reports: mpsc::Sender<Report>) {
-        let version = self.read_version();
-        tokio::join!(watch::run(self, interest, reports), async { drop(version.await) });
+        let version = self.0.read_version();
+        tokio::join!(watch::run(&self.0, interest, reports), async { drop(version.await) });
     }
 
     async fn apps(&self, scope: &Scope) -> Result<Vec<App>, Error> {
-        self.list(scope).await
+        self.0.list(scope).await
     }
 
     async fn app(&self, name: &str) -> Result<App, Error> {
-        self.find(name).await
+        self.0.find(name).await
     }
 
     async fn revisions(&self, app: &AppId) -> Result<History, Error> {
-        self.history(app).await
+        self.0.history(app).await
     }
 
     async fn detail(&self, app: &AppId, revision: &RevisionId) -> Result<Detail, Error> {
-        self.configuration(app, revision).await
+        self.0.configuration(app, revision).await
     }
 
     async fn prepare(&self, request: Request) -> Result<Plan, Error> {
-        plan::make(self, request).await
+        plan::make(&self.0, request).await
     }
 
-    async fn execute(&self, plan: Confirmed, progress: Progress) -> Sent {
-        execute::run(self, &plan, &progress).await
+    async fn changed(&self, _: &AppId, guard: &Value) -> Result<Option<String>, Error> {
+        send::changed(&self.0, guard).await
     }
 
-    async fn settle(&self, receipt: &Receipt) -> Result<Settlement, Error> {
-        settle::look(self, receipt).await
+    async fn send(&self, order: Order<'_>, progress: &Progress) -> Result<Learned, StepError> {
+        send::send(&self.0, order, progress).await
     }
 
-    fn follow(&self, app: &App) -> Option<Receipt> {
-        settle::receipt(app)
+    async fn took_effect(&self, receipt: &Receipt, step: &Step) -> Result<Option<bool>, Error> {
+        send::took_effect(&self.0, receipt, &step.action).await
+    }
+
+    async fn observe(&self, receipt: &Receipt) -> Result<Observation, Error> {
+        observe::observe(&self.0, receipt).await
+    }
+
+    fn tracking(&self, app: &App) -> Option<Value> {
+        Some(observe::Tracking::of(&app.rollout.as_ref()?.id).json())
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.0.now)()
     }
 
     async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error> {
-        self.app_events(app).await
+        self.0.app_events(app).await
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {
-        self.log_lines(app, false).await
+        self.0.log_lines(app, false).await
     }
 }

@@ -1,15 +1,16 @@
 //! Plans: what an operation would do, from data read now, tried as a dry run on the server.
 
 use http::Method;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Connection, Kubernetes,
+    Cluster, Connection,
     access::Act,
     argo,
     changes::{Mutation, deploy, hold, restart, template_patch},
     instances,
+    observe::Tracking,
+    send::{Action, Guard},
     snapshot::Snapshot,
     store::Kind,
     template,
@@ -18,48 +19,15 @@ use super::{
 };
 use crate::{
     domain::{
-        Note, Operation, Plan, Request, Revision, RevisionSummary, RollBackTo, differences,
-        last_good, text::clean,
+        Note, Operation, Plan, Recipe, Request, Revision, RevisionSummary, RollBackTo, RolloutId,
+        Step, differences, last_good, text::clean,
     },
-    platform::{Error, http::WriteError},
+    platform::{Error, http::WriteError, operation},
 };
 
 /// Who the server is told makes the change.
 pub(super) const MANAGER: &str = "revdeck";
 pub(super) const JSON_PATCH: &str = "application/json-patch+json";
-
-/// What is needed to carry a plan out, and to see whether the world has changed since.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Recipe {
-    pub(super) path: String,
-    pub(super) uid: String,
-    pub(super) generation: i64,
-    pub(super) patch: Value,
-    /// Pods to be deleted after the patch, since nothing else frees their StatefulSet.
-    pub(super) pods: Vec<String>,
-    /// Whether the patch is of the status.
-    pub(super) status: bool,
-    pub(super) tracking: Tracking,
-}
-
-/// What is needed to recognise an operation later.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-pub(super) struct Tracking {
-    /// The template that was asked for, by its hash; none where the template stays.
-    pub(super) template: Option<u64>,
-    /// The template before.
-    pub(super) before: Option<u64>,
-    /// The generation before.
-    pub(super) generation: i64,
-    /// Whether it is to be paused afterwards, or no longer.
-    pub(super) paused: Option<bool>,
-    /// Whether the rollout in progress is ended by it.
-    pub(super) ends: Option<bool>,
-    /// How the end is worded: `back on rev 3`.
-    pub(super) goal: String,
-    pub(super) leaving: Option<String>,
-    pub(super) sent_at: Option<jiff::Timestamp>,
-}
 
 fn end(one: &Revision) -> RevisionSummary {
     RevisionSummary {
@@ -70,7 +38,7 @@ fn end(one: &Revision) -> RevisionSummary {
 }
 
 /// Works out a plan.
-pub(super) async fn make(cluster: &Kubernetes, request: Request) -> Result<Plan, Error> {
+pub(super) async fn make(cluster: &Cluster, request: Request) -> Result<Plan, Error> {
     let snapshot = Snapshot::read(cluster, &request.app).await?;
     let name = clean(&snapshot.address.name);
     let mut plan = Plan {
@@ -84,9 +52,8 @@ pub(super) async fn make(cluster: &Kubernetes, request: Request) -> Result<Plan,
         capacity: Vec::new(),
         notes: Vec::new(),
         by_hand: Vec::new(),
-        calls: Vec::new(),
         checked_at: (cluster.now)(),
-        recipe: Value::Null,
+        recipe: None,
         request,
     };
     let argo = snapshot.address.kind == Kind::Rollout;
@@ -118,7 +85,7 @@ pub(super) async fn make(cluster: &Kubernetes, request: Request) -> Result<Plan,
 }
 
 async fn roll_back(
-    cluster: &Kubernetes,
+    cluster: &Cluster,
     snapshot: &Snapshot,
     plan: &mut Plan,
     goal: &RollBackTo,
@@ -159,7 +126,7 @@ async fn roll_back(
 }
 
 async fn back_to(
-    cluster: &Kubernetes,
+    cluster: &Cluster,
     snapshot: &Snapshot,
     plan: &mut Plan,
     wanted: &Revision,
@@ -216,6 +183,7 @@ async fn back_to(
     let patch = template_patch(snapshot, &template, Some(&reason));
     let pods = stuck_pods(cluster, snapshot, wanted).await?;
     if !pods.is_empty() {
+        let names: Vec<_> = pods.iter().map(|(name, _)| clean(name)).collect();
         let act = Act {
             verb: "delete",
             group: "",
@@ -226,11 +194,9 @@ async fn back_to(
             plan.notes.push(Note::Warning(format!("{why}: have somebody do it who may")));
         }
         plan.notes.push(Note::Warning(format!(
-            "a StatefulSet waits for ever for a Pod that does not become ready: {} will be deleted after the patch", pods.join(", ")
+            "a StatefulSet waits for ever for a Pod that does not become ready: {} will be deleted after the patch",
+            names.join(", ")
         )));
-        plan.calls.extend(pods.iter().map(|pod| {
-            format!("DELETE /api/v1/namespaces/{}/pods/{pod}", snapshot.address.namespace)
-        }));
     }
     Ok(Ok(Mutation {
         patch,
@@ -242,12 +208,13 @@ async fn back_to(
     }))
 }
 
-/// Pods of a StatefulSet that are not ready and not of the revision that is gone back to: they hold it up for ever.
+/// Name and UID of the Pods of a StatefulSet that are not ready and not of the revision that is gone back to: they hold
+/// it up for ever. A selector may find Pods of others, too: only those that it controls are its own.
 async fn stuck_pods(
-    cluster: &Kubernetes,
+    cluster: &Cluster,
     snapshot: &Snapshot,
     wanted: &Revision,
-) -> Result<Vec<String>, Error> {
+) -> Result<Vec<(String, String)>, Error> {
     let spec = snapshot.workload.object.spec.as_ref();
     let ordered = spec.is_some_and(|spec| spec.pod_management_policy != "Parallel");
     if snapshot.address.kind != Kind::StatefulSet || !ordered {
@@ -262,17 +229,21 @@ async fn stuck_pods(
             .labels
             .get("controller-revision-hash")
             .is_some_and(|hash| hash == wanted.id.as_str());
-        !own && !matches!(
-            instances::instance(pod).state,
-            crate::domain::InstanceState::Running | crate::domain::InstanceState::Stopping
-        )
+        let theirs = pod.metadata.owner() != Some(snapshot.workload.object.metadata.uid.as_str());
+        !theirs
+            && !own
+            && !matches!(
+                instances::instance(pod).state,
+                crate::domain::InstanceState::Running | crate::domain::InstanceState::Stopping
+            )
     };
-    Ok(pods.iter().filter(stuck).map(|pod| pod.metadata.name.clone()).collect())
+    let named = |pod: &wire::Pod| (pod.metadata.name.clone(), pod.metadata.uid.clone());
+    Ok(pods.iter().filter(stuck).map(named).collect())
 }
 
 /// There is no cancel: it is going back to what was live when this rollout began.
 async fn cancel(
-    cluster: &Kubernetes,
+    cluster: &Cluster,
     snapshot: &Snapshot,
     plan: &mut Plan,
 ) -> Result<Result<Mutation, String>, Error> {
@@ -298,7 +269,7 @@ async fn cancel(
 
 /// Tries the patch on the server without effect, and adds what applies to every change.
 async fn finish(
-    cluster: &Kubernetes,
+    cluster: &Cluster,
     snapshot: &Snapshot,
     mut plan: Plan,
     change: Mutation,
@@ -318,27 +289,46 @@ async fn finish(
         // Nothing can have had an effect: it was a dry run.
         Err(WriteError::NoEffect(error) | WriteError::Lost(error)) => return Err(error),
     }
-    plan.calls.insert(0, format!("PATCH {sent_to}"));
     warnings(cluster, snapshot, &mut plan).await;
     let hash = |template: &Value| Template::read(template.clone()).hash;
-    let recipe = Recipe {
-        path,
-        uid: snapshot.whole["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
-        generation: snapshot.whole["metadata"]["generation"].as_i64().unwrap_or(0),
-        patch: change.patch,
-        pods: change.pods,
-        status: change.status,
-        tracking: Tracking {
-            template: change.template.as_ref().map(hash),
-            before: Some(hash(snapshot.template())),
-            generation: snapshot.whole["metadata"]["generation"].as_i64().unwrap_or(0),
-            paused: change.paused,
-            ends: change.ends,
-            goal: change.goal,
-            leaving: change.leaving,
-            sent_at: None,
-        },
+    let text =
+        |name: &str| snapshot.whole["metadata"][name].as_str().unwrap_or_default().to_owned();
+    let generation = snapshot.whole["metadata"]["generation"].as_i64().unwrap_or(0);
+    let tracking = Tracking {
+        template: change.template.as_ref().map(hash),
+        before: Some(hash(snapshot.template())),
+        generation,
+        paused: change.paused,
+        ends: change.ends,
     };
-    plan.recipe = serde_json::to_value(recipe).unwrap_or_default();
+    let guard = Guard { path, uid: text("uid"), generation };
+    let rollout = tracking.template.or(tracking.before);
+    let rollout = rollout.map(|hash| RolloutId::new(format!("{}/{hash:016x}", guard.uid)));
+    let mut steps = vec![Step {
+        label: "patch".to_owned(),
+        calls: vec![format!("PATCH {sent_to}")],
+        action: Action::Patch { path: sent_to, patch: change.patch }.json(),
+        ..Step::default()
+    }];
+    let namespace = &snapshot.address.namespace;
+    steps.extend(change.pods.into_iter().map(|(name, uid)| Step {
+        label: format!("delete Pod {}, which holds the others up", clean(&name)),
+        calls: vec![format!("DELETE /api/v1/namespaces/{namespace}/pods/{name}")],
+        action: Action::DeletePod { namespace: namespace.clone(), name, uid }.json(),
+        completes: true,
+        optional: true,
+        ..Step::default()
+    }));
+    plan.recipe = Some(Recipe {
+        id: operation::new_id(),
+        // Texts and numbers: it cannot fail to become JSON.
+        guard: serde_json::to_value(&guard).unwrap_or_default(),
+        steps,
+        goal: change.goal,
+        leaving: change.leaving,
+        undoes: change.ends == Some(true),
+        rollout,
+        tracking: tracking.json(),
+    });
     Ok(plan)
 }

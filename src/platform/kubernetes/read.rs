@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    Kubernetes, events, instances,
+    Cluster, events, instances,
     store::{Address, Kind, Kinded, Store},
     stream,
     wire::{self, Controlled, Pod, ReplicaSet, Workload},
@@ -20,7 +20,7 @@ const LINES: &str = "60";
 /// How many events are read.
 const EVENTS: &str = "500";
 
-impl Kubernetes {
+impl Cluster {
     /// Learns the version of the API.
     pub(super) async fn read_version(&self) -> Result<(), Error> {
         let read = self.version.get_or_try_init(|| async {

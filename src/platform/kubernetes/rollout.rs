@@ -96,7 +96,8 @@ impl Store {
             } else {
                 why
             };
-            rollout.stuck = Some(Stuck { since: rollout.moved_at.unwrap_or(now), why });
+            rollout.stuck =
+                Some(Stuck { since: rollout.moved_at.unwrap_or(now), why, late: late.is_some() });
         }
         rollout
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Kubernetes,
+    Cluster,
     store::{Address, Kinded, Store},
     wire::{ReplicaSet, Workload},
 };
@@ -26,7 +26,7 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(super) async fn read(cluster: &Kubernetes, app: &AppId) -> Result<Self, Error> {
+    pub(super) async fn read(cluster: &Cluster, app: &AppId) -> Result<Self, Error> {
         let address = cluster.address(app)?;
         let whole = cluster.whole(&address).await?;
         if whole["metadata"]["uid"] != app.as_str() {

@@ -66,6 +66,17 @@ pub(super) struct Address {
 }
 
 impl Address {
+    /// The workload of a path in the API.
+    pub(super) fn of_path(path: &str) -> Option<Self> {
+        let (root, rest) = path.split_once("/namespaces/")?;
+        let mut parts = rest.split('/');
+        let (namespace, plural, name) = (parts.next()?, parts.next()?, parts.next()?);
+        let kind = Kind::ALL.into_iter().find(|kind| {
+            kind.root() == root && kind.plural() == plural && parts.clone().next().is_none()
+        })?;
+        Some(Self { kind, namespace: namespace.to_owned(), name: name.to_owned() })
+    }
+
     /// Its path in the API.
     pub(super) fn path(&self) -> String {
         format!(

@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{Kubernetes, store::Kept, wire::List};
+use super::{Cluster, store::Kept, wire::List};
 use crate::platform::{Error, http::Backoff};
 
 /// Bookmarks come every minute: a watch that is silent for longer is dead.
@@ -77,7 +77,7 @@ fn now() -> Instant {
 
 /// Follows until nobody listens. A change of `nudge` has a broken watch tried again at once.
 pub(super) async fn follow<T, N>(
-    cluster: &Kubernetes,
+    cluster: &Cluster,
     mut watched: Watched,
     wrap: impl Fn(WatchUpdate<T>) -> N,
     message: mpsc::Sender<N>,
@@ -147,7 +147,7 @@ pub(super) async fn follow<T, N>(
 }
 
 /// Whether the cluster has a group of its API; everybody may ask that.
-async fn there(cluster: &Kubernetes, root: &str) -> bool {
+async fn there(cluster: &Cluster, root: &str) -> bool {
     cluster.connection.get::<serde_json::Value>(&cluster.meter, root, &[]).await.is_ok()
 }
 
@@ -160,7 +160,7 @@ enum Turn {
 
 /// Lists where there is no resource_version to go on from, then watches until that ends.
 async fn turn<T, N>(
-    cluster: &Kubernetes,
+    cluster: &Cluster,
     watched: &Watched,
     resource_version: &mut Option<String>,
     wrap: &impl Fn(WatchUpdate<T>) -> N,
@@ -267,7 +267,7 @@ where
 
 /// What a watch that did not begin, or broke, leads to.
 async fn broken(
-    cluster: &Kubernetes,
+    cluster: &Cluster,
     resource_version: &mut Option<String>,
     error: kube::Error,
 ) -> Turn {
@@ -292,7 +292,7 @@ async fn broken(
 
 /// All objects of a path, page by page, and the revision that the list stands for.
 pub(super) async fn list<T: DeserializeOwned>(
-    cluster: &Kubernetes,
+    cluster: &Cluster,
     path: &str,
     selector: &str,
 ) -> Result<(Vec<T>, String), Error> {

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Kubernetes, convert, snapshot::Snapshot, store::Kind, wire};
+use super::{Cluster, convert, snapshot::Snapshot, store::Kind, wire};
 use crate::domain::{Note, Operation, Plan, text::clean};
 
 /// How it will run, and who may fight it.
-pub(super) async fn warnings(cluster: &Kubernetes, snapshot: &Snapshot, plan: &mut Plan) {
+pub(super) async fn warnings(cluster: &Cluster, snapshot: &Snapshot, plan: &mut Plan) {
     let object = &snapshot.workload.object;
     let spec = object.spec.as_ref();
     let replicas = spec.and_then(|spec| spec.replicas);
@@ -80,7 +80,7 @@ pub(super) async fn warnings(cluster: &Kubernetes, snapshot: &Snapshot, plan: &m
 }
 
 /// Who else has a hand in how many instances there are.
-async fn in_play(notes: &mut Vec<Note>, cluster: &Kubernetes, snapshot: &Snapshot) {
+async fn in_play(notes: &mut Vec<Note>, cluster: &Cluster, snapshot: &Snapshot) {
     let namespace = &snapshot.address.namespace;
     let list = async |group: &str, plural: &str| {
         let path = format!("/apis/{group}/namespaces/{namespace}/{plural}");

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,7 +14,7 @@ use tokio::{
 };
 
 use super::{
-    Kubernetes,
+    Cluster,
     store::{Kind, Store},
     stream::{self, WatchUpdate, Watched},
     wire::{Pod, ReplicaSet, Workload},
@@ -50,7 +51,7 @@ pub(super) struct Gone;
 
 /// Watches until nobody listens.
 pub(super) async fn run(
-    cluster: &std::sync::Arc<Kubernetes>,
+    cluster: &Arc<Cluster>,
     mut interest: channel::Receiver<Interest>,
     reports: mpsc::Sender<Report>,
 ) {
@@ -70,7 +71,7 @@ pub(super) async fn run(
 }
 
 pub(super) struct Watcher {
-    pub(super) cluster: std::sync::Arc<Kubernetes>,
+    pub(super) cluster: Arc<Cluster>,
     pub(super) reports: mpsc::Sender<Report>,
     pub(super) scope: Scope,
     pub(super) store: Store,
@@ -97,11 +98,7 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    fn new(
-        cluster: &std::sync::Arc<Kubernetes>,
-        reports: mpsc::Sender<Report>,
-        scope: Scope,
-    ) -> Self {
+    fn new(cluster: &Arc<Cluster>, reports: mpsc::Sender<Report>, scope: Scope) -> Self {
         Self {
             cluster: cluster.clone(),
             reports,

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::super::journal::Open;
+
 use crate::domain::{App, Count, Deployable, Difference, Plan, Revision, RevisionRef, Target};
 
 pub(super) fn pretty(value: &Value) -> String {
@@ -80,6 +82,15 @@ pub(super) fn plan(plan: &Plan) -> Value {
         "from": plan.from.as_ref().map(end), "to": plan.to.as_ref().map(end),
         "differs": plan.differs.iter().map(|one| difference(one, false)).collect::<Vec<_>>(),
         "capacity": plan.capacity, "notes": plan.notes.iter().map(crate::domain::Note::text).collect::<Vec<_>>(),
-        "calls": plan.calls, "by_hand": plan.by_hand, "checked_at": plan.checked_at.to_string(),
+        "calls": plan.calls().collect::<Vec<_>>(), "by_hand": plan.by_hand, "checked_at": plan.checked_at.to_string(),
+    })
+}
+
+pub(super) fn open(open: &Open) -> Value {
+    let receipt = &open.receipt;
+    json!({
+        "operation": receipt.recipe.id, "target": receipt.app.target.as_str(), "app": receipt.app.app.as_str(),
+        "name": receipt.name, "verb": receipt.verb, "goal": receipt.recipe.goal, "sent_at": open.at.to_string(),
+        "steps": receipt.recipe.steps.len(), "done": receipt.done, "followed": open.followed,
     })
 }

@@ -12,7 +12,7 @@ use std::{
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-pub use operate::{Consenting, operate, watch};
+pub use operate::{Consenting, journal, operate, resume, watch};
 
 use super::journal::Journal;
 use crate::{

@@ -5,15 +5,19 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::{Code, Context, Exit, json, show};
+use super::{super::journal::Entry, Code, Context, Exit, json, show};
 use crate::{
     domain::{
         App, Consent, History, Operation, Outcome, Plan, Receipt, Request, Revision, RollBackTo,
-        Settlement, Stage, text::span,
+        Settlement, Standing, text::span,
     },
-    platform::{Platform, Sent},
+    platform::{
+        Platform,
+        operation::{self, Progress, ProgressLine, Sent},
+    },
 };
 
 /// How often a rollout is looked at: the platform's own rhythm.
@@ -80,26 +84,22 @@ pub async fn operate(
     }
     let consent = if consenting.yes { Consent::Flag } else { ask(context, &plan)? };
     let confirmed = plan.confirm(consent).map_err(|reason| Exit::new(Code::Refused, reason))?;
-    let id = fastrand::u64(..);
-    let target = platform.target();
-    context.journal.intend(context.now(), id, &target, &confirmed).map_err(|error| {
-        Exit::new(
-            Code::Refused,
-            format!("REFUSED: the journal cannot be written ({error}), so nothing was sent"),
-        )
+    let operation = confirmed.plan().recipe.as_ref().map(|recipe| recipe.id.clone());
+    context.journal.intend(&platform.target(), &confirmed).map_err(|error| {
+        let text = format!(
+            "REFUSED: the journal cannot be written ({error}), so nothing was sent; --no-journal goes on without it"
+        );
+        Exit::new(Code::Refused, text)
     })?;
-    let (progress, mut lines) = mpsc::unbounded_channel();
-    let execution = platform.execute(confirmed, progress);
-    let telling = async {
-        while let Some(line) = lines.recv().await {
-            Context::say(&line);
-        }
-    };
-    let (sent, ()) = tokio::join!(execution, telling);
+    let sending = platform.as_ref();
+    let sent = telling(|progress| async move {
+        operation::execute(sending, confirmed, &progress, &context.journal).await
+    });
+    let sent = sent.await;
     let outcome = match sent {
         Sent::Ended(outcome) => outcome,
         Sent::Accepted(_) if consenting.no_wait => {
-            Context::say("taken; not waiting for the end");
+            Context::say("taken; not waiting for the end (`revdeck resume` follows it)");
             return Ok(());
         }
         Sent::Lost(receipt) => {
@@ -108,8 +108,24 @@ pub async fn operate(
         }
         Sent::Accepted(receipt) => follow(context, platform.as_ref(), receipt).await?,
     };
-    context.journal.end(context.now(), id, &outcome);
+    if let Some(operation) = operation {
+        context.journal.ended(&operation, &outcome);
+    }
     finish(context, &outcome)
+}
+
+/// Says what an operation says while it is sent.
+async fn telling<F>(work: impl FnOnce(Progress) -> F) -> F::Output
+where
+    F: Future,
+{
+    let (progress, mut lines) = mpsc::unbounded_channel::<ProgressLine>();
+    let telling = async {
+        while let Some(line) = lines.recv().await {
+            Context::say(&line.text);
+        }
+    };
+    tokio::join!(work(progress), telling).0
 }
 
 /// The plan in text, as the dry run prints it.
@@ -157,12 +173,12 @@ async fn follow(
 ) -> Result<Outcome, Exit> {
     let (mut said, mut failures) = (String::new(), 0);
     loop {
-        match platform.settle(&receipt).await {
+        match operation::settle(platform, &receipt).await {
             Ok(Settlement::Ended(outcome)) => return Ok(outcome),
-            Ok(Settlement::Pending { stage, receipt: learned, rollout }) => {
+            Ok(Settlement::Pending { standing, receipt: learned, rollout }) => {
                 failures = 0;
                 receipt = *learned;
-                let line = match (&rollout, stage) {
+                let line = match (&rollout, standing) {
                     (Some(rollout), _) => {
                         let mut line = format!(
                             "{}: {}",
@@ -178,7 +194,7 @@ async fn follow(
                         }
                         line
                     }
-                    (None, Stage::Converging) => {
+                    (None, Standing::Converging) => {
                         "the rollout is over, the last instances are starting".to_owned()
                     }
                     (None, _) => "waiting for the platform".to_owned(),
@@ -187,6 +203,24 @@ async fn follow(
                     Context::say(&line);
                     said = line;
                 }
+            }
+            Ok(Settlement::Unfinished(_)) if context.read_only => {
+                return Ok(Outcome::Unknown(format!(
+                    "the {} of {} has a part left to be sent, and revdeck was started with --read-only",
+                    receipt.verb.words(),
+                    receipt.name
+                )));
+            }
+            Ok(Settlement::Unfinished(learned)) => {
+                Context::say("its first part has taken effect: going on");
+                let sent = telling(|progress| async move {
+                    operation::resume(platform, *learned, &progress, &context.journal).await
+                });
+                match sent.await {
+                    Sent::Ended(outcome) => return Ok(outcome),
+                    Sent::Accepted(learned) | Sent::Lost(learned) => receipt = learned,
+                }
+                continue;
             }
             Err(error) => {
                 failures += 1;
@@ -213,7 +247,7 @@ fn changed(before: &str, after: &str) -> bool {
 /// `revdeck watch APP`: a line for every change until the rollout ends.
 pub async fn watch(context: &Context, name: &str) -> Result<(), Exit> {
     let (platform, app) = context.find(name).await?;
-    let Some(receipt) = platform.follow(&app) else {
+    let Some(receipt) = operation::follow(platform.as_ref(), &app) else {
         return Ok(Context::print(&line(context, &app))?);
     };
     Context::print(&line(context, &app))?;
@@ -231,4 +265,99 @@ fn line(context: &Context, app: &App) -> String {
         }
         None => format!("{} {}: nothing is rolling", app.name, app.condition()),
     }
+}
+
+/// `revdeck resume`: operations of earlier runs that have no end, listed, or followed to it.
+pub async fn resume(context: &Context, list: bool) -> Result<(), Exit> {
+    let story = context.journal.read();
+    for complaint in &story.complaints {
+        Context::say(&format!("note: {complaint}"));
+    }
+    let open = story.open();
+    if list || open.is_empty() {
+        let text = if context.json {
+            json::list(open.iter().map(json::open))
+        } else {
+            show::open(&open, context.now())
+        };
+        return Ok(Context::print(&text)?);
+    }
+    let mut worst = Ok(());
+    for one in open {
+        let (verb, name) = (one.receipt.verb.words(), one.receipt.name.clone());
+        if one.followed {
+            Context::say(&format!("the {verb} of {name} is followed by another revdeck"));
+            continue;
+        }
+        let target = &one.receipt.app.target;
+        let platform = context.platforms.iter().find(|platform| platform.target().id == *target);
+        let Some(platform) = platform else {
+            let text = format!(
+                "the {verb} of {name} is on {target}, which is not here: say --target {target}"
+            );
+            Context::say(&text);
+            worst = worst.and(Err(Exit::new(Code::Unknown, "")));
+            continue;
+        };
+        Context::say(&format!("following the {verb} of {name}"));
+        let (operation, receipt) = (one.receipt.recipe.id.clone(), one.receipt);
+        let sent = if context.read_only {
+            Sent::Accepted(receipt)
+        } else {
+            if receipt.complete() {
+                context.journal.resumed(&receipt)?;
+            }
+            let platform = platform.as_ref();
+            let work = telling(|progress| async move {
+                operation::resume(platform, receipt, &progress, &context.journal).await
+            });
+            work.await
+        };
+        let outcome = match sent {
+            Sent::Ended(outcome) => outcome,
+            Sent::Accepted(receipt) | Sent::Lost(receipt) => {
+                follow(context, platform.as_ref(), receipt).await?
+            }
+        };
+        context.journal.ended(&operation, &outcome);
+        worst = worst.and(finish(context, &outcome));
+    }
+    worst
+}
+
+/// `revdeck journal`: what was done, oldest first.
+pub fn journal(context: &Context, app: Option<&str>, since: Option<&str>) -> Result<(), Exit> {
+    let from = since.map(|text| since_when(text, context.now())).transpose()?;
+    let story = context.journal.read();
+    for complaint in &story.complaints {
+        Context::say(&format!("note: {complaint}"));
+    }
+    let wanted = |entry: &&Entry| {
+        app.is_none_or(|app| entry.app == app) && from.is_none_or(|from| entry.at >= from)
+    };
+    let entries: Vec<_> = story.entries.iter().filter(wanted).collect();
+    let text = if context.json {
+        json::list(entries.iter().map(|entry| entry.line.clone()))
+    } else {
+        show::journal(&entries)
+    };
+    Ok(Context::print(&text)?)
+}
+
+/// A time such as `2h`, `30m`, `7d`, or a timestamp.
+fn since_when(text: &str, now: Timestamp) -> Result<Timestamp, Exit> {
+    let ago = text.parse::<jiff::SignedDuration>().ok().or_else(|| {
+        let days: i64 = text.strip_suffix('d')?.parse().ok()?;
+        Some(jiff::SignedDuration::from_hours(days.checked_mul(24)?))
+    });
+    let at = match ago {
+        Some(ago) => now.checked_sub(ago).ok(),
+        None => text.parse().ok(),
+    };
+    at.ok_or_else(|| {
+        Exit::new(
+            Code::Usage,
+            format!("--since {text:?}: use 30m, 2h, 7d, or a time such as {now}"),
+        )
+    })
 }

@@ -3,10 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 use unicode_width::UnicodeWidthStr;
 
+use super::super::journal::{Entry, Open};
+
 use crate::{
     domain::{
         App, Count, Deployable, Difference, History, Phase, RevisionRef, Rollout, Target,
-        TrackRecord, text::span,
+        TrackRecord,
+        text::{clean, span},
     },
     platform::Error,
 };
@@ -206,4 +209,36 @@ pub(super) fn targets<'a>(
     };
     let rows = targets.map(row).collect();
     table(&["TARGET", "API", "SCOPE", "USER", "STATE"], rows)
+}
+
+pub(super) fn open(open: &[Open], now: Timestamp) -> String {
+    if open.is_empty() {
+        return "every operation in the journal has its end\n".to_owned();
+    }
+    let row = |one: &Open| {
+        let receipt = &one.receipt;
+        vec![
+            receipt.name.clone(),
+            receipt.app.target.to_string(),
+            receipt.verb.words().to_owned(),
+            receipt.recipe.goal.clone(),
+            format!("{} ago", span(now.duration_since(one.at))),
+            if one.followed { "another revdeck".to_owned() } else { "nobody".to_owned() },
+        ]
+    };
+    let rows = open.iter().map(row).collect();
+    table(&["APP", "TARGET", "WHAT", "TO BE", "SENT", "FOLLOWED BY"], rows)
+}
+
+pub(super) fn journal(entries: &[&Entry]) -> String {
+    let row = |entry: &&Entry| {
+        vec![
+            entry.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+            entry.operation.chars().take(8).collect(),
+            entry.app.clone(),
+            entry.event.clone(),
+            clean(&entry.text),
+        ]
+    };
+    table(&["AT", "OPERATION", "APP", "EVENT", "WHAT"], entries.iter().map(row).collect())
 }

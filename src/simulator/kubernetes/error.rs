@@ -72,6 +72,22 @@ impl ApiError {
         })
     }
 
+    /// A delete whose precondition does not hold, as k8s.io/apiserver/pkg/registry/rest/delete.go words it.
+    pub(crate) fn precondition(
+        (kind, group, name): (&str, &str, &str),
+        field: &str,
+        (wanted, now): (&Value, &Value),
+    ) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (wanted, now) = (text(wanted), text(now));
+        let how = if field == "UID" { "deleted and then recreated" } else { "modified" };
+        Self::about(409, "Conflict", (kind, group, name), |_| {
+            format!(
+                "Operation cannot be fulfilled on {kind} \"{name}\": the {field} in the precondition ({wanted}) does not match the {field} in record ({now}). The object might have been {how}"
+            )
+        })
+    }
+
     /// What a rejected JSON Patch gets: no detail at all.
     pub(crate) fn rejected() -> Self {
         Self::new(422, "Invalid", "the server rejected our request due to an error in our request")

@@ -258,6 +258,16 @@ fn modify(world: &mut World, write: &Write<'_>) -> Result<Value, ApiError> {
 
 fn delete(world: &mut World, write: &Write<'_>) -> Result<Value, ApiError> {
     let object = existing(world, write.key)?;
+    // `DeleteOptions.preconditions`, see k8s.io/apiserver/pkg/registry/rest/delete.go.
+    let options: Value = serde_json::from_slice(write.body).unwrap_or_default();
+    for (name, found) in [("uid", "UID"), ("resourceVersion", "ResourceVersion")] {
+        let (wanted, now) = (&options["preconditions"][name], &object["metadata"][name]);
+        if wanted.as_str().is_some_and(|wanted| now.as_str() != Some(wanted)) {
+            let resource = &ALL[write.key.kind];
+            let about = (resource.kind, resource.group, write.key.name.as_str());
+            return Err(ApiError::precondition(about, found, (wanted, now)));
+        }
+    }
     if write.dry_run {
         return Ok((*object).clone());
     }

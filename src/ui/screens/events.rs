@@ -64,8 +64,7 @@ fn messages(state: &State, theme: &Theme, width: usize, height: u16) -> Vec<Line
     }
     for one in &state.running {
         let passed = span(state.now.duration_since(one.began));
-        let text =
-            format!(" {} {}: {} ({passed})", one.operation.verb().words(), one.name, one.line);
+        let text = format!(" {} {}: {} ({passed})", one.verb.words(), one.name, one.line);
         lines.push(Line::styled(cut(&text, width), theme.style(Role::New)));
     }
     let read = state.targets.iter().filter(|place| place.connection.read_at.is_some());

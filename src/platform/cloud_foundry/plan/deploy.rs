@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use super::{
-    Action, ON_THE_NEW, Snapshot, Tracking, blank, capacity, deployment_body, finish,
-    operation_name,
+    Action, ON_THE_NEW, Snapshot, Tracking, blank, capacity, deployment_body, finish, new_id,
     options::{DROPLET, IMAGE, PATH, RolloutOptions},
-    superseding,
+    recipe, superseding,
 };
 use crate::{
     domain::{
@@ -35,12 +34,12 @@ pub(super) async fn plan(
         return Ok(plan);
     }
     let docker = snapshot.app.lifecycle.kind == "docker";
-    let operation = operation_name();
+    let operation = new_id();
     let body = |what: Option<(&str, &str)>| {
         deployment_body(snapshot, &options, what, reason.as_deref(), &operation)
     };
     let given = |name: &str| wanted.get(name).map(str::to_owned);
-    let (step, goal) = match (given(DROPLET), given(PATH)) {
+    let (steps, goal) = match (given(DROPLET), given(PATH)) {
         (Some(guid), _) => {
             let droplet =
                 foundation.http.get::<wire::Droplet>(&format!("/v3/droplets/{guid}"), &[]).await;
@@ -76,7 +75,7 @@ pub(super) async fn plan(
                 map.remove("metadata");
             }
             plan.by_hand.push(format!("cf curl /v3/deployments -X POST -d '{bare}'"));
-            (Action::Deploy { body }, format!("on droplet {}", short(&guid)))
+            (vec![Action::Deploy { body, staged: false }], format!("on droplet {}", short(&guid)))
         }
         (_, Some(directory)) => {
             let directory = PathBuf::from(directory);
@@ -105,7 +104,8 @@ pub(super) async fn plan(
                 quoted(name),
                 options.cli_flags()
             ));
-            (Action::Push { directory, body: body(None) }, ON_THE_NEW.to_owned())
+            let deploy = Action::Deploy { body: body(None), staged: true };
+            (vec![Action::StageDirectory { directory }, deploy], ON_THE_NEW.to_owned())
         }
         (None, None) => {
             let image = given(IMAGE).unwrap_or_default();
@@ -127,7 +127,8 @@ pub(super) async fn plan(
                 quoted(&image),
                 options.cli_flags()
             ));
-            (Action::Image { image, body: body(None) }, ON_THE_NEW.to_owned())
+            let deploy = Action::Deploy { body: body(None), staged: true };
+            (vec![Action::StageImage { image }, deploy], ON_THE_NEW.to_owned())
         }
     };
     if let Some(end) = &plan.to {
@@ -136,8 +137,7 @@ pub(super) async fn plan(
     plan.notes.extend(superseding(snapshot));
     capacity::describe(foundation, snapshot, &options, &mut plan).await;
     let leaving = plan.from.as_ref().map(|end| end.name.clone());
-    let tracking = Tracking { operation, goal, leaving, ..Tracking::default() };
-    Ok(finish(plan, snapshot, vec![step], tracking))
+    Ok(finish(plan, recipe(operation, snapshot, steps, &Tracking::default()), goal, leaving))
 }
 
 /// A deployment of nothing new: all instances are replaced, with the app's present environment.
@@ -180,13 +180,9 @@ pub(super) async fn restart(
     }
     capacity::describe(foundation, snapshot, &options, &mut plan).await;
     plan.by_hand.push(format!("cf restart {} {}", quoted(name), options.cli_flags()));
-    let operation = operation_name();
+    let operation = new_id();
     let body = deployment_body(snapshot, &options, None, reason.as_deref(), &operation);
-    let tracking = Tracking {
-        operation,
-        goal: "on new instances".to_owned(),
-        leaving: Some("what ran before".to_owned()),
-        ..Tracking::default()
-    };
-    Ok(finish(plan, snapshot, vec![Action::Deploy { body }], tracking))
+    let steps = vec![Action::Deploy { body, staged: false }];
+    let (goal, leaving) = ("on new instances".to_owned(), Some("what ran before".to_owned()));
+    Ok(finish(plan, recipe(operation, snapshot, steps, &Tracking::default()), goal, leaving))
 }

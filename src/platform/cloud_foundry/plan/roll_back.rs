@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    Action, Snapshot, Tracking, blank, capacity, deployment_body, finish, operation_name,
-    options::RolloutOptions, superseding,
+    Action, Snapshot, Tracking, blank, capacity, deployment_body, finish, new_id,
+    options::RolloutOptions, recipe, superseding,
 };
 use crate::{
     domain::{
@@ -201,14 +201,10 @@ fn by_cancel(
     if convert::phase(active) == Phase::Cancelling {
         plan.notes.push(Note::Info("the platform is cancelling already".to_owned()));
     }
-    let tracking = Tracking {
-        operation: operation_name(),
-        deployment: Some(active.guid.clone()),
-        goal: format!("back on rev {}", target.version),
-        leaving: new.map(|version| format!("rev {version}")),
-        ..Tracking::default()
-    };
-    finish(plan, snapshot, steps, tracking)
+    let tracking = Tracking { deployment: Some(active.guid.clone()), ..Tracking::default() };
+    let goal = format!("back on rev {}", target.version);
+    let leaving = new.map(|version| format!("rev {version}"));
+    finish(plan, recipe(new_id(), snapshot, steps, &tracking), goal, leaving)
 }
 
 /// Puts right environment and sidecars, which the platform does not.
@@ -269,7 +265,7 @@ async fn by_deployment(
         plan.refused = Some(wrong);
         return plan;
     }
-    let operation = operation_name();
+    let operation = new_id();
     let reason = plan.request.reason.clone();
     let mut steps = Vec::new();
     let body = |kind: &str, guid: &str| -> Value {
@@ -286,7 +282,7 @@ async fn by_deployment(
         restore_command(snapshot, target, &mut steps);
         let hand = body("droplet", &droplet);
         plan.by_hand.push(format!("cf curl /v3/deployments -X POST -d '{}'", bare(&hand)));
-        steps.push(Action::Deploy { body: hand });
+        steps.push(Action::Deploy { body: hand, staged: false });
     } else {
         plan.way = match snapshot.active() {
             Some(_) => format!(
@@ -301,20 +297,16 @@ async fn by_deployment(
             target.version,
             options.cli_flags()
         ));
-        steps.push(Action::Deploy { body: body("revision", &target.guid) });
+        steps.push(Action::Deploy { body: body("revision", &target.guid), staged: false });
     }
     capacity::describe(foundation, snapshot, &options, &mut plan).await;
     plan.notes.push(Note::Info(
         "service bindings do not roll back; a pipeline that deploys again will undo this"
             .to_owned(),
     ));
-    let tracking = Tracking {
-        operation,
-        goal: format!("back on rev {}", target.version),
-        leaving: plan.from.as_ref().map(|end| end.name.clone()),
-        ..Tracking::default()
-    };
-    finish(plan, snapshot, steps, tracking)
+    let leaving = plan.from.as_ref().map(|end| end.name.clone());
+    let goal = format!("back on rev {}", target.version);
+    finish(plan, recipe(operation, snapshot, steps, &Tracking::default()), goal, leaving)
 }
 
 /// A droplet is started with the command of the newest process, not with that of the revision.

@@ -1,6 +1,6 @@
 //! Cancelling a rollout, letting one go on, and switching revisions on.
 
-use super::{Action, Snapshot, Tracking, blank, capacity, finish, operation_name};
+use super::{Action, Snapshot, Tracking, blank, capacity, finish, new_id, recipe};
 use crate::{
     domain::{Note, Phase, Plan, Request, RevisionSummary, text::quoted},
     platform::{
@@ -61,17 +61,13 @@ pub(super) async fn cancel(
             steps.push(Action::RestoreSidecars { revision: old.guid.clone() });
         }
     }
-    let tracking = Tracking {
-        operation: operation_name(),
-        deployment: Some(active.guid.clone()),
-        goal: match old {
-            Some(old) => format!("back on rev {}", old.version),
-            None => "back on what it ran before".to_owned(),
-        },
-        leaving: new.map(|revision| format!("rev {}", revision.version)),
-        ..Tracking::default()
+    let goal = match old {
+        Some(old) => format!("back on rev {}", old.version),
+        None => "back on what it ran before".to_owned(),
     };
-    Ok(finish(plan, snapshot, steps, tracking))
+    let leaving = new.map(|revision| format!("rev {}", revision.version));
+    let tracking = Tracking { deployment: Some(active.guid.clone()), ..Tracking::default() };
+    Ok(finish(plan, recipe(new_id(), snapshot, steps, &tracking), goal, leaving))
 }
 
 pub(super) fn go_on(snapshot: &Snapshot, request: Request) -> Plan {
@@ -109,15 +105,13 @@ pub(super) fn go_on(snapshot: &Snapshot, request: Request) -> Plan {
         .map_or_else(|| "on the new revision".to_owned(), |new| format!("on rev {}", new.version));
     let (value, reason) = convert::status(active);
     let tracking = Tracking {
-        operation: operation_name(),
         deployment: Some(active.guid.clone()),
         before: Some(format!("{value}/{reason} {}", step.map_or(0, |(current, _)| current))),
-        goal,
-        leaving: plan.from.as_ref().map(|end: &RevisionSummary| end.name.clone()),
         ..Tracking::default()
     };
+    let leaving = plan.from.as_ref().map(|end: &RevisionSummary| end.name.clone());
     let steps = vec![Action::Continue { deployment: active.guid.clone() }];
-    finish(plan, snapshot, steps, tracking)
+    finish(plan, recipe(new_id(), snapshot, steps, &tracking), goal, leaving)
 }
 
 pub(super) fn enable_revisions(snapshot: &Snapshot, request: Request) -> Plan {
@@ -134,6 +128,7 @@ pub(super) fn enable_revisions(snapshot: &Snapshot, request: Request) -> Plan {
         "cf curl /v3/apps/{}/features/revisions -X PATCH -d '{{\"enabled\":true}}'",
         snapshot.guid
     ));
-    let tracking = Tracking { operation: operation_name(), ..Tracking::default() };
-    finish(plan, snapshot, vec![Action::EnableRevisions], tracking)
+    let tracking = Tracking { feature: true, ..Tracking::default() };
+    let goal = "keeping revisions from the next deploy or restart on".to_owned();
+    finish(plan, recipe(new_id(), snapshot, vec![Action::EnableRevisions], &tracking), goal, None)
 }

@@ -1,0 +1,89 @@
+//! Operations under way: followed, taken up again after a restart, and not left by accident.
+
+use super::{
+    super::{Effect, Event, Notice},
+    script::{Script, receipt},
+};
+use crate::domain::{Outcome, Settlement, Standing, TargetId};
+
+#[test]
+fn an_operation_is_followed_to_its_end() {
+    let mut script = Script::incident();
+    script.keys("R");
+    script.planned();
+    script.pass(1_000);
+    script.keys("y");
+    let id = script.executed().unwrap();
+    let receipt = receipt(Some("rollout-1"), true);
+    script.event(Event::Accepted { id, receipt: receipt.clone() });
+    let settles = |script: &Script| {
+        script.effects.iter().filter(|one| matches!(one, Effect::Settle { .. })).count()
+    };
+    assert_eq!(settles(&script), 1, "a lost answer is looked for at once");
+    script.event(Event::Tick);
+    assert_eq!(settles(&script), 0, "one look at a time");
+    let pending = Settlement::Pending {
+        standing: Standing::Rolling,
+        receipt: Box::new(receipt),
+        rollout: None,
+    };
+    script.event(Event::Settled { id, settlement: Box::new(Ok(pending)) });
+    script.pass(6_000);
+    script.event(Event::Tick);
+    assert_eq!(settles(&script), 1);
+    let done = Outcome::Done("checkout is back on rev 7".to_owned());
+    script.event(Event::Settled { id, settlement: Box::new(Ok(Settlement::Ended(done.clone()))) });
+    assert_eq!(script.state.notice, Some(Notice::Outcome(done)));
+    assert!(script.state.running.is_empty());
+    assert!(script.effects.iter().any(|one| matches!(one, Effect::Journal { .. })));
+}
+
+/// What an earlier run has sent and not seen the end of is taken up again.
+#[test]
+fn operations_of_earlier_runs_are_taken_up() {
+    let mut script = Script::incident();
+    let mut elsewhere = receipt(None, true);
+    elsewhere.app.target = TargetId::new("gone");
+    script.state.open = vec![receipt(Some("rollout-1"), true), elsewhere];
+    let effects = super::begin(&mut script.state);
+    assert!(matches!(effects.as_slice(), [Effect::Resume { .. }]), "{effects:?}");
+    assert!(script.hint().contains("cancel of checkout"), "{}", script.hint());
+    script.keys("R");
+    assert!(script.hint().contains("is being sent"), "one at a time: {}", script.hint());
+    // Nothing is sent where nothing may be.
+    let mut script = Script::incident();
+    script.state.read_only = true;
+    script.state.open = vec![receipt(Some("rollout-1"), true)];
+    assert!(super::begin(&mut script.state).is_empty());
+    script.event(Event::Tick);
+    assert!(script.effects.iter().any(|effect| matches!(effect, Effect::Settle { .. })));
+}
+
+#[test]
+fn leaving_while_something_is_sent_asks_once() {
+    let mut script = Script::incident();
+    script.keys("R");
+    script.planned();
+    script.pass(400);
+    script.keys("y q");
+    assert!(script.hint().contains("is being sent: q again leaves"), "{}", script.hint());
+    assert!(!script.effects.contains(&Effect::Quit));
+    script.keys("q");
+    assert!(script.effects.contains(&Effect::Quit));
+}
+
+#[test]
+fn without_a_journal_nothing_is_sent_until_somebody_agrees() {
+    let mut script = Script::incident();
+    script.keys("R");
+    script.planned();
+    script.pass(400);
+    script.keys("y");
+    let id = script.executed().unwrap();
+    script.event(Event::NoJournal { id, why: "read-only file system".to_owned() });
+    let Some(Notice::Outcome(Outcome::Refused(text))) = &script.state.notice else { panic!() };
+    assert!(text.contains("read-only file system") && text.contains("C-j goes on"), "{text}");
+    assert!(script.state.running.is_empty());
+    script.keys("C-j");
+    assert_eq!(script.effects, [Effect::WithoutJournal]);
+}

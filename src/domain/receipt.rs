@@ -1,0 +1,83 @@
+//! What an operation consists of, and what is needed to find it again after it was sent.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{AppKey, RolloutId, Verb};
+
+/// One step of an operation: what is sent in one go.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// What it does, in a clause such as `cancel the rollout`.
+    pub label: String,
+    /// The calls that it makes, such as `POST /v3/deployments`.
+    pub calls: Vec<String>,
+    /// What the adapter needs to send it. Opaque to all others; it holds no secrets.
+    pub action: Value,
+    /// Whether what the plan stands on is read again just before it, since the steps before take long.
+    #[serde(default)]
+    pub rechecks: bool,
+    /// Whether it completes what the steps before began, so that it is right to send it also after a restart.
+    #[serde(default)]
+    pub completes: bool,
+    /// Whether the operation goes on where this fails.
+    #[serde(default)]
+    pub optional: bool,
+}
+
+/// What carrying a plan out consists of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// A name that no other operation has, ever; the platform keeps it where it can.
+    pub id: String,
+    /// What must still be so when it is carried out. Opaque to all but the adapter.
+    pub guard: Value,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+    /// What the app will be, such as `back on rev 7`.
+    pub goal: String,
+    /// What it will no longer be on, such as `rev 8`.
+    pub leaving: Option<String>,
+    /// Whether it ends the rollout in progress rather than beginning one.
+    #[serde(default)]
+    pub undoes: bool,
+    /// The rollout that it makes or changes, once that is known.
+    pub rollout: Option<RolloutId>,
+    /// What the adapter needs to recognise it. Opaque to all others.
+    pub tracking: Value,
+}
+
+/// What is needed to find an operation again that was sent; it is in the journal before it is needed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The app.
+    pub app: AppKey,
+    /// Its name.
+    pub name: String,
+    /// What was asked for.
+    pub verb: Verb,
+    /// What it consists of, with what has been learned since.
+    pub recipe: Recipe,
+    /// How many of its steps are known to have taken effect.
+    pub done: usize,
+    /// Whether the next step was sent and its answer is missing.
+    pub lost: bool,
+    /// When the latest step was sent.
+    pub sent_at: Option<Timestamp>,
+    /// Whether somebody else began it: then a pause is not its end.
+    #[serde(default)]
+    pub theirs: bool,
+}
+
+impl Receipt {
+    /// The rollout that it makes or changes, once that is known.
+    pub fn rollout(&self) -> Option<&RolloutId> {
+        self.recipe.rollout.as_ref()
+    }
+
+    /// Whether no step is left to be sent.
+    pub fn complete(&self) -> bool {
+        self.done + usize::from(self.lost) >= self.recipe.steps.len()
+    }
+}

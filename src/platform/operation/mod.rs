@@ -1,0 +1,325 @@
+//! How an operation runs, on every platform: what the plan stands on is read again, each step is sent once, a lost
+//! answer is settled by reading, and what comes of it is told in the same words.
+//!
+//! An adapter says how a step is sent and what is to be seen of it; order, time limits, verdicts and sentences are here.
+
+mod settle;
+mod words;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+pub use settle::settle;
+
+use super::{Error, Platform, http::WriteError};
+use crate::domain::{
+    App, AppKey, Confirmed, Outcome, Phase, Receipt, Recipe, RevisionRef, RolloutId, Step, Verb,
+};
+
+/// How often the effect of a lost step is looked for before it is left to [`settle`].
+const LOOKS: u32 = 3;
+
+/// What an operation says while it is being sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgressLine {
+    /// One line.
+    pub text: String,
+    /// Whether it replaces the line before, as a count does.
+    pub replaces: bool,
+}
+
+/// Where an operation says what it is doing.
+pub type Progress = mpsc::UnboundedSender<ProgressLine>;
+
+/// A name that no other operation has, ever.
+pub fn new_id() -> String {
+    format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..))
+}
+
+/// Says what an operation is doing; nobody may be listening.
+pub fn say(progress: &Progress, text: impl Into<String>) {
+    let _ = progress.send(ProgressLine { text: text.into(), replaces: false });
+}
+
+/// What sending an operation led to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sent {
+    /// The platform has taken it; [`settle`] tells how it goes.
+    Accepted(Receipt),
+    /// It was sent and the answer was lost; [`settle`] finds out.
+    Lost(Receipt),
+    /// It is over already: refused, or failed before anything was begun.
+    Ended(Outcome),
+}
+
+/// A step that is to be sent. Only this module makes one, of a confirmed plan or of the receipt of one.
+#[derive(Debug)]
+pub struct Order<'a> {
+    receipt: &'a Receipt,
+    step: &'a Step,
+}
+
+impl Order<'_> {
+    /// The step.
+    pub fn step(&self) -> &Step {
+        self.step
+    }
+
+    /// The operation that it belongs to.
+    pub fn receipt(&self) -> &Receipt {
+        self.receipt
+    }
+}
+
+/// What the answer to a step has told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Learned {
+    /// The rollout that it made or changed.
+    pub rollout: Option<RolloutId>,
+    /// What the app will be, where that is known only now.
+    pub goal: Option<String>,
+    /// What the adapter needs later, in place of what it needed before.
+    pub tracking: Option<serde_json::Value>,
+}
+
+/// Why a step was not done, or is not known to be.
+#[derive(Debug)]
+pub enum StepError {
+    /// It is certain that it had no effect.
+    NoEffect(Error),
+    /// It may have had its effect: the answer was lost.
+    Lost(Error),
+    /// It failed without changing anything that runs.
+    Failed(String),
+}
+
+impl From<WriteError> for StepError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::NoEffect(error) => Self::NoEffect(error),
+            WriteError::Lost(error) => Self::Lost(error),
+        }
+    }
+}
+
+impl From<Error> for StepError {
+    /// A reading that a step needed before it could be sent.
+    fn from(error: Error) -> Self {
+        Self::NoEffect(error)
+    }
+}
+
+/// Where receipts are kept before they are needed.
+#[async_trait]
+pub trait Record: Send + Sync {
+    /// Notes that the next step of this receipt is about to be sent.
+    ///
+    /// # Errors
+    /// Why it cannot be noted; the step is not sent then.
+    async fn sending(&self, receipt: &Receipt) -> Result<(), String>;
+}
+
+/// Keeps no receipts.
+pub struct NoRecord;
+
+#[async_trait]
+impl Record for NoRecord {
+    async fn sending(&self, _: &Receipt) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// Carries out a plan, once: reads again what it stands on, refuses if that has changed, and sends its steps.
+pub async fn execute(
+    platform: &dyn Platform,
+    plan: Confirmed,
+    progress: &Progress,
+    record: &dyn Record,
+) -> Sent {
+    let (request, name) = (&plan.plan().request, plan.plan().app.clone());
+    let Some(recipe) = plan.plan().recipe.clone() else {
+        return Sent::Ended(Outcome::Refused("this plan cannot be carried out".to_owned()));
+    };
+    let receipt = Receipt {
+        app: AppKey::new(platform.target().id, request.app.clone()),
+        name,
+        verb: request.operation.verb(),
+        recipe,
+        done: 0,
+        lost: false,
+        sent_at: None,
+        theirs: false,
+    };
+    match platform.changed(&receipt.app.app, &receipt.recipe.guard).await {
+        Ok(None) => {}
+        Ok(Some(what)) => return Sent::Ended(Outcome::Refused(words::changed(&what))),
+        Err(error) => {
+            return Sent::Ended(Outcome::Refused(format!("nothing was sent: {error}")));
+        }
+    }
+    Run { platform, receipt, progress, record }.steps().await
+}
+
+/// Sends what is left of an operation that was cut short, as far as it is right to send it later than it was agreed to.
+pub async fn resume(
+    platform: &dyn Platform,
+    mut receipt: Receipt,
+    progress: &Progress,
+    record: &dyn Record,
+) -> Sent {
+    if receipt.lost
+        && let Some(step) = receipt.recipe.steps.get(receipt.done)
+    {
+        match platform.took_effect(&receipt, step).await {
+            Ok(Some(true)) => {
+                receipt.done += 1;
+                receipt.lost = false;
+            }
+            Ok(Some(false)) if step.completes && settle::is_late(&receipt, platform.now()) => {
+                receipt.lost = false;
+            }
+            // Whether it comes yet is for the next look to say.
+            Ok(_) | Err(_) => return Sent::Lost(receipt),
+        }
+    }
+    if receipt.complete() {
+        return if receipt.lost { Sent::Lost(receipt) } else { Sent::Accepted(receipt) };
+    }
+    if receipt.recipe.steps[receipt.done..].iter().any(|step| !step.completes && !step.optional) {
+        return Sent::Ended(words::cut_short(&receipt, "it was not gone on with in time"));
+    }
+    Run { platform, receipt, progress, record }.steps().await
+}
+
+/// A receipt for the rollout in progress of an app, whoever began it, so that its end can be told.
+pub fn follow(platform: &dyn Platform, app: &App) -> Option<Receipt> {
+    let rollout = app.rollout.as_ref()?;
+    let undoes = matches!(rollout.phase, Phase::Cancelling | Phase::Cancelled);
+    let (goal, leaving) =
+        if undoes { (&rollout.from, &rollout.to) } else { (&rollout.to, &rollout.from) };
+    let goal = match goal {
+        Some(goal) if undoes => format!("back on {}", goal.name()),
+        Some(goal) => format!("on {}", goal.name()),
+        None => "done".to_owned(),
+    };
+    Some(Receipt {
+        app: app.key(),
+        name: app.name.clone(),
+        verb: if undoes { Verb::Cancel } else { Verb::Deploy },
+        recipe: Recipe {
+            goal,
+            leaving: leaving.as_ref().map(RevisionRef::name),
+            undoes,
+            rollout: Some(rollout.id.clone()),
+            tracking: platform.tracking(app)?,
+            ..Recipe::default()
+        },
+        done: 0,
+        lost: false,
+        sent_at: rollout.started_at,
+        theirs: true,
+    })
+}
+
+struct Run<'a> {
+    platform: &'a dyn Platform,
+    receipt: Receipt,
+    progress: &'a Progress,
+    record: &'a dyn Record,
+}
+
+impl Run<'_> {
+    async fn steps(mut self) -> Sent {
+        while let Some(step) = self.receipt.recipe.steps.get(self.receipt.done).cloned() {
+            if let Some(sent) = self.step(&step).await {
+                return sent;
+            }
+            self.receipt.done += 1;
+            self.receipt.lost = false;
+        }
+        Sent::Accepted(self.receipt)
+    }
+
+    /// Sends one step; `Some` where nothing more is to be sent now.
+    async fn step(&mut self, step: &Step) -> Option<Sent> {
+        if step.rechecks {
+            let guard = &self.receipt.recipe.guard;
+            match self.platform.changed(&self.receipt.app.app, guard).await {
+                Ok(None) => {}
+                Ok(Some(what)) => return Some(self.stopped(&words::changed(&what))),
+                Err(error) => return Some(self.stopped(&error.to_string())),
+            }
+        }
+        // Before the answer is here, it counts as lost: that is what a restart would find.
+        self.receipt.sent_at = Some(self.platform.now());
+        self.receipt.lost = true;
+        if let Err(why) = self.record.sending(&self.receipt).await {
+            self.receipt.lost = false;
+            return Some(self.stopped(&words::no_journal(&why)));
+        }
+        say(self.progress, step.label.clone());
+        let order = Order { receipt: &self.receipt, step };
+        match self.platform.send(order, self.progress).await {
+            Ok(learned) => {
+                let recipe = &mut self.receipt.recipe;
+                recipe.rollout = learned.rollout.or(recipe.rollout.take());
+                if let Some(goal) = learned.goal {
+                    recipe.goal = goal;
+                }
+                if let Some(tracking) = learned.tracking {
+                    recipe.tracking = tracking;
+                }
+                None
+            }
+            Err(StepError::NoEffect(error)) if step.optional => {
+                say(self.progress, format!("NOT done: {} ({error})", step.label));
+                None
+            }
+            Err(StepError::Lost(error)) if step.optional => {
+                say(self.progress, format!("not known to be done: {} ({error})", step.label));
+                None
+            }
+            Err(StepError::NoEffect(error)) => {
+                self.receipt.lost = false;
+                Some(self.stopped(&error.to_string()))
+            }
+            Err(StepError::Failed(why)) => {
+                self.receipt.lost = false;
+                let text = format!("{why}. Nothing that runs has changed");
+                Some(Sent::Ended(match self.receipt.done {
+                    0 => Outcome::Failed(text),
+                    _ => words::cut_short(&self.receipt, &why),
+                }))
+            }
+            Err(StepError::Lost(error)) => {
+                tracing::warn!(%error, step = step.label, "the answer was lost");
+                self.look_for(step).await
+            }
+        }
+    }
+
+    /// What comes after a lost step depends on it: its effect is looked for, and it is never sent again.
+    async fn look_for(&self, step: &Step) -> Option<Sent> {
+        if self.receipt.complete() {
+            return Some(Sent::Lost(self.receipt.clone()));
+        }
+        say(self.progress, "the answer was lost after the request left: looking");
+        for look in 1..=LOOKS {
+            if let Ok(Some(true)) = self.platform.took_effect(&self.receipt, step).await {
+                return None;
+            }
+            tokio::time::sleep(Duration::from_secs(u64::from(look))).await;
+        }
+        Some(Sent::Lost(self.receipt.clone()))
+    }
+
+    /// The end of an operation of which the next step is known to have had no effect.
+    fn stopped(&self, why: &str) -> Sent {
+        Sent::Ended(match self.receipt.done {
+            0 => Outcome::Refused(why.to_owned()),
+            _ => words::cut_short(&self.receipt, why),
+        })
+    }
+}

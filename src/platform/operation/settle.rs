@@ -1,0 +1,107 @@
+//! Following an operation to its end by reading.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    super::{Error, Platform},
+    words,
+};
+use crate::domain::{Observation, Outcome, Phase, Receipt, Rollout, Settlement, Standing, Verdict};
+
+/// How long a request whose answer was lost may still take effect.
+const LATE: SignedDuration = SignedDuration::from_secs(20);
+/// How long a rollout for which the platform has no deadline may be stuck before it counts as failed.
+const STUCK: SignedDuration = SignedDuration::from_secs(120);
+/// How long the last instances may take to settle.
+const SETTLING: SignedDuration = SignedDuration::from_secs(300);
+
+/// Looks, without changing anything, how an operation is going.
+///
+/// # Errors
+/// Where it cannot be read; that says nothing about the operation.
+pub async fn settle(platform: &dyn Platform, receipt: &Receipt) -> Result<Settlement, Error> {
+    let now = platform.now();
+    let waited = since(receipt.sent_at, now);
+    let late = is_late(receipt, now);
+    let mut receipt = receipt.clone();
+    if receipt.lost
+        && let Some(step) = receipt.recipe.steps.get(receipt.done)
+    {
+        match platform.took_effect(&receipt, step).await? {
+            Some(true) if receipt.complete() => {
+                receipt.done += 1;
+                receipt.lost = false;
+            }
+            Some(true) => return Ok(Settlement::Unfinished(Box::new(receipt))),
+            // What completes an operation leads to the same however often it is sent.
+            Some(false) if late && step.completes => {
+                return Ok(Settlement::Unfinished(Box::new(receipt)));
+            }
+            Some(false) if late => return Ok(Settlement::Ended(words::never_arrived(&receipt))),
+            Some(false) => return Ok(pending(Standing::Accepted, receipt, None)),
+            None if receipt.complete() => {}
+            None => return Ok(pending(Standing::Accepted, receipt, None)),
+        }
+    }
+    let Observation { verdict, rollout, id } = platform.observe(&receipt).await?;
+    receipt.recipe.rollout = id.or(receipt.recipe.rollout.take());
+    if receipt.lost && verdict != Verdict::NotArrived {
+        // It has been seen.
+        receipt.lost = false;
+        receipt.done = receipt.recipe.steps.len();
+    }
+    Ok(match verdict {
+        Verdict::NotArrived if receipt.lost && late => {
+            Settlement::Ended(words::never_arrived(&receipt))
+        }
+        Verdict::NotArrived => pending(Standing::Accepted, receipt, rollout),
+        Verdict::Overtaken { what, by } => {
+            Settlement::Ended(words::overtaken(&receipt, what, by.as_deref()))
+        }
+        Verdict::Moving => match rollout.as_ref().and_then(|one| stuck(&receipt, one, now)) {
+            Some(outcome) => Settlement::Ended(outcome),
+            None => {
+                let standing = match rollout.as_ref().map(|rollout| rollout.phase) {
+                    Some(Phase::Paused) => Standing::Paused,
+                    None | Some(Phase::Accepted) => Standing::Accepted,
+                    Some(_) => Standing::Rolling,
+                };
+                pending(standing, receipt, rollout)
+            }
+        },
+        Verdict::Waiting(_) if receipt.theirs => pending(Standing::Paused, receipt, rollout),
+        Verdict::Waiting(step) => Settlement::Ended(words::waits(&receipt, step)),
+        Verdict::Settling { count, since: ended } => {
+            match since(ended, now).filter(|settling| *settling > SETTLING) {
+                Some(after) => Settlement::Ended(words::short_of_instances(&receipt, count, after)),
+                None => pending(Standing::Converging, receipt, rollout),
+            }
+        }
+        Verdict::Arrived { count, label } => {
+            Settlement::Ended(words::arrived(&receipt, count, label.as_deref(), waited))
+        }
+        Verdict::Failed(why) => Settlement::Ended(words::given_up(&receipt, &why)),
+    })
+}
+
+/// Whether a request whose answer was lost can no longer take effect.
+pub(super) fn is_late(receipt: &Receipt, now: Timestamp) -> bool {
+    since(receipt.sent_at, now).is_none_or(|waited| waited >= LATE)
+}
+
+/// How long ago something was.
+fn since(at: Option<Timestamp>, now: Timestamp) -> Option<SignedDuration> {
+    at.map(|at| now.duration_since(at))
+}
+
+/// The end of a rollout that does not move: the platform's own deadline has passed, or ours where it has none.
+fn stuck(receipt: &Receipt, rollout: &Rollout, now: Timestamp) -> Option<Outcome> {
+    let stuck = rollout.stuck.as_ref().filter(|_| !receipt.recipe.undoes)?;
+    let since = now.duration_since(stuck.since);
+    let over = stuck.late || (rollout.deadline.is_none() && since >= STUCK);
+    over.then(|| words::stuck(receipt, &stuck.why, since))
+}
+
+fn pending(standing: Standing, receipt: Receipt, rollout: Option<Rollout>) -> Settlement {
+    Settlement::Pending { standing, receipt: Box::new(receipt), rollout: rollout.map(Box::new) }
+}

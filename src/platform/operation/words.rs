@@ -1,0 +1,127 @@
+//! The sentences of operations, the same for every platform.
+
+use jiff::SignedDuration;
+
+use crate::domain::{Count, Outcome, Overtaken, Receipt, text::span};
+
+pub(super) fn changed(what: &str) -> String {
+    format!("CHANGED since the plan was made: {what}. Nothing was sent; look again")
+}
+
+pub(super) fn no_journal(why: &str) -> String {
+    format!("the journal cannot be written ({why}), so nothing was sent")
+}
+
+fn labels(receipt: &Receipt, range: std::ops::Range<usize>) -> String {
+    let steps = receipt.recipe.steps.get(range).unwrap_or_default();
+    steps.iter().map(|step| step.label.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// An operation of which some steps were done and others were not: each is named.
+pub(super) fn cut_short(receipt: &Receipt, why: &str) -> Outcome {
+    let (verb, name) = (receipt.verb.words(), &receipt.name);
+    let (done, all) = (receipt.done, receipt.recipe.steps.len());
+    Outcome::Failed(format!(
+        "the {verb} of {name} was cut short: {why}. Done: {}; not done: {}. Plan it again, or do the rest by hand",
+        labels(receipt, 0..done),
+        labels(receipt, done..all)
+    ))
+}
+
+/// A lost request of which no sign has come.
+pub(super) fn never_arrived(receipt: &Receipt) -> Outcome {
+    if receipt.done > 0 {
+        return cut_short(
+            receipt,
+            "the answer was lost, and reading shows that it never took effect",
+        );
+    }
+    Outcome::Failed(format!(
+        "the answer was lost, and reading shows that the {} of {} never took effect: nothing has changed. It is safe to try again",
+        receipt.verb.words(),
+        receipt.name
+    ))
+}
+
+pub(super) fn overtaken(receipt: &Receipt, what: Overtaken, by: Option<&str>) -> Outcome {
+    let (verb, name) = (receipt.verb.words(), &receipt.name);
+    let by = by.map(|by| format!(" by {by}")).unwrap_or_default();
+    Outcome::Failed(match what {
+        Overtaken::Cancelled => format!("the {verb} of {name} was cancelled{by} and taken back"),
+        Overtaken::Superseded => {
+            format!("the {verb} of {name} was superseded: another rollout{by} took its place")
+        }
+        Overtaken::Followed => {
+            format!("{name} was {}, but another rollout has begun since{by}", receipt.recipe.goal)
+        }
+        Overtaken::Finished => {
+            format!("the rollout of {name} had finished before it could be cancelled")
+        }
+        Overtaken::Deleted => format!("{name} was deleted meanwhile{by}"),
+    })
+}
+
+pub(super) fn waits(receipt: &Receipt, step: Option<(u32, u32)>) -> Outcome {
+    let step = step.map(|(current, total)| format!(" at step {current} of {total}"));
+    Outcome::Done(format!(
+        "{} waits{}: continue it or cancel it",
+        receipt.name,
+        step.unwrap_or_default()
+    ))
+}
+
+pub(super) fn stuck(receipt: &Receipt, why: &str, since: SignedDuration) -> Outcome {
+    Outcome::Failed(format!(
+        "{} does not get there: {why}, for {}. The platform goes on trying: cancel, or roll back",
+        receipt.name,
+        span(since)
+    ))
+}
+
+pub(super) fn given_up(receipt: &Receipt, why: &str) -> Outcome {
+    Outcome::Failed(format!(
+        "the platform gave the {} of {} up: {why}",
+        receipt.verb.words(),
+        receipt.name
+    ))
+}
+
+pub(super) fn short_of_instances(
+    receipt: &Receipt,
+    count: Count,
+    after: SignedDuration,
+) -> Outcome {
+    Outcome::Failed(format!(
+        "{} is {}, but only {} of {} instances run after {}",
+        receipt.name,
+        receipt.recipe.goal,
+        count.running.unwrap_or(0),
+        count.desired,
+        span(after)
+    ))
+}
+
+/// What was asked for is so; `label` is what the revision that serves now is called.
+pub(super) fn arrived(
+    receipt: &Receipt,
+    count: Option<Count>,
+    label: Option<&str>,
+    took: Option<SignedDuration>,
+) -> Outcome {
+    let (name, goal) = (&receipt.name, &receipt.recipe.goal);
+    // Going back may have given the old revision a new number.
+    let renamed = label
+        .map(crate::domain::revision_name)
+        .filter(|now| goal.starts_with("back on ") && *goal != format!("back on {now}"))
+        .map(|now| format!(" (now {now})"))
+        .unwrap_or_default();
+    let Some(count) = count else { return Outcome::Done(format!("{name} is {goal}")) };
+    let leaving = receipt.recipe.leaving.as_deref();
+    let leaving = leaving.map(|name| format!(", {name} is gone")).unwrap_or_default();
+    let took = took.map(|took| format!(", after {}", span(took))).unwrap_or_default();
+    Outcome::Done(format!(
+        "{name} is {goal}{renamed}: {} of {} running{leaving}{took}",
+        count.running.unwrap_or(0),
+        count.desired
+    ))
+}

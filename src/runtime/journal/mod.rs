@@ -1,0 +1,208 @@
+//! The audit trail: what is about to be sent is on disk before it is sent, with all that is needed to follow it after a
+//! restart, and how it ended is added.
+//!
+//! A file of JSON lines, one an event: `intent` (the plan, and who agreed to it), `sent` before each step (with the
+//! receipt), `resumed` where another run goes on with it, and `ended`. All lines of an operation have its name, which no
+//! other operation has.
+
+mod read;
+
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+pub use read::{Entry, Open, Story};
+
+use crate::{
+    domain::{Confirmed, Outcome, Receipt, Target},
+    platform::{Now, operation::Record},
+};
+
+/// The version of the lines.
+const VERSION: u64 = 1;
+/// A journal larger than this is put aside when the program starts, in bytes.
+const LARGE: u64 = 4 * 1_048_576;
+/// How many journals that were put aside are kept.
+const KEPT: u32 = 3;
+
+/// A journal; clones write into the same one.
+#[derive(Clone)]
+pub struct Journal {
+    file: Option<PathBuf>,
+    skipped: Arc<AtomicBool>,
+    now: Now,
+}
+
+impl Journal {
+    /// The journal in this directory; without one nothing can be written, and so nothing sent.
+    pub fn in_directory(directory: Option<PathBuf>, now: Now) -> Self {
+        let file = directory.map(|directory| directory.join("journal.jsonl"));
+        Self { file, skipped: Arc::default(), now }
+    }
+
+    /// A journal that keeps nothing, for demos and tests, and for those who asked for none.
+    pub fn nowhere(now: Now) -> Self {
+        let journal = Self::in_directory(None, now);
+        journal.skip();
+        journal
+    }
+
+    /// Keeps nothing from here on: somebody has agreed to that.
+    pub fn skip(&self) {
+        self.skipped.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing is kept.
+    pub fn is_skipped(&self) -> bool {
+        self.skipped.load(Ordering::Relaxed)
+    }
+
+    /// Writes down what somebody has agreed to.
+    ///
+    /// # Errors
+    /// The operation must not be sent where this fails.
+    pub fn intend(&self, target: &Target, plan: &Confirmed) -> io::Result<()> {
+        let consent = format!("{:?}", plan.consent());
+        let plan = plan.plan();
+        let lines = plan.lines(false).into_iter();
+        let lines: Vec<_> = lines.map(|(label, text)| format!("{label}: {text}")).collect();
+        let id = plan.recipe.as_ref().map(|recipe| recipe.id.clone()).unwrap_or_default();
+        self.write(&id, "intent", json!({
+            "target": target.id.as_str(), "platform": target.platform.name, "api": target.api, "user": target.user,
+            "app": plan.request.app.as_str(), "name": plan.app, "verb": plan.request.operation.verb(),
+            "title": plan.title, "reason": plan.request.reason, "consent": consent, "plan": lines,
+            "process": std::process::id(),
+        }))
+    }
+
+    /// Writes down that the next step of an operation is about to be sent.
+    ///
+    /// # Errors
+    /// The step must not be sent where this fails.
+    pub fn sent(&self, receipt: &Receipt) -> io::Result<()> {
+        let step = receipt.recipe.steps.get(receipt.done).map(|step| step.label.as_str());
+        self.write(&receipt.recipe.id, "sent", json!({
+            "step": receipt.done + 1, "of": receipt.recipe.steps.len(), "doing": step, "name": receipt.name,
+            "process": std::process::id(), "receipt": receipt,
+        }))
+    }
+
+    /// Adds that this run follows an operation of an earlier one.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn resumed(&self, receipt: &Receipt) -> io::Result<()> {
+        let fields = json!({ "name": receipt.name, "process": std::process::id() });
+        self.write(&receipt.recipe.id, "resumed", fields)
+    }
+
+    /// Adds how it ended.
+    pub fn ended(&self, operation: &str, outcome: &Outcome) {
+        let fields = json!({ "outcome": outcome.word().to_lowercase(), "text": outcome.text() });
+        if let Err(error) = self.write(operation, "ended", fields) {
+            tracing::warn!(%error, "the journal cannot be written");
+        }
+    }
+
+    fn write(&self, operation: &str, event: &str, fields: Value) -> io::Result<()> {
+        if self.is_skipped() {
+            return Ok(());
+        }
+        let Some(file) = &self.file else {
+            return Err(io::Error::other("there is no directory for it: set XDG_STATE_HOME"));
+        };
+        let mut line = json!({
+            "version": VERSION, "at": (self.now)().to_string(), "operation": operation, "event": event,
+        });
+        if let (Some(line), Value::Object(fields)) = (line.as_object_mut(), fields) {
+            line.extend(fields);
+        }
+        let mut file = open_private(file)?;
+        // One write, so that two programs at once do not mix their lines.
+        file.write_all(format!("{line}\n").as_bytes())?;
+        file.sync_data()
+    }
+
+    /// Puts a journal aside that has grown large, and takes over the lines of what has no end yet.
+    ///
+    /// # Errors
+    /// Where a file cannot be moved or written.
+    pub fn rotate(&self) -> io::Result<()> {
+        let Some(file) = self.file.as_ref().filter(|_| !self.is_skipped()) else { return Ok(()) };
+        if !fs::metadata(file).is_ok_and(|known| known.len() > LARGE) {
+            return Ok(());
+        }
+        let kept = self.read().open_lines();
+        let aside = |number: u32| file.with_file_name(format!("journal.{number}.jsonl"));
+        for number in (1..KEPT).rev() {
+            if aside(number).exists() {
+                fs::rename(aside(number), aside(number + 1))?;
+            }
+        }
+        fs::rename(file, aside(1))?;
+        if !kept.is_empty() {
+            open_private(file)?.write_all(kept.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// What the journal tells. A journal that is not there tells nothing.
+    pub fn read(&self) -> Story {
+        let text = match self.file.as_ref().filter(|_| !self.is_skipped()) {
+            Some(file) => fs::read(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+            None => Ok(String::new()),
+        };
+        match text {
+            Ok(text) => Story::parse(&text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Story::default(),
+            Err(error) => Story::unreadable(&error),
+        }
+    }
+
+    /// When an operation of an earlier run was seen last.
+    pub fn now(&self) -> Timestamp {
+        (self.now)()
+    }
+}
+
+/// Opens a file for appending that nobody else may read, in a directory that nobody else may enter.
+pub fn open_private(file: &Path) -> io::Result<fs::File> {
+    if let Some(directory) = file.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        tighten(directory, 0o700);
+    }
+    let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(file)?;
+    tighten(file, 0o600);
+    Ok(opened)
+}
+
+/// Takes rights from others that an earlier version has given; what belongs to somebody else stays as it is.
+fn tighten(path: &Path, mode: u32) {
+    if let Ok(known) = fs::metadata(path)
+        && known.permissions().mode() & 0o777 & !mode != 0
+    {
+        let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    }
+}
+
+#[async_trait]
+impl Record for Journal {
+    async fn sending(&self, receipt: &Receipt) -> Result<(), String> {
+        let (journal, receipt) = (self.clone(), receipt.clone());
+        match tokio::task::spawn_blocking(move || journal.sent(&receipt)).await {
+            Ok(written) => written.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Reading a journal: the events, and the operations that have no end.
+
+use std::{collections::HashMap, io};
+
+use jiff::Timestamp;
+use rustix::process::{Pid, test_kill_process};
+use serde_json::Value;
+
+use super::VERSION;
+use crate::domain::Receipt;
+
+/// One event of a journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// When.
+    pub at: Timestamp,
+    /// The operation's name.
+    pub operation: String,
+    /// `intent`, `sent`, `resumed` or `ended`.
+    pub event: String,
+    /// The app's name, where the line or an earlier one of the operation says it.
+    pub app: String,
+    /// What happened, in one line.
+    pub text: String,
+    /// The whole line.
+    pub line: Value,
+}
+
+/// An operation that was sent and has no end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Open {
+    /// What to follow it by.
+    pub receipt: Receipt,
+    /// When it was sent.
+    pub at: Timestamp,
+    /// Whether another program that still runs follows it.
+    pub followed: bool,
+}
+
+/// What a journal tells.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Story {
+    /// The events, oldest first.
+    pub entries: Vec<Entry>,
+    /// What could not be read, a sentence each.
+    pub complaints: Vec<String>,
+}
+
+impl Story {
+    pub(super) fn unreadable(error: &io::Error) -> Self {
+        let complaint = format!("the journal cannot be read ({error})");
+        Self { entries: Vec::new(), complaints: vec![complaint] }
+    }
+
+    pub(super) fn parse(text: &str) -> Self {
+        let mut story = Self::default();
+        let mut names: HashMap<String, String> = HashMap::new();
+        for (index, line) in text.lines().enumerate() {
+            let number = index + 1;
+            let Ok(value) = serde_json::from_str::<Value>(line) else {
+                let why = format!("line {number} of the journal is cut in half: it is passed over");
+                story.complaints.push(why);
+                continue;
+            };
+            // Lines of before there were versions tell what happened, and cannot be followed.
+            if value["version"].as_u64().is_some_and(|version| version > VERSION) {
+                story.complaints.push(format!(
+                    "line {number} of the journal is of a newer revdeck: it is left to that"
+                ));
+                continue;
+            }
+            let word = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+            let operation = value["operation"]
+                .as_str()
+                .map_or_else(|| value["operation"].to_string(), str::to_owned);
+            if !word("name").is_empty() {
+                names.insert(operation.clone(), word("name"));
+            }
+            let Ok(at) = word("at").parse() else { continue };
+            let event = word("event");
+            let text = match event.as_str() {
+                "intent" => word("title"),
+                "sent" => {
+                    format!("step {} of {}: {}", value["step"], value["of"], word("doing"))
+                }
+                "resumed" => "followed by another run".to_owned(),
+                _ => format!("{}: {}", word("outcome").to_uppercase(), word("text")),
+            };
+            let app = names.get(&operation).cloned().unwrap_or_default();
+            story.entries.push(Entry { at, operation, event, app, text, line: value });
+        }
+        story
+    }
+
+    fn ended(&self, operation: &str) -> bool {
+        self.entries.iter().any(|entry| {
+            entry.operation == operation && matches!(entry.event.as_str(), "ended" | "outcome")
+        })
+    }
+
+    /// The operations that were sent and have no end, oldest first.
+    pub fn open(&self) -> Vec<Open> {
+        let mut open: Vec<Open> = Vec::new();
+        for entry in self.entries.iter().filter(|entry| !self.ended(&entry.operation)) {
+            let known = open.iter().position(|one| one.receipt.recipe.id == entry.operation);
+            let followed = entry.line["process"].as_u64().is_some_and(lives);
+            match (entry.event.as_str(), known) {
+                ("sent", _) => {
+                    let receipt = serde_json::from_value(entry.line["receipt"].clone());
+                    let Ok(receipt) = receipt else { continue };
+                    let one = Open { receipt, at: entry.at, followed };
+                    match known {
+                        Some(at) => open[at] = one,
+                        None => open.push(one),
+                    }
+                }
+                ("resumed", Some(at)) => open[at].followed = followed,
+                _ => {}
+            }
+        }
+        open
+    }
+
+    /// The lines of what has no end, to be kept when a journal is put aside.
+    pub(super) fn open_lines(&self) -> String {
+        let open = self.entries.iter().filter(|entry| !self.ended(&entry.operation));
+        open.map(|entry| format!("{}\n", entry.line)).collect()
+    }
+}
+
+/// Whether another process of this number runs.
+fn lives(process: u64) -> bool {
+    let Some(process) = i32::try_from(process).ok().and_then(Pid::from_raw) else { return false };
+    process.as_raw_nonzero().get() as u32 != std::process::id()
+        && test_kill_process(process).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(operation: &str, process: u64) -> String {
+        let receipt = serde_json::json!({
+            "app": { "target": "cf", "app": "guid" }, "name": "checkout", "verb": "rollback", "done": 0, "lost": true,
+            "sent_at": null,
+            "recipe": {
+                "id": operation, "guard": null, "steps": [], "goal": "back on rev 7", "leaving": null,
+                "rollout": null, "tracking": null,
+            },
+        });
+        serde_json::json!({
+            "version": 1, "at": "2026-01-01T00:00:00Z", "operation": operation, "event": "sent", "name": "checkout",
+            "process": process, "receipt": receipt,
+        })
+        .to_string()
+    }
+
+    #[test]
+    fn what_was_sent_and_has_no_end_is_found() {
+        let ended = |operation: &str| {
+            format!(
+                r#"{{"version":1,"at":"2026-01-01T00:01:00Z","operation":"{operation}","event":"ended","outcome":"done","text":"it is"}}"#
+            )
+        };
+        let text = [sent("a", 0), sent("b", 0), ended("a")].join("\n");
+        let story = Story::parse(&text);
+        let open = story.open();
+        assert_eq!(open.len(), 1);
+        assert_eq!(open[0].receipt.recipe.id, "b");
+        assert_eq!(Story::parse(&story.open_lines()).open(), open, "it survives being put aside");
+        assert_eq!(story.entries.last().unwrap().app, "checkout");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_and_loses_nothing_else() {
+        let newer = r#"{"version":2,"at":"2026-01-01T00:00:00Z","operation":"c","event":"sent"}"#;
+        let old =
+            r#"{"at":"2026-01-01T00:00:00Z","operation":7,"event":"intent","title":"ROLL BACK"}"#;
+        let cut = &sent("a", 0)[..40];
+        let story = Story::parse(&[newer, old, &sent("b", 0), cut].join("\n"));
+        assert_eq!(story.open().len(), 1);
+        assert_eq!(story.entries.len(), 2);
+        assert_eq!(
+            story.complaints,
+            [
+                "line 1 of the journal is of a newer revdeck: it is left to that",
+                "line 4 of the journal is cut in half: it is passed over",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_another_program_follows_is_left_to_it() {
+        // The first process of a machine runs as long as that does.
+        let another = Story::parse(&sent("a", 1)).open();
+        assert_eq!(another[0].followed, test_kill_process(Pid::INIT).is_ok());
+        let own = Story::parse(&sent("a", u64::from(std::process::id()))).open();
+        assert!(!own[0].followed);
+    }
+}

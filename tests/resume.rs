@@ -1,0 +1,213 @@
+//! A promise outlives the program: killed in the middle of an operation and started again, revdeck finds it, ends it, and
+//! the journal tells the story.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test may"
+)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+const LONG: Duration = Duration::from_secs(30);
+
+fn revdeck(state: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_revdeck"));
+    command.env_remove("KUBECONFIG").env("HOME", "/nonexistent").stdin(Stdio::null());
+    command.env("XDG_STATE_HOME", state).env("XDG_CONFIG_HOME", state);
+    command
+}
+
+struct Foundation {
+    process: Child,
+    home: String,
+    state: tempfile::TempDir,
+}
+
+impl Foundation {
+    fn start(faults: &str) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let elsewhere = state.path().join("simulator");
+        let mut process = revdeck(&elsewhere)
+            .args(["simulator", "cloud-foundry", "--speed", "40", "--faults", faults])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let banner: Value = serde_json::from_str(&line).unwrap();
+        let home = banner["cf_home"].as_str().unwrap().to_owned();
+        Self { process, home, state }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = revdeck(self.state.path());
+        command.env("CF_HOME", &self.home).args(args);
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> (i32, String, String) {
+        let Output { status, stdout, stderr } = self.command(args).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (status.code().unwrap(), text(stdout), text(stderr))
+    }
+
+    fn journal(&self) -> Vec<Value> {
+        let (code, out, err) = self.run(&["journal", "--output", "json"]);
+        assert_eq!(code, 0, "{err}");
+        serde_json::from_str(&out).unwrap()
+    }
+
+    /// Runs a command and kills it as soon as its journal has so many lines.
+    fn kill_after(&self, lines: usize, args: &[&str]) {
+        let mut process = self.command(args).stderr(Stdio::null()).spawn().unwrap();
+        let began = Instant::now();
+        while self.journal().len() < lines {
+            assert!(began.elapsed() < LONG, "the journal never has {lines} lines");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    /// Makes what was sent an hour old.
+    fn age(&self) {
+        let file = self.state.path().join("revdeck/journal.jsonl");
+        let lines = fs::read_to_string(&file).unwrap();
+        let aged = lines.lines().map(|line| {
+            let mut line: Value = serde_json::from_str(line).unwrap();
+            if let Some(at) = line["receipt"]["sent_at"].as_str() {
+                let at: jiff::Timestamp = at.parse().unwrap();
+                let earlier = at.checked_sub(jiff::SignedDuration::from_hours(1)).unwrap();
+                line["receipt"]["sent_at"] = earlier.to_string().into();
+            }
+            format!("{line}\n")
+        });
+        fs::write(&file, aged.collect::<String>()).unwrap();
+    }
+
+    fn drop_last_line(&self) {
+        let file = self.state.path().join("revdeck/journal.jsonl");
+        let lines = fs::read_to_string(&file).unwrap();
+        let kept: Vec<_> = lines.lines().collect();
+        fs::write(&file, kept[..kept.len() - 1].join("\n") + "\n").unwrap();
+    }
+
+    fn events(&self) -> Vec<String> {
+        let events = self.journal();
+        events.iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl Drop for Foundation {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The request hangs when the program is killed: it never arrives, and that is found out and said.
+#[test]
+fn killed_between_the_request_and_its_answer() {
+    let foundation = Foundation::start("hang@POST:/v3/deployments#1");
+    foundation.kill_after(2, &["rollback", "catalog", "--yes"]);
+    let (code, out, _) = foundation.run(&["resume", "--list"]);
+    assert_eq!(code, 0);
+    assert!(
+        out.contains("catalog") && out.contains("roll back") && out.contains("nobody"),
+        "{out}"
+    );
+    foundation.age();
+    let (code, _, err) = foundation.run(&["resume"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("never took effect") && err.contains("safe to try again"), "{err}");
+    assert_eq!(foundation.events(), ["intent", "sent", "resumed", "ended"]);
+    let (code, out, _) = foundation.run(&["resume", "--list"]);
+    assert_eq!((code, out.trim()), (0, "every operation in the journal has its end"));
+    // It can be done again, under a name of its own.
+    let (code, _, err) = foundation.run(&["rollback", "catalog", "--yes"]);
+    assert_eq!(code, 0, "{err}");
+    let journal = foundation.journal();
+    assert_ne!(journal[0]["operation"], journal[4]["operation"]);
+}
+
+/// The cancel was answered, the environment was not yet put back: started again, that is done, once.
+#[test]
+fn killed_between_the_cancel_and_the_environment() {
+    let foundation = Foundation::start("hang@PATCH:/v3/apps#1");
+    let app = "checkout";
+    let plan = foundation.run(&["rollback", app, "--dry-run", "--output", "json"]).1;
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let calls: Vec<_> = plan["calls"].as_array().unwrap().iter().map(Value::to_string).collect();
+    assert!(calls[0].contains("actions/cancel"), "{calls:?}");
+    assert!(calls[1].contains("environment_variables"), "{calls:?}");
+    foundation.kill_after(3, &["rollback", app, "--yes"]);
+    // As if it had been killed just before the second step was written down: it was not sent yet.
+    foundation.drop_last_line();
+    assert_eq!(foundation.events(), ["intent", "sent"]);
+    let (code, out, err) = foundation.run(&["resume"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("DONE  checkout is back on rev 7"), "{out}");
+    assert!(err.contains("put the environment back"), "{err}");
+    let told = foundation.run(&["journal", "--app", app]).1;
+    assert!(told.contains("step 2 of 2: put the environment back"), "{told}");
+    assert_eq!(foundation.events(), ["intent", "sent", "sent", "ended"]);
+}
+
+/// The same where the second step was on its way: it is looked for, and what did not come is sent.
+#[test]
+fn killed_while_the_environment_was_on_its_way() {
+    let foundation = Foundation::start("hang@PATCH:/v3/apps#1");
+    foundation.kill_after(3, &["rollback", "checkout", "--yes"]);
+    foundation.age();
+    let (code, out, err) = foundation.run(&["resume"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("DONE  checkout is back on rev 7"), "{out}");
+    assert!(err.contains("put the environment back"), "{err}");
+}
+
+#[test]
+fn nobody_else_can_read_what_was_done() {
+    let foundation = Foundation::start("");
+    let state = foundation.state.path().join("revdeck");
+    fs::create_dir(&state).unwrap();
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
+    let journal = state.join("journal.jsonl");
+    fs::write(&journal, "{\"half").unwrap();
+    fs::set_permissions(&journal, fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, _, err) = foundation.run(&["restart", "catalog", "--yes", "--no-wait"]);
+    assert_eq!(code, 0, "{err}");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&state), mode(&journal)), (0o700, 0o600));
+    for file in fs::read_dir(&state).unwrap() {
+        assert_eq!(mode(&file.unwrap().path()), 0o600);
+    }
+    // What was cut in half is said, and loses nothing else.
+    let (_, out, err) = foundation.run(&["resume", "--list"]);
+    assert!(err.contains("line 1 of the journal is cut in half"), "{err}");
+    assert!(out.contains("catalog"), "{out}");
+}
+
+#[test]
+fn without_a_journal_nothing_is_sent_unless_somebody_agrees() {
+    let foundation = Foundation::start("");
+    // A file where the directory should be, since tests may run with all rights.
+    fs::write(foundation.state.path().join("revdeck"), "").unwrap();
+    let (code, _, err) = foundation.run(&["restart", "catalog", "--yes"]);
+    assert_eq!(code, 3, "{err}");
+    assert!(err.contains("the journal cannot be written") && err.contains("--no-journal"), "{err}");
+    let (code, _, err) =
+        foundation.run(&["restart", "catalog", "--yes", "--no-wait", "--no-journal"]);
+    assert_eq!(code, 0, "{err}");
+}
