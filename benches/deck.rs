@@ -111,6 +111,9 @@ fn empty() -> State {
         keymap,
         size: (160, 50),
         open: Vec::new(),
+        sort: revdeck::dashboard::Sort::Need,
+        only_active: false,
+        scope: revdeck::domain::Scope::Home,
         now: at(),
     })
 }

@@ -299,3 +299,28 @@ fn a_target_that_no_platform_reads_is_a_usage_error() {
         assert!(ran.err.contains(why), "{}", ran.err);
     }
 }
+
+#[test]
+fn the_configuration_is_read_and_shown() {
+    let foundation = Foundation::start(&[]);
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("own.toml");
+    let text = format!(
+        "[dashboard]\norder = \"name\"\n\n[[target]]\nname = \"prod\"\nplatform = \"cloud-foundry\"\nhome = {:?}\n",
+        foundation.home
+    );
+    std::fs::write(&file, text).unwrap();
+    let config = file.display().to_string();
+    let run = |args: &[&str]| ran(revdeck().args(["--config", &config]).args(args));
+    let shown = run(&["config", "--output", "json", "--read-only"]).json();
+    assert_eq!(shown["dashboard"]["order"]["from"], "line 2");
+    assert_eq!(shown["dashboard"]["read-only"]["from"], "--read-only");
+    assert_eq!(shown["targets"][0]["name"], "prod");
+    let apps = run(&["apps", "--output", "json"]).json();
+    assert_eq!(apps[0]["target"], "prod");
+    assert_eq!(run(&["status", "checkout", "--target", "prod"]).code, 0);
+    std::fs::write(&file, "[dashboard]\norder = \"size\"\n").unwrap();
+    let wrong = run(&["apps"]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.err.contains("own.toml, line 2: order is none of"), "{}", wrong.err);
+}

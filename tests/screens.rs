@@ -55,6 +55,9 @@ impl Deck {
             size,
             now: at,
             open: Vec::new(),
+            sort: revdeck::dashboard::Sort::Need,
+            only_active: false,
+            scope: revdeck::domain::Scope::Home,
         };
         Self { state: State::new(start), platform: Arc::new(platform), at, _simulator: simulator }
     }

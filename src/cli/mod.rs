@@ -13,6 +13,7 @@ use clap::{
 pub use operate::Operate;
 
 use crate::{
+    config::{Colour, Flags, Order, ScopeWord},
     domain::Verb,
     platform::{Provider, Registry, Setting},
     simulator::SIMULATED,
@@ -41,7 +42,7 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// Where to look, once or several times [default: every login that is found]
+    /// Where to look, once or several times [default: the configured targets, else every login that is found]
     #[arg(long, global = true, value_name = "TARGET")]
     pub target: Vec<String>,
     /// Variables that flags of platforms have set.
@@ -50,9 +51,21 @@ pub struct Global {
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
     pub output: Output,
+    /// The configuration [default: revdeck/config.toml in the configuration directory]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How much to look at
+    #[arg(long, global = true, value_enum)]
+    pub scope: Option<ScopeWord>,
+    /// How the dashboard orders apps
+    #[arg(long, global = true, value_enum)]
+    pub order: Option<Order>,
+    /// The dashboard lists only what is rolling or broken
+    #[arg(long, global = true)]
+    pub only_active: bool,
     /// Colours: auto follows the terminal and `NO_COLOR`
-    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
-    pub color: Colour,
+    #[arg(long, global = true, value_enum)]
+    pub color: Option<Colour>,
     /// Draw with plain ASCII characters only
     #[arg(long, global = true)]
     pub ascii: bool,
@@ -67,6 +80,21 @@ pub struct Global {
     pub keys: Option<PathBuf>,
 }
 
+impl Global {
+    /// What the flags say of what a configuration may say, too.
+    pub fn flags(&self) -> Flags {
+        Flags {
+            order: self.order,
+            scope: self.scope,
+            color: self.color,
+            only_active: self.only_active,
+            ascii: self.ascii,
+            read_only: self.read_only,
+            keys: self.keys.clone(),
+        }
+    }
+}
+
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
@@ -74,17 +102,6 @@ pub enum Output {
     Table,
     /// For programs; the shapes are described in the README.
     Json,
-}
-
-/// Whether colours are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Colour {
-    /// As the terminal and `NO_COLOR` say.
-    Auto,
-    /// All.
-    Always,
-    /// None.
-    Never,
 }
 
 /// What to do.
@@ -102,11 +119,7 @@ pub enum Command {
         args: SimulatorArgs,
     },
     /// List apps
-    Apps {
-        /// How much to look at
-        #[arg(long, value_enum, default_value_t = ScopeArg::Home)]
-        scope: ScopeArg,
-    },
+    Apps,
     /// List the revisions of an app
     Revisions {
         /// Name, SCOPE/NAME or identifier
@@ -155,6 +168,12 @@ pub enum Command {
     Targets,
     /// Show the key table
     Keys,
+    /// Show the configuration in force, and where each value came from
+    Config {
+        /// Print the shipped one, documented in place, to begin with
+        #[arg(long)]
+        shipped: bool,
+    },
 }
 
 /// Options of everything that changes something.
@@ -172,17 +191,6 @@ pub struct OperationArgs {
     /// Why; in the journal, and with the rollout where the platform keeps it
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-}
-
-/// How much is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ScopeArg {
-    /// The targeted space.
-    Home,
-    /// The targeted organization.
-    Org,
-    /// All that the login may see.
-    All,
 }
 
 /// Options of a simulator.
@@ -249,7 +257,7 @@ pub fn command(registry: &Registry) -> clap::Command {
     let usage = registry.usage();
     let mut command = Cli::command().mut_arg("target", |arg| {
         arg.help(format!(
-            "Where to look, once or several times: {usage} [default: every login that is found]"
+            "Where to look, once or several times: {usage}, or the name of a configured target [default: those of the configuration, else every login that is found]"
         ))
     });
     for (flag, setting) in flags(registry) {

@@ -44,7 +44,7 @@ pub(super) fn commands(registry: &Registry) -> impl Iterator<Item = Command> {
 
 fn command(registry: &Registry, verb: &VerbSpec) -> Command {
     let app = Arg::new("app").value_name("APP").required(true).help(super::APP);
-    let mut command = Command::new(verb.command).about(verb.does).arg(app);
+    let mut command = Command::new(verb.command).arg(app);
     if verb.verb == Verb::RollBack {
         let help = "The revision to go back to [default: the last good one]";
         command = command.arg(Arg::new("to").long("to").value_name("REV").help(help));
@@ -83,7 +83,8 @@ fn command(registry: &Registry, verb: &VerbSpec) -> Command {
         .action(ArgAction::Append)
         .hide(true)
         .help("Any option, by name");
-    OperationArgs::augment_args(command.arg(other))
+    // The options bring a description of their own with them.
+    OperationArgs::augment_args(command.arg(other)).about(verb.does).long_about(None)
 }
 
 /// Reads what was said with a verb.

@@ -8,14 +8,11 @@ use std::{
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{
-    Action, Colour, Command, Global, Invocation, Operate, OperationArgs, Output, ScopeArg,
-    SimulatorArgs,
-};
+use super::{Action, Command, Global, Invocation, Operate, OperationArgs, Output, SimulatorArgs};
 use crate::{
-    config::{self, Paths},
+    config::{self, Colour, Config, Paths},
     dashboard::{Keymap, keymap::COMMANDS},
-    domain::{AppId, Operation, Request, Scope},
+    domain::{AppId, Operation, Request},
     platform::{Environment, Now, Platform, Registry, TargetSpec},
     runtime::{
         self, Setup, clock,
@@ -32,6 +29,14 @@ pub async fn run(registry: &Registry, invocation: Invocation) -> Result<(), Exit
     let paths = Paths::find();
     let _logs = paths.state.as_deref().and_then(telemetry::start);
     let Invocation { global, action } = invocation;
+    let config = Config::read(
+        global.config.as_deref(),
+        paths.config_file().as_deref(),
+        registry,
+        &global.flags(),
+    );
+    let config = config.map_err(|error| Exit::new(Code::Usage, error.to_string()))?;
+    let setup = Invoked { registry, global: &global, config: &config, paths: &paths };
     let now = clock::system();
     let journal = if global.no_journal {
         Journal::nowhere(now.clone())
@@ -41,120 +46,248 @@ pub async fn run(registry: &Registry, invocation: Invocation) -> Result<(), Exit
     if let Err(error) = journal.rotate() {
         tracing::warn!(%error, "the journal cannot be put aside");
     }
-    let unopened = |global: &Global| Context {
+    let unopened = || Context {
         platforms: Vec::new(),
         json: global.output == Output::Json,
         now: now.clone(),
         journal: journal.clone(),
-        read_only: global.read_only,
+        read_only: config.read_only.value,
+        scope: config.scope.value.into(),
     };
-    let context = |global: &Global| -> Result<Context, Exit> {
-        Ok(Context { platforms: open(registry, global, &paths, &now)?, ..unopened(global) })
-    };
+    let context =
+        || -> Result<Context, Exit> { Ok(Context { platforms: setup.open(&now)?, ..unopened() }) };
     match action {
         Action::Dashboard => {
-            let platforms = open(registry, &global, &paths, &now)?;
-            dashboard(&global, &paths, platforms, now.clone(), journal.clone(), false).await
+            let platforms = setup.open(&now)?;
+            setup.dashboard(platforms, now.clone(), journal.clone(), false).await
         }
-        Action::Operate(operate) => carry_out(&context(&global)?, operate).await,
-        Action::Command(Command::Demo(args)) => demo(registry, &global, &paths, &args).await,
+        Action::Operate(operate) => carry_out(&context()?, operate).await,
+        Action::Command(Command::Demo(args)) => setup.demo(&args).await,
         Action::Command(Command::Simulator { platform, args }) => serve(&platform, &args).await,
-        Action::Command(Command::Keys) => keys(&global, &paths),
+        Action::Command(Command::Keys) => setup.keys(),
+        Action::Command(Command::Config { shipped: true }) => Ok(print(config::SHIPPED)?),
+        Action::Command(Command::Config { shipped: false }) => setup.show_config(),
         Action::Command(Command::Journal { app, since }) => {
-            headless::journal(&unopened(&global), app.as_deref(), since.as_deref())
+            headless::journal(&unopened(), app.as_deref(), since.as_deref())
         }
         Action::Command(Command::Resume { list: true }) => {
-            headless::resume(&unopened(&global), true).await
+            headless::resume(&unopened(), true).await
         }
-        Action::Command(command) => show(&context(&global)?, command).await,
+        Action::Command(command) => show(&context()?, command).await,
     }
 }
 
-/// The targets that were asked for, each once.
-fn targets(registry: &Registry, global: &Global) -> Result<Vec<TargetSpec>, Exit> {
-    let mut specs: Vec<TargetSpec> = Vec::new();
-    for text in &global.target {
-        let spec = registry.target(text);
-        let spec = spec.map_err(|why| Exit::new(Code::Usage, format!("--target {text}: {why}")))?;
-        // Given twice, it would be shown and operated on twice.
-        if !specs.contains(&spec) {
-            specs.push(spec);
-        }
-    }
-    Ok(specs)
+/// What a command is carried out with.
+struct Invoked<'a> {
+    registry: &'a Registry,
+    global: &'a Global,
+    config: &'a Config,
+    paths: &'a Paths,
 }
 
-/// The platforms that were asked for; where none was named, every login that is found.
-fn open(
-    registry: &Registry,
-    global: &Global,
-    paths: &Paths,
-    now: &Now,
-) -> Result<Vec<Arc<dyn Platform>>, Exit> {
-    let environment = Environment::new(paths.home.clone())
-        .with(std::env::vars_os().filter_map(|(name, value)| {
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+impl Invoked<'_> {
+    /// The targets that were asked for, each once; those of the configuration by name.
+    fn targets(&self) -> Result<Vec<TargetSpec>, Exit> {
+        let configured = || self.config.targets.iter().map(|one| &one.value);
+        let mut specs: Vec<TargetSpec> = Vec::new();
+        for text in &self.global.target {
+            let named = configured().find(|spec| spec.id.as_str() == text).cloned();
+            let spec = match named {
+                Some(spec) => spec,
+                None => self
+                    .registry
+                    .target(text)
+                    .map_err(|why| Exit::new(Code::Usage, format!("--target {text}: {why}")))?,
+            };
+            // Given twice, it would be shown and operated on twice.
+            if !specs.contains(&spec) {
+                specs.push(spec);
+            }
+        }
+        Ok(specs)
+    }
+
+    /// The platforms that were asked for; else those of the configuration, else every login that is found.
+    fn open(&self, now: &Now) -> Result<Vec<Arc<dyn Platform>>, Exit> {
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
-        }))
-        .with(global.variables.clone());
-    let mut specs = targets(registry, global)?;
-    if specs.is_empty() {
-        specs = registry.discover(&environment);
-    }
-    if specs.is_empty() {
-        return Err(registry.nobody().into());
-    }
-    Ok(registry.open(&specs, &environment, now)?)
-}
-
-async fn dashboard(
-    global: &Global,
-    paths: &Paths,
-    platforms: Vec<Arc<dyn Platform>>,
-    now: Now,
-    journal: Journal,
-    demo: bool,
-) -> Result<(), Exit> {
-    let story = journal.read();
-    for complaint in &story.complaints {
-        tracing::warn!(complaint);
-    }
-    let open = story.open().into_iter().filter(|one| !one.followed);
-    let setup = Setup {
-        open: open.map(|one| one.receipt).collect(),
-        platforms,
-        now,
-        keymap: keymap(global, paths)?,
-        theme: theme(global),
-        journal,
-        demo,
-        read_only: global.read_only,
-    };
-    runtime::dashboard(setup).await.map_err(|error| Exit::new(Code::Usage, error.to_string()))
-}
-
-fn keymap(global: &Global, paths: &Paths) -> Result<Keymap, Exit> {
-    config::keymap(global.keys.as_deref(), paths.keys().as_deref())
-        .map_err(|text| Exit::new(Code::Usage, text))
-}
-
-fn theme(global: &Global) -> Theme {
-    let variable = |name: &str| std::env::var(name).ok();
-    let depth = match global.color {
-        Colour::Never => Depth::None,
-        Colour::Auto => Depth::detect(variable),
-        Colour::Always => {
-            Depth::detect(|name| if name == "NO_COLOR" { None } else { variable(name) })
+        });
+        let environment = Environment::new(self.paths.home.clone())
+            .with(variables)
+            .with(self.global.variables.clone());
+        let mut specs = self.targets()?;
+        if specs.is_empty() {
+            specs.extend(self.config.targets.iter().map(|one| one.value.clone()));
         }
-    };
-    // An environment that names no UTF-8 locale gets plain characters, unless it names none at all.
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-        .iter()
-        .find_map(|name| variable(name).filter(|value| !value.is_empty()));
-    let plain = locale.is_some_and(|locale| {
-        let locale = locale.to_ascii_lowercase();
-        !locale.contains("utf-8") && !locale.contains("utf8")
-    });
-    Theme::new(depth, global.ascii || plain)
+        if specs.is_empty() {
+            specs = self.registry.discover(&environment);
+        }
+        if specs.is_empty() {
+            return Err(self.registry.nobody().into());
+        }
+        Ok(self.registry.open(&specs, &environment, now)?)
+    }
+
+    async fn dashboard(
+        &self,
+        platforms: Vec<Arc<dyn Platform>>,
+        now: Now,
+        journal: Journal,
+        demo: bool,
+    ) -> Result<(), Exit> {
+        let story = journal.read();
+        for complaint in &story.complaints {
+            tracing::warn!(complaint);
+        }
+        let open = story.open().into_iter().filter(|one| !one.followed);
+        let setup = Setup {
+            open: open.map(|one| one.receipt).collect(),
+            platforms,
+            now,
+            keymap: self.keymap()?,
+            theme: self.theme(),
+            journal,
+            demo,
+            read_only: self.config.read_only.value,
+            sort: self.config.order.value.into(),
+            only_active: self.config.only_active.value,
+            scope: self.config.scope.value.into(),
+        };
+        runtime::dashboard(setup).await.map_err(|error| Exit::new(Code::Usage, error.to_string()))
+    }
+
+    fn keymap(&self) -> Result<Keymap, Exit> {
+        config::keymap(self.config.keys.value.as_deref(), self.paths.keys().as_deref())
+            .map_err(|text| Exit::new(Code::Usage, text))
+    }
+
+    fn theme(&self) -> Theme {
+        let variable = |name: &str| std::env::var(name).ok();
+        let depth = match self.config.color.value {
+            Colour::Never => Depth::None,
+            Colour::Auto => Depth::detect(variable),
+            Colour::Always => {
+                Depth::detect(|name| if name == "NO_COLOR" { None } else { variable(name) })
+            }
+        };
+        // An environment that names no UTF-8 locale gets plain characters, unless it names none at all.
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+            .iter()
+            .find_map(|name| variable(name).filter(|value| !value.is_empty()));
+        let plain = locale.is_some_and(|locale| {
+            let locale = locale.to_ascii_lowercase();
+            !locale.contains("utf-8") && !locale.contains("utf8")
+        });
+        Theme::new(depth, self.config.ascii.value || plain)
+    }
+
+    /// The dashboard on simulated platforms in the same process, on their clock.
+    async fn demo(&self, args: &SimulatorArgs) -> Result<(), Exit> {
+        let clock = Clock::running(args.speed.max(f64::MIN_POSITIVE));
+        let time = clock.clone();
+        let now: Now = Arc::new(move || time.now());
+        let asked = self.targets()?;
+        // They live as long as the dashboard.
+        let (mut simulators, mut platforms) = (Vec::new(), Vec::new());
+        for simulated in SIMULATED {
+            let own: Vec<_> =
+                asked.iter().filter(|spec| spec.platform == simulated.name).cloned().collect();
+            let unasked = own.is_empty() && !asked.is_empty();
+            if self.registry.provider(simulated.name).is_none() || unasked {
+                continue;
+            }
+            // A large world is asked for by `--apps`, not several; and the first has the port that was named.
+            let first = simulators.is_empty();
+            let apps = if first { args.apps } else { 0 };
+            let listen = if first { args.listen } else { SocketAddr::new(args.listen.ip(), 0) };
+            let options = simulator::Options { apps, listen, ..options(args) };
+            let simulator = (simulated.start)(options, clock.clone()).await.map_err(not_started)?;
+            let environment = Environment::default().with(simulator.environment());
+            let specs = if own.is_empty() { self.registry.discover(&environment) } else { own };
+            platforms.extend(self.registry.open(&specs, &environment, &now)?);
+            simulators.push(simulator);
+        }
+        let journal = Journal::nowhere(now.clone());
+        self.dashboard(platforms, now, journal, true).await
+    }
+
+    fn keys(&self) -> Result<(), Exit> {
+        let keymap = self.keymap()?;
+        let rows = COMMANDS.iter().map(|(command, table, name, text)| {
+            let keys: Vec<_> = keymap.keys(*command).iter().map(ToString::to_string).collect();
+            (*table, *name, keys, *text)
+        });
+        let text = if self.global.output == Output::Json {
+            let rows: Vec<_> = rows
+                .map(|(table, name, keys, text)| serde_json::json!({ "table": table, "command": name, "keys": keys, "does": text }))
+                .collect();
+            format!("{:#}\n", serde_json::Value::Array(rows))
+        } else {
+            let mut text = String::new();
+            for (table, name, keys, does) in rows {
+                text += &format!("{table:<5} {:<18} {name:<21} {does}\n", keys.join(" "));
+            }
+            if let Some(file) = self.paths.keys() {
+                text += &format!("\nYour own table is read from {}\n", file.display());
+            }
+            text
+        };
+        Ok(print(&text)?)
+    }
+
+    /// The configuration in force, in its own notation, with where each value came from.
+    fn show_config(&self) -> Result<(), Exit> {
+        let config = self.config;
+        if self.global.output == Output::Json {
+            let settings = config.settings().into_iter().map(|(name, value, origin)| {
+                let value: serde_json::Value =
+                    serde_json::from_str(&value).unwrap_or(serde_json::Value::Null);
+                (name.to_owned(), serde_json::json!({ "value": value, "from": origin.to_string() }))
+            });
+            let targets = config.targets.iter().map(|target| {
+                let spec = &target.value;
+                serde_json::json!({
+                    "name": spec.id.as_str(), "platform": spec.platform, "location": spec.location,
+                    "variables": spec.variables, "from": target.origin.to_string(),
+                })
+            });
+            let whole = serde_json::json!({
+                "file": config.file, "dashboard": settings.collect::<serde_json::Map<_, _>>(),
+                "targets": targets.collect::<Vec<_>>(),
+            });
+            return Ok(print(&format!("{whole:#}\n"))?);
+        }
+        let mut text = match (&config.file, self.paths.config_file()) {
+            (Some(file), _) => format!("# read from {}\n", file.display()),
+            (None, Some(usual)) => format!("# there is no {}\n", usual.display()),
+            (None, None) => String::new(),
+        };
+        text += "[dashboard]\n";
+        for (name, value, origin) in config.settings() {
+            text += &format!("{:<28} # {origin}\n", format!("{name} = {value}"));
+        }
+        for target in &config.targets {
+            let spec = &target.value;
+            text += &format!("\n[[target]]                   # {}\n", target.origin);
+            text += &format!("name = {:?}\nplatform = {:?}\n", spec.id.as_str(), spec.platform);
+            if let Some(location) = &spec.location {
+                text += &format!("location = {location:?}\n");
+            }
+            let settings = self.registry.provider(spec.platform).map(|one| one.settings());
+            for setting in settings.into_iter().flatten() {
+                if let Some(value) = spec.variables.get(setting.variable) {
+                    text += &format!("{} = {value:?}\n", setting.name);
+                }
+            }
+        }
+        Ok(print(&text)?)
+    }
 }
 
 fn options(args: &SimulatorArgs) -> simulator::Options {
@@ -172,41 +305,6 @@ fn options(args: &SimulatorArgs) -> simulator::Options {
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` calls takes it so")]
 fn not_started(error: StartError) -> Exit {
     Exit::new(Code::Usage, error.to_string())
-}
-
-/// The dashboard on simulated platforms in the same process, on their clock.
-async fn demo(
-    registry: &Registry,
-    global: &Global,
-    paths: &Paths,
-    args: &SimulatorArgs,
-) -> Result<(), Exit> {
-    let clock = Clock::running(args.speed.max(f64::MIN_POSITIVE));
-    let time = clock.clone();
-    let now: Now = Arc::new(move || time.now());
-    let asked = targets(registry, global)?;
-    // They live as long as the dashboard.
-    let (mut simulators, mut platforms) = (Vec::new(), Vec::new());
-    for simulated in SIMULATED {
-        let own: Vec<_> =
-            asked.iter().filter(|spec| spec.platform == simulated.name).cloned().collect();
-        if registry.provider(simulated.name).is_none() || (own.is_empty() && !asked.is_empty()) {
-            continue;
-        }
-        // A large world is asked for by `--apps`, not several; and the first has the port that was named.
-        let first = simulators.is_empty();
-        let apps = if first { args.apps } else { 0 };
-        let listen = if first { args.listen } else { SocketAddr::new(args.listen.ip(), 0) };
-        let options = simulator::Options { apps, listen, ..options(args) };
-        let simulator = (simulated.start)(options, clock.clone()).await.map_err(not_started)?;
-        let environment = Environment::default().with(simulator.environment());
-        let found = || registry.discover(&environment);
-        let specs = if own.is_empty() { found() } else { own };
-        platforms.extend(registry.open(&specs, &environment, &now)?);
-        simulators.push(simulator);
-    }
-    let journal = Journal::nowhere(now.clone());
-    dashboard(global, paths, platforms, now, journal, true).await
 }
 
 /// Serves a simulated platform, says where it is, and ends with a signal.
@@ -231,42 +329,9 @@ async fn serve(platform: &str, args: &SimulatorArgs) -> Result<(), Exit> {
     Ok(())
 }
 
-fn keys(global: &Global, paths: &Paths) -> Result<(), Exit> {
-    let keymap = keymap(global, paths)?;
-    let rows = COMMANDS.iter().map(|(command, table, name, text)| {
-        let keys: Vec<_> = keymap.keys(*command).iter().map(ToString::to_string).collect();
-        (*table, *name, keys, *text)
-    });
-    let text = if global.output == Output::Json {
-        let rows: Vec<_> = rows
-            .map(|(table, name, keys, text)| serde_json::json!({ "table": table, "command": name, "keys": keys, "does": text }))
-            .collect();
-        format!("{:#}\n", serde_json::Value::Array(rows))
-    } else {
-        let mut text = String::new();
-        for (table, name, keys, does) in rows {
-            text += &format!("{table:<5} {:<18} {name:<21} {does}\n", keys.join(" "));
-        }
-        if let Some(file) = paths.keys() {
-            text += &format!("\nYour own table is read from {}\n", file.display());
-        }
-        text
-    };
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    Ok(out.flush()?)
-}
-
 async fn show(context: &Context, command: Command) -> Result<(), Exit> {
     match command {
-        Command::Apps { scope } => {
-            let scope = match scope {
-                ScopeArg::Home => Scope::Home,
-                ScopeArg::Org => Scope::Organization,
-                ScopeArg::All => Scope::Everything,
-            };
-            context.apps(&scope).await
-        }
+        Command::Apps => context.apps(&context.scope).await,
         Command::Revisions { app } => context.revisions(&app).await,
         Command::Status { app } => context.status(&app).await,
         Command::Diff { app, from, to, reveal } => {
@@ -275,9 +340,11 @@ async fn show(context: &Context, command: Command) -> Result<(), Exit> {
         Command::Watch { app } => headless::watch(context, &app).await,
         Command::Targets => context.targets().await,
         Command::Resume { list } => headless::resume(context, list).await,
-        Command::Journal { .. } | Command::Demo(_) | Command::Simulator { .. } | Command::Keys => {
-            Ok(())
-        }
+        Command::Journal { .. }
+        | Command::Config { .. }
+        | Command::Demo(_)
+        | Command::Simulator { .. }
+        | Command::Keys => Ok(()),
     }
 }
 

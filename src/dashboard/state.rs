@@ -38,6 +38,12 @@ pub struct Start {
     pub now: Timestamp,
     /// Operations of earlier runs that have no end yet.
     pub open: Vec<Receipt>,
+    /// How the apps are ordered at first.
+    pub sort: Sort,
+    /// Whether only what is rolling or broken is listed at first.
+    pub only_active: bool,
+    /// How much is looked at, at first.
+    pub scope: Scope,
 }
 
 /// The panels of the deck.
@@ -297,8 +303,8 @@ impl State {
             chosen: false,
             filter: String::new(),
             filtering: false,
-            only_active: false,
-            sort: Sort::Need,
+            only_active: start.only_active,
+            sort: start.sort,
             panel: Panel::Apps,
             revision: None,
             marked: None,
@@ -307,7 +313,7 @@ impl State {
             layers: Vec::new(),
             running: Vec::new(),
             notice: None,
-            attention: Attention::default(),
+            attention: Attention { scope: start.scope, ..Attention::default() },
             next_id: 1,
             scrolled: 0,
             leaving: false,

@@ -3,56 +3,50 @@
 use std::sync::Arc;
 
 use crossterm::event::{Event as Raw, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use rustix::event::{PollFd, PollFlags, poll};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
 use crate::dashboard::{
     Event,
     key::{Code, Key, Name},
 };
 
-/// How many events may wait; more than anybody types.
-const WAITING: usize = 1_024;
-
-/// What the operator does, in a lane of its own.
+/// What the operator does. It is read by the loop itself: no other task, however busy, comes before a key.
 pub(super) struct Input {
-    events: mpsc::Receiver<Event>,
+    stream: EventStream,
     gone: Arc<Notify>,
 }
 
 impl Input {
     pub(super) fn start() -> Self {
-        let (sender, events) = mpsc::channel(WAITING);
         let gone = Arc::new(Notify::new());
         watch_hangup(gone.clone());
-        let closed = gone.clone();
-        tokio::spawn(async move {
-            let mut stream = EventStream::new();
-            while let Some(Ok(raw)) = stream.next().await {
-                if let Some(event) = translate(raw)
-                    && sender.send(event).await.is_err()
-                {
-                    return;
-                }
-            }
-            closed.notify_one();
-        });
-        Self { events, gone }
+        Self { stream: EventStream::new(), gone }
     }
 
     /// The next thing that the operator does; `None` when the terminal is gone.
     pub(super) async fn next(&mut self) -> Option<Event> {
-        tokio::select! {
-            biased;
-            () = self.gone.notified() => None,
-            event = self.events.recv() => event,
+        loop {
+            let raw = tokio::select! {
+                biased;
+                () = self.gone.notified() => return None,
+                raw = self.stream.next() => raw?.ok()?,
+            };
+            if let Some(event) = translate(raw) {
+                return Some(event);
+            }
         }
     }
 
     /// What has been done already.
     pub(super) fn ready(&mut self) -> Option<Event> {
-        self.events.try_recv().ok()
+        loop {
+            let raw = self.stream.next().now_or_never()??.ok()?;
+            if let Some(event) = translate(raw) {
+                return Some(event);
+            }
+        }
     }
 }
 

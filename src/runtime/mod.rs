@@ -24,8 +24,8 @@ use self::{
     terminal::Terminal,
 };
 use crate::{
-    dashboard::{Effect, Event, Keymap, Start, State, begin, update},
-    domain::{Interest, Receipt, Report, TargetId},
+    dashboard::{Effect, Event, Keymap, Sort, Start, State, begin, update},
+    domain::{Interest, Receipt, Report, Scope, TargetId},
     platform::{Now, Platform, http::Backoff},
     ui::{self, theme::Theme},
 };
@@ -54,6 +54,12 @@ pub struct Setup {
     pub demo: bool,
     /// Whether every operation is refused.
     pub read_only: bool,
+    /// How the apps are ordered at first.
+    pub sort: Sort,
+    /// Whether only what is rolling or broken is listed at first.
+    pub only_active: bool,
+    /// How much is looked at, at first.
+    pub scope: Scope,
 }
 
 /// Why the loop goes round once more, or ends.
@@ -85,6 +91,9 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         size,
         now: (setup.now)(),
         open: setup.open.clone(),
+        sort: setup.sort,
+        only_active: setup.only_active,
+        scope: setup.scope.clone(),
     });
     let mut painter = Painter::new(size);
     // The first frame comes before anything is asked of anybody.
@@ -93,7 +102,8 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
     let (events, mut incoming) = mpsc::channel(WAITING);
     let (mut interests, mut watching) = (HashMap::new(), Vec::new());
     for platform in &setup.platforms {
-        let (interest, interested) = watch::channel(Interest::default());
+        let wanted = Interest { scope: setup.scope.clone(), ..Interest::default() };
+        let (interest, interested) = watch::channel(wanted);
         interests.insert(platform.target().id, interest);
         watching.push(watch_platform(platform.clone(), interested, events.clone()));
     }

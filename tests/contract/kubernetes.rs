@@ -415,8 +415,7 @@ async fn only_its_own_stuck_pods_are_deleted() {
     let broken = Request::new(db.id.clone(), Operation::Deploy).with("image", "db:16-typo");
     let plan = platform.plan(broken).await.unwrap();
     let progress = || mpsc::unbounded_channel().0;
-    let confirm =
-        |plan: revdeck::domain::Plan| plan.confirm(revdeck::domain::Consent::Flag).unwrap();
+    let confirm = |plan: revdeck::domain::Plan| plan.confirm(Consent::Flag).unwrap();
     operation::execute(&platform, confirm(plan), &progress(), &NoRecord).await;
     pass(30.0);
     let back = Request::new(db.id.clone(), Operation::RollBack(RollBackTo::LastGood));

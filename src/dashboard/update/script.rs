@@ -2,12 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::{Effect, Event, Keymap, Notice, Start, State, key::Key, update::update};
+use super::super::{Effect, Event, Keymap, Notice, Sort, Start, State, key::Key, update::update};
 use crate::domain::{
     App, AppId, AppKey, AppState, Count, Deployable, History, Instance, InstanceState, OptionKind,
     OptionSpec, Phase, Plan, PlatformKind, Receipt, Recipe, Report, Request, Revision, RevisionId,
-    RevisionRef, Rollout, RolloutId, Side, Strategy as How, Target, TargetId, TrackRecord, Verb,
-    VerbOptions,
+    RevisionRef, Rollout, RolloutId, Scope, Side, Strategy as How, Target, TargetId, TrackRecord,
+    Verb, VerbOptions,
 };
 
 /// A platform that can deploy images, in steps too.
@@ -65,6 +65,9 @@ impl Script {
             size: (80, 24),
             now: start(),
             open: Vec::new(),
+            sort: Sort::Need,
+            only_active: false,
+            scope: Scope::Home,
         });
         Self { state, at: start(), effects: Vec::new() }
     }

@@ -17,7 +17,7 @@ use super::{
     stall::{StallMemory, steady},
 };
 use crate::{
-    domain::{App, AppId, Interest, Report, RolloutId, Status},
+    domain::{App, AppId, History, Interest, ProblemKind, Report, RolloutId, Status},
     platform::{Error, http::Backoff},
 };
 
@@ -226,7 +226,16 @@ impl<'a> Watcher<'a> {
             tokio::join!(self.foundation.history(&app), self.foundation.app_events(&app, 100));
         self.focus_read = Some(key);
         self.next_focus = instant() + self.stretched(FOCUS);
-        let history = history?;
+        // That one app's history cannot be read says nothing of the others.
+        let history = match history {
+            Ok(history) => history,
+            Err(error) => match error.kind() {
+                ProblemKind::Login | ProblemKind::Unreachable | ProblemKind::RateLimited => {
+                    return Err(error.into());
+                }
+                _ => History { remark: Some(error.to_string()), ..History::default() },
+            },
+        };
         // The deployed revision's number may have been learned with it.
         let labels = self.foundation.labels();
         let named = self.apps.get_mut(&app).and_then(|known| {

@@ -1,5 +1,6 @@
 //! HTTP as all adapters speak it: authorised, metered, with reads that are repeated and writes that are not.
 
+mod body;
 mod meter;
 mod retry;
 
@@ -12,14 +13,13 @@ use reqwest::{
 };
 use serde::de::DeserializeOwned;
 
+pub use body::{Incomplete, collect};
 pub use meter::Meter;
 pub use retry::Backoff;
 
 use super::Error;
 use crate::domain::text::clean;
 
-/// Answers larger than this are refused, in bytes.
-const LARGEST: usize = 128 * 1_048_576;
 /// How long an answer may take to begin, and each of its parts to come, where nobody asks for more or less.
 pub const TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the answer to an upload may take, which begins only when all has been sent.
@@ -257,27 +257,20 @@ impl Http {
         Ok(taken)
     }
 
-    async fn take(
-        &self,
-        mut response: Response,
-    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Error> {
+    async fn take(&self, response: Response) -> Result<(StatusCode, HeaderMap, Vec<u8>), Error> {
         self.meter.note(response.headers());
         let (status, headers) = (response.status(), response.headers().clone());
-        let mut body = Vec::new();
         let timeout = self.settings.timeout;
-        loop {
-            let chunk = tokio::time::timeout(timeout, response.chunk()).await;
-            let chunk = chunk.map_err(|_| self.silent(timeout))?;
-            let Some(chunk) = chunk.map_err(|error| self.unreachable(&error))? else { break };
-            if body.len() + chunk.len() > LARGEST {
-                return Err(Error::Garbled {
+        let body =
+            collect(response.bytes_stream(), timeout).await.map_err(|error| match error {
+                Incomplete::Silent => self.silent(timeout),
+                Incomplete::TooLarge => Error::Garbled {
                     api: self.settings.api.clone(),
                     location: "the body".to_owned(),
-                    why: format!("more than {} MB", LARGEST / 1_048_576),
-                });
-            }
-            body.extend_from_slice(&chunk);
-        }
+                    why: Incomplete::<reqwest::Error>::TooLarge.to_string(),
+                },
+                Incomplete::Broken(error) => self.unreachable(&error),
+            })?;
         Ok((status, headers, body))
     }
 

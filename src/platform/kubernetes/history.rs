@@ -167,7 +167,7 @@ impl Store {
                 artifact: Some(format!("{:016x}", template.hash)),
                 track_record: convert::track_record(
                     set,
-                    self.track_record.contains(&set.metadata.uid),
+                    self.served.contains(&set.metadata.uid),
                     incoming || left_behind(set, serving.copied()),
                 ),
                 served: None,

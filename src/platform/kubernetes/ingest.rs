@@ -12,6 +12,9 @@ use super::{
 };
 use crate::{domain::Report, platform::Error};
 
+/// What is not seen where only the home namespace may be.
+const ELSEWHERE: &str = "other namespaces";
+
 impl Watcher {
     pub(super) async fn apply(&mut self, message: StreamMessage) -> Result<(), Gone> {
         match message {
@@ -33,8 +36,7 @@ impl Watcher {
                             .cloned()
                             .collect();
                         for uid in gone {
-                            self.store.workloads.remove(&uid);
-                            self.dirty.insert(uid);
+                            self.forget_workload(uid);
                         }
                         for object in items {
                             self.put_workload(Kinded { kind, object });
@@ -46,12 +48,12 @@ impl Watcher {
                         self.sees(source, false);
                     }
                     WatchUpdate::Gone(uid) => {
-                        self.store.workloads.remove(&uid);
-                        self.dirty.insert(uid);
+                        self.forget_workload(uid);
                         self.sees(source, false);
                     }
                     WatchUpdate::Alive => self.sees(source, false),
-                    WatchUpdate::Narrowed => self.hide("other namespaces"),
+                    WatchUpdate::Narrowed => self.hide(ELSEWHERE),
+                    WatchUpdate::Widened => self.reveal(ELSEWHERE),
                     WatchUpdate::Blind(error, wait) => self.blinded(source, error, wait).await?,
                 }
             }
@@ -83,7 +85,8 @@ impl Watcher {
                     self.sees(StreamKind::Sets, false);
                 }
                 WatchUpdate::Alive => self.sees(StreamKind::Sets, false),
-                WatchUpdate::Narrowed => self.hide("other namespaces"),
+                WatchUpdate::Narrowed => self.hide(ELSEWHERE),
+                WatchUpdate::Widened => self.reveal(ELSEWHERE),
                 WatchUpdate::Blind(error, wait) => {
                     self.blinded(StreamKind::Sets, error, wait).await?
                 }
@@ -92,6 +95,12 @@ impl Watcher {
             StreamMessage::Named(uid) => drop(self.dirty.insert(uid)),
         }
         Ok(())
+    }
+
+    fn forget_workload(&mut self, uid: String) {
+        self.store.workloads.remove(&uid);
+        self.cluster.forget(&uid);
+        self.dirty.insert(uid);
     }
 
     fn put_workload(&mut self, workload: Kinded) {
@@ -107,6 +116,8 @@ impl Watcher {
     }
 
     fn forget_set(&mut self, uid: &str) {
+        self.store.served.remove(uid);
+        self.cluster.forget_revision(uid);
         if let Some(set) = self.store.sets.remove(uid) {
             self.dirty.extend(set.metadata.owner().map(str::to_owned));
         }
@@ -126,7 +137,7 @@ impl Watcher {
             }
             WatchUpdate::Put(pod) => self.store.pods.put(*pod),
             WatchUpdate::Gone(uid) => drop(self.store.pods.remove(&uid)),
-            WatchUpdate::Alive | WatchUpdate::Narrowed => return,
+            WatchUpdate::Alive | WatchUpdate::Narrowed | WatchUpdate::Widened => return,
             // The numbers of the ReplicaSets are shown instead.
             WatchUpdate::Blind(..) => drop(self.store.with_pods.remove(&workload)),
         }
@@ -152,7 +163,20 @@ impl Watcher {
         self.hidden.insert(what.to_owned());
     }
 
+    /// What was hidden can be seen again.
+    fn reveal(&mut self, what: &str) {
+        self.hidden.remove(what);
+    }
+
     fn sees(&mut self, source: StreamKind, all: bool) {
+        if all {
+            // A refusal that has passed must not narrow the view for good.
+            self.hidden.remove(source.plural());
+            if source == StreamKind::Sets && self.store.no_sets {
+                self.store.no_sets = false;
+                self.dirty.extend(self.store.workloads.uids().cloned());
+            }
+        }
         if self.blind.remove(&source) && self.blind.is_empty() {
             // Whoever was told of the problem is told of its end, also where nothing has changed.
             self.recovered = true;
@@ -168,21 +192,23 @@ impl Watcher {
         error: Error,
         wait: Duration,
     ) -> Result<(), Gone> {
-        // A login that may not see one kind may see the others.
-        if matches!(error, Error::Forbidden { .. })
-            && source != StreamKind::Workloads(Kind::Deployment)
-        {
+        // A login that may not see one kind may see the others, and a kind that its API cannot serve, or that cannot be
+        // read, hides only itself.
+        let alone = match &error {
+            Error::Forbidden { .. } => source != StreamKind::Workloads(Kind::Deployment),
+            Error::Garbled { .. } | Error::Api { .. } => {
+                source == StreamKind::Workloads(Kind::Rollout)
+            }
+            _ => false,
+        };
+        if alone {
             self.synced.insert(source);
             self.blind.remove(&source);
-            let what = match source {
-                StreamKind::Workloads(kind) => kind.plural(),
-                StreamKind::Sets => {
-                    self.store.no_sets = true;
-                    self.dirty.extend(self.store.workloads.uids().cloned());
-                    "replicasets"
-                }
-            };
-            self.hide(what);
+            if source == StreamKind::Sets {
+                self.store.no_sets = true;
+                self.dirty.extend(self.store.workloads.uids().cloned());
+            }
+            self.hide(source.plural());
             return Ok(());
         }
         self.blind.insert(source);

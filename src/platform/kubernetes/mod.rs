@@ -172,8 +172,20 @@ impl Cluster {
         })
     }
 
-    fn saw<'a>(&self, revisions: impl Iterator<Item = &'a String>) {
-        lock(&self.served).extend(revisions.cloned());
+    fn saw(&self, revision: &str) {
+        lock(&self.served).insert(revision.to_owned());
+    }
+
+    /// Forgets a workload that is gone: preview environments come and go for weeks.
+    fn forget(&self, uid: &str) {
+        lock(&self.addresses).remove(uid);
+        lock(&self.newest).retain(|(of, _), _| of != uid);
+    }
+
+    /// Forgets a revision that was pruned.
+    fn forget_revision(&self, id: &str) {
+        lock(&self.served).remove(id);
+        lock(&self.labels).remove(id);
     }
 
     fn number_of(&self, revision: &RevisionId) -> Option<String> {

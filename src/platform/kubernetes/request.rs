@@ -1,6 +1,7 @@
 //! One request: sent once where it writes, and again where it reads and the fault passes.
 
 use http::{Method, Request, StatusCode, header};
+use http_body_util::BodyExt;
 use kube::client::Body;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -11,7 +12,7 @@ use crate::{
     domain::text::clean,
     platform::{
         Error,
-        http::{Backoff, Meter, WriteError},
+        http::{Backoff, Incomplete, Meter, WriteError, collect},
     },
 };
 
@@ -67,11 +68,10 @@ impl Connection {
             .headers()
             .get(header::RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.parse().ok());
-        let body = timeout(self.timeout, response.into_body().collect_bytes()).await;
-        match body {
-            Err(_) => Err(Lost { error: self.silent(), received: true }),
-            Ok(Err(error)) => Err(Lost { error: self.unreachable(&error), received: true }),
-            Ok(Ok(bytes)) => Ok((status, after, Vec::from(bytes))),
+        let body = response.into_body().into_data_stream();
+        match collect(body, self.timeout).await {
+            Ok(body) => Ok((status, after, body)),
+            Err(error) => Err(Lost { error: self.incomplete(error), received: true }),
         }
     }
 
@@ -83,9 +83,14 @@ impl Connection {
         query: &[(&str, &str)],
     ) -> Result<T, Error> {
         let body = self.get_bytes(meter, path, query).await?;
-        let mut json = serde_json::Deserializer::from_slice(&body);
+        self.decode(path, &body)
+    }
+
+    /// Decodes JSON, naming the place of what does not fit.
+    pub(super) fn decode<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, Error> {
+        let mut json = serde_json::Deserializer::from_slice(body);
         serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| self.garbled(path, &error.path().to_string(), error.inner(), &body))
+            .map_err(|error| self.garbled(path, &error.path().to_string(), error.inner(), body))
     }
 
     /// Reads a body as it is.
@@ -156,6 +161,19 @@ impl Connection {
         } else {
             WriteError::NoEffect(error)
         })
+    }
+
+    /// Why a body did not come whole.
+    fn incomplete(&self, error: Incomplete<kube::Error>) -> Error {
+        match error {
+            Incomplete::Silent => self.silent(),
+            Incomplete::TooLarge => Error::Garbled {
+                api: self.api.clone(),
+                location: "the body".to_owned(),
+                why: Incomplete::<kube::Error>::TooLarge.to_string(),
+            },
+            Incomplete::Broken(error) => self.unreachable(&error),
+        }
     }
 
     fn silent(&self) -> Error {
@@ -236,7 +254,8 @@ impl Connection {
 fn never_stood(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.to_string().contains("(Connect)") {
+        let of_client = error.downcast_ref::<hyper_util::client::legacy::Error>();
+        if of_client.is_some_and(hyper_util::client::legacy::Error::is_connect) {
             return true;
         }
         next = error.source();

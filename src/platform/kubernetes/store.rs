@@ -174,7 +174,7 @@ pub(super) struct Store {
     /// What was live when it began, kept when its last instance is gone.
     pub(super) origins: HashMap<RolloutId, RevisionRef>,
     /// ReplicaSets that were seen with all their Pods available.
-    pub(super) track_record: BTreeSet<String>,
+    pub(super) served: BTreeSet<String>,
 }
 
 /// A workload and what kind it is.

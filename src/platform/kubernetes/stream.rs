@@ -43,6 +43,8 @@ pub(super) enum WatchUpdate<T> {
     Alive,
     /// Only the home namespace is seen from here on: looking everywhere is forbidden.
     Narrowed,
+    /// Everything is seen again.
+    Widened,
     /// Nothing is seen until it is tried again, after so long.
     Blind(Error, Duration),
 }
@@ -89,6 +91,7 @@ pub(super) async fn follow<T, N>(
     let mut failures = 0;
     let mut broken_since: Option<Instant> = None;
     nudge.borrow_and_update();
+    let home_only = watched.namespace.is_some();
     loop {
         let began = now();
         let turn = turn(cluster, &watched, &mut resource_version, &wrap, &message).await;
@@ -112,6 +115,14 @@ pub(super) async fn follow<T, N>(
             Turn::NobodyListens => return,
             Turn::Again => {
                 (failures, broken_since) = (0, None);
+                // What was forbidden for a moment must not narrow the view for good.
+                if watched.namespace.is_some() && !home_only && can_list(cluster, &watched).await {
+                    watched.namespace = None;
+                    resource_version = None;
+                    if message.send(wrap(WatchUpdate::Widened)).await.is_err() {
+                        return;
+                    }
+                }
                 // A server or proxy that ends every watch at once is not asked in a tight loop.
                 sleep(SHORTEST.saturating_sub(began.elapsed())).await;
                 continue;
@@ -144,6 +155,13 @@ pub(super) async fn follow<T, N>(
             () = message.closed() => return,
         }
     }
+}
+
+/// Whether all namespaces may be listed by now.
+async fn can_list(cluster: &Cluster, watched: &Watched) -> bool {
+    let path = Watched { namespace: None, ..watched.clone() }.path();
+    let page = cluster.connection.get_bytes(&cluster.meter, &path, &[("limit", "1")]).await;
+    page.is_ok()
 }
 
 /// Whether the cluster has a group of its API; everybody may ask that.
@@ -251,11 +269,7 @@ where
                 // An object that cannot be read must not stop the others; listing again shows whether it stays so.
                 tracing::warn!(%error, path, "an object of a watch cannot be read");
                 *resource_version = None;
-                return Turn::Failed(Error::Garbled {
-                    api: connection.api.clone(),
-                    location: path,
-                    why: crate::domain::text::clean(&error.to_string()),
-                });
+                return Turn::Again;
             }
             Ok(Err(error)) => return broken(cluster, resource_version, error).await,
         };
@@ -290,6 +304,25 @@ async fn broken(
     Turn::Failed(connection.refusal(code, None, body.to_string().as_bytes()))
 }
 
+/// One page of a list. An object that cannot be read hides only itself.
+async fn page<T: DeserializeOwned>(
+    cluster: &Cluster,
+    path: &str,
+    query: &[(&str, &str)],
+) -> Result<List<T>, Error> {
+    let body = cluster.connection.get_bytes(&cluster.meter, path, query).await?;
+    let error = match cluster.connection.decode::<List<T>>(path, &body) {
+        Ok(page) => return Ok(page),
+        Err(error) => error,
+    };
+    let Ok(whole) = serde_json::from_slice::<List<serde_json::Value>>(&body) else {
+        return Err(error);
+    };
+    tracing::warn!(%error, path, "an object of a list cannot be read");
+    let items = whole.items.into_iter().filter_map(|item| T::deserialize(item).ok()).collect();
+    Ok(List { metadata: whole.metadata, items })
+}
+
 /// All objects of a path, page by page, and the revision that the list stands for.
 pub(super) async fn list<T: DeserializeOwned>(
     cluster: &Cluster,
@@ -307,8 +340,7 @@ pub(super) async fn list<T: DeserializeOwned>(
         if !next.is_empty() {
             query.push(("continue", &next));
         }
-        let page = cluster.connection.get::<List<T>>(&cluster.meter, path, &query).await;
-        let page = match page {
+        let page = match page(cluster, path, &query).await {
             // The server has forgotten what the first pages were of: the list begins anew.
             Err(Error::Api { status: 410, .. }) if !next.is_empty() && anew < ANEW => {
                 anew += 1;

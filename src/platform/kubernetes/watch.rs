@@ -46,6 +46,16 @@ pub(super) enum StreamKind {
     Sets,
 }
 
+impl StreamKind {
+    /// Its name in the API.
+    pub(super) fn plural(self) -> &'static str {
+        match self {
+            Self::Workloads(kind) => kind.plural(),
+            Self::Sets => "replicasets",
+        }
+    }
+}
+
 /// Nobody listens any more.
 pub(super) struct Gone;
 
@@ -326,10 +336,11 @@ impl Watcher {
                     self.store.origins.remove(&over.id);
                 }
                 if app.state == crate::domain::AppState::Ok {
-                    self.store
-                        .track_record
-                        .extend(app.deployed.as_ref().map(|of| of.id.to_string()));
-                    self.cluster.saw(self.store.track_record.iter());
+                    let served = app.deployed.as_ref().map(|of| of.id.as_str());
+                    if let Some(served) = served.filter(|id| !self.store.served.contains(*id)) {
+                        self.store.served.insert(served.to_owned());
+                        self.cluster.saw(served);
+                    }
                 }
             }
         }

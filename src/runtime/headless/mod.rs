@@ -112,6 +112,8 @@ pub struct Context {
     pub journal: Journal,
     /// Whether every operation is refused.
     pub read_only: bool,
+    /// How much is looked at.
+    pub scope: Scope,
 }
 
 impl Context {

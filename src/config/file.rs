@@ -1,0 +1,481 @@
+//! `config.toml`: the targets, and how the dashboard starts. What one run may want to change is a flag, too.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+use clap::ValueEnum;
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::{
+    dashboard::Sort,
+    domain::{Scope, TargetId},
+    platform::{Registry, TargetSpec},
+};
+
+/// The shipped configuration: every setting with its default, documented in place.
+pub const SHIPPED: &str = include_str!("../../assets/config.toml");
+
+/// How the apps are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// What needs an operator first.
+    Need,
+    /// By name.
+    Name,
+    /// By scope, then name.
+    Scope,
+}
+
+impl From<Order> for Sort {
+    fn from(order: Order) -> Self {
+        match order {
+            Order::Need => Self::Need,
+            Order::Name => Self::Name,
+            Order::Scope => Self::Scope,
+        }
+    }
+}
+
+/// How much is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ScopeWord {
+    /// Where the login points.
+    Home,
+    /// The whole organization, account or cluster.
+    Org,
+    /// All that the login may see.
+    All,
+}
+
+impl From<ScopeWord> for Scope {
+    fn from(word: ScopeWord) -> Self {
+        match word {
+            ScopeWord::Home => Self::Home,
+            ScopeWord::Org => Self::Organization,
+            ScopeWord::All => Self::Everything,
+        }
+    }
+}
+
+/// Whether colours are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// As the terminal and `NO_COLOR` say.
+    Auto,
+    /// All.
+    Always,
+    /// None.
+    Never,
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It is what revdeck does where nobody says anything.
+    Default,
+    /// A line of the configuration file, counted from 1.
+    File(usize),
+    /// A flag of this run.
+    Flag(&'static str),
+}
+
+/// A value and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting<T> {
+    /// The value.
+    pub value: T,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// What flags of a run say; `None` and `false` say nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--order`
+    pub order: Option<Order>,
+    /// `--scope`
+    pub scope: Option<ScopeWord>,
+    /// `--color`
+    pub color: Option<Colour>,
+    /// `--only-active`
+    pub only_active: bool,
+    /// `--ascii`
+    pub ascii: bool,
+    /// `--read-only`
+    pub read_only: bool,
+    /// `--keys`
+    pub keys: Option<PathBuf>,
+}
+
+/// The configuration of a run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file that was read, if there is one.
+    pub file: Option<PathBuf>,
+    /// How the apps are ordered.
+    pub order: Setting<Order>,
+    /// How much is looked at.
+    pub scope: Setting<ScopeWord>,
+    /// Whether only what is rolling or broken is listed.
+    pub only_active: Setting<bool>,
+    /// Whether colours are used.
+    pub color: Setting<Colour>,
+    /// Whether plain ASCII characters are drawn only.
+    pub ascii: Setting<bool>,
+    /// Whether every operation is refused.
+    pub read_only: Setting<bool>,
+    /// Another key table than the usual one.
+    pub keys: Setting<Option<PathBuf>>,
+    /// The targets, in order.
+    pub targets: Vec<Setting<TargetSpec>>,
+}
+
+/// What is wrong with a configuration: the file, the line counted from 1, and one sentence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("cannot read the configuration {file}: {why}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// What the system says.
+        why: String,
+    },
+    /// It makes no sense.
+    #[error("{file}, line {line}: {text}")]
+    Wrong {
+        /// The file.
+        file: String,
+        /// The line.
+        line: usize,
+        /// What is wrong.
+        text: String,
+    },
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    dashboard: Dashboard,
+    #[serde(default)]
+    target: Vec<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Dashboard {
+    order: Option<Spanned<String>>,
+    scope: Option<Spanned<String>>,
+    only_active: Option<Spanned<bool>>,
+    color: Option<Spanned<String>>,
+    ascii: Option<Spanned<bool>>,
+    read_only: Option<Spanned<bool>>,
+    keys: Option<Spanned<PathBuf>>,
+}
+
+/// The text of a configuration file, for sentences about it.
+struct Source<'a> {
+    file: &'a str,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn line(&self, at: usize) -> usize {
+        self.text.get(..at).unwrap_or(self.text).matches('\n').count() + 1
+    }
+
+    fn wrong(&self, at: usize, text: impl Into<String>) -> ConfigError {
+        ConfigError::Wrong { file: self.file.to_owned(), line: self.line(at), text: text.into() }
+    }
+
+    fn setting<T: Clone>(&self, value: Option<&Spanned<T>>, default: T) -> Setting<T> {
+        match value {
+            Some(value) => Setting {
+                value: value.get_ref().clone(),
+                origin: Origin::File(self.line(value.span().start)),
+            },
+            None => Setting { value: default, origin: Origin::Default },
+        }
+    }
+
+    fn word<T: ValueEnum>(
+        &self,
+        name: &str,
+        value: Option<&Spanned<String>>,
+        default: T,
+    ) -> Result<Setting<T>, ConfigError> {
+        let Some(value) = value else {
+            return Ok(Setting { value: default, origin: Origin::Default });
+        };
+        let at = value.span().start;
+        let words = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+        let words: Vec<_> = words.map(|word| word.get_name().to_owned()).collect();
+        let known = T::from_str(value.get_ref(), false);
+        let value = known.map_err(|_| {
+            let text = format!("{name} is none of {}: {:?}", words.join(", "), value.get_ref());
+            self.wrong(at, text)
+        })?;
+        Ok(Setting { value, origin: Origin::File(self.line(at)) })
+    }
+}
+
+fn or_flag<T>(setting: Setting<T>, flag: Option<T>, name: &'static str) -> Setting<T> {
+    match flag {
+        Some(value) => Setting { value, origin: Origin::Flag(name) },
+        None => setting,
+    }
+}
+
+impl Config {
+    /// Reads a configuration. `named` is a file that must exist; `usual` one that may.
+    ///
+    /// # Errors
+    /// One sentence with the file and the line.
+    pub fn read(
+        named: Option<&Path>,
+        usual: Option<&Path>,
+        registry: &Registry,
+        flags: &Flags,
+    ) -> Result<Self, ConfigError> {
+        let Some(file) = named.or(usual) else { return Self::parse(None, registry, flags) };
+        match fs::read_to_string(file) {
+            Ok(text) => Self::parse(Some((file, &text)), registry, flags),
+            Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => {
+                Self::parse(None, registry, flags)
+            }
+            Err(error) => Err(ConfigError::Unreadable {
+                file: file.display().to_string(),
+                why: error.to_string(),
+            }),
+        }
+    }
+
+    fn parse(
+        file: Option<(&Path, &str)>,
+        registry: &Registry,
+        flags: &Flags,
+    ) -> Result<Self, ConfigError> {
+        let name = file.map(|(file, _)| file.display().to_string()).unwrap_or_default();
+        let source = Source { file: &name, text: file.map(|(_, text)| text).unwrap_or_default() };
+        let parsed: File = toml::from_str(source.text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            source.wrong(at, error.message().trim().to_owned())
+        })?;
+        let own = parsed.dashboard;
+        let keys = own.keys.as_ref().filter(|keys| !keys.get_ref().as_os_str().is_empty());
+        let keys = keys.map(|keys| Setting {
+            value: Some(keys.get_ref().clone()),
+            origin: Origin::File(source.line(keys.span().start)),
+        });
+        let keys = keys.unwrap_or(Setting { value: None, origin: Origin::Default });
+        let on = |flag: bool| flag.then_some(true);
+        Ok(Self {
+            file: file.map(|(file, _)| file.to_owned()),
+            order: or_flag(
+                source.word("order", own.order.as_ref(), Order::Need)?,
+                flags.order,
+                "--order",
+            ),
+            scope: or_flag(
+                source.word("scope", own.scope.as_ref(), ScopeWord::Home)?,
+                flags.scope,
+                "--scope",
+            ),
+            only_active: or_flag(
+                source.setting(own.only_active.as_ref(), false),
+                on(flags.only_active),
+                "--only-active",
+            ),
+            color: or_flag(
+                source.word("color", own.color.as_ref(), Colour::Auto)?,
+                flags.color,
+                "--color",
+            ),
+            ascii: or_flag(source.setting(own.ascii.as_ref(), false), on(flags.ascii), "--ascii"),
+            read_only: or_flag(
+                source.setting(own.read_only.as_ref(), false),
+                on(flags.read_only),
+                "--read-only",
+            ),
+            keys: or_flag(keys, flags.keys.clone().map(Some), "--keys"),
+            targets: targets(&source, registry, parsed.target)?,
+        })
+    }
+}
+
+fn targets(
+    source: &Source<'_>,
+    registry: &Registry,
+    entries: Vec<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
+) -> Result<Vec<Setting<TargetSpec>>, ConfigError> {
+    let mut targets: Vec<Setting<TargetSpec>> = Vec::new();
+    for entry in entries {
+        let start = entry.span().start;
+        let entry = entry.into_inner();
+        let field = |name: &str| {
+            let found = entry.iter().find(|(key, _)| key.get_ref() == name);
+            found.map(|(_, value)| (value.span().start, value.get_ref().as_str()))
+        };
+        let Some((at, platform)) = field("platform") else {
+            return Err(source.wrong(start, "this target says no platform"));
+        };
+        let Some(provider) = registry.provider(platform) else {
+            let known: Vec<_> = registry.providers().map(|one| one.kind().name).collect();
+            let text =
+                format!("no platform {platform:?} in this revdeck: it has {}", known.join(", "));
+            return Err(source.wrong(at, text));
+        };
+        let location = field("location");
+        if let Some((at, location)) = location {
+            provider.check_location(location).map_err(|why| source.wrong(at, why))?;
+        }
+        let mut spec = TargetSpec::new(provider.kind().name, location.map(|(_, text)| text));
+        if let Some((_, name)) = field("name") {
+            spec.id = TargetId::new(name);
+        }
+        for (key, value) in &entry {
+            if matches!(key.get_ref().as_str(), "name" | "platform" | "location") {
+                continue;
+            }
+            let setting = provider.settings().iter().find(|one| one.name == key.get_ref());
+            let Some(setting) = setting else {
+                let own: Vec<_> = provider.settings().iter().map(|one| one.name).collect();
+                return Err(source.wrong(
+                    key.span().start,
+                    format!(
+                        "there is no {:?} in a target of {}: it has name, platform, location, {}",
+                        key.get_ref(),
+                        provider.kind().name,
+                        own.join(", ")
+                    ),
+                ));
+            };
+            spec.variables.insert(setting.variable.to_owned(), value.get_ref().clone());
+        }
+        let line = source.line(start);
+        if let Some(twin) = targets.iter().find(|one| one.value.id == spec.id) {
+            let first = match twin.origin {
+                Origin::File(line) => line,
+                _ => 0,
+            };
+            let text =
+                format!("the target {:?} is named twice, first in line {first}", spec.id.as_str());
+            return Err(source.wrong(start, text));
+        }
+        targets.push(Setting { value: spec, origin: Origin::File(line) });
+    }
+    Ok(targets)
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(line) => write!(f, "line {line}"),
+            Self::Flag(flag) => f.write_str(flag),
+        }
+    }
+}
+
+fn word<T: ValueEnum>(value: &T) -> String {
+    value.to_possible_value().map(|word| word.get_name().to_owned()).unwrap_or_default()
+}
+
+impl Config {
+    /// Every setting as name, value in TOML, and where it came from.
+    pub fn settings(&self) -> Vec<(&'static str, String, &Origin)> {
+        let quoted = |text: String| format!("{text:?}");
+        let keys = self.keys.value.as_ref().map(|file| file.display().to_string());
+        vec![
+            ("order", quoted(word(&self.order.value)), &self.order.origin),
+            ("scope", quoted(word(&self.scope.value)), &self.scope.origin),
+            ("only-active", self.only_active.value.to_string(), &self.only_active.origin),
+            ("color", quoted(word(&self.color.value)), &self.color.origin),
+            ("ascii", self.ascii.value.to_string(), &self.ascii.origin),
+            ("read-only", self.read_only.value.to_string(), &self.read_only.origin),
+            ("keys", quoted(keys.unwrap_or_default()), &self.keys.origin),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, String> {
+        let registry = Registry::built_in();
+        Config::parse(Some((Path::new("config.toml"), text)), &registry, &Flags::default())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_shipped_configuration_is_the_defaults() {
+        let shipped = read(SHIPPED).unwrap();
+        let registry = Registry::built_in();
+        let none = Config::parse(None, &registry, &Flags::default()).unwrap();
+        let values = |config: &Config| {
+            let settings = config.settings().into_iter();
+            settings.map(|(name, value, _)| (name, value)).collect::<Vec<_>>()
+        };
+        assert_eq!(values(&shipped), values(&none));
+        for (name, ..) in none.settings() {
+            assert!(SHIPPED.contains(&format!("{name} = ")), "{name} is not documented");
+        }
+        // What stands in comments is an example that works, too.
+        let example: String = SHIPPED
+            .lines()
+            .map(|line| line.strip_prefix("#| ").unwrap_or(line).to_owned() + "\n")
+            .collect();
+        assert!(!read(&example).unwrap().targets.is_empty());
+    }
+
+    #[test]
+    fn mistakes_stop_the_start_with_their_line() {
+        for (text, said) in [
+            (
+                "[dashboard]\n\norder = \"size\"\n",
+                "config.toml, line 3: order is none of need, name, scope: \"size\"",
+            ),
+            ("[dashboard]\nasci = true\n", "config.toml, line 2: unknown field `asci`"),
+            ("[dashboard]\nascii = 1\n", "config.toml, line 2: "),
+            ("[[target]]\nname = \"a\"\n", "config.toml, line 1: this target says no platform"),
+            (
+                "[[target]]\nplatform = \"heroku\"\n",
+                "config.toml, line 2: no platform \"heroku\" in this revdeck: it has cloud-foundry",
+            ),
+            (
+                "[[target]]\nplatform = \"cf\"\nregion = \"x\"\n",
+                "config.toml, line 3: there is no \"region\" in a target of cloud-foundry: it has name, platform, location, home",
+            ),
+            (
+                "[[target]]\nplatform = \"cf\"\n\n[[target]]\nplatform = \"cf\"\n",
+                "config.toml, line 4: the target \"cloud-foundry\" is named twice, first in line 1",
+            ),
+            (
+                "[[target]]\nplatform = \"cf\"\nlocation = \"a/b/c\"\n",
+                "config.toml, line 3: \"a/b/c\" is no ORG or ORG/SPACE",
+            ),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.starts_with(said), "{error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file() {
+        let registry = Registry::built_in();
+        let flags = Flags { order: Some(Order::Name), ascii: true, ..Flags::default() };
+        let text = "[dashboard]\norder = \"scope\"\nread-only = true\n";
+        let config =
+            Config::parse(Some((Path::new("config.toml"), text)), &registry, &flags).unwrap();
+        assert_eq!(config.order, Setting { value: Order::Name, origin: Origin::Flag("--order") });
+        assert_eq!(config.read_only, Setting { value: true, origin: Origin::File(3) });
+        assert_eq!(config.only_active.origin, Origin::Default);
+    }
+}
