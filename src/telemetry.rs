@@ -22,7 +22,7 @@ const WAITING: usize = 2_000;
 /// possible, which is no reason not to start.
 pub fn start(directory: &Path) -> Option<WorkerGuard> {
     // Names of apps and addresses are nobody else's business.
-    let _ = private(directory);
+    private(directory).ok()?;
     let appender = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix("revdeck")

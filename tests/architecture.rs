@@ -133,6 +133,9 @@ fn rooms_keep_their_borders() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+/// No file is longer than this, in lines; most are much shorter, and no concept is cut in two to please a number.
+const LONGEST: usize = 600;
+
 #[test]
 fn files_stay_small_rooms() {
     let mut files = Vec::new();
@@ -140,7 +143,7 @@ fn files_stay_small_rooms() {
     let long: Vec<_> = files
         .iter()
         .map(|file| (file, fs::read_to_string(file).unwrap().lines().count()))
-        .filter(|(_, lines)| *lines > 450)
+        .filter(|(_, lines)| *lines > LONGEST)
         .collect();
     assert!(long.is_empty(), "{long:?}");
 }

@@ -25,7 +25,7 @@ const LONG: Duration = Duration::from_secs(30);
 fn revdeck(state: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_revdeck"));
     command.env_remove("KUBECONFIG").env("HOME", "/nonexistent").stdin(Stdio::null());
-    command.env("XDG_STATE_HOME", state).env("XDG_CONFIG_HOME", state);
+    command.env("XDG_STATE_HOME", state).env("XDG_CONFIG_HOME", state.join("config"));
     command
 }
 

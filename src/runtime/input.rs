@@ -2,51 +2,55 @@
 
 use std::sync::Arc;
 
-use crossterm::event::{Event as Raw, EventStream, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use futures_util::{FutureExt, StreamExt};
+use crossterm::event::{self, Event as Raw, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use rustix::event::{PollFd, PollFlags, poll};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use crate::dashboard::{
     Event,
     key::{Code, Key, Name},
 };
 
-/// What the operator does. It is read by the loop itself: no other task, however busy, comes before a key.
+/// How many events may wait; more than anybody types.
+const WAITING: usize = 1_024;
+
+/// What the operator does, read by a thread of its own: no task, however busy, comes before a key.
 pub(super) struct Input {
-    stream: EventStream,
+    events: mpsc::Receiver<Event>,
     gone: Arc<Notify>,
 }
 
 impl Input {
     pub(super) fn start() -> Self {
+        let (sender, events) = mpsc::channel(WAITING);
         let gone = Arc::new(Notify::new());
         watch_hangup(gone.clone());
-        Self { stream: EventStream::new(), gone }
+        let closed = gone.clone();
+        std::thread::spawn(move || {
+            while let Ok(raw) = event::read() {
+                if let Some(event) = translate(raw)
+                    && sender.blocking_send(event).is_err()
+                {
+                    return;
+                }
+            }
+            closed.notify_one();
+        });
+        Self { events, gone }
     }
 
     /// The next thing that the operator does; `None` when the terminal is gone.
     pub(super) async fn next(&mut self) -> Option<Event> {
-        loop {
-            let raw = tokio::select! {
-                biased;
-                () = self.gone.notified() => return None,
-                raw = self.stream.next() => raw?.ok()?,
-            };
-            if let Some(event) = translate(raw) {
-                return Some(event);
-            }
+        tokio::select! {
+            biased;
+            () = self.gone.notified() => None,
+            event = self.events.recv() => event,
         }
     }
 
     /// What has been done already.
     pub(super) fn ready(&mut self) -> Option<Event> {
-        loop {
-            let raw = self.stream.next().now_or_never()??.ok()?;
-            if let Some(event) = translate(raw) {
-                return Some(event);
-            }
-        }
+        self.events.try_recv().ok()
     }
 }
 
