@@ -61,7 +61,7 @@ fn app(number: usize) -> App {
             strategy: Strategy::Rolling,
             max_in_flight: Some(1),
             limits: None,
-            step: None,
+            stages: Vec::new(),
             wanted: 20,
             old: side(12),
             overlap: Vec::new(),

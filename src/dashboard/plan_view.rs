@@ -3,7 +3,7 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::dialog::PlanDialog;
-use crate::domain::{Plan, RevisionSummary};
+use crate::domain::PlanDetail;
 
 /// The width of the labels.
 const LABEL: usize = 8;
@@ -32,10 +32,17 @@ pub fn lay_out(dialog: &PlanDialog, size: (u16, u16)) -> PlanView {
     let text_width = usize::from(width).saturating_sub(LABEL + 5).max(8);
     let mut lines = Vec::new();
     if let Some(Ok(plan)) = &dialog.plan {
-        for (label, text) in rows(plan, dialog.reveal) {
-            let mut label = label.to_owned();
-            for line in wrap(&text, text_width) {
-                lines.push((std::mem::take(&mut label), line));
+        for section in plan.sections(PlanDetail::Brief { reveal: dialog.reveal }) {
+            let broken = if section.kind.preformatted() { fold } else { wrap };
+            // A label stands once before a diff, and before each line of the rest.
+            let mut label = section.kind.label().to_owned();
+            for text in &section.lines {
+                for line in broken(text, text_width) {
+                    lines.push((std::mem::take(&mut label), line));
+                }
+                if !section.kind.preformatted() {
+                    section.kind.label().clone_into(&mut label);
+                }
             }
         }
     }
@@ -44,55 +51,22 @@ pub fn lay_out(dialog: &PlanDialog, size: (u16, u16)) -> PlanView {
     PlanView { lines, height, width }
 }
 
-/// The rows of a plan, shorter than the dry run: differences share a line while they are masked, calls are left out.
-fn rows(plan: &Plan, reveal: bool) -> Vec<(&'static str, String)> {
-    let mut rows = Vec::new();
-    if let Some(refused) = &plan.refused {
-        rows.push(("REFUSED", refused.clone()));
+/// Cuts text into lines of at most this many columns, blanks and all.
+fn fold(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for letter in text.chars() {
+        let columns = letter.width().unwrap_or(0);
+        if used + columns > width {
+            lines.push(String::new());
+            used = 0;
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push(letter);
+        }
+        used += columns;
     }
-    if !plan.way.is_empty() {
-        rows.push(("way", plan.way.clone()));
-    }
-    let end = |end: &RevisionSummary| {
-        let parts = [Some(end.name.clone()), end.artifact.clone(), end.remark.clone()];
-        parts.into_iter().flatten().collect::<Vec<_>>().join("  ")
-    };
-    rows.extend(plan.from.as_ref().map(|from| ("from", end(from))));
-    rows.extend(plan.to.as_ref().map(|to| ("to", end(to))));
-    if reveal {
-        rows.extend(
-            plan.differs
-                .iter()
-                .map(|one| ("differs", format!("{} {}", one.group.word(), one.line(true)))),
-        );
-    } else if !plan.differs.is_empty() {
-        let names: Vec<_> = plan
-            .differs
-            .iter()
-            .map(|one| {
-                if one.secret {
-                    format!("{} (value hidden)", one.key)
-                } else {
-                    format!("{} {}", one.group.word(), one.key)
-                }
-            })
-            .collect();
-        rows.push(("differs", names.join(" · ")));
-    }
-    rows.extend(plan.capacity.iter().map(|line| ("runs", line.clone())));
-    rows.extend(plan.notes.iter().map(|note| match note {
-        crate::domain::Note::Info(text) => ("note", text.clone()),
-        crate::domain::Note::Warning(text) => ("WARNING", text.clone()),
-    }));
-    if let Some(first) = plan.by_hand.first() {
-        let more = if plan.by_hand.len() > 1 {
-            format!("  (+{} more, Y copies)", plan.by_hand.len() - 1)
-        } else {
-            String::new()
-        };
-        rows.push(("by hand", format!("{first}{more}")));
-    }
-    rows
+    lines
 }
 
 /// Breaks text into lines of at most this many columns, at spaces where it can.

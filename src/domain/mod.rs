@@ -14,6 +14,7 @@ mod receipt;
 mod report;
 mod revision;
 mod rollout;
+mod stage;
 mod target;
 pub mod text;
 mod verb;
@@ -24,12 +25,15 @@ pub use ids::{AppId, AppKey, RevisionId, RolloutId, TargetId};
 pub use operation::{Operation, Request, RollBackTo, Strategy};
 pub use options::{OptionKind, OptionSpec, Options, VerbOptions};
 pub use outcome::{Observation, Outcome, Overtaken, Settlement, Standing, Verdict};
-pub use plan::{Confirmed, Consent, Note, Plan, RevisionSummary};
+pub use plan::{
+    Confirmed, Consent, Detail as PlanDetail, Note, Plan, RevisionSummary, Section, SectionKind,
+};
 pub use receipt::{Receipt, Recipe, Step};
 pub use report::{AppEvent, Interest, LogLine, Problem, ProblemKind, Report, Scope, Status};
 pub use revision::{
     Deployable, History, Revision, RevisionRef, TrackRecord, last_good, revision_name,
 };
 pub use rollout::{CanaryStep, Instance, InstanceState, Phase, Rollout, Side, Stuck};
+pub use stage::{Stage, StageState};
 pub use target::{Capabilities, Capability, PlatformKind, Target};
 pub use verb::{Needs, VERBS, Verb, VerbSpec};

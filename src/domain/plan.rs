@@ -45,7 +45,7 @@ pub struct Plan {
     /// Why it is not possible; such a plan cannot be confirmed.
     pub refused: Option<String>,
     /// Which way it goes and why that way.
-    pub way: String,
+    pub method: String,
     /// What runs now.
     pub from: Option<RevisionSummary>,
     /// What will run.
@@ -54,6 +54,8 @@ pub struct Plan {
     pub differs: Vec<Difference>,
     /// How it will run: rolling or all at once, and what capacity it needs.
     pub capacity: Vec<String>,
+    /// The exact change as a unified diff, where the change is one of text.
+    pub patch: Option<String>,
     /// Traps that apply.
     pub notes: Vec<Note>,
     /// The same by hand, line by line.
@@ -62,6 +64,81 @@ pub struct Plan {
     pub checked_at: Timestamp,
     /// What carrying it out consists of; `None` where it is refused.
     pub recipe: Option<Recipe>,
+}
+
+/// How much of a plan is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// For a screen: masked differences share a line, calls and most commands by hand are left out.
+    Brief {
+        /// Whether values that may be secret are shown.
+        reveal: bool,
+    },
+    /// All of it.
+    Full {
+        /// Whether values that may be secret are shown.
+        reveal: bool,
+    },
+}
+
+/// What a part of a plan is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SectionKind {
+    /// Why it is not possible.
+    Refused,
+    /// Which way it goes.
+    Method,
+    /// What runs now.
+    From,
+    /// What will run.
+    To,
+    /// What differs.
+    Differs,
+    /// How it will run.
+    Runs,
+    /// Good to know.
+    Note,
+    /// Something may go wrong.
+    Warning,
+    /// The change as a diff.
+    Patch,
+    /// A call that will be made.
+    Call,
+    /// The same by hand.
+    ByHand,
+}
+
+impl SectionKind {
+    /// The word that stands before it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Refused => "REFUSED",
+            Self::Method => "method",
+            Self::From => "from",
+            Self::To => "to",
+            Self::Differs => "differs",
+            Self::Runs => "runs",
+            Self::Note => "note",
+            Self::Warning => "WARNING",
+            Self::Patch => "patch",
+            Self::Call => "call",
+            Self::ByHand => "by hand",
+        }
+    }
+
+    /// Whether its lines are shown as they are, with their blanks.
+    pub fn preformatted(self) -> bool {
+        self == Self::Patch
+    }
+}
+
+/// A part of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// What it is about.
+    pub kind: SectionKind,
+    /// Its lines, at least one.
+    pub lines: Vec<String>,
 }
 
 /// How an operator agreed to a plan.
@@ -83,38 +160,86 @@ pub struct Confirmed {
 }
 
 impl Plan {
-    /// The plan as labelled lines: the same on screen, in a dry run and in the journal. Values that may be secret are
-    /// masked unless `reveal`.
-    pub fn lines(&self, reveal: bool) -> Vec<(&'static str, String)> {
-        let mut lines = Vec::new();
-        let end = |end: &RevisionSummary| {
-            let parts = [Some(end.name.clone()), end.artifact.clone(), end.remark.clone()];
-            parts.into_iter().flatten().collect::<Vec<_>>().join("   ")
+    /// The plan laid out: what screens, dry runs, the journal and scripts show is rendered from this.
+    pub fn sections(&self, how: Detail) -> Vec<Section> {
+        use SectionKind::{
+            ByHand, Call, Differs, From, Method, Note, Patch, Refused, Runs, To, Warning,
         };
-        if let Some(refused) = &self.refused {
-            lines.push(("REFUSED", refused.clone()));
-        }
-        if !self.way.is_empty() {
-            lines.push(("way", self.way.clone()));
-        }
-        lines.extend(self.from.as_ref().map(|from| ("from", end(from))));
-        lines.extend(self.to.as_ref().map(|to| ("to", end(to))));
-        lines.extend(
-            self.differs
-                .iter()
-                .map(|one| ("differs", format!("{} {}", one.group.word(), one.line(reveal)))),
+        let mut sections = Vec::new();
+        let mut add = |kind: SectionKind, lines: Vec<String>| {
+            if !lines.is_empty() {
+                sections.push(Section { kind, lines });
+            }
+        };
+        let end = |end: &Option<RevisionSummary>| -> Vec<String> {
+            let parts = |one: &RevisionSummary| {
+                let parts = [Some(one.name.clone()), one.artifact.clone(), one.remark.clone()];
+                parts.into_iter().flatten().collect::<Vec<_>>().join("   ")
+            };
+            end.iter().map(parts).collect()
+        };
+        add(Refused, self.refused.iter().cloned().collect());
+        add(
+            Method,
+            Some(self.method.clone()).into_iter().filter(|text| !text.is_empty()).collect(),
         );
-        if self.from.is_some() && self.to.is_some() && self.differs.is_empty() && self.compares() {
-            lines.push(("differs", "nothing that can be compared".to_owned()));
+        add(From, end(&self.from));
+        add(To, end(&self.to));
+        add(Differs, self.differences(how));
+        add(Runs, self.capacity.clone());
+        for note in &self.notes {
+            let kind = if matches!(note, self::Note::Info(_)) { Note } else { Warning };
+            add(kind, vec![note.text().to_owned()]);
         }
-        lines.extend(self.capacity.iter().map(|line| ("runs", line.clone())));
-        lines.extend(self.notes.iter().map(|note| match note {
-            Note::Info(text) => ("note", text.clone()),
-            Note::Warning(text) => ("WARNING", text.clone()),
-        }));
-        lines.extend(self.calls().map(|call| ("call", call.to_owned())));
-        lines.extend(self.by_hand.iter().map(|line| ("by hand", line.clone())));
-        lines
+        add(Patch, self.patch.iter().flat_map(|patch| patch.lines()).map(str::to_owned).collect());
+        if let Detail::Full { .. } = how {
+            add(Call, self.calls().map(str::to_owned).collect());
+            add(ByHand, self.by_hand.clone());
+        } else if let Some(first) = self.by_hand.first() {
+            let more = self.by_hand.len() - 1;
+            let more = if more > 0 { format!("  (+{more} more, Y copies)") } else { String::new() };
+            add(ByHand, vec![format!("{first}{more}")]);
+        }
+        sections
+    }
+
+    fn differences(&self, how: Detail) -> Vec<String> {
+        let full = |reveal: bool| -> Vec<String> {
+            let line = |one: &Difference| format!("{} {}", one.group.word(), one.line(reveal));
+            self.differs.iter().map(line).collect()
+        };
+        match how {
+            Detail::Full { reveal } => {
+                let lines = full(reveal);
+                let compared = self.from.is_some() && self.to.is_some() && self.compares();
+                if lines.is_empty() && compared {
+                    return vec!["nothing that can be compared".to_owned()];
+                }
+                lines
+            }
+            Detail::Brief { reveal: true } => full(true),
+            // While they are masked, names are enough and share a line.
+            Detail::Brief { reveal: false } if self.differs.is_empty() => Vec::new(),
+            Detail::Brief { reveal: false } => {
+                let name = |one: &Difference| match one.secret {
+                    true => format!("{} (value hidden)", one.key),
+                    false => format!("{} {}", one.group.word(), one.key),
+                };
+                vec![self.differs.iter().map(name).collect::<Vec<_>>().join(" · ")]
+            }
+        }
+    }
+
+    /// The plan as labelled lines: the same in a dry run and in the journal. Values that may be secret are masked unless
+    /// `reveal`.
+    pub fn lines(&self, reveal: bool) -> Vec<(&'static str, String)> {
+        let sections = self.sections(Detail::Full { reveal }).into_iter();
+        sections
+            .flat_map(|section| {
+                let label = section.kind.label();
+                section.lines.into_iter().map(move |line| (label, line))
+            })
+            .collect()
     }
 
     /// The calls that will be made, in order.

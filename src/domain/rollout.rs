@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Count, RevisionRef, RolloutId, Strategy};
+use super::{Count, RevisionRef, RolloutId, Stage, StageState, Strategy};
 
 /// How far a rollout has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -144,7 +144,7 @@ impl Side {
     }
 }
 
-/// The step of a rollout that goes in steps.
+/// The place of a rollout that goes in stages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CanaryStep {
     /// Counted from 1.
@@ -179,8 +179,8 @@ pub struct Rollout {
     pub max_in_flight: Option<u32>,
     /// How far it may go at a time, in the platform's words, such as `surge 25%, unavailable 0`.
     pub limits: Option<String>,
-    /// Where it is, if it goes in steps.
-    pub step: Option<CanaryStep>,
+    /// Its stages in order, if it goes in stages.
+    pub stages: Vec<Stage>,
     /// How many instances there will be at its end.
     pub wanted: u32,
     /// What was there before; where rollouts overlap, all of it.
@@ -217,6 +217,13 @@ impl Rollout {
         let moving = matches!(self.phase, Phase::Accepted | Phase::Rolling | Phase::Stuck);
         let idle = self.moved_at.map(|moved| now.duration_since(moved));
         moving && (bad_seen || self.new.has_bad() || idle.is_some_and(|idle| idle >= PATIENCE))
+    }
+
+    /// Where it stands, if it goes in stages.
+    pub fn step(&self) -> Option<CanaryStep> {
+        let total = self.stages.len() as u32;
+        let done = self.stages.iter().take_while(|stage| stage.state == StageState::Done).count();
+        (total > 0).then(|| CanaryStep { current: (done as u32 + 1).min(total), total })
     }
 
     /// The time until it is done at the pace that it had since it began.

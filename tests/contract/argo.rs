@@ -93,13 +93,13 @@ async fn a_canary_that_waits_is_promoted_to_its_end() {
     assert_eq!(app.condition(), Condition::Paused, "{app:#?}");
     let rollout = app.rollout.unwrap();
     assert_eq!(rollout.strategy, Strategy::Canary);
-    assert_eq!(rollout.step, Some(CanaryStep { current: 2, total: 4 }));
+    assert_eq!(rollout.step(), Some(CanaryStep { current: 2, total: 4 }));
     assert_eq!((label(rollout.from.as_ref()), label(rollout.to.as_ref())), ("2", "3"));
     assert_eq!((rollout.old.count().running, rollout.new.count().running), (Some(4), Some(1)));
     assert!(rollout.reason.contains("CanaryPauseStep"), "{}", rollout.reason);
     let receipt = bench.send(Operation::Continue).await;
     assert_eq!(bench.follow(&receipt).await, Err(Standing::Paused), "it waits at 60 percent again");
-    assert_eq!(bench.app().await.rollout.unwrap().step.unwrap().current, 4);
+    assert_eq!(bench.app().await.rollout.unwrap().step().unwrap().current, 4);
     let receipt = bench.send(Operation::Continue).await;
     done(&bench.follow(&receipt).await.unwrap());
     let app = bench.app().await;

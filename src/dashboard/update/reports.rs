@@ -90,7 +90,7 @@ fn is_new(before: Option<&App>, after: &App) -> bool {
         let rollout = app.rollout.as_ref();
         // While it rolls, the number of instances that are wanted changes with every step.
         let wanted = rollout.map_or(app.instances.desired, |one| one.wanted);
-        let rollout = rollout.map(|one| (one.id.clone(), one.phase, one.step));
+        let rollout = rollout.map(|one| (one.id.clone(), one.phase, one.step()));
         (app.condition(), app.deployed.clone(), wanted, rollout)
     };
     before.is_none_or(|before| state(before) != state(after))

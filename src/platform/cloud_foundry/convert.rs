@@ -6,8 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::wire;
 use crate::domain::{
-    CanaryStep, Deployable, Detail, Fact, Group, Instance, InstanceState, LogLine, Phase, Revision,
-    RevisionId, RevisionRef, Rollout, RolloutId, Secret, Side, Strategy, TrackRecord, text::clean,
+    Deployable, Detail, Fact, Group, Instance, InstanceState, LogLine, Phase, Revision, RevisionId,
+    RevisionRef, Rollout, RolloutId, Secret, Side, Stage, StageState, Strategy, TrackRecord,
+    text::clean,
 };
 
 /// The annotation that says which operation of ours made a deployment.
@@ -129,11 +130,6 @@ pub(super) fn rollout(deployment: &wire::Deployment, web: &[Read<'_>], labels: &
         .rev()
         .find(|read| !is_new(read))
         .and_then(|read| read.process.relationships.revision.guid());
-    let step = deployment
-        .status
-        .canary
-        .as_ref()
-        .map(|canary| CanaryStep { current: canary.steps.current, total: canary.steps.total });
     let (value, reason) = status(deployment);
     let details = &deployment.status.details;
     let moved = details
@@ -150,7 +146,7 @@ pub(super) fn rollout(deployment: &wire::Deployment, web: &[Read<'_>], labels: &
         },
         max_in_flight: deployment.options.max_in_flight,
         limits: None,
-        step,
+        stages: stages(deployment),
         wanted: deployment.options.web_instances.unwrap_or_else(|| wanted(&old, &new, deployment)),
         from: from.map(|guid| reference(guid, labels)),
         to: deployment.revision.as_ref().map(|revision| RevisionRef {
@@ -167,6 +163,27 @@ pub(super) fn rollout(deployment: &wire::Deployment, web: &[Read<'_>], labels: &
         overlap: Vec::new(),
         new,
     }
+}
+
+/// The steps of a canary deployment, called by the share of instances after each.
+fn stages(deployment: &wire::Deployment) -> Vec<Stage> {
+    let Some(canary) = &deployment.status.canary else { return Vec::new() };
+    let weights = deployment.options.canary.as_ref();
+    let name = |number: u32| {
+        let step = weights.and_then(|canary| canary.steps.get(number as usize - 1));
+        match step.and_then(|step| step.instance_weight) {
+            Some(weight) => format!("{weight} %"),
+            None => format!("step {number}"),
+        }
+    };
+    let (state, since) = match phase(deployment) {
+        Phase::Paused => (StageState::Waiting, deployment.status.details.last_status_change),
+        Phase::Done => (StageState::Done, None),
+        Phase::Cancelling | Phase::Cancelled | Phase::Failed => (StageState::Failed, None),
+        _ => (StageState::Active, None),
+    };
+    let names = (1..=canary.steps.total).map(name);
+    Stage::sequence(names, canary.steps.current, state, since)
 }
 
 /// The API does not say how many there will be, but the updater keeps old and new together at that number plus what is

@@ -293,6 +293,20 @@ pub(super) struct CanarySteps {
 pub(super) struct DeploymentOptions {
     pub(super) max_in_flight: Option<u32>,
     pub(super) web_instances: Option<u32>,
+    #[serde(default)]
+    pub(super) canary: Option<CanaryOptions>,
+}
+
+/// `options.canary` of a deployment.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct CanaryOptions {
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub(super) steps: Vec<CanaryOptionStep>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct CanaryOptionStep {
+    pub(super) instance_weight: Option<u32>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -10,10 +10,10 @@ use super::{
     instances::side,
     snapshot::Snapshot,
     store::{Kinded, Store},
-    wire::{ReplicaSet, WorkloadStatus},
+    wire::{CanaryStep, ReplicaSet, WorkloadStatus},
 };
 use crate::domain::{
-    App, AppState, CanaryStep, Count, Phase, Plan, Strategy, Stuck, TargetId, text::clean,
+    App, AppState, Count, Phase, Plan, Stage, StageState, Strategy, Stuck, TargetId, text::clean,
 };
 
 /// The label that tells the ReplicaSets of a Rollout apart.
@@ -76,7 +76,14 @@ impl Store {
         if steps > 0 {
             rollout.strategy = Strategy::Canary;
             let current = status.current_step_index.unwrap_or(0).min(steps as u32 - 1) + 1;
-            rollout.step = Some(CanaryStep { current, total: steps as u32 });
+            let state = match () {
+                () if aborted => StageState::Failed,
+                () if waits(workload, &status) => StageState::Waiting,
+                () => StageState::Active,
+            };
+            let all = spec.and_then(|spec| spec.strategy.canary.as_ref()).into_iter();
+            let names = all.flat_map(|canary| &canary.steps).map(CanaryStep::name);
+            rollout.stages = Stage::sequence(names, current, state, None);
         }
         if observed && !status.phase.is_empty() {
             rollout.reason = clean(&status.phase);
@@ -138,7 +145,7 @@ pub(super) fn abort(snapshot: &Snapshot, plan: &mut Plan) -> Result<Mutation, St
         ));
     }
     plan.title = format!("CANCEL the rollout of {}: back to rev {label}", plan.app);
-    plan.way = format!(
+    plan.method = format!(
         "abort: rev {label} serves alone again, at once; the specification still names the new one until you roll back"
     );
     plan.by_hand.push(by_hand(snapshot, "abort"));
@@ -156,13 +163,13 @@ pub(super) fn promote(snapshot: &Snapshot, plan: &mut Plan) -> Result<Mutation, 
         plan.from.as_ref().map_or_else(|| "on".to_owned(), |from| format!("on {}", from.name));
     plan.to.clone_from(&plan.from);
     if status.abort {
-        "retry: the aborted rollout begins again at its first step".clone_into(&mut plan.way);
+        "retry: the aborted rollout begins again at its first step".clone_into(&mut plan.method);
         plan.by_hand.push(by_hand(snapshot, "retry rollout"));
         let unset = json!({ "op": "replace", "path": "/status/abort", "value": false });
         return Ok(change(on_status(snapshot, unset), goal));
     }
     if snapshot.paused() {
-        "the rollout goes on where it was held".clone_into(&mut plan.way);
+        "the rollout goes on where it was held".clone_into(&mut plan.method);
         plan.by_hand.push(by_hand(snapshot, "promote"));
         let mut steps = snapshot.guards();
         steps.push(json!({ "op": "remove", "path": "/spec/paused" }));
@@ -172,7 +179,8 @@ pub(super) fn promote(snapshot: &Snapshot, plan: &mut Plan) -> Result<Mutation, 
     if status.pause_conditions.is_empty() {
         return Err(format!("{} does not wait for anybody: it is not paused", plan.app));
     }
-    "promote: the step that it waits at is over, and the next one begins".clone_into(&mut plan.way);
+    "promote: the step that it waits at is over, and the next one begins"
+        .clone_into(&mut plan.method);
     plan.by_hand.push(by_hand(snapshot, "promote"));
     let unset = json!({ "op": "remove", "path": "/status/pauseConditions" });
     Ok(change(on_status(snapshot, unset), goal))
@@ -181,7 +189,7 @@ pub(super) fn promote(snapshot: &Snapshot, plan: &mut Plan) -> Result<Mutation, 
 /// Restart: every Pod that is older than now is replaced, of the same revision.
 pub(super) fn restart(snapshot: &Snapshot, plan: &mut Plan, now: Timestamp) -> Mutation {
     plan.to.clone_from(&plan.from);
-    "every instance is replaced by a new one of the same revision".clone_into(&mut plan.way);
+    "every instance is replaced by a new one of the same revision".clone_into(&mut plan.method);
     plan.by_hand.push(by_hand(snapshot, "restart"));
     let at = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let set = json!({ "op": "add", "path": "/spec/restartAt", "value": at });

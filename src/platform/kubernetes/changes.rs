@@ -77,7 +77,7 @@ pub(super) fn deploy(snapshot: &Snapshot, plan: &mut Plan) -> Result<Mutation, S
         remark: None,
     });
     plan.differs = differences(&template::of_template(&now), &template::of_template(&stripped));
-    "a new image, as a rollout".clone_into(&mut plan.way);
+    "a new image, as a rollout".clone_into(&mut plan.method);
     let command = format!("set image {} {}={}", snapshot.named(), names[at], quoted(image));
     plan.by_hand.push(snapshot.by_hand("kubectl", &command));
     let reason = plan.request.reason.clone();
@@ -109,7 +109,7 @@ pub(super) fn restart(
     template["metadata"]["annotations"][wire::RESTARTED] = at.into();
     plan.to.clone_from(&plan.from);
     "the same template with a new mark: every instance is replaced, as a new revision"
-        .clone_into(&mut plan.way);
+        .clone_into(&mut plan.method);
     plan.by_hand
         .push(snapshot.by_hand("kubectl", &format!("rollout restart {}", snapshot.named())));
     let reason = plan.request.reason.clone();
@@ -142,7 +142,7 @@ pub(super) fn hold(snapshot: &Snapshot, plan: &mut Plan, pause: bool) -> Result<
     }
     plan.to.clone_from(&plan.from);
     let verb = if pause { "pause" } else { "resume" };
-    plan.way = if pause {
+    plan.method = if pause {
         "instances stay as they are now, old and new; the deadline stops".to_owned()
     } else {
         "the rollout goes on where it was held".to_owned()

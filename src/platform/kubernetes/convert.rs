@@ -261,7 +261,7 @@ impl Store {
             strategy: Strategy::Rolling,
             max_in_flight: Some(1),
             limits: None,
-            step: None,
+            stages: Vec::new(),
             wanted,
             old: side(split(false), old_wanted, old_wanted, ready.min(old_wanted), now),
             overlap: Vec::new(),

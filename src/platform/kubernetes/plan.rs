@@ -45,11 +45,12 @@ pub(super) async fn make(cluster: &Cluster, request: Request) -> Result<Plan, Er
         title: format!("{} {name}", request.operation.verb().words().to_uppercase()),
         app: name.clone(),
         refused: None,
-        way: String::new(),
+        method: String::new(),
         from: snapshot.deployed().map(end),
         to: None,
         differs: Vec::new(),
         capacity: Vec::new(),
+        patch: None,
         notes: Vec::new(),
         by_hand: Vec::new(),
         checked_at: (cluster.now)(),
@@ -150,7 +151,7 @@ async fn back_to(
         )));
     }
     plan.differs = differences(&template::of_template(&now), &template::of_template(&template));
-    plan.way = if snapshot.rolling {
+    plan.method = if snapshot.rolling {
         format!(
             "the template of rev {} again: old instances still serve, and the rollout turns round",
             wanted.label
@@ -260,7 +261,7 @@ async fn cancel(
     let template = cluster.template(&plan.request.app, &before.id).await?;
     let change = back_to(cluster, snapshot, plan, &before, template, None).await?;
     plan.title = format!("CANCEL the rollout of {name}: back to rev {}", before.label);
-    plan.way = format!(
+    plan.method = format!(
         "Kubernetes has no cancel: the template of rev {} again, which was live when this began",
         before.label
     );

@@ -69,7 +69,7 @@ impl Store {
             strategy: Strategy::Rolling,
             max_in_flight: None,
             limits: spec.filter(|_| workload.kind == Kind::Deployment).map(limits),
-            step: None,
+            stages: Vec::new(),
             wanted,
             old,
             overlap,

@@ -140,7 +140,30 @@ pub(super) struct Strategy {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Canary {
-    pub(super) steps: Vec<IgnoredAny>,
+    pub(super) steps: Vec<CanaryStep>,
+}
+
+/// One step of a canary: a weight to be set, a pause, or something else.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct CanaryStep {
+    pub(super) set_weight: Option<i64>,
+    pub(super) pause: Option<IgnoredAny>,
+    pub(super) analysis: Option<IgnoredAny>,
+    pub(super) experiment: Option<IgnoredAny>,
+}
+
+impl CanaryStep {
+    /// What it is called.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self { set_weight: Some(weight), .. } => format!("{weight} %"),
+            Self { pause: Some(_), .. } => "pause".to_owned(),
+            Self { analysis: Some(_), .. } => "analysis".to_owned(),
+            Self { experiment: Some(_), .. } => "experiment".to_owned(),
+            _ => "step".to_owned(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

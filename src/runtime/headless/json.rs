@@ -35,6 +35,10 @@ pub(super) fn app(app: &App) -> Value {
             "sides": rollout.overlap.iter().map(|(revision, side)| json!({
                 "revision": reference(revision), "instances": count(side.count()),
             })).collect::<Vec<_>>(),
+            "stages": rollout.stages.iter().map(|stage| json!({
+                "name": stage.name, "state": stage.state.word(), "since": stage.since.map(|at| at.to_string()),
+                "detail": stage.detail,
+            })).collect::<Vec<_>>(),
             "deadline": rollout.deadline.map(|at| at.to_string()),
             "started_at": rollout.started_at.map(|at| at.to_string()),
         })
@@ -78,7 +82,8 @@ pub(super) fn target(target: &Target, reached: bool) -> Value {
 pub(super) fn plan(plan: &Plan) -> Value {
     let end = |end: &crate::domain::RevisionSummary| json!({ "name": end.name, "artifact": end.artifact, "remark": end.remark });
     json!({
-        "title": plan.title, "refused": plan.refused, "way": plan.way,
+        "title": plan.title, "refused": plan.refused, "way": plan.method, "patch": plan.patch, "sections": plan.sections(crate::domain::PlanDetail::Full { reveal: false })
+            .into_iter().map(|one| json!({ "label": one.kind.label(), "lines": one.lines })).collect::<Vec<_>>(),
         "from": plan.from.as_ref().map(end), "to": plan.to.as_ref().map(end),
         "differs": plan.differs.iter().map(|one| difference(one, false)).collect::<Vec<_>>(),
         "capacity": plan.capacity, "notes": plan.notes.iter().map(crate::domain::Note::text).collect::<Vec<_>>(),

@@ -74,7 +74,7 @@ pub(super) fn apps(apps: &[App], now: Timestamp) -> String {
 
 /// `rev 7→8, old 5/5, new 0/1, 4m`.
 pub(super) fn short(rollout: &Rollout, now: Timestamp) -> String {
-    let step = rollout.step.map(|step| format!(", step {} of {}", step.current, step.total));
+    let step = rollout.step().map(|step| format!(", step {} of {}", step.current, step.total));
     format!(
         "rev {}→{}, old {}, new {}{}, {}",
         label(rollout.from.as_ref()),
@@ -156,8 +156,14 @@ pub(super) fn status(app: &App, now: Timestamp) -> String {
             label(rollout.to.as_ref()),
             count(rollout.new.count())
         ));
-        if let Some(step) = rollout.step {
+        if let Some(step) = rollout.step() {
             lines.push(format!("step       {} of {}", step.current, step.total));
+            lines.extend(rollout.stages.iter().map(|stage| {
+                let detail = stage.detail.as_deref().map(|text| format!(", {text}"));
+                let since = stage.since.map(|at| format!(" for {}", span(now.duration_since(at))));
+                let (since, detail) = (since.unwrap_or_default(), detail.unwrap_or_default());
+                format!("stage      {} {}{since}{detail}", stage.name, stage.state.word())
+            }));
         }
         if let Some(moved) = rollout.moved_at {
             lines.push(format!("moved      {} ago", span(now.duration_since(moved))));

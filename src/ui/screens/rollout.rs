@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use ratatui::{buffer::Buffer, layout::Rect, text::Line};
+use unicode_width::UnicodeWidthStr;
 
 use super::{
     super::{
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     dashboard::{Known, Panel, State, plan_view::wrap},
-    domain::{App, Condition, Phase, Rollout, text::span},
+    domain::{App, Condition, Phase, Rollout, Stage, StageState, text::span},
 };
 
 pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
@@ -48,14 +49,56 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     }
 }
 
+/// The stages: in one line where nothing more is to be said of them, else one each.
+fn stages(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec<Line<'static>> {
+    let role = |stage: &Stage| match stage.state {
+        StageState::Failed => Role::Bad,
+        StageState::Waiting => Role::Warn,
+        StageState::Active => Role::New,
+        StageState::Done => Role::Text,
+        StageState::Pending | StageState::Unknown => Role::Dim,
+    };
+    let text = |stage: &Stage| {
+        let since = stage.since.map(|at| age(Some(at), state.now, false));
+        let since = since.map(|since| format!(" {since}")).unwrap_or_default();
+        match stage.state {
+            // What has not begun needs no word, and takes none of a narrow line.
+            StageState::Pending => stage.name.clone(),
+            state => format!("{} {}{since}", stage.name, state.word()),
+        }
+    };
+    if rollout.stages.iter().any(|stage| stage.detail.is_some()) {
+        let line = |stage: &Stage| {
+            let detail = stage.detail.as_deref().unwrap_or_default();
+            let text = format!("{}  {detail}", text(stage));
+            Line::styled(cut(text.trim_end(), width), theme.style(role(stage)))
+        };
+        return rollout.stages.iter().map(line).collect();
+    }
+    let mut line = Line::default();
+    for stage in &rollout.stages {
+        let dot = if line.spans.is_empty() { "" } else { theme.glyphs.dot };
+        let text = text(stage);
+        if line.width() + dot.width() + text.width() > width {
+            break;
+        }
+        line.push_span(piece(dot, theme.style(Role::Dim)));
+        line.push_span(piece(text, theme.style(role(stage))));
+    }
+    Some(line).filter(|line| !line.spans.is_empty()).into_iter().collect()
+}
+
 /// How it rolls: `step 2/4 · canary · surge 1, unavailable 0`.
-fn manner(rollout: &Rollout) -> Vec<String> {
-    let mut manner: Vec<_> =
-        rollout.step.iter().map(|step| format!("step {}/{}", step.current, step.total)).collect();
-    manner.push(rollout.strategy.to_string());
-    manner.extend(rollout.max_in_flight.map(|most| format!("{most} at a time")));
-    manner.extend(rollout.limits.clone());
-    manner
+fn options(rollout: &Rollout) -> Vec<String> {
+    let mut options: Vec<_> = rollout
+        .step()
+        .into_iter()
+        .map(|step| format!("step {}/{}", step.current, step.total))
+        .collect();
+    options.push(rollout.strategy.to_string());
+    options.extend(rollout.max_in_flight.map(|most| format!("{most} at a time")));
+    options.extend(rollout.limits.clone());
+    options
 }
 
 fn rolling(
@@ -84,7 +127,8 @@ fn rolling(
         |word, side, role| Shown { theme, word, side, role, app: &app.name, now: state.now, width };
     let both = [shown("old", &rollout.old, Role::Old), shown("new", &rollout.new, Role::New)];
     lines.extend(both.iter().flat_map(|side| side.problems(told)));
-    lines.push(dim(theme, &manner(rollout).join(theme.glyphs.dot), width));
+    lines.extend(stages(state, theme, rollout, width));
+    lines.push(dim(theme, &options(rollout).join(theme.glyphs.dot), width));
     let begun = age(rollout.started_at, state.now, false);
     lines.push(dim(theme, &format!("began {begun} ago, {}", rollout.reason), width));
     if let Some(note) = &rollout.note {

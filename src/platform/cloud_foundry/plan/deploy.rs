@@ -67,7 +67,7 @@ pub(super) async fn plan(
                 artifact: droplet.image.as_deref().map(clean),
                 remark: age,
             });
-            plan.way = "a new rollout of an existing droplet with the app's present environment"
+            plan.method = "a new rollout of an existing droplet with the app's present environment"
                 .to_owned();
             let body = body(Some(("droplet", &guid)));
             let mut bare = body.clone();
@@ -97,7 +97,7 @@ pub(super) async fn plan(
                 artifact: Some(format!("{} files, {:.1} MB", size.files, size.bytes as f64 / 1e6)),
                 remark: None,
             });
-            plan.way = "upload, staging, then a new rollout; nothing that runs changes before staging has succeeded".to_owned();
+            plan.method = "upload, staging, then a new rollout; nothing that runs changes before staging has succeeded".to_owned();
             let path = quoted(&directory.display().to_string());
             plan.by_hand.push(format!(
                 "cf push {} -p {path} {}",
@@ -120,7 +120,7 @@ pub(super) async fn plan(
                 artifact: None,
                 remark: None,
             });
-            plan.way = "staging, then a new rollout".to_owned();
+            plan.method = "staging, then a new rollout".to_owned();
             plan.by_hand.push(format!(
                 "cf push {} --docker-image {} {}",
                 quoted(name),
@@ -156,7 +156,7 @@ pub(super) async fn restart(
         plan.refused = Some(wrong);
         return Ok(plan);
     }
-    plan.way =
+    plan.method =
         "a rollout of the current droplet: every instance is replaced by a new one".to_owned();
     if snapshot.active().is_some() {
         plan.notes.extend(superseding(snapshot));

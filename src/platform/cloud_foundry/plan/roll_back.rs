@@ -193,7 +193,7 @@ fn by_cancel(
         Some(running) => format!("{running} old instances still serve"),
         None => format!("{wanted} old instances still stand"),
     };
-    plan.way = format!("cancel the rollout{of}: {serve}, so this is the quickest way");
+    plan.method = format!("cancel the rollout{of}: {serve}, so this is the quickest way");
     plan.capacity.push("missing old instances start again at once; nothing is built".to_owned());
     let mut steps = vec![Action::Cancel { deployment: active.guid.clone() }];
     plan.by_hand.push(format!("cf cancel-deployment {}", quoted(&snapshot.name)));
@@ -274,7 +274,7 @@ async fn by_deployment(
     plan.notes.extend(superseding(snapshot));
     if details.same_as_latest {
         let droplet = target.droplet.guid.clone().unwrap_or_default();
-        plan.way = format!(
+        plan.method = format!(
             "deploy the droplet of rev {}: the platform refuses to repeat a roll back that was cancelled, and this is the way that works",
             target.version
         );
@@ -284,7 +284,7 @@ async fn by_deployment(
         plan.by_hand.push(format!("cf curl /v3/deployments -X POST -d '{}'", bare(&hand)));
         steps.push(Action::Deploy { body: hand, staged: false });
     } else {
-        plan.way = match snapshot.active() {
+        plan.method = match snapshot.active() {
             Some(_) => format!(
                 "a new rollout of rev {}; the old instances of the one in progress go with it",
                 target.version

@@ -28,7 +28,7 @@ pub(super) async fn cancel(
     let old = snapshot.deployed();
     plan.from = new.map(|revision| snapshot.end(revision));
     plan.to = old.map(|revision| snapshot.end(revision));
-    plan.way =
+    plan.method =
         "the platform destroys the new instances and scales the old ones up again".to_owned();
     let (running, wanted) = Snapshot::running(&snapshot.old_web());
     match running {
@@ -90,7 +90,7 @@ pub(super) fn go_on(snapshot: &Snapshot, request: Request) -> Plan {
     plan.to = new.map(|revision| snapshot.end(revision));
     let step =
         active.status.canary.as_ref().map(|canary| (canary.steps.current, canary.steps.total));
-    plan.way = match step {
+    plan.method = match step {
         Some((current, total)) if current < total => {
             format!("on to step {} of {total}, where it waits again", current + 1)
         }
@@ -121,7 +121,7 @@ pub(super) fn enable_revisions(snapshot: &Snapshot, request: Request) -> Plan {
         plan.refused = Some(format!("the platform keeps revisions of {name} already"));
         return plan;
     }
-    plan.way = "from the next deploy or restart on, the platform keeps a revision to go back to"
+    plan.method = "from the next deploy or restart on, the platform keeps a revision to go back to"
         .to_owned();
     plan.capacity.push("nothing that runs changes".to_owned());
     plan.by_hand.push(format!(
