@@ -3,13 +3,15 @@
 use std::{path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use reqwest::{StatusCode, header::HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::session::{self, Owner, Session, Tokens};
+use super::{
+    session::{self, Owner, Session, Tokens},
+    token::claims,
+};
 use crate::{
     domain::text::clean,
     platform::{Error, Now, http::Authorize},
@@ -44,23 +46,6 @@ struct Denied {
     error: String,
     #[serde(default)]
     error_description: String,
-}
-
-/// The claims of an access token that are used.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Claims {
-    #[serde(default)]
-    pub(super) exp: i64,
-    iat: Option<i64>,
-    pub(super) user_name: Option<String>,
-    pub(super) client_id: Option<String>,
-}
-
-/// Reads the claims of a JWT; the signature is the server's to check.
-pub(super) fn claims(token: &SecretString) -> Option<Claims> {
-    let middle = token.expose_secret().split('.').nth(1)?;
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(middle.trim_end_matches('=')).ok()?;
-    serde_json::from_slice(&bytes).ok()
 }
 
 impl Auth {

@@ -16,6 +16,7 @@ mod samples;
 mod send;
 mod session;
 mod stall;
+mod token;
 mod watch;
 mod wire;
 

@@ -9,7 +9,7 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
-use super::auth::claims;
+use super::token::claims;
 use crate::{domain::text::clean, platform::OpenError};
 
 /// What a session file says.

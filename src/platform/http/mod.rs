@@ -374,12 +374,15 @@ fn api_error(body: &[u8]) -> (u32, String, String) {
     )
 }
 
-/// An error and what caused it, in one line.
-fn causes(error: &dyn std::error::Error) -> String {
+/// The innermost cause of an error that says anything, in one line.
+pub fn causes(error: &dyn std::error::Error) -> String {
     let mut last = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        last = error.to_string();
+        let text = error.to_string();
+        if !text.is_empty() {
+            last = text;
+        }
         source = error.source();
     }
     last

@@ -198,7 +198,7 @@ impl Connection {
         };
         let client = made
             .map_err(|error| self.login(&error.to_string()))?
-            .map_err(|error| self.login(&super::request::causes(&error)))?;
+            .map_err(|error| self.login(&crate::platform::http::causes(&error)))?;
         held.client = Some(client.clone());
         Ok(client)
     }

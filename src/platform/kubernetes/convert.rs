@@ -5,7 +5,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     instances::side,
-    rollout::why,
     store::{Kind, Kinded, Store},
     wire::{Condition, Metadata, Pod, ReplicaSet, Template, WorkloadSpec, WorkloadStatus},
 };
@@ -281,7 +280,7 @@ impl Store {
             rollout.phase = Phase::Stuck;
             rollout.stuck = Some(Stuck {
                 since: rollout.moved_at.unwrap_or(now),
-                why: why(&rollout),
+                why: super::instances::why(&rollout),
                 late: false,
             });
         }

@@ -10,6 +10,7 @@
 
 mod access;
 mod argo;
+mod argo_verbs;
 mod changes;
 mod connect;
 mod convert;

@@ -6,11 +6,11 @@ use serde_json::Value;
 use super::{
     Cluster, Connection,
     access::Act,
-    argo,
+    argo_verbs,
     changes::{Mutation, deploy, hold, restart, template_patch},
     instances,
     observe::Tracking,
-    send::{Action, Guard},
+    send::{Action, Guard, JSON_PATCH, MANAGER},
     snapshot::Snapshot,
     store::Kind,
     template,
@@ -24,10 +24,6 @@ use crate::{
     },
     platform::{Error, http::WriteError, operation},
 };
-
-/// Who the server is told makes the change.
-pub(super) const MANAGER: &str = "revdeck";
-pub(super) const JSON_PATCH: &str = "application/json-patch+json";
 
 fn end(one: &Revision) -> RevisionSummary {
     RevisionSummary {
@@ -63,9 +59,11 @@ pub(super) async fn make(cluster: &Cluster, request: Request) -> Result<Plan, Er
             Err(why)
         }
         Operation::RollBack(goal) => roll_back(cluster, &snapshot, &mut plan, &goal).await?,
-        Operation::Cancel if argo => argo::abort(&snapshot, &mut plan),
-        Operation::Continue if argo => argo::promote(&snapshot, &mut plan),
-        Operation::Restart if argo => Ok(argo::restart(&snapshot, &mut plan, (cluster.now)())),
+        Operation::Cancel if argo => argo_verbs::abort(&snapshot, &mut plan),
+        Operation::Continue if argo => argo_verbs::promote(&snapshot, &mut plan),
+        Operation::Restart if argo => {
+            Ok(argo_verbs::restart(&snapshot, &mut plan, (cluster.now)()))
+        }
         Operation::Cancel => cancel(cluster, &snapshot, &mut plan).await?,
         Operation::Deploy => deploy(&snapshot, &mut plan),
         Operation::Restart => restart(cluster, &snapshot, &mut plan),

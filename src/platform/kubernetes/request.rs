@@ -12,7 +12,7 @@ use crate::{
     domain::text::clean,
     platform::{
         Error,
-        http::{Backoff, Incomplete, Meter, WriteError, collect},
+        http::{Backoff, Incomplete, Meter, WriteError, causes, collect},
     },
 };
 
@@ -261,18 +261,4 @@ fn never_stood(error: &(dyn std::error::Error + 'static)) -> bool {
         next = error.source();
     }
     false
-}
-
-/// The innermost cause of an error.
-pub(super) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut last = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let text = error.to_string();
-        if !text.is_empty() {
-            last = text;
-        }
-        source = error.source();
-    }
-    last
 }

@@ -4,13 +4,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     convert::{Sides, condition, limits, reference, sizes},
-    instances::side,
+    instances::{side, why},
     store::{Kind, Kinded, Store},
     wire::ReplicaSet,
 };
 use crate::domain::{
-    App, AppState, Count, InstanceState, Phase, Rollout, RolloutId, Side, Strategy, Stuck,
-    text::clean,
+    App, AppState, Count, Phase, Rollout, RolloutId, Side, Strategy, Stuck, text::clean,
 };
 
 /// A progress deadline of so many seconds stands for none.
@@ -125,32 +124,4 @@ impl Store {
         }
         app
     }
-}
-
-/// One clause on why a rollout does not move.
-pub(super) fn why(rollout: &Rollout) -> String {
-    use InstanceState::{Crashed, Down, NotReady};
-    if let Some(error) = &rollout.error {
-        return format!("the platform says: {error}");
-    }
-    let all = || rollout.new.instances.iter().chain(&rollout.old.instances).flatten();
-    let reason = |state: InstanceState| {
-        all().find(|one| one.state == state).and_then(|one| one.reason.clone())
-    };
-    if all().any(|one| one.state == Crashed) {
-        return reason(Crashed).map_or_else(
-            || "new instances crash".to_owned(),
-            |why| format!("new instances crash: {why}"),
-        );
-    }
-    if all().any(|one| one.state == Down) {
-        return reason(Down).map_or_else(
-            || "new instances do not start".to_owned(),
-            |why| format!("new instances do not start: {why}"),
-        );
-    }
-    if rollout.new.tally(&[NotReady]).unwrap_or(0) > 0 {
-        return "new instances run but their readiness check does not pass".to_owned();
-    }
-    "new instances take long to become available".to_owned()
 }

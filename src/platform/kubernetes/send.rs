@@ -4,11 +4,7 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{
-    Cluster, Connection, instances,
-    plan::{JSON_PATCH, MANAGER},
-    wire::Pod,
-};
+use super::{Cluster, Connection, instances, wire::Pod};
 use crate::{
     domain::{InstanceState, Receipt, text::clean},
     platform::{
@@ -17,6 +13,10 @@ use crate::{
         operation::{Learned, Order, Progress, StepError, say},
     },
 };
+
+/// Who the server is told makes the change.
+pub(super) const MANAGER: &str = "revdeck";
+pub(super) const JSON_PATCH: &str = "application/json-patch+json";
 
 /// What a plan stands on.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -199,6 +199,8 @@ pub(super) struct Template {
     pub(super) restarted_at: Option<String>,
 }
 
+/// The label that tells the ReplicaSets of an Argo Rollout apart.
+pub(super) const HASH: &str = "rollouts-pod-template-hash";
 /// The annotation that a restart leaves in a template.
 pub(super) const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 
@@ -232,7 +234,7 @@ pub(super) fn strip(template: &mut Value) {
     }
     if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
         labels.remove("pod-template-hash");
-        labels.remove(super::argo::HASH);
+        labels.remove(HASH);
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{RolloutOptions, Snapshot};
+use super::{options::RolloutOptions, snapshot::Snapshot};
 use crate::{
     domain::{Recipe, RolloutId, Step, Strategy},
     platform::{cloud_foundry::convert, operation},

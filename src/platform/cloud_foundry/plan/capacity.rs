@@ -1,6 +1,6 @@
 //! How an operation will run, and whether there is room for it.
 
-use super::{Snapshot, options::RolloutOptions};
+use super::{options::RolloutOptions, snapshot::Snapshot};
 use crate::{
     domain::{Note, Plan, Strategy},
     platform::cloud_foundry::{CloudFoundry, wire},

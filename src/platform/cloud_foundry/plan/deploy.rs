@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use super::{
-    Action, ON_THE_NEW, Snapshot, Tracking, blank, capacity, deployment_body, finish, new_id,
+    action::{Action, ON_THE_NEW, Tracking, deployment_body, new_id, recipe},
+    capacity,
+    draft::{blank, finish, superseding},
     options::{DROPLET, IMAGE, PATH, RolloutOptions},
-    recipe, superseding,
+    snapshot::Snapshot,
 };
 use crate::{
     domain::{

@@ -3,8 +3,11 @@
 use serde_json::Value;
 
 use super::{
-    Action, Snapshot, Tracking, blank, capacity, deployment_body, finish, new_id,
-    options::RolloutOptions, recipe, superseding,
+    action::{Action, Tracking, deployment_body, new_id, recipe},
+    capacity,
+    draft::{blank, finish, superseding},
+    options::RolloutOptions,
+    snapshot::Snapshot,
 };
 use crate::{
     domain::{

@@ -1,6 +1,11 @@
 //! Cancelling a rollout, letting one go on, and switching revisions on.
 
-use super::{Action, Snapshot, Tracking, blank, capacity, finish, new_id, recipe};
+use super::{
+    action::{Action, Tracking, new_id, recipe},
+    capacity,
+    draft::{blank, finish},
+    snapshot::Snapshot,
+};
 use crate::{
     domain::{Note, Phase, Plan, Request, RevisionSummary, text::quoted},
     platform::{

@@ -1,0 +1,45 @@
+//! What every plan begins and ends with.
+
+use super::snapshot::Snapshot;
+use crate::domain::{Note, Plan, Recipe, Request};
+
+/// A plan with nothing in it yet but what every plan has.
+pub(super) fn blank(snapshot: &Snapshot, request: Request, title: String) -> Plan {
+    Plan {
+        request,
+        app: snapshot.name.clone(),
+        title,
+        refused: None,
+        method: String::new(),
+        from: None,
+        to: None,
+        differs: Vec::new(),
+        capacity: Vec::new(),
+        patch: None,
+        notes: Vec::new(),
+        by_hand: Vec::new(),
+        checked_at: snapshot.read_at,
+        recipe: None,
+    }
+}
+
+/// Sets what carrying it out consists of.
+pub(super) fn finish(
+    mut plan: Plan,
+    recipe: Recipe,
+    goal: String,
+    leaving: Option<String>,
+) -> Plan {
+    plan.recipe = Some(Recipe { goal, leaving, ..recipe });
+    plan
+}
+
+/// Warns that a rollout in progress would be superseded.
+pub(super) fn superseding(snapshot: &Snapshot) -> Option<Note> {
+    let active = snapshot.active()?;
+    let revision = active.revision.as_ref().and_then(|of| of.version);
+    let of = revision.map(|version| format!(" of rev {version}")).unwrap_or_default();
+    Some(Note::Warning(format!(
+        "the rollout{of} in progress is superseded: its instances are drained too"
+    )))
+}
