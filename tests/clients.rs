@@ -8,6 +8,9 @@
     reason = "a test may"
 )]
 
+#[path = "support/skipped.rs"]
+mod skipped;
+
 use std::process::Command;
 
 use revdeck::simulator::{Options, Simulator};
@@ -46,7 +49,10 @@ print("ok", len(processes))
 async fn the_python_client_works_against_the_simulator() {
     let has = Command::new("python3").args(["-c", "import cloudfoundry_client"]).output();
     if !has.is_ok_and(|ran| ran.status.success()) {
-        eprintln!("SKIPPED: python3 with the package cloudfoundry-client is not at hand");
+        skipped::skipped(
+            "cloudfoundry-client",
+            "python3 with the package cloudfoundry-client is not at hand",
+        );
         return;
     }
     let simulator = Simulator::cloud_foundry(&Options::default()).await.unwrap();

@@ -8,6 +8,9 @@
     reason = "a test may"
 )]
 
+#[path = "support/skipped.rs"]
+mod skipped;
+
 use std::{path::Path, process::Command};
 
 use revdeck::simulator::{Options, Simulator};
@@ -34,7 +37,7 @@ spec:
 fn at_hand() -> bool {
     let at_hand = Command::new("kubectl").args(["version", "--client"]).output().is_ok();
     if !at_hand {
-        eprintln!("SKIPPED: kubectl is not at hand");
+        skipped::skipped("kubectl", "kubectl is not at hand");
     }
     at_hand
 }

@@ -210,7 +210,7 @@ pub struct SimulatorArgs {
     pub scenario: String,
     /// Faults, such as latency=300ms,503~5%,reset-after@POST:/v3/deployments#1
     ///
-    /// Comma-separated KIND[=VALUE][~PERCENT%][@<METHOD:/path>][#COUNT]; kinds are latency=TIME, hang, reset-before,
+    /// Comma-separated `KIND[=VALUE][~PERCENT%][@<METHOD:/path>][#COUNT]`; kinds are latency=TIME, hang, reset-before,
     /// reset-after, truncate, html, html-502, 429=TIME, token=TIME, limit=N, and any status from 400 to 599.
     #[arg(long, value_name = "SPEC", default_value = "")]
     pub faults: String,

@@ -206,7 +206,7 @@ impl Invoked<'_> {
             let first = simulators.is_empty();
             let apps = if first { args.apps } else { 0 };
             let listen = if first { args.listen } else { SocketAddr::new(args.listen.ip(), 0) };
-            let options = simulator::Options { apps, listen, ..options(args) };
+            let options = simulator::Options { listen, apps, ..options(args) };
             let simulator = (simulated.start)(options, clock.clone()).await.map_err(not_started)?;
             let environment = Environment::default().with(simulator.environment());
             let specs = if own.is_empty() { self.registry.discover(&environment) } else { own };

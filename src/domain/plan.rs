@@ -221,9 +221,12 @@ impl Plan {
             // While they are masked, names are enough and share a line.
             Detail::Brief { reveal: false } if self.differs.is_empty() => Vec::new(),
             Detail::Brief { reveal: false } => {
-                let name = |one: &Difference| match one.secret {
-                    true => format!("{} (value hidden)", one.key),
-                    false => format!("{} {}", one.group.word(), one.key),
+                let name = |one: &Difference| {
+                    if one.secret {
+                        format!("{} (value hidden)", one.key)
+                    } else {
+                        format!("{} {}", one.group.word(), one.key)
+                    }
                 };
                 vec![self.differs.iter().map(name).collect::<Vec<_>>().join(" · ")]
             }

@@ -26,6 +26,9 @@ mod reading;
 mod referee;
 #[cfg(feature = "kubernetes")]
 mod rights;
+#[cfg(feature = "kubernetes")]
+#[path = "../support/skipped.rs"]
+mod skipped;
 mod watching;
 
 /// Runs every promise against a harness.

@@ -16,7 +16,7 @@ pub async fn the_stuck_rollout_is_rolled_back(harness: &dyn Harness) {
     assert_eq!(plan.refused, None);
     let way_back = before.deployed.as_ref().unwrap();
     assert!(plan.to.as_ref().is_some_and(|end| end.name.contains(way_back.shown())), "{plan:?}");
-    assert!(!plan.method.is_empty() && !plan.by_hand.is_empty() && !plan.calls().next().is_none());
+    assert!(!plan.method.is_empty() && !plan.by_hand.is_empty() && plan.calls().next().is_some());
     let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
     let outcome = deck.follow(receipt).await;
     assert!(done(&outcome).contains(&deck.app(Role::Stuck).await.name));
@@ -79,7 +79,7 @@ pub async fn a_rollout_is_cancelled(harness: &dyn Harness) {
 
 pub async fn a_canary_goes_on(harness: &dyn Harness) {
     let deck = Deck::open(harness).await;
-    let step = |app: &App| app.rollout.as_ref().and_then(|rollout| rollout.step());
+    let step = |app: &App| app.rollout.as_ref().and_then(revdeck::domain::Rollout::step);
     let before = step(&deck.app(Role::Waiting).await);
     done(&deck.carry_out(Role::Waiting, Operation::Continue).await);
     let after = deck.app(Role::Waiting).await;

@@ -24,7 +24,7 @@ use crate::harness::{Fault, Fixture, Harness, Role};
 fn kubeconfig() -> Option<PathBuf> {
     let named = std::env::var_os("REVDECK_TEST_KUBECONFIG").filter(|value| !value.is_empty());
     if named.is_none() {
-        eprintln!("SKIPPED: REVDECK_TEST_KUBECONFIG names no cluster");
+        crate::skipped::skipped("cluster", "REVDECK_TEST_KUBECONFIG names no cluster");
     }
     named.map(PathBuf::from)
 }

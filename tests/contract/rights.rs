@@ -73,7 +73,7 @@ async fn few_rights_are_told_one_by_one() {
         });
         let can = can.await;
         assert_eq!(can.reason(Verb::RollBack), Some(roll_back));
-        assert_eq!(can.reason(Verb::Restart).is_some(), restart.is_some(), "{:?}", can);
+        assert_eq!(can.reason(Verb::Restart).is_some(), restart.is_some(), "{can:?}");
     }
     let error = junior.logs(&app("inventory").id).await.unwrap_err();
     assert!(error.to_string().contains("pods/log"), "{error}");

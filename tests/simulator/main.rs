@@ -11,3 +11,5 @@
 mod client;
 mod openapi;
 mod push;
+#[path = "../support/skipped.rs"]
+mod skipped;

@@ -13,7 +13,7 @@ fn shared(name: &str) -> Option<String> {
         .join(name);
     let text = fs::read_to_string(file).ok();
     if text.is_none() {
-        eprintln!("SKIPPED: {name} is not at hand");
+        crate::skipped::skipped("fixtures", &format!("{name} is not at hand"));
     }
     text
 }

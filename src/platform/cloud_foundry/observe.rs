@@ -33,11 +33,8 @@ pub(super) async fn observe(
 async fn feature(foundation: &CloudFoundry, receipt: &Receipt) -> Result<Observation, Error> {
     let path = format!("/v3/apps/{}/features/revisions", receipt.app.app);
     let feature: wire::Feature = foundation.http.get(&path, &[]).await?;
-    Ok(match feature.enabled {
-        true => Verdict::Arrived { count: None, label: None },
-        false => Verdict::NotArrived,
-    }
-    .into())
+    let arrived = Verdict::Arrived { count: None, label: None };
+    Ok(if feature.enabled { arrived } else { Verdict::NotArrived }.into())
 }
 
 struct Look<'a> {

@@ -1,6 +1,9 @@
 //! The documented sample responses, where they are at hand: every one that is read must decode, also with fields and
 //! words that nobody knows yet.
 
+#[path = "../../../tests/support/skipped.rs"]
+mod skipped;
+
 use std::{fs, path::PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -17,7 +20,7 @@ fn directory() -> Option<PathBuf> {
     if directory.is_dir() {
         return Some(directory);
     }
-    eprintln!("SKIPPED: the documented samples are not at hand");
+    skipped::skipped("fixtures", "the documented samples are not at hand");
     None
 }
 

@@ -88,7 +88,7 @@ impl Watcher {
                 WatchUpdate::Narrowed => self.hide(ELSEWHERE),
                 WatchUpdate::Widened => self.reveal(ELSEWHERE),
                 WatchUpdate::Blind(error, wait) => {
-                    self.blinded(StreamKind::Sets, error, wait).await?
+                    self.blinded(StreamKind::Sets, error, wait).await?;
                 }
             },
             StreamMessage::Pods(workload, change) => self.take_pods(workload, change),

@@ -1,4 +1,4 @@
-//! One list and the watch that goes on from it, for ever: it resumes where it broke, lists again where its resource_version is
+//! One list and the watch that goes on from it, for ever: it resumes where it broke, lists again where its revision is
 //! forgotten, and says when it is blind.
 
 use std::{pin::pin, time::Duration};
@@ -176,7 +176,7 @@ enum Turn {
     NobodyListens,
 }
 
-/// Lists where there is no resource_version to go on from, then watches until that ends.
+/// Lists where there is no revision to go on from, then watches until that ends.
 async fn turn<T, N>(
     cluster: &Cluster,
     watched: &Watched,

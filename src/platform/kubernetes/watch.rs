@@ -30,7 +30,7 @@ const ROLLING: usize = 6;
 /// How many changes are taken in before they are told on.
 const BATCH: usize = 4_000;
 
-/// StreamMessage of one of the streams.
+/// What one of the streams says.
 pub(super) enum StreamMessage {
     Workloads(Kind, WatchUpdate<Workload>),
     Sets(WatchUpdate<ReplicaSet>),

@@ -18,7 +18,7 @@ use crate::domain::{
     App, AppKey, Confirmed, Outcome, Phase, Receipt, Recipe, RevisionRef, RolloutId, Step, Verb,
 };
 
-/// How often the effect of a lost step is looked for before it is left to [`settle`].
+/// How often the effect of a lost step is looked for before it is left to [`settle()`].
 const LOOKS: u32 = 3;
 
 /// What an operation says while it is being sent.
@@ -46,9 +46,9 @@ pub fn say(progress: &Progress, text: impl Into<String>) {
 /// What sending an operation led to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sent {
-    /// The platform has taken it; [`settle`] tells how it goes.
+    /// The platform has taken it; [`settle()`] tells how it goes.
     Accepted(Receipt),
-    /// It was sent and the answer was lost; [`settle`] finds out.
+    /// It was sent and the answer was lost; [`settle()`] finds out.
     Lost(Receipt),
     /// It is over already: refused, or failed before anything was begun.
     Ended(Outcome),

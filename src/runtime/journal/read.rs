@@ -124,7 +124,7 @@ impl Story {
     /// The lines of what has no end, to be kept when a journal is put aside.
     pub(super) fn open_lines(&self) -> String {
         let open = self.entries.iter().filter(|entry| !self.ended(&entry.operation));
-        open.map(|entry| format!("{}\n", entry.line)).collect()
+        open.fold(String::new(), |lines, entry| lines + &entry.line.to_string() + "\n")
     }
 }
 

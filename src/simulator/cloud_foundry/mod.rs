@@ -1,7 +1,7 @@
 //! The simulated Cloud Foundry: API v3, UAA and log-cache over HTTP.
 //!
-//! The state machine of deployments ([`updater`]), the rules of revisions ([`revise`]) and the texts of errors
-//! ([`deploy`], [`deployments`]) follow Cloud Controller 3.228. Everything is served by one address.
+//! The state machine of deployments (`updater`), the rules of revisions (`revise`) and the texts of errors
+//! (`deploy`, `deployments`) follow Cloud Controller 3.228. Everything is served by one address.
 //!
 //! To make an app misbehave by hand, set its environment variable `SIMULATE` (or put a file of that name, in lower
 //! case, into the directory that is pushed) to `good=SECONDS`, `crash=REASON`, `unready`, `unplaced=REASON` or

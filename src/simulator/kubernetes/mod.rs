@@ -2,8 +2,8 @@
 //! every kind, dry runs and access reviews, and the controllers behind them.
 //!
 //! The controllers follow Kubernetes 1.36: surge and unavailability, numbers that are given anew when a template comes
-//! back, conditions that lag behind ([`deployment`]), StatefulSets that stay stuck ([`stateful`]). What a container
-//! does follows from its image's tag, see [`pods`].
+//! back, conditions that lag behind (`deployment`), StatefulSets that stay stuck (`stateful`). What a container
+//! does follows from its image's tag, see `pods`.
 
 mod access;
 mod build;

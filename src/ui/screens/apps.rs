@@ -214,7 +214,7 @@ fn state_word(state: &State, app: &App) -> (String, Role) {
         Condition::Paused if rollout.is_some_and(|one| one.phase == Phase::Cancelled) => {
             ("CANCELLED".to_owned(), Role::Warn)
         }
-        Condition::Paused => match rollout.and_then(|rollout| rollout.step()) {
+        Condition::Paused => match rollout.and_then(Rollout::step) {
             Some(step) => (format!("PAUSED {}/{}", step.current, step.total), Role::Warn),
             None => ("PAUSED".to_owned(), Role::Warn),
         },
