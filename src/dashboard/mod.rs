@@ -1,6 +1,6 @@
 //! The pure heart of the dashboard: state, events, effects, and what a key means.
 //!
-//! [`update`] takes the state and one event and returns effects. It never waits, reads no clock and touches nothing
+//! [`update()`] takes the state and one event and returns effects. It never waits, reads no clock and touches nothing
 //! outside: time comes with the events, and everything that is to happen is an [`Effect`].
 
 pub mod dialog;

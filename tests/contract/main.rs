@@ -26,9 +26,13 @@ mod reading;
 mod referee;
 #[cfg(feature = "kubernetes")]
 mod rights;
+#[path = "../tty/screen.rs"]
+#[allow(dead_code, reason = "the tests of the terminal use the rest")]
+mod screen;
 #[cfg(feature = "kubernetes")]
 #[path = "../support/skipped.rs"]
 mod skipped;
+mod toy;
 mod watching;
 
 /// Runs every promise against a harness.

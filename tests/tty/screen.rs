@@ -72,7 +72,9 @@ impl Screen {
         {
             command.env(name, value);
         }
-        command.env("XDG_STATE_HOME", &home);
+        if command.get_env("XDG_STATE_HOME").is_none() {
+            command.env("XDG_STATE_HOME", &home);
+        }
         command.env("XDG_CONFIG_HOME", &home);
         command.env_remove("NO_COLOR");
         command.env_remove("CF_HOME");
@@ -135,6 +137,13 @@ impl Screen {
         let writer = self.writer.as_mut().unwrap();
         writer.write_all(bytes).unwrap();
         writer.flush().unwrap();
+    }
+
+    /// Ends the program as nothing can be done about.
+    #[allow(dead_code, reason = "the contract's toy uses it")]
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        let _ = self.child.wait();
     }
 
     pub fn resize(&mut self, columns: u16, rows: u16) {

@@ -1,0 +1,390 @@
+//! The toy: a platform in memory, as small as one can be that keeps every promise. It is the example of how a platform is
+//! added (see ARCHITECTURE.md): an adapter and its provider here, one line in a registry, one harness.
+
+mod deck;
+mod harness;
+mod world;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use revdeck::{
+    domain::{
+        App, AppEvent, AppId, Capabilities, Capability, Detail, Fact, Group, History, Interest,
+        LogLine, Note, Observation, Operation, OptionKind, OptionSpec, Overtaken, Plan,
+        PlatformKind, Receipt, Recipe, Report, Request, RevisionId, RevisionSummary, RollBackTo,
+        RolloutId, Scope, Secret, Step, Target, TargetId, Verb, VerbOptions, Verdict, differences,
+        last_good,
+    },
+    platform::{
+        Environment, Error, Now, OpenError, Platform, Setting, TargetSpec,
+        operation::{self, Learned, Order, Progress, StepError},
+        registry,
+    },
+};
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+
+pub use self::world::{Answer, World};
+use self::world::{Ending, Letter};
+
+/// What kind of platform this is. Its deploy has an option of its own.
+pub const KIND: PlatformKind = PlatformKind {
+    name: "toy",
+    short: "toy",
+    options: &[VerbOptions {
+        verbs: &[Verb::Deploy],
+        options: &[OptionSpec {
+            name: "letter",
+            short: None,
+            value: "TEXT",
+            hint: "what the new letter says",
+            kind: OptionKind::Text,
+            artifact: true,
+        }],
+    }],
+};
+
+/// A toy, seen with one login.
+#[derive(Clone)]
+pub struct Toy {
+    target: TargetId,
+    world: Arc<Mutex<World>>,
+    now: Now,
+}
+
+/// Finds and opens toys.
+pub struct Provider;
+
+impl registry::Provider for Provider {
+    fn kind(&self) -> PlatformKind {
+        KIND
+    }
+
+    fn usage(&self) -> &'static str {
+        "toy"
+    }
+
+    fn login_hint(&self) -> &'static str {
+        "name a toy's file in TOY_FILE"
+    }
+
+    fn settings(&self) -> &'static [Setting] {
+        &[Setting {
+            name: "file",
+            variable: "TOY_FILE",
+            flag: None,
+            value: "FILE",
+            help: "The toy",
+        }]
+    }
+
+    fn discover(&self, environment: &Environment) -> Vec<TargetSpec> {
+        let file = environment.variable("TOY_FILE");
+        file.map(|_| TargetSpec::new(KIND.name, None)).into_iter().collect()
+    }
+
+    fn check_location(&self, location: &str) -> Result<(), String> {
+        Err(format!("{location:?}: a toy has no places"))
+    }
+
+    fn open(
+        &self,
+        spec: &TargetSpec,
+        environment: &Environment,
+        now: &Now,
+    ) -> Result<Arc<dyn Platform>, OpenError> {
+        let file = environment.variable("TOY_FILE");
+        let file = file.ok_or_else(|| OpenError::login("TOY_FILE names no toy"))?;
+        let world = World::open(file, now()).map_err(OpenError::login)?;
+        Ok(Arc::new(Toy::new(spec.id.clone(), world, now.clone())))
+    }
+}
+
+impl Toy {
+    pub fn new(target: TargetId, world: World, now: Now) -> Self {
+        Self { target, world: Arc::new(Mutex::new(world)), now }
+    }
+
+    /// The world as it is now.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.pass((self.now)());
+        world
+    }
+
+    fn read(&self) -> Result<MutexGuard<'_, World>, Error> {
+        let mut world = self.world();
+        world.ask()?;
+        Ok(world)
+    }
+
+    fn seen(&self, letter: &Letter) -> App {
+        letter.app(&self.target, (self.now)())
+    }
+
+    fn refuse(mut plan: Plan, why: impl Into<String>) -> Plan {
+        plan.refused = Some(why.into());
+        plan
+    }
+}
+
+#[async_trait]
+impl Platform for Toy {
+    fn target(&self) -> Target {
+        Target {
+            id: self.target.clone(),
+            platform: KIND,
+            api: "memory:".to_owned(),
+            scope_label: "desk".to_owned(),
+            user: "child".to_owned(),
+            badge: None,
+        }
+    }
+
+    async fn capabilities(&self) -> Result<Capabilities, Error> {
+        drop(self.read()?);
+        let no = |what: &str| Capability::No(format!("a toy {what}"));
+        Ok(Capabilities::all()
+            .with(Verb::Pause, no("cannot be held"))
+            .with(Verb::EnableRevisions, no("keeps revisions by itself")))
+    }
+
+    async fn watch(&self, mut interest: watch::Receiver<Interest>, reports: mpsc::Sender<Report>) {
+        let (mut known, mut scope) = (Vec::<App>::new(), None);
+        loop {
+            let wanted = interest.borrow_and_update().clone();
+            if scope.as_ref().is_some_and(|scope| *scope != wanted.scope) {
+                known.clear();
+                let _ = reports.send(Report::Reset).await;
+            }
+            scope = Some(wanted.scope.clone());
+            let at = (self.now)();
+            let report = match self.apps(&wanted.scope).await {
+                Err(error) => Report::Problem { problem: error.problem(), retry_at: at },
+                Ok(apps) => {
+                    let changed = apps.iter().filter(|app| !known.contains(app)).cloned().collect();
+                    known = apps;
+                    let fresh_for = SignedDuration::from_secs(60);
+                    Report::Apps { changed, gone: Vec::new(), at, fresh_for }
+                }
+            };
+            if reports.send(report).await.is_err() {
+                return;
+            }
+            if let Some(app) = wanted.focus
+                && let Ok(history) = self.revisions(&app).await
+            {
+                let _ = reports.send(Report::History { app, history }).await;
+            }
+            tokio::select! {
+                changed = interest.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(std::time::Duration::from_millis(500)) => {}
+                () = reports.closed() => return,
+            }
+        }
+    }
+
+    async fn apps(&self, scope: &Scope) -> Result<Vec<App>, Error> {
+        let world = self.read()?;
+        let far = *scope != Scope::Home;
+        Ok(world.letters.iter().filter(|one| far || !one.far).map(|one| self.seen(one)).collect())
+    }
+
+    async fn app(&self, name: &str) -> Result<App, Error> {
+        Ok(self.seen(self.read()?.find(name)?))
+    }
+
+    async fn revisions(&self, app: &AppId) -> Result<History, Error> {
+        Ok(self.read()?.find(app.as_str())?.history())
+    }
+
+    async fn detail(&self, app: &AppId, revision: &RevisionId) -> Result<Detail, Error> {
+        let world = self.read()?;
+        let text = world.find(app.as_str())?.text(revision)?.to_owned();
+        let value = Secret::new(text);
+        let fact = Fact { group: Group::Artifact, key: "text".to_owned(), value, secret: false };
+        Ok(Detail { facts: vec![fact], hidden: Vec::new() })
+    }
+
+    async fn prepare(&self, request: Request) -> Result<Plan, Error> {
+        let letter = self.read()?.find(request.app.as_str())?.clone();
+        let now = self.seen(&letter);
+        let history = letter.history();
+        let name = letter.name.clone();
+        let end = |revision: usize| RevisionSummary {
+            name: format!("rev {revision}"),
+            artifact: None,
+            remark: None,
+        };
+        let verb = request.operation.verb();
+        let mut plan = Plan {
+            title: format!("{} {name}", verb.words().to_uppercase()),
+            app: name.clone(),
+            refused: None,
+            method: "the postman".to_owned(),
+            from: Some(end(letter.serving)),
+            to: None,
+            differs: Vec::new(),
+            capacity: vec!["one desk after the other".to_owned()],
+            patch: None,
+            notes: Vec::new(),
+            by_hand: vec![format!("write {name}")],
+            checked_at: (self.now)(),
+            recipe: None,
+            request: request.clone(),
+        };
+        let rolling = letter.rolling.as_ref();
+        let mut text = None;
+        let to = match &request.operation {
+            Operation::RollBack(RollBackTo::LastGood) => {
+                let Some((good, _)) = last_good(&history.revisions, rolling.is_some()) else {
+                    return Ok(Self::refuse(plan, format!("{name} has no earlier revision")));
+                };
+                letter.number(&good.id)?
+            }
+            Operation::RollBack(RollBackTo::Revision(id)) => letter.number(id)?,
+            Operation::Deploy => {
+                text = request.options.get("letter").map(str::to_owned);
+                letter.texts.len() + 1
+            }
+            Operation::Restart => letter.serving,
+            Operation::Cancel | Operation::Continue if rolling.is_none() => {
+                return Ok(Self::refuse(plan, format!("{name} has no rollout in progress")));
+            }
+            Operation::Continue if !rolling.is_some_and(|one| one.paused) => {
+                return Ok(Self::refuse(plan, format!("{name} does not wait for anybody")));
+            }
+            Operation::Cancel => letter.serving,
+            Operation::Continue => rolling.map_or(letter.serving, |one| one.to),
+            Operation::Pause | Operation::EnableRevisions => {
+                return Ok(Self::refuse(plan, "a toy cannot do that"));
+            }
+        };
+        let back = verb == Verb::RollBack;
+        let undoes = verb == Verb::Cancel || (back && rolling.is_some() && to == letter.serving);
+        if back && !undoes && to == letter.serving {
+            return Ok(Self::refuse(plan, format!("nothing would change: {name} is on rev {to}")));
+        }
+        if rolling.is_some() && !undoes && verb != Verb::Continue {
+            let text = "the rollout in progress is superseded by this".to_owned();
+            plan.notes.push(Note::Warning(text));
+        }
+        plan.to = Some(end(to));
+        let old = letter.texts.get(letter.serving - 1).cloned().unwrap_or_default();
+        let new = text.clone().or_else(|| letter.texts.get(to - 1).cloned()).unwrap_or_default();
+        if old != new {
+            plan.patch = Some(format!("@@ letter @@\n-{old}\n+{new}"));
+            let id = |number: usize| RevisionId::new(number.to_string());
+            let (from, to) = (id(letter.serving), id(to));
+            let details = (self.detail(&now.id, &from), self.detail(&now.id, &to));
+            if let (Ok(from), Ok(to)) = tokio::join!(details.0, details.1) {
+                plan.differs = differences(&from, &to);
+            }
+        }
+        let action = json!({ "verb": verb, "to": to, "text": text, "undoes": undoes });
+        let rollout = rolling.filter(|_| undoes || verb == Verb::Continue);
+        let goal =
+            if back || undoes { format!("back on rev {to}") } else { format!("on rev {to}") };
+        plan.recipe = Some(Recipe {
+            id: operation::new_id(),
+            guard: json!(letter.generation),
+            steps: vec![Step {
+                label: "send the postman".to_owned(),
+                calls: vec![format!("POST {name}")],
+                action,
+                ..Step::default()
+            }],
+            goal,
+            leaving: None,
+            undoes,
+            rollout: rollout.map(|one| RolloutId::new(&one.id)),
+            tracking: json!(rollout.map(|one| (one.id.clone(), one.step))),
+        });
+        Ok(plan)
+    }
+
+    async fn changed(&self, app: &AppId, guard: &Value) -> Result<Option<String>, Error> {
+        let generation = self.read()?.find(app.as_str())?.generation;
+        Ok((json!(generation) != *guard).then(|| "somebody was quicker".to_owned()))
+    }
+
+    async fn send(&self, order: Order<'_>, _: &Progress) -> Result<Learned, StepError> {
+        let (receipt, action) = (order.receipt(), &order.step().action);
+        let mut world = self.world();
+        let answer = world.send();
+        if let Answer::Refused(error) = answer {
+            return Err(StepError::NoEffect(error));
+        }
+        if !matches!(answer, Answer::LostBefore(_)) {
+            world.carry_out(receipt.app.app.as_str(), &receipt.recipe.id, action, (self.now)())?;
+        }
+        match answer {
+            Answer::LostBefore(error) | Answer::LostAfter(error) => Err(StepError::Lost(error)),
+            _ => Ok(Learned::default()),
+        }
+    }
+
+    async fn took_effect(&self, receipt: &Receipt, _: &Step) -> Result<Option<bool>, Error> {
+        let seen = self.observe(receipt).await?;
+        Ok(Some(seen.verdict != Verdict::NotArrived))
+    }
+
+    async fn observe(&self, receipt: &Receipt) -> Result<Observation, Error> {
+        let letter = self.read()?.find(receipt.app.app.as_str())?.clone();
+        let tracked: Option<(String, u32)> =
+            serde_json::from_value(receipt.recipe.tracking.clone()).unwrap_or_default();
+        // What begins a rollout is known by its mark, what changes one by that one's identifier.
+        let id = tracked.as_ref().map_or(&receipt.recipe.id, |(id, _)| id);
+        let app = self.seen(&letter);
+        let arrived = || Verdict::Arrived {
+            count: Some(app.instances),
+            label: Some(letter.serving.to_string()),
+        };
+        let overtaken = |what| Verdict::Overtaken { what, by: None };
+        let undoes = receipt.recipe.undoes;
+        if let Some(rolling) = letter.rolling.as_ref().filter(|one| one.id == *id) {
+            let waits = rolling.paused && !undoes;
+            let untouched = tracked.is_some_and(|(_, step)| {
+                (undoes || waits && rolling.step == step) && !receipt.theirs
+            });
+            let verdict = match () {
+                () if untouched => Verdict::NotArrived,
+                () if waits => Verdict::Waiting(Some((rolling.step, 3))),
+                () => Verdict::Moving,
+            };
+            let id = Some(RolloutId::new(&rolling.id));
+            return Ok(Observation { verdict, rollout: app.rollout, id });
+        }
+        Ok(match letter.over.get(id) {
+            None => Verdict::NotArrived,
+            Some(Ending::Done) if undoes => overtaken(Overtaken::Finished),
+            Some(Ending::Done) => arrived(),
+            Some(Ending::Cancelled) if undoes => arrived(),
+            Some(Ending::Cancelled) => overtaken(Overtaken::Cancelled),
+            Some(Ending::Superseded) => overtaken(Overtaken::Superseded),
+        }
+        .into())
+    }
+
+    fn tracking(&self, app: &App) -> Option<Value> {
+        Some(json!((app.rollout.as_ref()?.id.as_str(), 0)))
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.now)()
+    }
+
+    async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error> {
+        self.read()?.find(app.as_str())?;
+        let (who, what) = ("postman".to_owned(), "a letter was torn".to_owned());
+        Ok(vec![AppEvent { at: (self.now)(), who, what, bad: true, routine: false }])
+    }
+
+    async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {
+        self.read()?.find(app.as_str())?;
+        let (source, text) = ("desk/0".to_owned(), "ouch".to_owned());
+        Ok(vec![LogLine { at: (self.now)(), source, revision: None, text, error: true }])
+    }
+}
