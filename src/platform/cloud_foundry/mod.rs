@@ -1,24 +1,14 @@
 //! Cloud Foundry, API v3, with the login of the cf CLI.
 
-mod auth;
-mod convert;
-mod events;
-mod history;
-mod lists;
-mod names;
-mod observe;
-mod overview;
+mod login;
+mod model;
+mod operate;
 mod plan;
 mod provider;
-mod push;
+mod read;
 #[cfg(test)]
 mod samples;
-mod send;
-mod session;
-mod stall;
-mod token;
 mod watch;
-mod wire;
 
 use std::{
     path::{Path, PathBuf},
@@ -34,7 +24,15 @@ use tokio::sync::{OnceCell, mpsc, watch as interest};
 
 pub use provider::Provider;
 
-use self::{auth::Auth, convert::Labels, session::Session};
+use self::{
+    login::{
+        auth::Auth,
+        session::{self, Session},
+    },
+    model::wire,
+    operate::{observe, send},
+    read::convert::Labels,
+};
 use super::{
     Error, Now, OpenError, Platform,
     http::{self, Http, Meter, Settings},

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{CloudFoundry, KIND, Options, session};
+use crate::platform::cloud_foundry::{CloudFoundry, KIND, Options, login::session};
 use crate::{
     domain::PlatformKind,
     platform::{Environment, Now, OpenError, Platform, Setting, TargetSpec, registry},

@@ -9,9 +9,9 @@ use std::{fs, path::PathBuf};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{
-    convert,
-    wire::{self, Page},
+use crate::platform::cloud_foundry::{
+    model::wire::{self, Page},
+    read::convert,
 };
 
 fn directory() -> Option<PathBuf> {

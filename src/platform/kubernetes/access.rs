@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Cluster, lock, store::Kind};
+use crate::platform::kubernetes::{Cluster, lock, model::store::Kind};
 use crate::{
     domain::{Capabilities, Capability, Verb, text::clean},
     platform::Error,

@@ -9,29 +9,14 @@
 //! and nothing old is left.
 
 mod access;
-mod argo;
-mod argo_verbs;
-mod changes;
 mod connect;
-mod convert;
-mod events;
-mod history;
-mod ingest;
-mod instances;
-mod observe;
+mod model;
+mod operate;
 mod plan;
 mod provider;
 mod read;
 mod request;
-mod rollout;
-mod send;
-mod snapshot;
-mod store;
-mod stream;
-mod template;
-mod warnings;
 mod watch;
-mod wire;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -49,7 +34,8 @@ pub use provider::Provider;
 
 use self::{
     connect::Connection,
-    store::{Address, Kind, Kinded},
+    model::store::{Address, Kind, Kinded},
+    operate::{observe, send},
 };
 use super::{
     Error, Now, OpenError, Platform,

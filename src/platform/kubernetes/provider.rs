@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{KIND, Kubernetes, Options};
+use crate::platform::kubernetes::{KIND, Kubernetes, Options};
 use crate::{
     domain::PlatformKind,
     platform::{Environment, Now, OpenError, Platform, Setting, TargetSpec, registry},

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::connect::Connection;
+use crate::platform::kubernetes::connect::Connection;
 use crate::{
     domain::text::clean,
     platform::{

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{options::RolloutOptions, snapshot::Snapshot};
 use crate::{
     domain::{Recipe, RolloutId, Step, Strategy},
-    platform::{cloud_foundry::convert, operation},
+    platform::{cloud_foundry::read::convert, operation},
 };
 
 /// Where an operation leads that makes a revision whose number is not known yet.

@@ -3,7 +3,7 @@
 use super::{options::RolloutOptions, snapshot::Snapshot};
 use crate::{
     domain::{Note, Plan, Strategy},
-    platform::cloud_foundry::{CloudFoundry, wire},
+    platform::cloud_foundry::{CloudFoundry, model::wire},
 };
 
 /// A memory limit that applies.

@@ -16,7 +16,7 @@ use crate::{
     },
     platform::{
         Error,
-        cloud_foundry::{CloudFoundry, push, wire},
+        cloud_foundry::{CloudFoundry, model::wire, operate::push},
     },
 };
 

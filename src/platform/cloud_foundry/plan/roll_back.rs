@@ -17,7 +17,7 @@ use crate::{
     },
     platform::{
         Error,
-        cloud_foundry::{CloudFoundry, convert, wire},
+        cloud_foundry::{CloudFoundry, model::wire, read::convert},
     },
 };
 

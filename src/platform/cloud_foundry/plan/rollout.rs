@@ -10,7 +10,7 @@ use crate::{
     domain::{Note, Phase, Plan, Request, RevisionSummary, text::quoted},
     platform::{
         Error,
-        cloud_foundry::{CloudFoundry, convert, wire},
+        cloud_foundry::{CloudFoundry, model::wire, read::convert},
     },
 };
 

@@ -10,7 +10,7 @@ use crate::{
     },
     platform::{
         Error,
-        cloud_foundry::{CloudFoundry, convert, wire},
+        cloud_foundry::{CloudFoundry, model::wire, read::convert},
     },
 };
 

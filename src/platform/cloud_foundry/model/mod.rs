@@ -1,0 +1,3 @@
+//! What the API sends, and what is kept of it.
+
+pub(super) mod wire;

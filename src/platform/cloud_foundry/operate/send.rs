@@ -1,0 +1,294 @@
+//! Sending one step of a plan, once, and finding out whether one that was lost took effect.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use crate::platform::cloud_foundry::{
+    CloudFoundry,
+    model::wire::{self, Page},
+    operate::push,
+    plan::{Action, Guard, ON_THE_NEW, Tracking},
+    read::convert,
+};
+use crate::{
+    domain::{
+        AppId, Phase, Receipt, RolloutId,
+        text::{clean, span},
+    },
+    platform::{
+        Error,
+        operation::{Learned, Order, Progress, StepError, say},
+    },
+};
+
+/// Compares what a plan stands on with what is now. The API has no conditional requests, so this is as late and as
+/// short as it can be.
+pub(in crate::platform::cloud_foundry) async fn changed(
+    foundation: &CloudFoundry,
+    app: &AppId,
+    guard: &Value,
+) -> Result<Option<String>, Error> {
+    let guard: Guard = foundation.read_own("the plan", guard)?;
+    let app = app.as_str();
+    let (own, revisions) = (format!("/v3/apps/{app}"), format!("/v3/apps/{app}/revisions"));
+    let newest = [("order_by", "-created_at".to_owned()), ("per_page", "1".to_owned())];
+    let apps = [app];
+    let (now, active, latest) = tokio::try_join!(
+        foundation.http.get::<wire::App>(&own, &[]),
+        foundation.active_of(&apps),
+        foundation.http.get::<Page<wire::Revision>>(&revisions, &newest),
+    )?;
+    let Some(change) = guard.difference(&Guard::of(&now, active.last(), latest.resources.first()))
+    else {
+        return Ok(None);
+    };
+    let who = foundation.events_of(app, "", 5).await.unwrap_or_default();
+    let who = who
+        .iter()
+        .find(|event| !event.kind.contains("environment_variables") && event.actor.kind == "user");
+    let by = who.map(|event| {
+        let name = event.actor.name.as_deref().unwrap_or("somebody");
+        format!(
+            " (last change by {}, {} ago)",
+            clean(name),
+            span((foundation.now)().duration_since(event.created_at))
+        )
+    });
+    Ok(Some(change + &by.unwrap_or_default()))
+}
+
+/// Sends one step, once.
+pub(in crate::platform::cloud_foundry) async fn send(
+    foundation: &CloudFoundry,
+    order: Order<'_>,
+    progress: &Progress,
+) -> Result<Learned, StepError> {
+    let receipt = order.receipt();
+    let action: Action = foundation.read_own("the plan", &order.step().action)?;
+    let sender = Sender { foundation, receipt, app: receipt.app.app.as_str(), progress };
+    match action {
+        Action::Deploy { body, staged } => sender.deploy(body, staged).await,
+        Action::Cancel { deployment } => sender.act(&deployment, "cancel").await,
+        Action::Continue { deployment } => sender.act(&deployment, "continue").await,
+        Action::EnableRevisions => {
+            let path = format!("/v3/apps/{}/features/revisions", sender.app);
+            sender.patch(&path, &json!({ "enabled": true })).await
+        }
+        Action::RestoreEnvironment { revision } => sender.restore_environment(&revision).await,
+        Action::RestoreSidecars { revision } => sender.restore_sidecars(&revision).await,
+        Action::RestoreCommand { process, revision } => {
+            let command = command_of(foundation, &revision).await?;
+            let path = format!("/v3/processes/{process}");
+            sender.patch(&path, &json!({ "command": command })).await
+        }
+        Action::StageDirectory { directory } => {
+            sender.staged(foundation.droplet_of_directory(sender.app, &directory, progress).await)
+        }
+        Action::StageImage { image } => {
+            sender.staged(foundation.droplet_of_image(sender.app, &image, progress).await)
+        }
+    }
+}
+
+/// Whether a step whose answer was lost took effect.
+pub(in crate::platform::cloud_foundry) async fn took_effect(
+    foundation: &CloudFoundry,
+    receipt: &Receipt,
+    action: &Value,
+) -> Result<Option<bool>, Error> {
+    let app = receipt.app.app.as_str();
+    let action: Action = foundation.read_own("the receipt", action)?;
+    Ok(Some(match action {
+        Action::Deploy { .. } => by_mark(foundation, &receipt.app.app, receipt).await?.is_some(),
+        Action::Cancel { deployment } => {
+            let path = format!("/v3/deployments/{deployment}");
+            let found: wire::Deployment = foundation.http.get(&path, &[]).await?;
+            matches!(convert::phase(&found), Phase::Cancelling | Phase::Cancelled)
+        }
+        Action::Continue { .. } | Action::EnableRevisions => return Ok(None),
+        Action::RestoreEnvironment { revision } => {
+            environment_patch(foundation, app, &revision).await?.is_empty()
+        }
+        Action::RestoreSidecars { revision } => {
+            let (wanted, now) = sidecars(foundation, app, &revision).await?;
+            wanted.iter().all(|one| now.iter().any(|other| same(one, other)))
+                && now.len() == wanted.len()
+        }
+        Action::RestoreCommand { process, revision } => {
+            let wanted = command_of(foundation, &revision).await?;
+            let path = format!("/v3/processes/{process}");
+            let now: wire::Process = foundation.http.get(&path, &[]).await?;
+            now.command == wanted
+        }
+        // A package that was made and not used changes nothing that runs.
+        Action::StageDirectory { .. } | Action::StageImage { .. } => false,
+    }))
+}
+
+/// The deployment that an operation has made, told by its mark.
+pub(in crate::platform::cloud_foundry) async fn by_mark(
+    foundation: &CloudFoundry,
+    app: &AppId,
+    receipt: &Receipt,
+) -> Result<Option<wire::Deployment>, Error> {
+    let query = [
+        ("app_guids", app.as_str().to_owned()),
+        ("order_by", "-created_at".to_owned()),
+        ("per_page", "20".to_owned()),
+    ];
+    let page: Page<wire::Deployment> = foundation.http.get("/v3/deployments", &query).await?;
+    let mark = Some(receipt.recipe.id.as_str());
+    let marked = |one: &wire::Deployment| one.metadata.annotation(convert::OPERATION) == mark;
+    Ok(page.resources.into_iter().find(marked))
+}
+
+struct Sender<'a> {
+    foundation: &'a CloudFoundry,
+    receipt: &'a Receipt,
+    app: &'a str,
+    progress: &'a Progress,
+}
+
+impl Sender<'_> {
+    async fn deploy(&self, mut body: Value, staged: bool) -> Result<Learned, StepError> {
+        let http = &self.foundation.http;
+        let mut tracking: Tracking =
+            self.foundation.read_own("the plan", &self.receipt.recipe.tracking)?;
+        if staged {
+            body["droplet"] = json!({ "guid": tracking.droplet });
+        }
+        let answer = http.write(Method::POST, "/v3/deployments", Some(&body)).await?;
+        // What was made can also be found by its mark, should the answer make no sense.
+        let made: wire::Deployment =
+            http.decode("/v3/deployments", &answer).map_err(StepError::Lost)?;
+        self.foundation.learn_all(std::slice::from_ref(&made));
+        let version = made.revision.as_ref().and_then(|of| of.version);
+        if let Some(version) = version {
+            say(self.progress, format!("taken: rolling to rev {version}"));
+        }
+        let unknown = self.receipt.recipe.goal == ON_THE_NEW;
+        tracking.deployment = Some(made.guid.clone());
+        Ok(Learned {
+            rollout: Some(RolloutId::new(made.guid)),
+            goal: version.filter(|_| unknown).map(|version| format!("on rev {version}")),
+            tracking: Some(tracking.json()),
+        })
+    }
+
+    async fn act(&self, deployment: &str, action: &str) -> Result<Learned, StepError> {
+        let path = format!("/v3/deployments/{deployment}/actions/{action}");
+        self.foundation.http.write(Method::POST, &path, None).await?;
+        Ok(Learned::default())
+    }
+
+    async fn patch(&self, path: &str, body: &Value) -> Result<Learned, StepError> {
+        self.foundation.http.write(Method::PATCH, path, Some(body)).await?;
+        Ok(Learned::default())
+    }
+
+    fn staged(&self, made: Result<String, push::Failed>) -> Result<Learned, StepError> {
+        let droplet = made.map_err(|push::Failed(why)| StepError::Failed(why))?;
+        let mut tracking: Tracking =
+            self.foundation.read_own("the plan", &self.receipt.recipe.tracking)?;
+        tracking.droplet = Some(droplet);
+        Ok(Learned { tracking: Some(tracking.json()), ..Learned::default() })
+    }
+
+    async fn restore_environment(&self, revision: &str) -> Result<Learned, StepError> {
+        let patch = environment_patch(self.foundation, self.app, revision).await?;
+        if patch.is_empty() {
+            return Ok(Learned::default());
+        }
+        let path = format!("/v3/apps/{}/environment_variables", self.app);
+        self.patch(&path, &json!({ "var": patch })).await
+    }
+
+    async fn restore_sidecars(&self, revision: &str) -> Result<Learned, StepError> {
+        let (wanted, now) = sidecars(self.foundation, self.app, revision).await?;
+        let http = &self.foundation.http;
+        for sidecar in wanted.iter().filter(|one| !now.iter().any(|other| same(one, other))) {
+            let body = json!({
+                "name": sidecar.name, "command": sidecar.command, "process_types": sidecar.process_types,
+                "memory_in_mb": sidecar.memory_in_mb,
+            });
+            let known = now.iter().find(|one| one.name == sidecar.name);
+            let (method, path) = match known.and_then(|one| one.guid.as_ref()) {
+                Some(guid) => (Method::PATCH, format!("/v3/sidecars/{guid}")),
+                None => (Method::POST, format!("/v3/apps/{}/sidecars", self.app)),
+            };
+            http.write(method, &path, Some(&body)).await?;
+        }
+        let surplus = now.iter().filter(|one| !wanted.iter().any(|wanted| wanted.name == one.name));
+        for guid in surplus.filter_map(|one| one.guid.as_ref()) {
+            http.write(Method::DELETE, &format!("/v3/sidecars/{guid}"), None).await?;
+        }
+        Ok(Learned::default())
+    }
+}
+
+async fn command_of(foundation: &CloudFoundry, revision: &str) -> Result<Option<String>, Error> {
+    let path = format!("/v3/revisions/{revision}");
+    let revision: wire::Revision = foundation.http.get(&path, &[]).await?;
+    Ok(revision.processes.get("web").and_then(|process| process.command.clone()))
+}
+
+/// The sidecars of a revision, and those of the app now.
+async fn sidecars(
+    foundation: &CloudFoundry,
+    app: &str,
+    revision: &str,
+) -> Result<(Vec<wire::Sidecar>, Vec<wire::Sidecar>), Error> {
+    let wanted: wire::Revision =
+        foundation.http.get(&format!("/v3/revisions/{revision}"), &[]).await?;
+    let now = foundation.all(&format!("/v3/apps/{app}/sidecars"), Vec::new()).await?;
+    Ok((wanted.sidecars, now))
+}
+
+fn same(one: &wire::Sidecar, other: &wire::Sidecar) -> bool {
+    one.name == other.name
+        && one.command == other.command
+        && one.process_types == other.process_types
+}
+
+/// What must be set to get from the app's environment to that of a revision.
+async fn environment_patch(
+    foundation: &CloudFoundry,
+    app: &str,
+    revision: &str,
+) -> Result<Map<String, Value>, Error> {
+    let wanted = format!("/v3/revisions/{revision}/environment_variables");
+    let now = format!("/v3/apps/{app}/environment_variables");
+    let (wanted, now) = tokio::try_join!(
+        foundation.http.get::<wire::Environment>(&wanted, &[]),
+        foundation.http.get::<wire::Environment>(&now, &[]),
+    )?;
+    Ok(patch(&now.var, &wanted.var))
+}
+
+/// What must be set, and taken away with a null, to get from one environment to another.
+fn patch(now: &BTreeMap<String, Value>, wanted: &BTreeMap<String, Value>) -> Map<String, Value> {
+    let mut patch = Map::new();
+    for (name, value) in wanted.iter().filter(|(name, value)| now.get(*name) != Some(value)) {
+        patch.insert(name.clone(), value.clone());
+    }
+    for name in now.keys().filter(|name| !wanted.contains_key(*name)) {
+        patch.insert(name.clone(), Value::Null);
+    }
+    patch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_leads_from_one_environment_to_the_other() {
+        let env = |text: &str| serde_json::from_str::<BTreeMap<String, Value>>(text).unwrap();
+        let (now, wanted) =
+            (env(r#"{"A":"1","B":"2","C":"3"}"#), env(r#"{"A":"1","B":"9","D":"4"}"#));
+        assert_eq!(Value::Object(patch(&now, &wanted)), json!({ "B": "9", "C": null, "D": "4" }));
+        assert!(patch(&wanted, &wanted).is_empty());
+    }
+}

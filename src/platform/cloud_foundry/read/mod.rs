@@ -1,0 +1,8 @@
+//! From what the API sends to the nouns of the deck.
+
+pub(super) mod convert;
+pub(super) mod events;
+pub(super) mod history;
+pub(super) mod lists;
+pub(super) mod names;
+pub(super) mod overview;

@@ -1,0 +1,396 @@
+//! Watching by polling, since the API has no watch: few, large requests, no more often than what is on screen needs.
+
+mod stall;
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    time::Duration,
+};
+
+use jiff::SignedDuration;
+use tokio::{
+    sync::{mpsc, watch as interest},
+    time::{Instant, sleep_until},
+};
+
+use crate::platform::cloud_foundry::{
+    CloudFoundry,
+    read::overview::Base,
+    watch::stall::{StallMemory, steady},
+};
+use crate::{
+    domain::{App, AppId, History, Interest, ProblemKind, Report, RolloutId, Status},
+    platform::{Error, http::Backoff},
+};
+
+/// The rhythm of the platform's own updater: nothing changes more often.
+const ROLLING: Duration = Duration::from_secs(5);
+/// How long an app is watched closely after its rollout.
+const SETTLING: Duration = Duration::from_secs(90);
+/// The whole scope while something rolls in it, and while nothing does.
+const ALL_WHILE_ROLLING: Duration = Duration::from_mins(1);
+const ALL_WHILE_IDLE: Duration = Duration::from_secs(30);
+/// History and events of the selected app.
+const FOCUS: Duration = Duration::from_mins(2);
+/// How long the selection rests before its details are asked for.
+const DEBOUNCE: Duration = Duration::from_millis(150);
+/// Own requests a minute above which the watcher holds back.
+const BUDGET: usize = 26;
+/// How many labels are looked up in one turn.
+const FEW: usize = 4;
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// Watches until nobody listens.
+pub(in crate::platform::cloud_foundry) async fn run(
+    foundation: &CloudFoundry,
+    mut interest: interest::Receiver<Interest>,
+    reports: mpsc::Sender<Report>,
+) {
+    let mut watcher = Watcher::new(foundation, reports);
+    loop {
+        let wanted = interest.borrow_and_update().clone();
+        let next = match watcher.tick(&wanted).await {
+            Ok(next) => next,
+            Err(Gone) => return,
+        };
+        tokio::select! {
+            changed = interest.changed() => if changed.is_err() { return },
+            () = sleep_until(next) => {}
+            () = watcher.reports.closed() => return,
+        }
+    }
+}
+
+/// Nobody listens any more.
+struct Gone;
+
+struct Watcher<'a> {
+    foundation: &'a CloudFoundry,
+    reports: mpsc::Sender<Report>,
+    wanted: Interest,
+    apps: HashMap<AppId, App>,
+    stalls: StallMemory,
+    status: Status,
+    failures: u32,
+    next_all: Instant,
+    next_rolling: Instant,
+    next_focus: Instant,
+    /// The focused app and its rollout when its history was read.
+    focus_read: Option<(AppId, Option<RolloutId>)>,
+    started: bool,
+    /// Apps whose rollout has just ended, and until when they are looked at as often as while it rolled.
+    settling: HashMap<AppId, Instant>,
+    /// When the watcher's own requests of the last minute were made.
+    spent: VecDeque<Instant>,
+}
+
+fn instant() -> Instant {
+    Instant::now()
+}
+
+impl<'a> Watcher<'a> {
+    fn new(foundation: &'a CloudFoundry, reports: mpsc::Sender<Report>) -> Self {
+        let now = instant();
+        Self {
+            foundation,
+            reports,
+            wanted: Interest::default(),
+            apps: HashMap::new(),
+            stalls: StallMemory::default(),
+            status: Status::default(),
+            failures: 0,
+            next_all: now,
+            next_rolling: now,
+            next_focus: now,
+            focus_read: None,
+            started: false,
+            settling: HashMap::new(),
+            spent: VecDeque::new(),
+        }
+    }
+
+    async fn report(&self, report: Report) -> Result<(), Gone> {
+        self.reports.send(report).await.map_err(|_| Gone)
+    }
+
+    /// Reads what is due, and says when to come back.
+    async fn tick(&mut self, wanted: &Interest) -> Result<Instant, Gone> {
+        let now = instant();
+        if wanted.scope != self.wanted.scope && self.started {
+            self.apps.clear();
+            self.report(Report::Reset).await?;
+            self.next_all = now;
+        }
+        if wanted.nudge != self.wanted.nudge {
+            self.next_all = now;
+            self.next_rolling = now;
+            self.next_focus = now;
+        }
+        if wanted.focus != self.wanted.focus {
+            self.next_focus =
+                now + if self.focus_read.is_some() { DEBOUNCE } else { Duration::ZERO };
+        }
+        self.wanted = wanted.clone();
+        let before = self.foundation.http.meter().total();
+        let read = self.read(now).await;
+        let made = self.foundation.http.meter().total() - before;
+        self.spent.extend((0..made).map(|_| now));
+        while self.spent.front().is_some_and(|at| at.elapsed() > MINUTE) {
+            self.spent.pop_front();
+        }
+        match read {
+            Ok(()) => {
+                self.failures = 0;
+                self.report_status().await?;
+                Ok(self.next())
+            }
+            Err(Failed::Gone) => Err(Gone),
+            Err(Failed::Error(error)) => {
+                self.failures += 1;
+                let wait = error
+                    .retry_after()
+                    .unwrap_or_else(|| Backoff::PATIENT.delay(self.failures, fastrand::f64()));
+                let at = instant() + wait;
+                self.next_all = at;
+                self.next_rolling = at;
+                self.next_focus = self.next_focus.max(at);
+                let now = (self.foundation.now)();
+                let span = SignedDuration::try_from(wait).unwrap_or_default();
+                let retry_at = now.checked_add(span).unwrap_or(now);
+                self.report(Report::Problem { problem: error.problem(), retry_at }).await?;
+                Ok(at)
+            }
+        }
+    }
+
+    async fn read(&mut self, now: Instant) -> Result<(), Failed> {
+        if now >= self.next_all {
+            let overview = self.foundation.overview(&self.wanted.scope).await?;
+            self.started = true;
+            self.apply(overview.apps, true).await?;
+            let pause = if self.is_rolling() { ALL_WHILE_ROLLING } else { ALL_WHILE_IDLE };
+            self.next_all = instant() + self.stretched(pause);
+            self.next_rolling = instant() + self.stretched(ROLLING);
+        } else if self.is_rolling() && now >= self.next_rolling {
+            self.settling.retain(|_, until| *until > now);
+            let known: Vec<_> =
+                self.apps.values().filter(|app| self.moves(app)).map(Base::known).collect();
+            let apps = self.foundation.rolling(known).await?;
+            self.apply(apps, false).await?;
+            self.next_rolling = instant() + self.stretched(ROLLING);
+        }
+        let focus = self.wanted.focus.clone();
+        if let Some(focus) = focus.filter(|focus| self.apps.contains_key(focus)) {
+            let rollout = self
+                .apps
+                .get(&focus)
+                .and_then(|app| app.rollout.as_ref())
+                .map(|one| one.id.clone());
+            let key = (focus, rollout);
+            let other = self.focus_read.as_ref() != Some(&key);
+            let same_app = self.focus_read.as_ref().is_some_and(|read| read.0 == key.0);
+            if instant() >= self.next_focus || (other && same_app) {
+                self.read_focus(key).await?;
+            }
+        }
+        self.name_a_few().await
+    }
+
+    /// Looks up labels of deployed revisions in sight, a few at a time and only while there is room for it.
+    async fn name_a_few(&mut self) -> Result<(), Failed> {
+        if self.wanted.unnamed.is_empty() || self.spent.len() + FEW > BUDGET {
+            return Ok(());
+        }
+        let unnamed = |app: &&App| app.deployed.as_ref().is_some_and(|of| of.label.is_none());
+        let mut few: Vec<_> = self
+            .wanted
+            .unnamed
+            .iter()
+            .filter_map(|id| self.apps.get(id))
+            .filter(unnamed)
+            .take(FEW)
+            .cloned()
+            .collect();
+        if few.is_empty() {
+            return Ok(());
+        }
+        self.foundation.learn_few(&mut few).await;
+        few.retain(|app| app.deployed.as_ref().is_some_and(|of| of.label.is_some()));
+        for app in &few {
+            self.apps.insert(app.id.clone(), app.clone());
+        }
+        self.send_apps(few, Vec::new()).await
+    }
+
+    async fn read_focus(&mut self, key: (AppId, Option<RolloutId>)) -> Result<(), Failed> {
+        let app = key.0.clone();
+        let (history, events) =
+            tokio::join!(self.foundation.history(&app), self.foundation.app_events(&app, 100));
+        self.focus_read = Some(key);
+        self.next_focus = instant() + self.stretched(FOCUS);
+        // That one app's history cannot be read says nothing of the others.
+        let history = match history {
+            Ok(history) => history,
+            Err(error) => match error.kind() {
+                ProblemKind::Login | ProblemKind::Unreachable | ProblemKind::RateLimited => {
+                    return Err(error.into());
+                }
+                _ => History { remark: Some(error.to_string()), ..History::default() },
+            },
+        };
+        // The deployed revision's number may have been learned with it.
+        let labels = self.foundation.labels();
+        let named = self.apps.get_mut(&app).and_then(|known| {
+            let deployed = known.deployed.as_mut()?;
+            let label = labels.get(deployed.id.as_str()).cloned();
+            (deployed.label.is_none() && label.is_some()).then(|| deployed.label = label)?;
+            Some(known.clone())
+        });
+        if let Some(named) = named {
+            self.send_apps(vec![named], Vec::new()).await?;
+        }
+        self.report(Report::History { app: app.clone(), history }).await?;
+        if let Ok(events) = events {
+            self.report(Report::Events { app: app.clone(), events }).await?;
+        }
+        self.read_crash_logs(app).await
+    }
+
+    /// What a crashing app says last; log-cache answers it, not the API whose requests are counted.
+    async fn read_crash_logs(&mut self, app: AppId) -> Result<(), Failed> {
+        let rollout = self.apps.get(&app).and_then(|known| known.rollout.as_ref());
+        let Some(rollout) = rollout.filter(|rollout| rollout.stuck.is_some()) else {
+            return Ok(());
+        };
+        let new = rollout.to.as_ref().and_then(|of| of.label.clone());
+        let Ok(mut lines) = self.foundation.log_lines(&app).await else { return Ok(()) };
+        if lines.iter().any(|line| line.revision.is_some()) {
+            lines.retain(|line| line.revision == new);
+        }
+        let surplus = lines.len().saturating_sub(30);
+        lines.drain(..surplus);
+        Ok(self.report(Report::Logs { app, lines }).await?)
+    }
+
+    /// Takes what was read: judges rollouts by what is remembered of them, and reports what differs.
+    async fn apply(&mut self, mut apps: Vec<App>, complete: bool) -> Result<(), Failed> {
+        let now = (self.foundation.now)();
+        for app in &mut apps {
+            self.stalls.judge(app, now);
+        }
+        self.stalls.explain(self.foundation, &mut apps, self.wanted.focus.as_ref()).await;
+        let was_rolling = |app: &&App| {
+            app.rollout.is_none()
+                && self.apps.get(&app.id).is_some_and(|known| known.rollout.is_some())
+        };
+        let over: Vec<_> = apps.iter().filter(was_rolling).map(|app| app.id.clone()).collect();
+        let ended = !over.is_empty();
+        self.settling.extend(over.into_iter().map(|id| (id, instant() + SETTLING)));
+        if ended {
+            self.foundation.learn_few(&mut apps).await;
+            // Its other processes and state are read again soon.
+            self.next_all = self.next_all.min(instant() + ROLLING);
+        }
+        let mut gone = Vec::new();
+        if complete {
+            let present: HashSet<_> = apps.iter().map(|app| &app.id).collect();
+            gone = self.apps.keys().filter(|id| !present.contains(id)).cloned().collect();
+            for id in &gone {
+                self.apps.remove(id);
+            }
+        }
+        let mut changed = Vec::new();
+        for mut app in apps {
+            let known = self.apps.get(&app.id);
+            if let Some(known) = known {
+                steady(known, &mut app);
+                if app.deployed.as_ref().is_some_and(|of| of.label.is_none()) {
+                    let same = known.deployed.as_ref().map(|of| &of.id)
+                        == app.deployed.as_ref().map(|of| &of.id);
+                    if same {
+                        app.deployed.clone_from(&known.deployed);
+                    }
+                }
+                if *known == app {
+                    continue;
+                }
+            }
+            self.apps.insert(app.id.clone(), app.clone());
+            changed.push(app);
+        }
+        self.send_apps(changed, gone).await
+    }
+
+    async fn send_apps(&self, changed: Vec<App>, gone: Vec<AppId>) -> Result<(), Failed> {
+        let pause = if self.is_rolling() { ROLLING } else { ALL_WHILE_IDLE };
+        let fresh_for = SignedDuration::try_from(self.stretched(pause)).unwrap_or_default();
+        let at = (self.foundation.now)();
+        Ok(self.report(Report::Apps { changed, gone, at, fresh_for }).await?)
+    }
+
+    async fn report_status(&mut self) -> Result<(), Gone> {
+        let api_info = self.foundation.api_info.get();
+        let status = Status {
+            hidden: Vec::new(),
+            api_version: api_info.and_then(|api_info| api_info.version.clone()),
+            requests_left: self.foundation.http.meter().left(),
+            watched: false,
+            scope_label: api_info
+                .map(|api_info| CloudFoundry::scope_label(api_info, &self.wanted.scope)),
+        };
+        if status != self.status {
+            self.status = status.clone();
+            self.report(Report::Status(status)).await?;
+        }
+        Ok(())
+    }
+
+    fn is_rolling(&self) -> bool {
+        self.apps.values().any(|app| self.moves(app))
+    }
+
+    /// Whether an app is rolling, or settling after a rollout.
+    fn moves(&self, app: &App) -> bool {
+        app.rollout.is_some() || (app.serving.is_some() && self.settling.contains_key(&app.id))
+    }
+
+    /// A pause, longer the less the server still allows, and longer when the last minute was busy.
+    fn stretched(&self, pause: Duration) -> Duration {
+        let meter = self.foundation.http.meter();
+        let scarce = match meter.left() {
+            Some((left, limit)) if left * 10 < limit => 6,
+            Some((left, limit)) if left * 10 < limit * 3 => 2,
+            _ => 1,
+        };
+        let busy = if self.spent.len() > BUDGET { 2 } else { 1 };
+        pause * scarce * busy
+    }
+
+    fn next(&self) -> Instant {
+        let mut next = self.next_all;
+        if self.is_rolling() {
+            next = next.min(self.next_rolling);
+        }
+        if self.wanted.focus.as_ref().is_some_and(|focus| self.apps.contains_key(focus)) {
+            next = next.min(self.next_focus);
+        }
+        next
+    }
+}
+
+enum Failed {
+    Gone,
+    Error(Error),
+}
+
+impl From<Gone> for Failed {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}

@@ -1,0 +1,4 @@
+//! What the API sends, and what is kept of it.
+
+pub(super) mod store;
+pub(super) mod wire;

@@ -1,0 +1,140 @@
+//! One look at an operation: what the cluster shows of it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::platform::kubernetes::{
+    Cluster,
+    model::store::{Kinded, Store},
+    model::wire::{ReplicaSet, Workload},
+};
+use crate::{
+    domain::{App, Observation, Overtaken, Receipt, RolloutId, Verdict, text::clean},
+    platform::Error,
+};
+
+/// What is needed to recognise an operation.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(in crate::platform::kubernetes) struct Tracking {
+    /// The template that was asked for, by its hash; none where the template stays.
+    pub(in crate::platform::kubernetes) template: Option<u64>,
+    /// The template before.
+    pub(in crate::platform::kubernetes) before: Option<u64>,
+    /// The generation before.
+    pub(in crate::platform::kubernetes) generation: i64,
+    /// Whether it is to be paused afterwards, or no longer.
+    pub(in crate::platform::kubernetes) paused: Option<bool>,
+    /// Whether the rollout in progress is ended by it.
+    pub(in crate::platform::kubernetes) ends: Option<bool>,
+}
+
+impl Tracking {
+    pub(in crate::platform::kubernetes) fn json(&self) -> Value {
+        // Numbers only: it cannot fail to become JSON.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// That of a rollout which somebody else began.
+    pub(in crate::platform::kubernetes) fn of(rollout: &RolloutId) -> Self {
+        let (_, hash) = rollout.as_str().rsplit_once('/').unwrap_or_default();
+        Self { template: u64::from_str_radix(hash, 16).ok(), ..Self::default() }
+    }
+}
+
+pub(in crate::platform::kubernetes) async fn observe(
+    cluster: &Cluster,
+    receipt: &Receipt,
+) -> Result<Observation, Error> {
+    let tracking: Tracking = cluster.read_own("the receipt", &receipt.recipe.tracking)?;
+    let uid = receipt.app.app.as_str();
+    let gone = || Ok(Verdict::Overtaken { what: Overtaken::Deleted, by: None }.into());
+    let address = match cluster.located(receipt).await {
+        Ok(address) => address,
+        Err(Error::NotFound { .. }) => return gone(),
+        Err(error) => return Err(error),
+    };
+    let object: Workload = match cluster.connection.get(&cluster.meter, &address.path(), &[]).await
+    {
+        Ok(object) => object,
+        Err(Error::NotFound { .. }) => return gone(),
+        Err(error) => return Err(error),
+    };
+    if object.metadata.uid != uid {
+        return gone();
+    }
+    let generation = object.metadata.generation;
+    let spec = object.spec.as_ref();
+    let hash = spec.map_or(0, |spec| spec.template.hash);
+    let paused = spec.is_some_and(|spec| spec.paused);
+    let status = object.status.as_ref();
+    let observed = status.is_some_and(|status| status.observed_generation >= generation);
+    let wanted = tracking.template.is_none_or(|template| template == hash)
+        && tracking.paused.is_none_or(|wanted| wanted == paused)
+        && (tracking.ends.is_none() || tracking.before == Some(hash));
+    if !wanted {
+        if generation <= tracking.generation && receipt.lost {
+            return Ok(Verdict::NotArrived.into());
+        }
+        let what = if tracking.before == Some(hash) && tracking.template.is_some() {
+            Overtaken::Cancelled
+        } else {
+            Overtaken::Superseded
+        };
+        let by = object.metadata.manager.as_ref().map(|manager| clean(&manager.name));
+        return Ok(Verdict::Overtaken { what, by }.into());
+    }
+    if tracking.paused == Some(true) {
+        return Ok(Verdict::Arrived { count: None, label: None }.into());
+    }
+    let asked = spec.and_then(|spec| spec.restart_at);
+    if asked > status.and_then(|status| status.restarted_at) {
+        return Ok(Verdict::Moving.into());
+    }
+    let mut store = Store::default();
+    let selector = spec.map(|spec| spec.selector.query()).unwrap_or_default();
+    store.workloads.put(Kinded { kind: address.kind, object });
+    if address.kind.has_sets() {
+        let path = format!("/apis/apps/v1/namespaces/{}/replicasets", address.namespace);
+        let (sets, _) = crate::platform::kubernetes::watch::stream::list::<ReplicaSet>(
+            cluster, &path, &selector,
+        )
+        .await?;
+        store.sets.put_all(sets);
+    }
+    let path = format!("/api/v1/namespaces/{}/pods", address.namespace);
+    let (pods, _) =
+        crate::platform::kubernetes::watch::stream::list(cluster, &path, &selector).await?;
+    store.pods.put_all(pods);
+    store.with_pods.insert(uid.to_owned());
+    let Some(app) = store.app(&cluster.target, uid, (cluster.now)()) else { return gone() };
+    Ok(judge(&tracking, app, observed))
+}
+
+/// Whether an abort has taken its effect: the new side is gone, and the old one whole.
+fn aborted(app: &App) -> bool {
+    app.rollout.as_ref().is_some_and(|rollout| {
+        let (old, new) = (rollout.old.count(), rollout.new.count());
+        new.desired == 0 && new.running == Some(0) && old.running >= Some(rollout.wanted)
+    })
+}
+
+fn judge(tracking: &Tracking, app: App, observed: bool) -> Observation {
+    let over = tracking.ends == Some(true) && observed && aborted(&app);
+    if let Some(mut rollout) = app.rollout.filter(|_| !over) {
+        if !observed {
+            // A deadline of the generation before has not passed for this one.
+            rollout.stuck = None;
+        }
+        let id = Some(rollout.id.clone());
+        return Observation { verdict: Verdict::Moving, rollout: Some(rollout), id };
+    }
+    if !observed {
+        return Verdict::Moving.into();
+    }
+    let count = app.instances;
+    if count.running.unwrap_or(0) < count.desired {
+        return Verdict::Settling { count, since: None }.into();
+    }
+    let label = app.deployed.and_then(|of| of.label);
+    Verdict::Arrived { count: Some(count), label }.into()
+}

@@ -1,0 +1,97 @@
+//! The verbs of Argo Rollouts. Here the platform has a real cancel: abort.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::domain::Plan;
+use crate::platform::kubernetes::{plan::changes::Mutation, plan::snapshot::Snapshot};
+
+/// A patch of the status, which only holds while nobody else has changed the specification.
+fn on_status(snapshot: &Snapshot, step: Value) -> Value {
+    let mut steps = snapshot.guards();
+    steps.push(step);
+    Value::Array(steps)
+}
+
+fn change(patch: Value, goal: String) -> Mutation {
+    Mutation { patch, goal, status: true, ..Mutation::default() }
+}
+
+fn by_hand(snapshot: &Snapshot, verb: &str) -> String {
+    snapshot.by_hand("kubectl argo rollouts", &format!("{verb} {}", snapshot.address.name))
+}
+
+/// Abort: the stable side goes back to full.
+pub(in crate::platform::kubernetes) fn abort(
+    snapshot: &Snapshot,
+    plan: &mut Plan,
+) -> Result<Mutation, String> {
+    let stable = snapshot.history.revisions.iter().find(|one| one.deployed && !one.incoming);
+    let Some(stable) = stable.filter(|_| snapshot.rolling) else {
+        return Err(format!("{} has no rollout to cancel", plan.app));
+    };
+    let label = stable.label.clone();
+    if snapshot.workload.object.status.as_ref().is_some_and(|status| status.abort) {
+        return Err(format!(
+            "the rollout of {} is aborted already: roll back to rev {label} for good, or continue to try again",
+            plan.app
+        ));
+    }
+    plan.title = format!("CANCEL the rollout of {}: back to rev {label}", plan.app);
+    plan.method = format!(
+        "abort: rev {label} serves alone again, at once; the specification still names the new one until you roll back"
+    );
+    plan.by_hand.push(by_hand(snapshot, "abort"));
+    let set = json!({ "op": "add", "path": "/status/abort", "value": true });
+    Ok(Mutation {
+        ends: Some(true),
+        ..change(on_status(snapshot, set), format!("back on rev {label}"))
+    })
+}
+
+/// Promote: the next step, out of a pause or an abort.
+pub(in crate::platform::kubernetes) fn promote(
+    snapshot: &Snapshot,
+    plan: &mut Plan,
+) -> Result<Mutation, String> {
+    let status = snapshot.workload.object.status.clone().unwrap_or_default();
+    let goal =
+        plan.from.as_ref().map_or_else(|| "on".to_owned(), |from| format!("on {}", from.name));
+    plan.to.clone_from(&plan.from);
+    if status.abort {
+        "retry: the aborted rollout begins again at its first step".clone_into(&mut plan.method);
+        plan.by_hand.push(by_hand(snapshot, "retry rollout"));
+        let unset = json!({ "op": "replace", "path": "/status/abort", "value": false });
+        return Ok(change(on_status(snapshot, unset), goal));
+    }
+    if snapshot.paused() {
+        "the rollout goes on where it was held".clone_into(&mut plan.method);
+        plan.by_hand.push(by_hand(snapshot, "promote"));
+        let mut steps = snapshot.guards();
+        steps.push(json!({ "op": "remove", "path": "/spec/paused" }));
+        let base = change(Value::Array(steps), goal);
+        return Ok(Mutation { status: false, paused: Some(false), ..base });
+    }
+    if status.pause_conditions.is_empty() {
+        return Err(format!("{} does not wait for anybody: it is not paused", plan.app));
+    }
+    "promote: the step that it waits at is over, and the next one begins"
+        .clone_into(&mut plan.method);
+    plan.by_hand.push(by_hand(snapshot, "promote"));
+    let unset = json!({ "op": "remove", "path": "/status/pauseConditions" });
+    Ok(change(on_status(snapshot, unset), goal))
+}
+
+/// Restart: every Pod that is older than now is replaced, of the same revision.
+pub(in crate::platform::kubernetes) fn restart(
+    snapshot: &Snapshot,
+    plan: &mut Plan,
+    now: Timestamp,
+) -> Mutation {
+    plan.to.clone_from(&plan.from);
+    "every instance is replaced by a new one of the same revision".clone_into(&mut plan.method);
+    plan.by_hand.push(by_hand(snapshot, "restart"));
+    let at = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let set = json!({ "op": "add", "path": "/spec/restartAt", "value": at });
+    Mutation { status: false, ..change(on_status(snapshot, set), "on new instances".to_owned()) }
+}

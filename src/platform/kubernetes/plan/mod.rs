@@ -1,0 +1,343 @@
+//! Plans: what an operation would do, from data read now, tried as a dry run on the server.
+
+mod argo;
+mod changes;
+mod snapshot;
+mod warnings;
+
+use http::Method;
+use serde_json::Value;
+
+use crate::platform::kubernetes::{
+    Cluster, Connection,
+    access::Act,
+    model::store::Kind,
+    model::wire::{self, Template},
+    operate::observe::Tracking,
+    operate::send::{Action, Guard, JSON_PATCH, MANAGER},
+    plan::argo as argo_verbs,
+    plan::changes::{Mutation, deploy, hold, restart, template_patch},
+    plan::snapshot::Snapshot,
+    plan::warnings::warnings,
+    read::instances,
+    read::template,
+};
+use crate::{
+    domain::{
+        Note, Operation, Plan, Recipe, Request, Revision, RevisionSummary, RollBackTo, RolloutId,
+        Step, differences, last_good, text::clean,
+    },
+    platform::{Error, http::WriteError, operation},
+};
+
+fn end(one: &Revision) -> RevisionSummary {
+    RevisionSummary {
+        name: format!("rev {}", one.label),
+        artifact: Some(one.description.clone()),
+        remark: None,
+    }
+}
+
+/// Works out a plan.
+pub(in crate::platform::kubernetes) async fn make(
+    cluster: &Cluster,
+    request: Request,
+) -> Result<Plan, Error> {
+    let snapshot = Snapshot::read(cluster, &request.app).await?;
+    let name = clean(&snapshot.address.name);
+    let mut plan = Plan {
+        title: format!("{} {name}", request.operation.verb().words().to_uppercase()),
+        app: name.clone(),
+        refused: None,
+        method: String::new(),
+        from: snapshot.deployed().map(end),
+        to: None,
+        differs: Vec::new(),
+        capacity: Vec::new(),
+        patch: None,
+        notes: Vec::new(),
+        by_hand: Vec::new(),
+        checked_at: (cluster.now)(),
+        recipe: None,
+        request,
+    };
+    let argo = snapshot.address.kind == Kind::Rollout;
+    let built = match plan.request.operation.clone() {
+        Operation::RollBack(_) | Operation::Deploy if let Some(why) = snapshot.elsewhere() => {
+            Err(why)
+        }
+        Operation::RollBack(goal) => roll_back(cluster, &snapshot, &mut plan, &goal).await?,
+        Operation::Cancel if argo => argo_verbs::abort(&snapshot, &mut plan),
+        Operation::Continue if argo => argo_verbs::promote(&snapshot, &mut plan),
+        Operation::Restart if argo => {
+            Ok(argo_verbs::restart(&snapshot, &mut plan, (cluster.now)()))
+        }
+        Operation::Cancel => cancel(cluster, &snapshot, &mut plan).await?,
+        Operation::Deploy => deploy(&snapshot, &mut plan),
+        Operation::Restart => restart(cluster, &snapshot, &mut plan),
+        Operation::Continue => hold(&snapshot, &mut plan, false),
+        Operation::Pause => hold(&snapshot, &mut plan, true),
+        Operation::EnableRevisions => {
+            Err("Kubernetes keeps revisions by itself: see revisionHistoryLimit".to_owned())
+        }
+    };
+    let change = match built {
+        Ok(change) => change,
+        Err(why) => {
+            plan.refused = Some(why);
+            return Ok(plan);
+        }
+    };
+    finish(cluster, &snapshot, plan, change).await
+}
+
+async fn roll_back(
+    cluster: &Cluster,
+    snapshot: &Snapshot,
+    plan: &mut Plan,
+    goal: &RollBackTo,
+) -> Result<Result<Mutation, String>, Error> {
+    let name = plan.app.clone();
+    let revisions = &snapshot.history.revisions;
+    let (wanted, sure) = match goal {
+        RollBackTo::LastGood => match last_good(revisions, snapshot.rolling) {
+            Some(found) => found,
+            None => {
+                let why = snapshot
+                    .history
+                    .remark
+                    .clone()
+                    .unwrap_or_else(|| format!("{name} has no earlier revision to go back to"));
+                return Ok(Err(if why.contains(&name) { why } else { format!("{name}: {why}") }));
+            }
+        },
+        RollBackTo::Revision(id) => match revisions.iter().find(|one| one.id == *id) {
+            Some(one) => (one, true),
+            None => {
+                return Ok(Err(format!(
+                    "this revision of {name} is gone: it was pruned (revisionHistoryLimit)"
+                )));
+            }
+        },
+    };
+    let template = cluster.template(&plan.request.app, &wanted.id).await?;
+    back_to(
+        cluster,
+        snapshot,
+        plan,
+        wanted,
+        template,
+        if *goal == RollBackTo::LastGood { Some(sure) } else { None },
+    )
+    .await
+}
+
+async fn back_to(
+    cluster: &Cluster,
+    snapshot: &Snapshot,
+    plan: &mut Plan,
+    wanted: &Revision,
+    mut template: Value,
+    last: Option<bool>,
+) -> Result<Result<Mutation, String>, Error> {
+    let name = plan.app.clone();
+    wire::strip(&mut template);
+    let mut now = snapshot.template().clone();
+    wire::strip(&mut now);
+    plan.title = format!(
+        "ROLL BACK {name} to rev {}{}",
+        wanted.label,
+        if last.is_some() { " (last good)" } else { "" }
+    );
+    plan.to = Some(end(wanted));
+    if now == template && !(snapshot.paused() && snapshot.rolling) {
+        return Ok(Err(format!(
+            "nothing would change: {name} has the template of rev {} already",
+            wanted.label
+        )));
+    }
+    plan.differs = differences(&template::of_template(&now), &template::of_template(&template));
+    plan.method = if snapshot.rolling {
+        format!(
+            "the template of rev {} again: old instances still serve, and the rollout turns round",
+            wanted.label
+        )
+    } else {
+        format!("the template of rev {} again, as a rollout of its own", wanted.label)
+    };
+    if last == Some(false) {
+        plan.notes.push(Note::Warning(format!(
+            "that rev {} was well is inferred: the platform keeps no record of it",
+            wanted.label
+        )));
+    }
+    if snapshot.paused() {
+        plan.notes.push(Note::Info("the rollout is paused: the pause ends with this".to_owned()));
+    }
+    plan.notes.push(Note::Info(
+        "ConfigMaps, Secrets and the number of instances do not roll back".to_owned(),
+    ));
+    plan.by_hand.push(if snapshot.address.kind == Kind::Rollout {
+        let undo = format!("undo {} --to-revision={}", snapshot.address.name, wanted.label);
+        snapshot.by_hand("kubectl argo rollouts", &undo)
+    } else {
+        let undo = format!("rollout undo {} --to-revision={}", snapshot.named(), wanted.label);
+        snapshot.by_hand("kubectl", &undo)
+    });
+    let leaving = snapshot.deployed().map(|one| format!("rev {}", one.label));
+    let reason = plan.request.reason.clone();
+    let reason = reason.unwrap_or_else(|| format!("roll back to rev {}", wanted.label));
+    let patch = template_patch(snapshot, &template, Some(&reason));
+    let pods = stuck_pods(cluster, snapshot, wanted).await?;
+    if !pods.is_empty() {
+        let names: Vec<_> = pods.iter().map(|(name, _)| clean(name)).collect();
+        let act = Act {
+            verb: "delete",
+            group: "",
+            resource: "pods",
+            namespace: snapshot.address.namespace.clone(),
+        };
+        if let Some(why) = cluster.may(act).await?.reason() {
+            plan.notes.push(Note::Warning(format!("{why}: have somebody do it who may")));
+        }
+        plan.notes.push(Note::Warning(format!(
+            "a StatefulSet waits for ever for a Pod that does not become ready: {} will be deleted after the patch",
+            names.join(", ")
+        )));
+    }
+    Ok(Ok(Mutation {
+        patch,
+        template: Some(template),
+        goal: format!("back on rev {}", wanted.label),
+        leaving,
+        pods,
+        ..Mutation::default()
+    }))
+}
+
+/// Name and UID of the Pods of a StatefulSet that are not ready and not of the revision that is gone back to: they hold
+/// it up for ever. A selector may find Pods of others, too: only those that it controls are its own.
+async fn stuck_pods(
+    cluster: &Cluster,
+    snapshot: &Snapshot,
+    wanted: &Revision,
+) -> Result<Vec<(String, String)>, Error> {
+    let spec = snapshot.workload.object.spec.as_ref();
+    let ordered = spec.is_some_and(|spec| spec.pod_management_policy != "Parallel");
+    if snapshot.address.kind != Kind::StatefulSet || !ordered {
+        return Ok(Vec::new());
+    }
+    let selector = spec.map(|spec| spec.selector.query()).unwrap_or_default();
+    let path = format!("/api/v1/namespaces/{}/pods", snapshot.address.namespace);
+    let (pods, _) =
+        crate::platform::kubernetes::watch::stream::list::<wire::Pod>(cluster, &path, &selector)
+            .await?;
+    let stuck = |pod: &&wire::Pod| {
+        let own = pod
+            .metadata
+            .labels
+            .get("controller-revision-hash")
+            .is_some_and(|hash| hash == wanted.id.as_str());
+        let theirs = pod.metadata.owner() != Some(snapshot.workload.object.metadata.uid.as_str());
+        !theirs
+            && !own
+            && !matches!(
+                instances::instance(pod).state,
+                crate::domain::InstanceState::Running | crate::domain::InstanceState::Stopping
+            )
+    };
+    let named = |pod: &wire::Pod| (pod.metadata.name.clone(), pod.metadata.uid.clone());
+    Ok(pods.iter().filter(stuck).map(named).collect())
+}
+
+/// There is no cancel: it is going back to what was live when this rollout began.
+async fn cancel(
+    cluster: &Cluster,
+    snapshot: &Snapshot,
+    plan: &mut Plan,
+) -> Result<Result<Mutation, String>, Error> {
+    let name = plan.app.clone();
+    if !snapshot.rolling {
+        return Ok(Err(format!("{name} has no rollout to cancel")));
+    }
+    let before = snapshot.history.revisions.iter().find(|one| one.deployed && !one.incoming);
+    let Some(before) = before.cloned() else {
+        return Ok(Err(format!(
+            "{name} had nothing before this rollout that it could go back to: roll back to a revision instead"
+        )));
+    };
+    let template = cluster.template(&plan.request.app, &before.id).await?;
+    let change = back_to(cluster, snapshot, plan, &before, template, None).await?;
+    plan.title = format!("CANCEL the rollout of {name}: back to rev {}", before.label);
+    plan.method = format!(
+        "Kubernetes has no cancel: the template of rev {} again, which was live when this began",
+        before.label
+    );
+    Ok(change)
+}
+
+/// Tries the patch on the server without effect, and adds what applies to every change.
+async fn finish(
+    cluster: &Cluster,
+    snapshot: &Snapshot,
+    mut plan: Plan,
+    change: Mutation,
+) -> Result<Plan, Error> {
+    let path = snapshot.address.path();
+    let sent_to = if change.status { format!("{path}/status") } else { path.clone() };
+    let dry = Connection::address(&sent_to, &[("dryRun", "All"), ("fieldManager", MANAGER)]);
+    match cluster
+        .connection
+        .write(&cluster.meter, Method::PATCH, &dry, JSON_PATCH, &change.patch)
+        .await
+    {
+        Ok(_) => {}
+        Err(WriteError::NoEffect(error @ (Error::Api { .. } | Error::Forbidden { .. }))) => {
+            plan.refused = Some(format!("the server would refuse it: {error}"));
+        }
+        // Nothing can have had an effect: it was a dry run.
+        Err(WriteError::NoEffect(error) | WriteError::Lost(error)) => return Err(error),
+    }
+    warnings(cluster, snapshot, &mut plan).await;
+    let hash = |template: &Value| Template::read(template.clone()).hash;
+    let text =
+        |name: &str| snapshot.whole["metadata"][name].as_str().unwrap_or_default().to_owned();
+    let generation = snapshot.whole["metadata"]["generation"].as_i64().unwrap_or(0);
+    let tracking = Tracking {
+        template: change.template.as_ref().map(hash),
+        before: Some(hash(snapshot.template())),
+        generation,
+        paused: change.paused,
+        ends: change.ends,
+    };
+    let guard = Guard { path, uid: text("uid"), generation };
+    let rollout = tracking.template.or(tracking.before);
+    let rollout = rollout.map(|hash| RolloutId::new(format!("{}/{hash:016x}", guard.uid)));
+    let mut steps = vec![Step {
+        label: "patch".to_owned(),
+        calls: vec![format!("PATCH {sent_to}")],
+        action: Action::Patch { path: sent_to, patch: change.patch }.json(),
+        ..Step::default()
+    }];
+    let namespace = &snapshot.address.namespace;
+    steps.extend(change.pods.into_iter().map(|(name, uid)| Step {
+        label: format!("delete Pod {}, which holds the others up", clean(&name)),
+        calls: vec![format!("DELETE /api/v1/namespaces/{namespace}/pods/{name}")],
+        action: Action::DeletePod { namespace: namespace.clone(), name, uid }.json(),
+        completes: true,
+        optional: true,
+        ..Step::default()
+    }));
+    plan.recipe = Some(Recipe {
+        id: operation::new_id(),
+        // Texts and numbers: it cannot fail to become JSON.
+        guard: serde_json::to_value(&guard).unwrap_or_default(),
+        steps,
+        goal: change.goal,
+        leaving: change.leaving,
+        undoes: change.ends == Some(true),
+        rollout,
+        tracking: tracking.json(),
+    });
+    Ok(plan)
+}

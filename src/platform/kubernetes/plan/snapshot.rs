@@ -1,0 +1,126 @@
+//! The state that a plan stands on, read when it is made.
+
+use serde_json::{Value, json};
+
+use crate::platform::kubernetes::{
+    Cluster,
+    model::store::{Address, Kinded, Store},
+    model::wire::{ReplicaSet, Workload},
+};
+use crate::{
+    domain::{
+        AppId, History, Revision,
+        text::{clean, quoted},
+    },
+    platform::Error,
+};
+
+/// The state that a plan stands on.
+pub(in crate::platform::kubernetes) struct Snapshot {
+    pub(in crate::platform::kubernetes) address: Address,
+    pub(in crate::platform::kubernetes) whole: Value,
+    pub(in crate::platform::kubernetes) workload: Kinded,
+    pub(in crate::platform::kubernetes) history: History,
+    pub(in crate::platform::kubernetes) rolling: bool,
+    context: Option<String>,
+}
+
+impl Snapshot {
+    pub(in crate::platform::kubernetes) async fn read(
+        cluster: &Cluster,
+        app: &AppId,
+    ) -> Result<Self, Error> {
+        let address = cluster.address(app)?;
+        let whole = cluster.whole(&address).await?;
+        if whole["metadata"]["uid"] != app.as_str() {
+            return Err(Error::NotFound {
+                what: format!(
+                    "{} was deleted and made anew since it was shown",
+                    clean(&address.name)
+                ),
+            });
+        }
+        let object: Workload =
+            serde_json::from_value(whole.clone()).map_err(|error| Error::Garbled {
+                api: cluster.connection.api.clone(),
+                location: address.path(),
+                why: clean(&error.to_string()),
+            })?;
+        let sets = if address.kind.has_sets() {
+            cluster.whole_sets(&address, &whole).await?
+        } else {
+            Vec::new()
+        };
+        let history = cluster.history(app).await?;
+        let workload = Kinded { kind: address.kind, object };
+        let mut store = Store::default();
+        store.workloads.put(workload.clone());
+        for set in sets {
+            if let Ok(set) = serde_json::from_value::<ReplicaSet>(set) {
+                store.sets.put(set);
+            }
+        }
+        let shown = store.app(&cluster.target, app.as_str(), (cluster.now)());
+        let rolling = shown.is_some_and(|app| app.rollout.is_some());
+        let context = cluster.connection.named().map(str::to_owned);
+        Ok(Self { address, whole, workload, history, rolling, context })
+    }
+
+    pub(in crate::platform::kubernetes) fn deployed(&self) -> Option<&Revision> {
+        self.history
+            .revisions
+            .iter()
+            .find(|one| one.incoming)
+            .or_else(|| self.history.revisions.iter().find(|one| one.deployed))
+    }
+
+    pub(in crate::platform::kubernetes) fn template(&self) -> &Value {
+        &self.whole["spec"]["template"]
+    }
+
+    /// Why its template cannot be changed here, where it is another object's.
+    pub(in crate::platform::kubernetes) fn elsewhere(&self) -> Option<String> {
+        let of = &self.whole["spec"]["workloadRef"];
+        of["name"].as_str().map(|name| {
+            format!(
+                "the template of {} is that of {} {}: change that one",
+                clean(&self.address.name),
+                clean(of["kind"].as_str().unwrap_or("workload")),
+                clean(name)
+            )
+        })
+    }
+
+    /// The same by hand. It names the context: where it is pasted, another one may be the current one.
+    pub(in crate::platform::kubernetes) fn by_hand(&self, tool: &str, command: &str) -> String {
+        let context = self.context.as_deref().map(|name| format!(" --context {}", quoted(name)));
+        format!("{tool}{} -n {} {command}", context.unwrap_or_default(), self.address.namespace)
+    }
+
+    /// As kubectl names it: `deployment/web`.
+    pub(in crate::platform::kubernetes) fn named(&self) -> String {
+        format!("{}/{}", self.address.kind.word(), self.address.name)
+    }
+
+    pub(in crate::platform::kubernetes) fn paused(&self) -> bool {
+        self.whole["spec"]["paused"] == true
+    }
+
+    /// The tests that make a patch void as soon as anybody else has changed the specification.
+    pub(in crate::platform::kubernetes) fn guards(&self) -> Vec<Value> {
+        vec![
+            json!({ "op": "test", "path": "/metadata/uid", "value": self.whole["metadata"]["uid"] }),
+            json!({ "op": "test", "path": "/metadata/generation", "value": self.whole["metadata"]["generation"] }),
+        ]
+    }
+
+    /// Why, where the platform keeps it.
+    pub(in crate::platform::kubernetes) fn cause(&self, reason: &str) -> Vec<Value> {
+        let mut steps = Vec::new();
+        if !self.whole["metadata"]["annotations"].is_object() {
+            steps.push(json!({ "op": "add", "path": "/metadata/annotations", "value": {} }));
+        }
+        steps.push(json!({ "op": "add", "path": "/metadata/annotations/kubernetes.io~1change-cause", "value": reason }));
+        steps
+    }
+}

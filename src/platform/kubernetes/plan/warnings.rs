@@ -1,0 +1,123 @@
+//! What is around a change: how it will run, and who may fight it.
+
+use serde_json::Value;
+
+use crate::domain::{Note, Operation, Plan, text::clean};
+use crate::platform::kubernetes::{
+    Cluster, model::store::Kind, model::wire, plan::snapshot::Snapshot, read::convert,
+};
+
+/// How it will run, and who may fight it.
+pub(in crate::platform::kubernetes) async fn warnings(
+    cluster: &Cluster,
+    snapshot: &Snapshot,
+    plan: &mut Plan,
+) {
+    let object = &snapshot.workload.object;
+    let spec = object.spec.as_ref();
+    let replicas = spec.and_then(|spec| spec.replicas);
+    match (snapshot.address.kind, spec) {
+        (Kind::Deployment, Some(spec)) if spec.strategy.kind == "Recreate" => {
+            plan.capacity
+                .push("Recreate: ALL AT ONCE, nothing serves until the new ones are up".to_owned());
+        }
+        (Kind::Deployment, Some(spec)) => {
+            plan.capacity.push(format!(
+                "rolling, {}: {} instances",
+                convert::limits(spec),
+                replicas.unwrap_or(1)
+            ));
+        }
+        (Kind::StatefulSet, _) => {
+            plan.capacity.push("one by one, from the highest number down".to_owned());
+        }
+        (Kind::Rollout, Some(spec)) => plan.capacity.push(match &spec.strategy.canary {
+            Some(canary) => format!(
+                "canary in {} steps: {} instances",
+                canary.steps.len(),
+                replicas.unwrap_or(1)
+            ),
+            None => {
+                format!("blue-green: {} instances beside those that serve", replicas.unwrap_or(1))
+            }
+        }),
+        (Kind::DaemonSet, _) => plan.capacity.push("node by node".to_owned()),
+        _ => {}
+    }
+    if snapshot.rolling
+        && !matches!(
+            plan.request.operation,
+            Operation::Cancel | Operation::Continue | Operation::Pause
+        )
+    {
+        plan.notes.push(Note::Warning("the rollout in progress is superseded by this".to_owned()));
+    }
+    let (labels, annotations) = (&object.metadata.labels, &object.metadata.annotations);
+    let owner = if annotations.contains_key("argocd.argoproj.io/tracking-id")
+        || labels.contains_key("argocd.argoproj.io/instance")
+    {
+        Some("Argo CD")
+    } else if labels.keys().any(|label| {
+        label.starts_with("kustomize.toolkit.fluxcd.io/")
+            || label.starts_with("helm.toolkit.fluxcd.io/")
+    }) {
+        Some("Flux")
+    } else if annotations.contains_key("meta.helm.sh/release-name")
+        || labels.get("app.kubernetes.io/managed-by").is_some_and(|by| by == "Helm")
+    {
+        Some("Helm")
+    } else {
+        None
+    };
+    if let Some(owner) = owner {
+        plan.notes.push(Note::Warning(format!(
+            "{owner} owns this and will put it back: change it in git as well"
+        )));
+    }
+    if object.metadata.manager.as_ref().is_some_and(|manager| manager.applies) {
+        plan.notes.push(Note::Warning("a pipeline applies this on the server's side: its next run will conflict unless it forces".to_owned()));
+    }
+    if spec.is_some_and(|spec| spec.revision_history_limit == Some(0)) {
+        plan.notes.push(Note::Warning(
+            "revisionHistoryLimit is 0: there will be no way back from this".to_owned(),
+        ));
+    }
+    in_play(&mut plan.notes, cluster, snapshot).await;
+}
+
+/// Who else has a hand in how many instances there are.
+async fn in_play(notes: &mut Vec<Note>, cluster: &Cluster, snapshot: &Snapshot) {
+    let namespace = &snapshot.address.namespace;
+    let list = async |group: &str, plural: &str| {
+        let path = format!("/apis/{group}/namespaces/{namespace}/{plural}");
+        let read: Result<wire::List<Value>, _> =
+            cluster.connection.get(&cluster.meter, &path, &[]).await;
+        // Whoever may not see them is not told of them.
+        read.map(|list| list.items).unwrap_or_default()
+    };
+    let (scalers, budgets) = tokio::join!(
+        list("autoscaling/v2", "horizontalpodautoscalers"),
+        list("policy/v1", "poddisruptionbudgets")
+    );
+    let name = |one: &Value| clean(one["metadata"]["name"].as_str().unwrap_or_default());
+    let aims =
+        |one: &&Value| one["spec"]["scaleTargetRef"]["name"] == snapshot.address.name.as_str();
+    if let Some(one) = scalers.iter().find(aims) {
+        notes.push(Note::Info(format!(
+            "autoscaler {} is in play ({} to {} instances)",
+            name(one),
+            one["spec"]["minReplicas"].as_i64().unwrap_or(1),
+            one["spec"]["maxReplicas"].as_i64().unwrap_or(1)
+        )));
+    }
+    let labels = &snapshot.template()["metadata"]["labels"];
+    let covers = |one: &&Value| {
+        let wanted = one["spec"]["selector"]["matchLabels"].as_object();
+        wanted.is_some_and(|wanted| wanted.iter().all(|(key, value)| labels[key] == *value))
+    };
+    if let Some(one) = budgets.iter().find(covers) {
+        let allowed = one["status"]["disruptionsAllowed"].as_i64();
+        let allowed = allowed.map_or_else(String::new, |count| format!(": {count} may go now"));
+        notes.push(Note::Info(format!("disruption budget {} is in play{allowed}", name(one))));
+    }
+}

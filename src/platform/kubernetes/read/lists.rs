@@ -1,0 +1,338 @@
+//! Reading once: for commands, and for what no watch tells.
+
+use serde_json::Value;
+
+use crate::platform::kubernetes::{
+    Cluster,
+    model::store::{Address, Kind, Kinded, Store},
+    model::wire::{self, Controlled, Pod, ReplicaSet, Workload},
+    read::events,
+    read::instances,
+    watch::stream,
+};
+use crate::{
+    domain::{App, AppEvent, AppId, LogLine, RevisionId, Scope, text::clean},
+    platform::Error,
+};
+
+/// Of how many Pods log lines are read.
+const PODS: usize = 6;
+/// How many lines of each.
+const LINES: &str = "60";
+/// How many events are read.
+const EVENTS: &str = "500";
+
+impl Cluster {
+    /// Learns the version of the API.
+    pub(in crate::platform::kubernetes) async fn read_version(&self) -> Result<(), Error> {
+        let read = self.version.get_or_try_init(|| async {
+            let version: Value = self.connection.get(&self.meter, "/version", &[]).await?;
+            let text = version["gitVersion"].as_str().unwrap_or("v?");
+            Ok(clean(text.trim_start_matches('v')))
+        });
+        read.await.map(drop)
+    }
+
+    /// The only namespace of a scope; `None` where it has all of them.
+    pub(in crate::platform::kubernetes) fn within(&self, scope: &Scope) -> Option<&str> {
+        let home = *scope == Scope::Home && !self.connection.everywhere;
+        home.then_some(self.connection.namespace.as_str())
+    }
+
+    pub(in crate::platform::kubernetes) async fn all<T: serde::de::DeserializeOwned>(
+        &self,
+        plural: &str,
+        namespace: Option<&str>,
+        selector: &str,
+    ) -> Result<Vec<T>, Error> {
+        self.all_of("/apis/apps/v1", plural, namespace, selector).await
+    }
+
+    async fn all_of<T: serde::de::DeserializeOwned>(
+        &self,
+        root: &str,
+        plural: &str,
+        namespace: Option<&str>,
+        selector: &str,
+    ) -> Result<Vec<T>, Error> {
+        let place =
+            namespace.map(|namespace| format!("/namespaces/{namespace}")).unwrap_or_default();
+        Ok(stream::list(self, &format!("{root}{place}/{plural}"), selector).await?.0)
+    }
+
+    /// Workloads and ReplicaSets of a scope. Kinds that the login may not see are left out.
+    async fn load(&self, namespace: Option<&str>) -> Result<Store, Error> {
+        let optional = async |kind: Kind| {
+            let read = self.all_of::<Workload>(kind.root(), kind.plural(), namespace, "").await;
+            match read {
+                Err(Error::Forbidden { .. }) if kind != Kind::Deployment => Ok(Vec::new()),
+                Err(Error::NotFound { .. }) if kind == Kind::Rollout => Ok(Vec::new()),
+                other => other,
+            }
+        };
+        let seen_sets = async {
+            match self.all::<ReplicaSet>("replicasets", namespace, "").await {
+                Err(Error::Forbidden { .. }) => Ok(None),
+                other => other.map(Some),
+            }
+        };
+        let (deployments, stateful, daemons, rollouts, sets) = tokio::try_join!(
+            optional(Kind::Deployment),
+            optional(Kind::StatefulSet),
+            optional(Kind::DaemonSet),
+            optional(Kind::Rollout),
+            seen_sets,
+        )?;
+        let mut store = Store::default();
+        for (kind, objects) in [
+            (Kind::Deployment, deployments),
+            (Kind::StatefulSet, stateful),
+            (Kind::DaemonSet, daemons),
+            (Kind::Rollout, rollouts),
+        ] {
+            for object in objects {
+                let uid = object.metadata.uid.clone();
+                let kinded = Kinded { kind, object };
+                self.learn(&uid, kinded.address());
+                store.workloads.put(kinded);
+            }
+        }
+        store.no_sets = sets.is_none();
+        store.sets.put_all(sets.unwrap_or_default());
+        Ok(store)
+    }
+
+    /// The same; where all namespaces are asked for and may not be seen, that of the context.
+    async fn load_or_home(&self, namespace: Option<&str>) -> Result<Store, Error> {
+        match self.load(namespace).await {
+            Err(Error::Forbidden { .. }) if namespace.is_none() => {
+                self.load(Some(&self.connection.namespace)).await
+            }
+            other => other,
+        }
+    }
+
+    /// Adds the Pods of a workload to a store.
+    async fn load_pods(&self, store: &mut Store, uid: &str) -> Result<(), Error> {
+        let Some(workload) = store.workloads.get(uid) else { return Ok(()) };
+        let selector =
+            workload.object.spec.as_ref().map(|spec| spec.selector.query()).unwrap_or_default();
+        let path = format!("/api/v1/namespaces/{}/pods", workload.object.metadata.namespace);
+        let (pods, _) = stream::list::<Pod>(self, &path, &selector).await?;
+        store.pods.put_all(pods);
+        store.with_pods.insert(uid.to_owned());
+        Ok(())
+    }
+
+    fn apps_of(&self, store: &Store) -> Vec<App> {
+        let now = (self.now)();
+        store.workloads.uids().filter_map(|uid| store.app(&self.target, uid, now)).collect()
+    }
+
+    pub(in crate::platform::kubernetes) async fn list(
+        &self,
+        scope: &Scope,
+    ) -> Result<Vec<App>, Error> {
+        let mut store = self.load_or_home(self.within(scope)).await?;
+        let rolling: Vec<_> =
+            self.apps_of(&store).into_iter().filter(|app| app.rollout.is_some()).collect();
+        for app in rolling {
+            self.load_pods(&mut store, app.id.as_str()).await?;
+        }
+        let mut apps = self.apps_of(&store);
+        self.label(&store, &mut apps).await;
+        apps.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(apps)
+    }
+
+    /// Gives revisions of StatefulSets their numbers, and DaemonSets their revision.
+    async fn label(&self, store: &Store, apps: &mut [App]) {
+        for app in apps.iter_mut() {
+            let workload = store.workloads.get(app.id.as_str());
+            if let Some(workload) = workload.filter(|one| one.kind == Kind::DaemonSet) {
+                app.deployed = self.read_newest(workload).await;
+            }
+        }
+        for app in
+            apps.iter_mut().filter(|app| app.deployed.as_ref().is_some_and(|of| of.label.is_none()))
+        {
+            let Ok(all) = self.controlled(&app.id).await else { continue };
+            let label = |id: &RevisionId| {
+                all.iter()
+                    .find(|one| one.metadata.name == id.as_str())
+                    .map(|one| one.revision.to_string())
+            };
+            if let Some(of) = &mut app.deployed {
+                of.label = label(&of.id);
+            }
+            if let Some(rollout) = &mut app.rollout {
+                for of in rollout.from.iter_mut().chain(&mut rollout.to) {
+                    of.label = label(&of.id);
+                }
+            }
+        }
+    }
+
+    pub(in crate::platform::kubernetes) async fn find(&self, name: &str) -> Result<App, Error> {
+        let (namespace, bare) = match name.rsplit_once('/') {
+            Some((namespace, bare)) => {
+                (Some(namespace.rsplit('/').next().unwrap_or(namespace)), bare)
+            }
+            None => (None, name),
+        };
+        let is_uid = name.len() == 36
+            && name.chars().all(|letter| letter.is_ascii_hexdigit() || letter == '-');
+        let known = is_uid.then(|| self.address(&AppId::new(name)).ok()).flatten();
+        let place = match (&known, namespace) {
+            (Some(address), _) => Some(address.namespace.clone()),
+            (None, _) if is_uid => None,
+            (None, Some(namespace)) => Some(namespace.to_owned()),
+            (None, None) => self.within(&Scope::Home).map(str::to_owned),
+        };
+        let mut store = self.load_or_home(place.as_deref()).await?;
+        let named = |app: &App| if is_uid { app.id.as_str() == name } else { app.name == bare };
+        let mut found: Vec<_> = self.apps_of(&store).into_iter().filter(named).collect();
+        if found.len() > 1 {
+            return Err(Error::NotFound {
+                what: format!(
+                    "{:?} names several workloads: say NAMESPACE/APP, or its UID",
+                    clean(name)
+                ),
+            });
+        }
+        let Some(app) = found.pop() else {
+            let place = self.scope_label(place.as_deref());
+            return Err(Error::NotFound {
+                what: format!(
+                    "there is no app {:?} in {place}; `revdeck apps` lists them, NAMESPACE/APP names one elsewhere",
+                    clean(name)
+                ),
+            });
+        };
+        self.load_pods(&mut store, app.id.as_str()).await?;
+        let mut apps: Vec<_> =
+            store.app(&self.target, app.id.as_str(), (self.now)()).into_iter().collect();
+        self.label(&store, &mut apps).await;
+        apps.pop().ok_or_else(|| Error::NotFound { what: format!("{} is gone", app.name) })
+    }
+
+    /// The workload as it is on the server, with all its fields.
+    pub(in crate::platform::kubernetes) async fn whole(
+        &self,
+        address: &Address,
+    ) -> Result<Value, Error> {
+        self.connection.get(&self.meter, &address.path(), &[]).await
+    }
+
+    /// The ReplicaSets of a Deployment, with all their fields.
+    pub(in crate::platform::kubernetes) async fn whole_sets(
+        &self,
+        address: &Address,
+        workload: &Value,
+    ) -> Result<Vec<Value>, Error> {
+        let labels = workload["spec"]["selector"]["matchLabels"].as_object().into_iter().flatten();
+        let selector: Vec<_> = labels
+            .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
+            .collect();
+        let sets: Vec<Value> =
+            self.all("replicasets", Some(&address.namespace), &selector.join(",")).await?;
+        let uid = &workload["metadata"]["uid"];
+        let own = |set: &Value| {
+            let owners = set["metadata"]["ownerReferences"].as_array();
+            owners
+                .into_iter()
+                .flatten()
+                .any(|owner| owner["controller"] == true && owner["uid"] == *uid)
+        };
+        Ok(sets.into_iter().filter(own).collect())
+    }
+
+    /// The ControllerRevisions of a StatefulSet or DaemonSet, the newest first.
+    pub(in crate::platform::kubernetes) async fn controlled(
+        &self,
+        app: &AppId,
+    ) -> Result<Vec<Controlled>, Error> {
+        let address = self.address(app)?;
+        let all: Vec<Controlled> =
+            self.all("controllerrevisions", Some(&address.namespace), "").await?;
+        let mut own: Vec<_> =
+            all.into_iter().filter(|one| one.metadata.owner() == Some(app.as_str())).collect();
+        own.sort_by_key(|one| std::cmp::Reverse(one.revision));
+        let numbers = own.iter().map(|one| (one.metadata.name.clone(), one.revision.to_string()));
+        crate::platform::kubernetes::lock(&self.labels).extend(numbers);
+        Ok(own)
+    }
+
+    /// Events of a workload and all that belongs to it, newest first.
+    pub(in crate::platform::kubernetes) async fn app_events(
+        &self,
+        app: &AppId,
+    ) -> Result<Vec<AppEvent>, Error> {
+        let address = self.address(app)?;
+        let path = format!("/api/v1/namespaces/{}/events", address.namespace);
+        let some = async |selector: &str| {
+            let query = [("limit", EVENTS), ("fieldSelector", selector)];
+            self.connection.get::<wire::List<wire::Event>>(&self.meter, &path, &query).await
+        };
+        let mut found = some("").await?;
+        if found.metadata.next.as_ref().is_some_and(|next| !next.is_empty()) {
+            // There are more than one cares to read: those that matter are asked for.
+            let own = format!("involvedObject.uid={app}");
+            let (own, bad) = tokio::try_join!(some(&own), some("type=Warning"))?;
+            found.items.extend(own.items.into_iter().chain(bad.items));
+        }
+        let mut read = std::collections::HashSet::new();
+        found.items.retain(|event| {
+            events::concerns(event, &address, app.as_str())
+                && read.insert(event.metadata.uid.clone())
+        });
+        Ok(events::told(found.items, &address.name))
+    }
+
+    /// The latest log lines of a workload's Pods, oldest first; only of those that do not run where that is asked for.
+    pub(in crate::platform::kubernetes) async fn log_lines(
+        &self,
+        app: &AppId,
+        broken: bool,
+    ) -> Result<Vec<LogLine>, Error> {
+        let address = self.address(app)?;
+        let workload: Workload = self.connection.get(&self.meter, &address.path(), &[]).await?;
+        let selector = workload.spec.as_ref().map(|spec| spec.selector.query()).unwrap_or_default();
+        let path = format!("/api/v1/namespaces/{}/pods", address.namespace);
+        let (mut pods, _) = stream::list::<Pod>(self, &path, &selector).await?;
+        let bad = |pod: &Pod| instances::instance(pod).state.bad();
+        if broken {
+            pods.retain(bad);
+        }
+        pods.sort_by_key(|pod| (!bad(pod), std::cmp::Reverse(pod.metadata.creation_timestamp)));
+        let mut lines = Vec::new();
+        for pod in pods.iter().take(PODS) {
+            let path = format!("{path}/{}/log", pod.metadata.name);
+            let query = [("tailLines", LINES), ("timestamps", "true")];
+            let body = match self.connection.get_bytes(&self.meter, &path, &query).await {
+                Ok(body) => body,
+                Err(error @ Error::Forbidden { .. }) => return Err(error),
+                // A Pod that has not started has none.
+                Err(_) => continue,
+            };
+            let source = pod.metadata.name.rsplit('-').next().unwrap_or_default();
+            let text = String::from_utf8_lossy(&body).into_owned();
+            lines.extend(text.lines().filter_map(|line| log_line(line, source, bad(pod))));
+        }
+        lines.sort_by_key(|line| line.at);
+        Ok(lines)
+    }
+}
+
+fn log_line(line: &str, source: &str, broken: bool) -> Option<LogLine> {
+    let (at, text) = line.split_once(' ')?;
+    let lower = text.to_ascii_lowercase();
+    let bad = ["error", "fatal", "panic", "exception"].iter().any(|word| lower.contains(word));
+    Some(LogLine {
+        at: at.parse().ok()?,
+        source: clean(source),
+        revision: None,
+        text: clean(text),
+        error: broken && bad || lower.starts_with("error") || lower.starts_with("fatal"),
+    })
+}

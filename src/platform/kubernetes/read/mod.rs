@@ -1,0 +1,10 @@
+//! From what the API sends to the nouns of the deck.
+
+pub(super) mod argo;
+pub(super) mod convert;
+pub(super) mod events;
+pub(super) mod history;
+pub(super) mod instances;
+pub(super) mod lists;
+pub(super) mod rollout;
+pub(super) mod template;

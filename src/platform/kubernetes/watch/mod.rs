@@ -1,0 +1,448 @@
+//! Watching: a handful of open watches, no polling, and only what has changed travels on.
+
+mod ingest;
+pub(super) mod stream;
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::SignedDuration;
+use tokio::{
+    sync::{mpsc, watch as channel},
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+
+use crate::domain::{App, AppId, History, Interest, Report, Scope, Status};
+use crate::platform::kubernetes::{
+    Cluster,
+    model::store::{Kind, Store},
+    model::wire::{Pod, ReplicaSet, Workload},
+    watch::stream::{WatchUpdate, Watched},
+};
+
+/// How often what stands still is judged anew, and the connection vouched for.
+const JUDGE: Duration = Duration::from_secs(15);
+/// How long data stays fresh: bookmarks come every minute.
+const FRESH: SignedDuration = SignedDuration::from_secs(75);
+/// Of how many rolling workloads the Pods are watched, besides those of the selected one.
+const ROLLING: usize = 6;
+/// How many changes are taken in before they are told on.
+const BATCH: usize = 4_000;
+
+/// What one of the streams says.
+pub(in crate::platform::kubernetes) enum StreamMessage {
+    Workloads(Kind, WatchUpdate<Workload>),
+    Sets(WatchUpdate<ReplicaSet>),
+    Pods(String, WatchUpdate<Pod>),
+    /// The revisions of this workload have their numbers now.
+    Named(String),
+}
+
+/// What a stream is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(in crate::platform::kubernetes) enum StreamKind {
+    Workloads(Kind),
+    Sets,
+}
+
+impl StreamKind {
+    /// Its name in the API.
+    pub(in crate::platform::kubernetes) fn plural(self) -> &'static str {
+        match self {
+            Self::Workloads(kind) => kind.plural(),
+            Self::Sets => "replicasets",
+        }
+    }
+}
+
+/// Nobody listens any more.
+pub(in crate::platform::kubernetes) struct Gone;
+
+/// Watches until nobody listens.
+pub(in crate::platform::kubernetes) async fn run(
+    cluster: &Arc<Cluster>,
+    mut interest: channel::Receiver<Interest>,
+    reports: mpsc::Sender<Report>,
+) {
+    let mut first = true;
+    loop {
+        let scope = interest.borrow_and_update().scope.clone();
+        if !first && reports.send(Report::Reset).await.is_err() {
+            return;
+        }
+        first = false;
+        let mut watcher = Watcher::new(cluster, reports.clone(), scope);
+        match watcher.run(&mut interest).await {
+            Ok(()) => {}
+            Err(Gone) => return,
+        }
+    }
+}
+
+pub(in crate::platform::kubernetes) struct Watcher {
+    pub(in crate::platform::kubernetes) cluster: Arc<Cluster>,
+    pub(in crate::platform::kubernetes) reports: mpsc::Sender<Report>,
+    pub(in crate::platform::kubernetes) scope: Scope,
+    pub(in crate::platform::kubernetes) store: Store,
+    /// What was reported last, by UID.
+    pub(in crate::platform::kubernetes) shown: HashMap<String, App>,
+    /// Which streams have told all there is, or cannot.
+    pub(in crate::platform::kubernetes) synced: BTreeSet<StreamKind>,
+    pub(in crate::platform::kubernetes) blind: BTreeSet<StreamKind>,
+    /// What the login may not see.
+    pub(in crate::platform::kubernetes) hidden: BTreeSet<String>,
+    pub(in crate::platform::kubernetes) recovered: bool,
+    pub(in crate::platform::kubernetes) dirty: HashSet<String>,
+    pub(in crate::platform::kubernetes) focus: Option<AppId>,
+    pub(in crate::platform::kubernetes) history: Option<(AppId, History)>,
+    /// For which state of which app events were read.
+    pub(in crate::platform::kubernetes) told: Option<(AppId, Option<String>, bool)>,
+    pub(in crate::platform::kubernetes) looked_up: HashSet<String>,
+    pub(in crate::platform::kubernetes) nudge: u64,
+    pub(in crate::platform::kubernetes) streams: JoinSet<()>,
+    pub(in crate::platform::kubernetes) pods: HashMap<String, tokio::task::AbortHandle>,
+    pub(in crate::platform::kubernetes) messages:
+        (mpsc::Sender<StreamMessage>, mpsc::Receiver<StreamMessage>),
+    pub(in crate::platform::kubernetes) nudger: channel::Sender<u64>,
+    pub(in crate::platform::kubernetes) status: Status,
+}
+
+impl Watcher {
+    fn new(cluster: &Arc<Cluster>, reports: mpsc::Sender<Report>, scope: Scope) -> Self {
+        Self {
+            cluster: cluster.clone(),
+            reports,
+            scope,
+            store: Store::default(),
+            shown: HashMap::new(),
+            synced: BTreeSet::new(),
+            blind: BTreeSet::new(),
+            hidden: BTreeSet::new(),
+            recovered: false,
+            dirty: HashSet::new(),
+            focus: None,
+            history: None,
+            told: None,
+            looked_up: HashSet::new(),
+            nudge: 0,
+            streams: JoinSet::new(),
+            pods: HashMap::new(),
+            messages: mpsc::channel(256),
+            nudger: channel::channel(0).0,
+            status: Status::default(),
+        }
+    }
+
+    fn namespace(&self) -> Option<String> {
+        self.cluster.within(&self.scope).map(str::to_owned)
+    }
+
+    fn watched(&self, root: &'static str, plural: &'static str) -> Watched {
+        let home = self.cluster.connection.namespace.clone();
+        Watched {
+            root,
+            plural,
+            namespace: self.namespace(),
+            home,
+            selector: String::new(),
+            optional: false,
+        }
+    }
+
+    fn start(&mut self) {
+        for kind in Kind::ALL {
+            let (cluster, message, nudge) =
+                (self.cluster.clone(), self.messages.0.clone(), self.nudger.subscribe());
+            let watched = Watched {
+                optional: kind == Kind::Rollout,
+                ..self.watched(kind.root(), kind.plural())
+            };
+            self.streams.spawn(async move {
+                let wrap = |change: WatchUpdate<Workload>| StreamMessage::Workloads(kind, change);
+                stream::follow(&cluster, watched, wrap, message, nudge).await;
+            });
+        }
+        let (cluster, message, nudge) =
+            (self.cluster.clone(), self.messages.0.clone(), self.nudger.subscribe());
+        let watched = self.watched("/apis/apps/v1", "replicasets");
+        self.streams.spawn(async move {
+            stream::follow(&cluster, watched, StreamMessage::Sets, message, nudge).await;
+        });
+    }
+
+    /// Runs until the scope changes.
+    async fn run(&mut self, interest: &mut channel::Receiver<Interest>) -> Result<(), Gone> {
+        self.start();
+        self.nudge = interest.borrow().nudge;
+        let mut judge = now() + JUDGE;
+        loop {
+            let mut asked = false;
+            tokio::select! {
+                biased;
+                changed = interest.changed() => {
+                    changed.map_err(|_| Gone)?;
+                    let wanted = interest.borrow_and_update().clone();
+                    if wanted.scope != self.scope {
+                        return Ok(());
+                    }
+                    if wanted.nudge != self.nudge {
+                        self.nudge = wanted.nudge;
+                        self.nudger.send_replace(wanted.nudge);
+                        self.cluster.ask_rights_anew();
+                        self.told = None;
+                        asked = true;
+                    }
+                    if wanted.focus != self.focus {
+                        self.focus = wanted.focus;
+                        self.history = None;
+                        self.told = None;
+                    }
+                }
+                message = self.messages.1.recv() => {
+                    let Some(message) = message else { return Err(Gone) };
+                    self.apply(message).await?;
+                    for _ in 0..BATCH {
+                        let Ok(message) = self.messages.1.try_recv() else { break };
+                        self.apply(message).await?;
+                    }
+                }
+                () = sleep_until(judge) => {
+                    judge = now() + JUDGE;
+                    asked = true;
+                    let rolling = self.shown.iter().filter(|(_, app)| app.rollout.is_some() || app.serving.is_some());
+                    self.dirty.extend(rolling.map(|(uid, _)| uid.clone()));
+                }
+                () = self.reports.closed() => return Err(Gone),
+            }
+            // Before all is known once, an app would be shown without its revisions.
+            if self.synced.len() == Kind::ALL.len() + 1 {
+                let asked = asked || std::mem::take(&mut self.recovered);
+                self.emit(asked).await?;
+                self.look_at_pods();
+                self.report_focus().await?;
+            }
+        }
+    }
+
+    pub(in crate::platform::kubernetes) async fn report(&self, report: Report) -> Result<(), Gone> {
+        self.reports.send(report).await.map_err(|_| Gone)
+    }
+
+    /// Reports what has changed, and nothing where nothing has, unless that is asked for.
+    async fn emit(&mut self, asked: bool) -> Result<(), Gone> {
+        if !self.blind.is_empty() {
+            // Half of the truth is not passed off as the whole: what has changed is told when all is seen again.
+            return Ok(());
+        }
+        let at = (self.cluster.now)();
+        let (mut changed, mut gone) = (Vec::new(), Vec::new());
+        for uid in std::mem::take(&mut self.dirty) {
+            match self.store.app(&self.cluster.target, &uid, at) {
+                None => {
+                    if self.shown.remove(&uid).is_some() {
+                        gone.push(AppId::new(uid));
+                    }
+                }
+                Some(mut app) => {
+                    self.name(&mut app);
+                    self.remember(&uid, &app, at);
+                    if self.shown.get(&uid) != Some(&app) {
+                        self.shown.insert(uid, app.clone());
+                        changed.push(app);
+                    }
+                }
+            }
+        }
+        if !changed.is_empty() || !gone.is_empty() || asked || self.status_is_new() {
+            self.report(Report::Apps { changed, gone, at, fresh_for: FRESH }).await?;
+        }
+        // The rows come first: whoever waits, waits for them.
+        let status = Status {
+            api_version: self.cluster.version(),
+            requests_left: None,
+            scope_label: Some(self.cluster.scope_label(self.namespace().as_deref())),
+            watched: true,
+            hidden: self.hidden.iter().cloned().collect(),
+        };
+        if status != self.status {
+            self.status = status.clone();
+            self.report(Report::Status(status)).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives revisions of StatefulSets their numbers, and DaemonSets their revision; what is not known is looked up once.
+    fn name(&mut self, app: &mut App) {
+        let uid = app.id.as_str();
+        let daemon = self.store.workloads.get(uid).filter(|one| one.kind == Kind::DaemonSet);
+        if let Some(workload) = daemon {
+            app.deployed = self.cluster.newest_of(workload);
+            let mark = format!("{uid}/{}", workload.object.metadata.generation);
+            let status = workload.object.status.as_ref();
+            let observed = status.is_some_and(|status| {
+                status.observed_generation >= workload.object.metadata.generation
+            });
+            if observed && app.deployed.is_none() && self.looked_up.insert(mark) {
+                let (cluster, message) = (self.cluster.clone(), self.messages.0.clone());
+                let (workload, uid) = (workload.clone(), uid.to_owned());
+                self.streams.spawn(async move {
+                    if cluster.read_newest(&workload).await.is_some() {
+                        let _ = message.send(StreamMessage::Named(uid)).await;
+                    }
+                });
+            }
+        }
+        let mut unknown = false;
+        let rollout =
+            app.rollout.iter_mut().flat_map(|rollout| [&mut rollout.from, &mut rollout.to]);
+        for of in rollout.chain([&mut app.deployed]).flatten().filter(|of| of.label.is_none()) {
+            of.label = self.cluster.number_of(&of.id);
+            unknown |= of.label.is_none() && self.looked_up.insert(of.id.to_string());
+        }
+        if unknown {
+            let (cluster, message, id) =
+                (self.cluster.clone(), self.messages.0.clone(), app.id.clone());
+            self.streams.spawn(async move {
+                if cluster.controlled(&id).await.is_ok() {
+                    let _ = message.send(StreamMessage::Named(id.as_str().to_owned())).await;
+                }
+            });
+        }
+    }
+
+    /// Whether nothing has been reported yet though all is known: there may be no apps at all.
+    fn status_is_new(&self) -> bool {
+        self.shown.is_empty()
+    }
+
+    /// What was seen is the only record of when a rollout began, and of what was ever well.
+    fn remember(&mut self, uid: &str, app: &App, at: jiff::Timestamp) {
+        let Some(workload) = self.store.workloads.get(uid) else { return };
+        let hash = workload.object.spec.as_ref().map_or(0, |spec| spec.template.hash);
+        let key = (uid.to_owned(), hash);
+        match &app.rollout {
+            Some(rollout) => {
+                if self.shown.get(uid).is_some_and(|known| known.rollout.is_none()) {
+                    self.store.began.insert(key, at);
+                }
+                if let Some(from) = &rollout.from {
+                    self.store.origins.insert(rollout.id.clone(), from.clone());
+                }
+            }
+            None => {
+                self.store.began.retain(|(known, _), _| known != uid);
+                let over = self.shown.get(uid).and_then(|known| known.rollout.as_ref());
+                if let Some(over) = over {
+                    self.store.origins.remove(&over.id);
+                }
+                if app.state == crate::domain::AppState::Ok {
+                    let served = app.deployed.as_ref().map(|of| of.id.as_str());
+                    if let Some(served) = served.filter(|id| !self.store.served.contains(*id)) {
+                        self.store.served.insert(served.to_owned());
+                        self.cluster.saw(served);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Watches the Pods of what is selected and of what rolls, and of nothing else.
+    fn look_at_pods(&mut self) {
+        let focus = self.focus.as_ref().map(|focus| focus.as_str().to_owned());
+        let mut wanted: BTreeSet<String> =
+            focus.into_iter().filter(|uid| self.shown.contains_key(uid)).collect();
+        let mut rolling: Vec<_> = self
+            .shown
+            .iter()
+            .filter(|(_, app)| app.rollout.is_some())
+            .map(|(uid, _)| uid)
+            .collect();
+        rolling.sort();
+        wanted.extend(rolling.into_iter().take(ROLLING).cloned());
+        let unwanted: Vec<_> =
+            self.pods.keys().filter(|uid| !wanted.contains(*uid)).cloned().collect();
+        for uid in unwanted {
+            if let Some(stream) = self.pods.remove(&uid) {
+                stream.abort();
+            }
+            self.drop_pods(&uid);
+            self.dirty.insert(uid);
+        }
+        for uid in wanted {
+            if self.pods.contains_key(&uid) {
+                continue;
+            }
+            let Some(workload) = self.store.workloads.get(&uid) else { continue };
+            let metadata = &workload.object.metadata;
+            let selector =
+                workload.object.spec.as_ref().map(|spec| spec.selector.query()).unwrap_or_default();
+            let watched = Watched {
+                root: "/api/v1",
+                plural: "pods",
+                namespace: Some(metadata.namespace.clone()),
+                home: metadata.namespace.clone(),
+                selector,
+                optional: false,
+            };
+            let (cluster, message, nudge) =
+                (self.cluster.clone(), self.messages.0.clone(), self.nudger.subscribe());
+            let own = uid.clone();
+            let handle = self.streams.spawn(async move {
+                let wrap = |change: WatchUpdate<Pod>| StreamMessage::Pods(own.clone(), change);
+                stream::follow(&cluster, watched, wrap, message, nudge).await;
+            });
+            self.pods.insert(uid, handle);
+        }
+        while self.streams.try_join_next().is_some() {}
+    }
+
+    /// Revisions of the selected app, from what the watches told; events and logs when its state changes.
+    async fn report_focus(&mut self) -> Result<(), Gone> {
+        let Some(focus) = self.focus.clone() else { return Ok(()) };
+        let Some(app) = self.shown.get(focus.as_str()).cloned() else { return Ok(()) };
+        if let Some(history) = self.store.history(focus.as_str()) {
+            let known =
+                self.history.as_ref().is_some_and(|(id, known)| *id == focus && *known == history);
+            if !known {
+                self.history = Some((focus.clone(), history.clone()));
+                self.report(Report::History { app: focus.clone(), history }).await?;
+            }
+        }
+        let stuck = app.rollout.as_ref().is_some_and(|rollout| rollout.stuck.is_some());
+        let state =
+            (focus.clone(), app.rollout.as_ref().map(|rollout| rollout.id.to_string()), stuck);
+        if self.told.as_ref() == Some(&state) {
+            return Ok(());
+        }
+        self.told = Some(state);
+        let (cluster, reports) = (self.cluster.clone(), self.reports.clone());
+        let Some(workload) = self.store.workloads.get(focus.as_str()) else { return Ok(()) };
+        let (kind, namespace) = (workload.kind, workload.object.metadata.namespace.clone());
+        let other = !kind.has_sets();
+        self.streams.spawn(async move {
+            if let Ok(capabilities) = cluster.allowed(kind, &namespace).await {
+                let _ = reports.send(Report::Allowed { app: focus.clone(), capabilities }).await;
+            }
+            if other && let Ok(history) = cluster.history(&focus).await {
+                let _ = reports.send(Report::History { app: focus.clone(), history }).await;
+            }
+            if let Ok(events) = cluster.app_events(&focus).await {
+                let _ = reports.send(Report::Events { app: focus.clone(), events }).await;
+            }
+            if stuck && let Ok(mut lines) = cluster.log_lines(&focus, true).await {
+                let surplus = lines.len().saturating_sub(30);
+                lines.drain(..surplus);
+                let _ = reports.send(Report::Logs { app: focus, lines }).await;
+            }
+        });
+        Ok(())
+    }
+}
+
+fn now() -> Instant {
+    Instant::now()
+}
