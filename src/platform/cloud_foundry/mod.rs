@@ -5,6 +5,7 @@ mod model;
 mod operate;
 mod plan;
 mod provider;
+mod push;
 mod read;
 #[cfg(test)]
 mod samples;

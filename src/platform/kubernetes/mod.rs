@@ -9,13 +9,12 @@
 //! and nothing old is left.
 
 mod access;
-mod connect;
+mod client;
 mod model;
 mod operate;
 mod plan;
 mod provider;
 mod read;
-mod request;
 mod watch;
 
 use std::{
@@ -29,11 +28,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::{OnceCell, mpsc, watch as channel};
 
-pub use connect::Options;
+pub use client::connect::Options;
 pub use provider::Provider;
 
 use self::{
-    connect::Connection,
+    client::connect::Connection,
     model::store::{Address, Kind, Kinded},
     operate::{observe, send},
 };

@@ -1,5 +1,4 @@
 //! Sending a step, and seeing what became of it.
 
 pub(super) mod observe;
-pub(super) mod push;
 pub(super) mod send;

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use crate::platform::cloud_foundry::{
     CloudFoundry,
     model::wire::{self, Page},
-    operate::push,
     plan::{Action, Guard, ON_THE_NEW, Tracking},
+    push,
     read::convert,
 };
 use crate::{

@@ -16,7 +16,7 @@ use crate::{
     },
     platform::{
         Error,
-        cloud_foundry::{CloudFoundry, model::wire, operate::push},
+        cloud_foundry::{CloudFoundry, model::wire, push},
     },
 };
 

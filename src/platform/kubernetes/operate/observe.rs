@@ -95,7 +95,7 @@ pub(in crate::platform::kubernetes) async fn observe(
     store.workloads.put(Kinded { kind: address.kind, object });
     if address.kind.has_sets() {
         let path = format!("/apis/apps/v1/namespaces/{}/replicasets", address.namespace);
-        let (sets, _) = crate::platform::kubernetes::watch::stream::list::<ReplicaSet>(
+        let (sets, _) = crate::platform::kubernetes::client::stream::list::<ReplicaSet>(
             cluster, &path, &selector,
         )
         .await?;
@@ -103,7 +103,7 @@ pub(in crate::platform::kubernetes) async fn observe(
     }
     let path = format!("/api/v1/namespaces/{}/pods", address.namespace);
     let (pods, _) =
-        crate::platform::kubernetes::watch::stream::list(cluster, &path, &selector).await?;
+        crate::platform::kubernetes::client::stream::list(cluster, &path, &selector).await?;
     store.pods.put_all(pods);
     store.with_pods.insert(uid.to_owned());
     let Some(app) = store.app(&cluster.target, uid, (cluster.now)()) else { return gone() };

@@ -230,7 +230,7 @@ async fn stuck_pods(
     let selector = spec.map(|spec| spec.selector.query()).unwrap_or_default();
     let path = format!("/api/v1/namespaces/{}/pods", snapshot.address.namespace);
     let (pods, _) =
-        crate::platform::kubernetes::watch::stream::list::<wire::Pod>(cluster, &path, &selector)
+        crate::platform::kubernetes::client::stream::list::<wire::Pod>(cluster, &path, &selector)
             .await?;
     let stuck = |pod: &&wire::Pod| {
         let own = pod

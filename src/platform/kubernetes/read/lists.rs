@@ -4,11 +4,11 @@ use serde_json::Value;
 
 use crate::platform::kubernetes::{
     Cluster,
+    client::stream,
     model::store::{Address, Kind, Kinded, Store},
     model::wire::{self, Controlled, Pod, ReplicaSet, Workload},
     read::events,
     read::instances,
-    watch::stream,
 };
 use crate::{
     domain::{App, AppEvent, AppId, LogLine, RevisionId, Scope, text::clean},

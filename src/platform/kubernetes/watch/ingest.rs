@@ -5,9 +5,9 @@ use std::{collections::HashSet, time::Duration};
 use jiff::SignedDuration;
 
 use crate::platform::kubernetes::{
+    client::stream::WatchUpdate,
     model::store::{Kind, Kinded},
     model::wire::{Pod, ReplicaSet},
-    watch::stream::WatchUpdate,
     watch::{Gone, StreamKind, StreamMessage, Watcher},
 };
 use crate::{domain::Report, platform::Error};

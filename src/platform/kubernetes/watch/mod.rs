@@ -1,7 +1,6 @@
 //! Watching: a handful of open watches, no polling, and only what has changed travels on.
 
 mod ingest;
-pub(super) mod stream;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -19,9 +18,9 @@ use tokio::{
 use crate::domain::{App, AppId, History, Interest, Report, Scope, Status};
 use crate::platform::kubernetes::{
     Cluster,
+    client::stream::{self, WatchUpdate, Watched},
     model::store::{Kind, Store},
     model::wire::{Pod, ReplicaSet, Workload},
-    watch::stream::{WatchUpdate, Watched},
 };
 
 /// How often what stands still is judged anew, and the connection vouched for.

@@ -46,19 +46,19 @@ impl Default for Options {
 }
 
 /// A context of a kubeconfig, and the client for it.
-pub(super) struct Connection {
+pub(in crate::platform::kubernetes) struct Connection {
     kubeconfig: Option<Kubeconfig>,
-    pub(super) context: String,
-    pub(super) api: String,
-    pub(super) user: String,
+    pub(in crate::platform::kubernetes) context: String,
+    pub(in crate::platform::kubernetes) api: String,
+    pub(in crate::platform::kubernetes) user: String,
     /// What is looked at where nothing else is named, or nothing else may be seen.
-    pub(super) namespace: String,
+    pub(in crate::platform::kubernetes) namespace: String,
     /// Neither the operator nor the context names a namespace: all of them are meant.
-    pub(super) everywhere: bool,
-    pub(super) insecure: bool,
+    pub(in crate::platform::kubernetes) everywhere: bool,
+    pub(in crate::platform::kubernetes) insecure: bool,
     /// The command of an exec plugin.
     plugin: Option<String>,
-    pub(super) timeout: Duration,
+    pub(in crate::platform::kubernetes) timeout: Duration,
     client: Mutex<Held>,
 }
 
@@ -84,7 +84,7 @@ fn read_files(list: &Path) -> Result<Kubeconfig, KubeconfigError> {
 
 impl Connection {
     /// Reads the kubeconfig, or the service account in a Pod; speaks to nobody and runs nothing yet.
-    pub(super) fn open(options: &Options) -> Result<Self, OpenError> {
+    pub(in crate::platform::kubernetes) fn open(options: &Options) -> Result<Self, OpenError> {
         let bad = |why: String| {
             OpenError::login(format!(
                 "the kubeconfig cannot be used: {}. See `kubectl config view`, or try `revdeck demo`",
@@ -176,12 +176,12 @@ impl Connection {
     }
 
     /// The context as the kubeconfig names it; `None` in a Pod, which has none.
-    pub(super) fn named(&self) -> Option<&str> {
+    pub(in crate::platform::kubernetes) fn named(&self) -> Option<&str> {
         self.kubeconfig.as_ref().map(|_| self.context.as_str())
     }
 
     /// The client, made at first use: that may run a plugin, which takes its time.
-    pub(super) async fn client(&self) -> Result<Client, Error> {
+    pub(in crate::platform::kubernetes) async fn client(&self) -> Result<Client, Error> {
         let mut held = self.client.lock().await;
         if let Some(client) = &held.client {
             return Ok(client.clone());
@@ -232,12 +232,12 @@ impl Connection {
     }
 
     /// Forgets the client: the next one logs in anew.
-    pub(super) async fn forget(&self) {
+    pub(in crate::platform::kubernetes) async fn forget(&self) {
         *self.client.lock().await = Held::default();
     }
 
     /// The login does not work, and how to get one that does.
-    pub(super) fn login(&self, why: &str) -> Error {
+    pub(in crate::platform::kubernetes) fn login(&self, why: &str) -> Error {
         let command = match &self.plugin {
             Some(plugin) => format!("{plugin} (the exec plugin of context {})", self.context),
             None => format!("kubectl --context {} get namespaces", self.context),

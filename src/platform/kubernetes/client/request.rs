@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::platform::kubernetes::connect::Connection;
+use crate::platform::kubernetes::client::connect::Connection;
 use crate::{
     domain::text::clean,
     platform::{
@@ -32,7 +32,7 @@ struct Lost {
 
 impl Connection {
     /// A path with its query, percent-encoded.
-    pub(super) fn address(path: &str, query: &[(&str, &str)]) -> String {
+    pub(in crate::platform::kubernetes) fn address(path: &str, query: &[(&str, &str)]) -> String {
         let mut address = path.to_owned();
         for (index, (name, value)) in query.iter().enumerate() {
             address.push(if index == 0 { '?' } else { '&' });
@@ -76,7 +76,7 @@ impl Connection {
     }
 
     /// Reads JSON; repeated on passing faults, with a new login where the old one ran out.
-    pub(super) async fn get<T: DeserializeOwned>(
+    pub(in crate::platform::kubernetes) async fn get<T: DeserializeOwned>(
         &self,
         meter: &Meter,
         path: &str,
@@ -87,14 +87,18 @@ impl Connection {
     }
 
     /// Decodes JSON, naming the place of what does not fit.
-    pub(super) fn decode<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T, Error> {
+    pub(in crate::platform::kubernetes) fn decode<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &[u8],
+    ) -> Result<T, Error> {
         let mut json = serde_json::Deserializer::from_slice(body);
         serde_path_to_error::deserialize(&mut json)
             .map_err(|error| self.garbled(path, &error.path().to_string(), error.inner(), body))
     }
 
     /// Reads a body as it is.
-    pub(super) async fn get_bytes(
+    pub(in crate::platform::kubernetes) async fn get_bytes(
         &self,
         meter: &Meter,
         path: &str,
@@ -130,7 +134,7 @@ impl Connection {
     }
 
     /// Writes, once.
-    pub(super) async fn write(
+    pub(in crate::platform::kubernetes) async fn write(
         &self,
         meter: &Meter,
         method: Method,
@@ -181,7 +185,10 @@ impl Connection {
     }
 
     /// What a failed connection means.
-    pub(super) fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> Error {
+    pub(in crate::platform::kubernetes) fn unreachable(
+        &self,
+        error: &(dyn std::error::Error + 'static),
+    ) -> Error {
         let why = clean(&causes(error));
         let api = self.api.clone();
         if why.contains("certificate") || why.contains("UnknownIssuer") {
@@ -207,7 +214,12 @@ impl Connection {
     }
 
     /// What an answer other than a success means: the API's `Status` objects.
-    pub(super) fn refusal(&self, status: StatusCode, after: Option<u64>, body: &[u8]) -> Error {
+    pub(in crate::platform::kubernetes) fn refusal(
+        &self,
+        status: StatusCode,
+        after: Option<u64>,
+        body: &[u8],
+    ) -> Error {
         let parsed: Option<Value> = serde_json::from_slice(body).ok();
         let text =
             |name: &str| parsed.as_ref().and_then(|body| body[name].as_str()).unwrap_or_default();
