@@ -160,6 +160,26 @@ pub struct Confirmed {
 }
 
 impl Plan {
+    /// A plan with nothing in it yet but what every plan has.
+    pub fn draft(request: Request, app: String, title: String, checked_at: Timestamp) -> Self {
+        Self {
+            request,
+            app,
+            title,
+            refused: None,
+            method: String::new(),
+            from: None,
+            to: None,
+            differs: Vec::new(),
+            capacity: Vec::new(),
+            patch: None,
+            notes: Vec::new(),
+            by_hand: Vec::new(),
+            checked_at,
+            recipe: None,
+        }
+    }
+
     /// The plan laid out: what screens, dry runs, the journal and scripts show is rendered from this.
     pub fn sections(&self, how: Detail) -> Vec<Section> {
         use SectionKind::{

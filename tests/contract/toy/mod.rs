@@ -219,22 +219,12 @@ impl Platform for Toy {
             remark: None,
         };
         let verb = request.operation.verb();
-        let mut plan = Plan {
-            title: format!("{} {name}", verb.words().to_uppercase()),
-            app: name.clone(),
-            refused: None,
-            method: "the postman".to_owned(),
-            from: Some(end(letter.serving)),
-            to: None,
-            differs: Vec::new(),
-            capacity: vec!["one desk after the other".to_owned()],
-            patch: None,
-            notes: Vec::new(),
-            by_hand: vec![format!("write {name}")],
-            checked_at: (self.now)(),
-            recipe: None,
-            request: request.clone(),
-        };
+        let title = format!("{} {name}", verb.words().to_uppercase());
+        let mut plan = Plan::draft(request.clone(), name.clone(), title, (self.now)());
+        plan.method = "the postman".to_owned();
+        plan.from = Some(end(letter.serving));
+        plan.capacity.push("one desk after the other".to_owned());
+        plan.by_hand.push(format!("write {name}"));
         let rolling = letter.rolling.as_ref();
         let mut text = None;
         let to = match &request.operation {

@@ -5,22 +5,7 @@ use crate::domain::{Note, Plan, Recipe, Request};
 
 /// A plan with nothing in it yet but what every plan has.
 pub(super) fn blank(snapshot: &Snapshot, request: Request, title: String) -> Plan {
-    Plan {
-        request,
-        app: snapshot.name.clone(),
-        title,
-        refused: None,
-        method: String::new(),
-        from: None,
-        to: None,
-        differs: Vec::new(),
-        capacity: Vec::new(),
-        patch: None,
-        notes: Vec::new(),
-        by_hand: Vec::new(),
-        checked_at: snapshot.read_at,
-        recipe: None,
-    }
+    Plan::draft(request, snapshot.name.clone(), title, snapshot.read_at)
 }
 
 /// Sets what carrying it out consists of.

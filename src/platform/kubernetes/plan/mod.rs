@@ -45,22 +45,9 @@ pub(in crate::platform::kubernetes) async fn make(
 ) -> Result<Plan, Error> {
     let snapshot = Snapshot::read(cluster, &request.app).await?;
     let name = clean(&snapshot.address.name);
-    let mut plan = Plan {
-        title: format!("{} {name}", request.operation.verb().words().to_uppercase()),
-        app: name.clone(),
-        refused: None,
-        method: String::new(),
-        from: snapshot.deployed().map(end),
-        to: None,
-        differs: Vec::new(),
-        capacity: Vec::new(),
-        patch: None,
-        notes: Vec::new(),
-        by_hand: Vec::new(),
-        checked_at: (cluster.now)(),
-        recipe: None,
-        request,
-    };
+    let title = format!("{} {name}", request.operation.verb().words().to_uppercase());
+    let mut plan = Plan::draft(request, name.clone(), title, (cluster.now)());
+    plan.from = snapshot.deployed().map(end);
     let argo = snapshot.address.kind == Kind::Rollout;
     let built = match plan.request.operation.clone() {
         Operation::RollBack(_) | Operation::Deploy if let Some(why) = snapshot.elsewhere() => {
