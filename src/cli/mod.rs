@@ -261,8 +261,9 @@ pub fn command(registry: &Registry) -> clap::Command {
         ))
     });
     for (flag, setting) in flags(registry) {
-        let arg = Arg::new(flag).long(flag).value_name(setting.value).help(setting.help);
-        command = command.arg(arg.env(setting.variable).global(true));
+        let arg = Arg::new(flag).long(flag).value_name(setting.value);
+        let help = format!("{} [env: {}]", setting.help, setting.variable);
+        command = command.arg(arg.help(help).global(true));
     }
     command.subcommands(operate::commands(registry))
 }

@@ -68,6 +68,12 @@ pub struct Receipt {
     /// Whether somebody else began it: then a pause is not its end.
     #[serde(default)]
     pub theirs: bool,
+    /// Whether the next step has been sent a second time; there is no third.
+    #[serde(default)]
+    pub resent: bool,
+    /// Since when its rollout is seen to be over while instances are missing.
+    #[serde(default)]
+    pub settling: Option<Timestamp>,
 }
 
 impl Receipt {

@@ -95,6 +95,12 @@ pub trait Platform: Send + Sync {
     /// Whether a step whose answer was lost took effect, told by reading; `None` where that cannot be told.
     async fn took_effect(&self, receipt: &Receipt, step: &Step) -> Result<Option<bool>, Error>;
 
+    /// What has happened since an operation was cut short, in a clause, so that the steps that complete it must not be
+    /// sent any more; `None` where they still make sense.
+    async fn outdated(&self, _receipt: &Receipt) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
     /// Looks, without changing anything, how an operation stands.
     async fn observe(&self, receipt: &Receipt) -> Result<Observation, Error>;
 

@@ -143,6 +143,10 @@ impl Platform for Unopened {
         self.platform()?.took_effect(receipt, step).await
     }
 
+    async fn outdated(&self, receipt: &Receipt) -> Result<Option<String>, Error> {
+        self.platform()?.outdated(receipt).await
+    }
+
     async fn observe(&self, receipt: &Receipt) -> Result<Observation, Error> {
         self.platform()?.observe(receipt).await
     }

@@ -439,3 +439,31 @@ async fn only_its_own_stuck_pods_are_deleted() {
     assert!(matches!(sent, Sent::Accepted(_)), "{sent:?}");
     assert_eq!(read().await, before);
 }
+
+/// One object that cannot be read hides only itself, and one broken kind hides only itself.
+#[tokio::test]
+async fn what_cannot_be_read_hides_only_itself() {
+    let (simulator, platform) = cluster().await;
+    let all = platform.apps(&Scope::Home).await.unwrap().len();
+    simulator.faults().set("503@GET:/apis/argoproj.io/v1alpha1").unwrap();
+    let (interest, interested) = tokio::sync::watch::channel(revdeck::domain::Interest::default());
+    let (reports, mut reported) = mpsc::channel(64);
+    let watching = platform.clone();
+    let task = tokio::spawn(async move { watching.watch(interested, reports).await });
+    let (mut apps, mut hidden) = (0, Vec::new());
+    let seen = async {
+        while apps == 0 || hidden.is_empty() {
+            match reported.recv().await {
+                Some(revdeck::domain::Report::Apps { changed, .. }) => apps += changed.len(),
+                Some(revdeck::domain::Report::Status(status)) => hidden = status.hidden,
+                Some(revdeck::domain::Report::Problem { problem, .. }) => panic!("{problem}"),
+                Some(_) => {}
+                None => return,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), seen).await.expect("the others are shown");
+    assert_eq!((apps, hidden), (all - 1, vec!["rollouts".to_owned()]));
+    task.abort();
+    drop(interest);
+}

@@ -103,10 +103,13 @@ pub(super) fn accepted(state: &mut State, id: u64, receipt: Receipt) -> Vec<Effe
 pub(super) fn ended(state: &mut State, id: u64, outcome: Outcome) -> Vec<Effect> {
     let Some(at) = state.running.iter().position(|one| one.id == id) else { return Vec::new() };
     let ended = state.running.remove(at);
+    state.leaving = false;
     state.notice = Some(Notice::Outcome(outcome.clone()));
     state.attention.nudge += 1;
     let mut effects = vec![Effect::Attention(state.attention.clone())];
-    effects.extend(ended.operation.map(|operation| Effect::Journal { operation, outcome }));
+    // What is not known has no end yet: the next run follows it.
+    let known = ended.operation.filter(|_| !matches!(outcome, Outcome::Unknown(_)));
+    effects.extend(known.map(|operation| Effect::Journal { operation, outcome }));
     effects
 }
 
@@ -134,8 +137,15 @@ pub(super) fn settled(
             }
         }
         Ok(Settlement::Unfinished(receipt)) => {
+            let read_only = state.read_only;
             let Some(running) = find(state, id) else { return Vec::new() };
             running.looking = false;
+            if read_only {
+                running.look_at = now + CALM;
+                "a part of it is left to be sent, which --read-only does not"
+                    .clone_into(&mut running.line);
+                return Vec::new();
+            }
             running.receipt = None;
             "its first part has taken effect: going on".clone_into(&mut running.line);
             return vec![Effect::Resume { id, receipt }];

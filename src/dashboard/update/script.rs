@@ -170,6 +170,8 @@ pub(super) fn receipt(rollout: Option<&str>, lost: bool) -> Receipt {
         lost,
         sent_at: None,
         theirs: false,
+        resent: false,
+        settling: None,
     }
 }
 

@@ -243,6 +243,10 @@ impl Platform for CloudFoundry {
         send::took_effect(self, receipt, &step.action).await
     }
 
+    async fn outdated(&self, receipt: &Receipt) -> Result<Option<String>, Error> {
+        send::outdated(self, receipt).await
+    }
+
     async fn observe(&self, receipt: &Receipt) -> Result<Observation, Error> {
         observe::observe(self, receipt).await
     }

@@ -44,7 +44,9 @@ impl registry::Provider for Provider {
     }
 
     fn discover(&self, environment: &Environment) -> Vec<TargetSpec> {
-        let here = session::file_in(&home(environment)).exists();
+        // Where somebody names a home, a missing login there is worth a sentence.
+        let named = environment.variable(HOME).is_some();
+        let here = named || session::file_in(&home(environment)).exists();
         here.then(|| TargetSpec::new(KIND.name, None)).into_iter().collect()
     }
 

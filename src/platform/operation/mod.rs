@@ -151,6 +151,8 @@ pub async fn execute(
         lost: false,
         sent_at: None,
         theirs: false,
+        resent: false,
+        settling: None,
     };
     match platform.changed(&receipt.app.app, &receipt.recipe.guard).await {
         Ok(None) => {}
@@ -177,8 +179,9 @@ pub async fn resume(
                 receipt.done += 1;
                 receipt.lost = false;
             }
-            Ok(Some(false)) if step.completes && settle::is_late(&receipt, platform.now()) => {
+            Ok(Some(false)) if settle::may_resend(&receipt, step, platform.now()) => {
                 receipt.lost = false;
+                receipt.resent = true;
             }
             // Whether it comes yet is for the next look to say.
             Ok(_) | Err(_) => return Sent::Lost(receipt),
@@ -189,6 +192,12 @@ pub async fn resume(
     }
     if receipt.recipe.steps[receipt.done..].iter().any(|step| !step.completes && !step.optional) {
         return Sent::Ended(words::cut_short(&receipt, "it was not gone on with in time"));
+    }
+    // What completes an operation would undo what somebody has done since.
+    match platform.outdated(&receipt).await {
+        Ok(None) => {}
+        Ok(Some(what)) => return Sent::Ended(words::cut_short(&receipt, &what)),
+        Err(_) => return Sent::Lost(Receipt { lost: true, ..receipt }),
     }
     Run { platform, receipt, progress, record }.steps().await
 }
@@ -220,6 +229,8 @@ pub fn follow(platform: &dyn Platform, app: &App) -> Option<Receipt> {
         lost: false,
         sent_at: rollout.started_at,
         theirs: true,
+        resent: false,
+        settling: None,
     })
 }
 
@@ -238,6 +249,7 @@ impl Run<'_> {
             }
             self.receipt.done += 1;
             self.receipt.lost = false;
+            self.receipt.resent = false;
         }
         Sent::Accepted(self.receipt)
     }

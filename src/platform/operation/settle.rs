@@ -6,10 +6,12 @@ use super::{
     super::{Error, Platform},
     words,
 };
-use crate::domain::{Observation, Outcome, Phase, Receipt, Rollout, Settlement, Standing, Verdict};
+use crate::domain::{
+    Observation, Outcome, Phase, Receipt, Rollout, Settlement, Standing, Step, Verdict,
+};
 
 /// How long a request whose answer was lost may still take effect.
-const LATE: SignedDuration = SignedDuration::from_secs(20);
+const LATE: SignedDuration = SignedDuration::from_secs(60);
 /// How long a rollout for which the platform has no deadline may be stuck before it counts as failed.
 const STUCK: SignedDuration = SignedDuration::from_secs(120);
 /// How long the last instances may take to settle.
@@ -33,13 +35,28 @@ pub async fn settle(platform: &dyn Platform, receipt: &Receipt) -> Result<Settle
                 receipt.lost = false;
             }
             Some(true) => return Ok(Settlement::Unfinished(Box::new(receipt))),
-            // What completes an operation leads to the same however often it is sent.
-            Some(false) if late && step.completes => {
+            // What completes an operation leads to the same when it is sent once more.
+            Some(false) if may_resend(&receipt, step, now) => {
                 return Ok(Settlement::Unfinished(Box::new(receipt)));
             }
-            Some(false) if late => return Ok(Settlement::Ended(words::never_arrived(&receipt))),
+            Some(false) if late => {
+                // It may have come too late for something else: that is worth more than "never".
+                let seen = if receipt.complete() && !step.completes {
+                    Some(platform.observe(&receipt).await?.verdict)
+                } else {
+                    None
+                };
+                return Ok(Settlement::Ended(match seen {
+                    Some(Verdict::Overtaken { what, by }) => {
+                        words::overtaken(&receipt, what, by.as_deref())
+                    }
+                    Some(Verdict::Failed(why)) => words::given_up(&receipt, &why),
+                    _ => words::never_arrived(&receipt),
+                }));
+            }
             Some(false) => return Ok(pending(Standing::Accepted, receipt, None)),
             None if receipt.complete() => {}
+            None if late => return Ok(Settlement::Ended(words::not_known(&receipt))),
             None => return Ok(pending(Standing::Accepted, receipt, None)),
         }
     }
@@ -72,6 +89,11 @@ pub async fn settle(platform: &dyn Platform, receipt: &Receipt) -> Result<Settle
         Verdict::Waiting(_) if receipt.theirs => pending(Standing::Paused, receipt, rollout),
         Verdict::Waiting(step) => Settlement::Ended(words::waits(&receipt, step)),
         Verdict::Settling { count, since: ended } => {
+            // Where the platform does not say when it ended, the first look that saw it counts; what cannot be counted
+            // is waited for.
+            let ended = ended.or(receipt.settling).or(Some(now));
+            receipt.settling = ended;
+            let ended = ended.filter(|_| count.running.is_some());
             match since(ended, now).filter(|settling| *settling > SETTLING) {
                 Some(after) => Settlement::Ended(words::short_of_instances(&receipt, count, after)),
                 None => pending(Standing::Converging, receipt, rollout),
@@ -87,6 +109,11 @@ pub async fn settle(platform: &dyn Platform, receipt: &Receipt) -> Result<Settle
 /// Whether a request whose answer was lost can no longer take effect.
 pub(super) fn is_late(receipt: &Receipt, now: Timestamp) -> bool {
     since(receipt.sent_at, now).is_none_or(|waited| waited >= LATE)
+}
+
+/// Whether a lost step may be sent once more: it completes the operation, can no longer arrive, and was sent once.
+pub(super) fn may_resend(receipt: &Receipt, step: &Step, now: Timestamp) -> bool {
+    step.completes && !receipt.resent && is_late(receipt, now)
 }
 
 /// How long ago something was.

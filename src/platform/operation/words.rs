@@ -43,6 +43,17 @@ pub(super) fn never_arrived(receipt: &Receipt) -> Outcome {
     ))
 }
 
+/// A lost step of which nothing can be read.
+pub(super) fn not_known(receipt: &Receipt) -> Outcome {
+    let (done, all) = (receipt.done, receipt.recipe.steps.len());
+    Outcome::Unknown(format!(
+        "the answer to a step of the {} of {} was lost ({}), and whether it took effect cannot be read: look before you try again",
+        receipt.verb.words(),
+        receipt.name,
+        labels(receipt, done..all)
+    ))
+}
+
 pub(super) fn overtaken(receipt: &Receipt, what: Overtaken, by: Option<&str>) -> Outcome {
     let (verb, name) = (receipt.verb.words(), &receipt.name);
     let by = by.map(|by| format!(" by {by}")).unwrap_or_default();

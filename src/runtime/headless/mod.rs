@@ -155,6 +155,12 @@ impl Context {
                 Err(error) => failed = Some(error),
             }
         }
+        if found.len() == 1
+            && let Some(error) = failed.take_if(|error| !matches!(error, Error::NotFound { .. }))
+        {
+            // It may have an app of that name, too.
+            Self::say(&format!("note: {error}"));
+        }
         if found.len() > 1 {
             let targets: Vec<_> = found.iter().map(|(_, app)| app.target.as_str()).collect();
             let text = format!("{name:?} is an app of {}: say --target", targets.join(" and "));

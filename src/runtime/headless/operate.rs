@@ -99,7 +99,11 @@ pub async fn operate(
     let outcome = match sent {
         Sent::Ended(outcome) => outcome,
         Sent::Accepted(_) if consenting.no_wait => {
-            Context::say("taken; not waiting for the end (`revdeck resume` follows it)");
+            Context::say(if context.journal.is_skipped() {
+                "taken; not waiting for the end"
+            } else {
+                "taken; not waiting for the end (`revdeck resume` follows it)"
+            });
             return Ok(());
         }
         Sent::Lost(receipt) => {
@@ -109,9 +113,16 @@ pub async fn operate(
         Sent::Accepted(receipt) => follow(context, platform.as_ref(), receipt).await?,
     };
     if let Some(operation) = operation {
-        context.journal.ended(&operation, &outcome);
+        note_end(context, &operation, &outcome);
     }
     finish(context, &outcome)
+}
+
+/// Writes down how an operation ended; what is not known has no end yet, and is followed by the next run.
+fn note_end(context: &Context, operation: &str, outcome: &Outcome) {
+    if !matches!(outcome, Outcome::Unknown(_)) {
+        context.journal.ended(operation, outcome);
+    }
 }
 
 /// Says what an operation says while it is sent.
@@ -319,7 +330,7 @@ pub async fn resume(context: &Context, list: bool) -> Result<(), Exit> {
                 follow(context, platform.as_ref(), receipt).await?
             }
         };
-        context.journal.ended(&operation, &outcome);
+        note_end(context, &operation, &outcome);
         worst = worst.and(finish(context, &outcome));
     }
     worst

@@ -9,7 +9,7 @@ mod read;
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{
@@ -129,8 +129,9 @@ impl Journal {
             line.extend(fields);
         }
         let mut file = open_private(file)?;
-        // One write, so that two programs at once do not mix their lines.
-        file.write_all(format!("{line}\n").as_bytes())?;
+        // One write, so that two programs at once do not mix their lines; a line that was cut in half stays alone.
+        let broken = if ends_in_a_line(self.file.as_deref()) { "" } else { "\n" };
+        file.write_all(format!("{broken}{line}\n").as_bytes())?;
         file.sync_data()
     }
 
@@ -150,11 +151,14 @@ impl Journal {
                 fs::rename(aside(number), aside(number + 1))?;
             }
         }
+        // What has no end is on disk before anything is moved.
+        let fresh = file.with_file_name("journal.new.jsonl");
+        let mut written = open_private(&fresh)?;
+        written.set_len(0)?;
+        written.write_all(kept.as_bytes())?;
+        written.sync_data()?;
         fs::rename(file, aside(1))?;
-        if !kept.is_empty() {
-            open_private(file)?.write_all(kept.as_bytes())?;
-        }
-        Ok(())
+        fs::rename(fresh, file)
     }
 
     /// What the journal tells. A journal that is not there tells nothing.
@@ -174,6 +178,22 @@ impl Journal {
     pub fn now(&self) -> Timestamp {
         (self.now)()
     }
+}
+
+/// Whether the next line may follow at once.
+fn ends_in_a_line(file: Option<&Path>) -> bool {
+    let last = || -> io::Result<Option<u8>> {
+        let Some(file) = file else { return Ok(None) };
+        let mut file = fs::File::open(file)?;
+        if file.seek(SeekFrom::End(0))? == 0 {
+            return Ok(None);
+        }
+        file.seek(SeekFrom::End(-1))?;
+        let mut byte = [0];
+        file.read_exact(&mut byte)?;
+        Ok(Some(byte[0]))
+    };
+    last().ok().flatten().is_none_or(|byte| byte == b'\n')
 }
 
 /// Opens a file for appending that nobody else may read, in a directory that nobody else may enter.

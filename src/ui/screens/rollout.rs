@@ -75,17 +75,23 @@ fn stages(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec<
         };
         return rollout.stages.iter().map(line).collect();
     }
-    let mut line = Line::default();
+    let mut lines = vec![Line::default()];
     for stage in &rollout.stages {
-        let dot = if line.spans.is_empty() { "" } else { theme.glyphs.dot };
         let text = text(stage);
-        if line.width() + dot.width() + text.width() > width {
-            break;
+        let full = lines.last().is_some_and(|line| {
+            !line.spans.is_empty() && line.width() + theme.glyphs.dot.width() + text.width() > width
+        });
+        if full {
+            lines.push(Line::default());
         }
-        line.push_span(piece(dot, theme.style(Role::Dim)));
+        let Some(line) = lines.last_mut() else { continue };
+        if !line.spans.is_empty() {
+            line.push_span(piece(theme.glyphs.dot, theme.style(Role::Dim)));
+        }
         line.push_span(piece(text, theme.style(role(stage))));
     }
-    Some(line).filter(|line| !line.spans.is_empty()).into_iter().collect()
+    lines.retain(|line| !line.spans.is_empty());
+    lines
 }
 
 /// How it rolls: `step 2/4 · canary · surge 1, unavailable 0`.

@@ -20,14 +20,30 @@ pub(in crate::platform::cloud_foundry) async fn observe(
     let found = match &tracking.deployment {
         Some(guid) => {
             let path = format!("/v3/deployments/{guid}");
-            Some(foundation.http.get::<wire::Deployment>(&path, &[]).await?)
+            match foundation.http.get::<wire::Deployment>(&path, &[]).await {
+                Ok(found) => Some(found),
+                Err(Error::NotFound { .. }) => return forgotten(foundation, receipt).await,
+                Err(error) => return Err(error),
+            }
         }
-        None => by_mark(foundation, &receipt.app.app, receipt).await?,
+        None => by_mark(foundation, &receipt.app.app, receipt).await?.0,
     };
     let Some(deployment) = found else { return Ok(Verdict::NotArrived.into()) };
     let id = Some(RolloutId::new(deployment.guid.clone()));
     let look = Look { foundation, receipt, tracking, deployment };
     Ok(Observation { id, ..look.judge().await? })
+}
+
+/// The platform keeps a number of deployments only, and none of an app that is gone.
+async fn forgotten(foundation: &CloudFoundry, receipt: &Receipt) -> Result<Observation, Error> {
+    let path = format!("/v3/apps/{}", receipt.app.app);
+    match foundation.http.get::<wire::App>(&path, &[]).await {
+        Ok(_) => Ok(Verdict::Overtaken { what: Overtaken::Followed, by: None }.into()),
+        Err(Error::NotFound { .. }) => {
+            Ok(Verdict::Overtaken { what: Overtaken::Deleted, by: None }.into())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Switching on what is on changes nothing, so its effect can be read.
@@ -106,12 +122,15 @@ impl Look<'_> {
     /// The rollout is over: are its instances there, and only they?
     async fn converge(&self) -> Result<Observation, Error> {
         let app = self.app().await?;
-        if app.rollout.is_some() {
+        if app.rollout.is_some() || self.is_followed().await? {
             return Ok(Verdict::Overtaken { what: Overtaken::Followed, by: None }.into());
         }
         let count = app.instances;
         if count.running.is_some_and(|running| running >= count.desired) {
-            return Ok(Verdict::Arrived { count: Some(count), label: None }.into());
+            // What was cancelled is not what serves.
+            let made = self.deployment.revision.as_ref().filter(|_| !self.receipt.recipe.undoes);
+            let label = made.and_then(|of| of.version).map(|version| version.to_string());
+            return Ok(Verdict::Arrived { count: Some(count), label }.into());
         }
         let since =
             self.deployment.status.details.last_status_change.or(self.deployment.updated_at);
@@ -127,6 +146,18 @@ impl Look<'_> {
         }
         let another = self.foundation.active_of(&[guid]).await?;
         self.foundation.one(base, another.last()).await
+    }
+
+    /// Whether there is a newer deployment, finished or not.
+    async fn is_followed(&self) -> Result<bool, Error> {
+        let query = [
+            ("app_guids", self.receipt.app.app.as_str().to_owned()),
+            ("order_by", "-created_at".to_owned()),
+            ("per_page", "1".to_owned()),
+        ];
+        let page: wire::Page<wire::Deployment> =
+            self.foundation.http.get("/v3/deployments", &query).await?;
+        Ok(page.resources.first().is_some_and(|newest| newest.guid != self.deployment.guid))
     }
 
     /// Who caused the newest event of a kind.

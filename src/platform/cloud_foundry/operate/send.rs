@@ -1,6 +1,6 @@
 //! Sending one step of a plan, once, and finding out whether one that was lost took effect.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -19,6 +19,7 @@ use crate::{
     },
     platform::{
         Error,
+        http::WriteError,
         operation::{Learned, Order, Progress, StepError, say},
     },
 };
@@ -101,7 +102,13 @@ pub(in crate::platform::cloud_foundry) async fn took_effect(
     let app = receipt.app.app.as_str();
     let action: Action = foundation.read_own("the receipt", action)?;
     Ok(Some(match action {
-        Action::Deploy { .. } => by_mark(foundation, &receipt.app.app, receipt).await?.is_some(),
+        Action::Deploy { .. } => {
+            let (found, whole) = by_mark(foundation, &receipt.app.app, receipt).await?;
+            if found.is_none() && !whole {
+                return Ok(None);
+            }
+            found.is_some()
+        }
         Action::Cancel { deployment } => {
             let path = format!("/v3/deployments/{deployment}");
             let found: wire::Deployment = foundation.http.get(&path, &[]).await?;
@@ -127,21 +134,50 @@ pub(in crate::platform::cloud_foundry) async fn took_effect(
     }))
 }
 
-/// The deployment that an operation has made, told by its mark.
+/// The deployment that an operation has made, told by its mark, and whether all deployments were looked at.
 pub(in crate::platform::cloud_foundry) async fn by_mark(
     foundation: &CloudFoundry,
     app: &AppId,
     receipt: &Receipt,
-) -> Result<Option<wire::Deployment>, Error> {
+) -> Result<(Option<wire::Deployment>, bool), Error> {
     let query = [
         ("app_guids", app.as_str().to_owned()),
         ("order_by", "-created_at".to_owned()),
-        ("per_page", "20".to_owned()),
+        ("per_page", "100".to_owned()),
     ];
     let page: Page<wire::Deployment> = foundation.http.get("/v3/deployments", &query).await?;
     let mark = Some(receipt.recipe.id.as_str());
     let marked = |one: &wire::Deployment| one.metadata.annotation(convert::OPERATION) == mark;
-    Ok(page.resources.into_iter().find(marked))
+    let whole = page.pagination.next.is_none();
+    Ok((page.resources.into_iter().find(marked), whole))
+}
+
+/// What somebody has done since an operation was cut short: another deployment, or another revision.
+pub(in crate::platform::cloud_foundry) async fn outdated(
+    foundation: &CloudFoundry,
+    receipt: &Receipt,
+) -> Result<Option<String>, Error> {
+    let tracking: Tracking = foundation.read_own("the receipt", &receipt.recipe.tracking)?;
+    let guard: Guard = foundation.read_own("the receipt", &receipt.recipe.guard)?;
+    let app = receipt.app.app.as_str();
+    let newest = [("order_by", "-created_at".to_owned()), ("per_page", "1".to_owned())];
+    let of_app = [newest.to_vec(), vec![("app_guids", app.to_owned())]].concat();
+    let revisions = format!("/v3/apps/{app}/revisions");
+    let (deployments, revisions) = tokio::try_join!(
+        foundation.http.get::<Page<wire::Deployment>>("/v3/deployments", &of_app),
+        foundation.http.get::<Page<wire::Revision>>(&revisions, &newest),
+    )?;
+    let deployment = deployments.resources.first().map(|one| one.guid.as_str());
+    let revision = revisions.resources.first().map(|one| one.guid.as_str());
+    Ok(match () {
+        () if deployment != tracking.deployment.as_deref() => {
+            Some("another rollout has begun since".to_owned())
+        }
+        () if revision != guard.latest.as_deref() => {
+            Some("there is a newer revision by now".to_owned())
+        }
+        () => None,
+    })
 }
 
 struct Sender<'a> {
@@ -205,9 +241,28 @@ impl Sender<'_> {
         self.patch(&path, &json!({ "var": patch })).await
     }
 
+    /// The answer to one of several calls of a step: after the first has had its effect, none of the others can say that
+    /// nothing has changed.
+    #[expect(clippy::unused_self, reason = "it belongs to the step")]
+    fn one_of_several(
+        &self,
+        begun: &mut bool,
+        answer: Result<Vec<u8>, WriteError>,
+    ) -> Result<(), StepError> {
+        match answer {
+            Ok(_) => {
+                *begun = true;
+                Ok(())
+            }
+            Err(WriteError::NoEffect(error)) if *begun => Err(StepError::Lost(error)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     async fn restore_sidecars(&self, revision: &str) -> Result<Learned, StepError> {
         let (wanted, now) = sidecars(self.foundation, self.app, revision).await?;
         let http = &self.foundation.http;
+        let mut begun = false;
         for sidecar in wanted.iter().filter(|one| !now.iter().any(|other| same(one, other))) {
             let body = json!({
                 "name": sidecar.name, "command": sidecar.command, "process_types": sidecar.process_types,
@@ -218,11 +273,13 @@ impl Sender<'_> {
                 Some(guid) => (Method::PATCH, format!("/v3/sidecars/{guid}")),
                 None => (Method::POST, format!("/v3/apps/{}/sidecars", self.app)),
             };
-            http.write(method, &path, Some(&body)).await?;
+            let made = http.write(method, &path, Some(&body)).await;
+            self.one_of_several(&mut begun, made)?;
         }
         let surplus = now.iter().filter(|one| !wanted.iter().any(|wanted| wanted.name == one.name));
         for guid in surplus.filter_map(|one| one.guid.as_ref()) {
-            http.write(Method::DELETE, &format!("/v3/sidecars/{guid}"), None).await?;
+            let gone = http.write(Method::DELETE, &format!("/v3/sidecars/{guid}"), None).await;
+            self.one_of_several(&mut begun, gone)?;
         }
         Ok(Learned::default())
     }
@@ -247,9 +304,11 @@ async fn sidecars(
 }
 
 fn same(one: &wire::Sidecar, other: &wire::Sidecar) -> bool {
+    let types = |one: &wire::Sidecar| one.process_types.iter().cloned().collect::<BTreeSet<_>>();
     one.name == other.name
         && one.command == other.command
-        && one.process_types == other.process_types
+        && types(one) == types(other)
+        && one.memory_in_mb == other.memory_in_mb
 }
 
 /// What must be set to get from the app's environment to that of a revision.

@@ -26,6 +26,41 @@ pub(in crate::platform::kubernetes) struct Tracking {
     pub(in crate::platform::kubernetes) paused: Option<bool>,
     /// Whether the rollout in progress is ended by it.
     pub(in crate::platform::kubernetes) ends: Option<bool>,
+    /// What was asked of an Argo Rollout, which no template shows.
+    #[serde(default)]
+    pub(in crate::platform::kubernetes) asked: Option<Asked>,
+}
+
+/// What was asked of an Argo Rollout.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(in crate::platform::kubernetes) enum Asked {
+    /// Every Pod older than this is to be replaced.
+    Restart(String),
+    /// The stable side is to serve alone.
+    Abort,
+    /// An aborted rollout is to begin again.
+    Retry,
+    /// The step that it waits at, by its index, is to be over.
+    Promote(Option<u32>),
+}
+
+impl Asked {
+    /// What is known already: that it has not come, or came too late.
+    fn verdict(&self, object: &Workload) -> Option<Verdict> {
+        let status = object.status.as_ref()?;
+        let came = match self {
+            Self::Restart(at) => {
+                let asked = object.spec.as_ref().and_then(|spec| spec.restart_at);
+                asked.is_some() && at.parse().ok() <= asked
+            }
+            Self::Abort => status.abort,
+            Self::Retry => !status.abort,
+            Self::Promote(step) => {
+                status.pause_conditions.is_empty() || status.current_step_index != *step
+            }
+        };
+        (!came).then_some(Verdict::NotArrived)
+    }
 }
 
 impl Tracking {
@@ -72,7 +107,9 @@ pub(in crate::platform::kubernetes) async fn observe(
         && tracking.paused.is_none_or(|wanted| wanted == paused)
         && (tracking.ends.is_none() || tracking.before == Some(hash));
     if !wanted {
-        if generation <= tracking.generation && receipt.lost {
+        // The template of before is there, whatever else has changed since: a lost patch has not come.
+        let as_before = tracking.before == Some(hash) && tracking.template.is_some();
+        if receipt.lost && (generation <= tracking.generation || as_before) {
             return Ok(Verdict::NotArrived.into());
         }
         let what = if tracking.before == Some(hash) && tracking.template.is_some() {
@@ -82,6 +119,11 @@ pub(in crate::platform::kubernetes) async fn observe(
         };
         let by = object.metadata.manager.as_ref().map(|manager| clean(&manager.name));
         return Ok(Verdict::Overtaken { what, by }.into());
+    }
+    if let Some(asked) = &tracking.asked
+        && let Some(verdict) = asked.verdict(&object)
+    {
+        return Ok(verdict.into());
     }
     if tracking.paused == Some(true) {
         return Ok(Verdict::Arrived { count: None, label: None }.into());
@@ -130,6 +172,10 @@ fn judge(tracking: &Tracking, app: App, observed: bool) -> Observation {
     }
     if !observed {
         return Verdict::Moving.into();
+    }
+    if tracking.ends == Some(true) && !over {
+        // There was nothing left to end.
+        return Verdict::Overtaken { what: Overtaken::Finished, by: None }.into();
     }
     let count = app.instances;
     if count.running.unwrap_or(0) < count.desired {

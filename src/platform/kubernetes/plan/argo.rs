@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::domain::Plan;
 use crate::platform::kubernetes::{plan::changes::Mutation, plan::snapshot::Snapshot};
+use crate::{domain::Plan, platform::kubernetes::operate::observe::Asked};
 
 /// A patch of the status, which only holds while nobody else has changed the specification.
 fn on_status(snapshot: &Snapshot, step: Value) -> Value {
@@ -45,6 +45,7 @@ pub(in crate::platform::kubernetes) fn abort(
     let set = json!({ "op": "add", "path": "/status/abort", "value": true });
     Ok(Mutation {
         ends: Some(true),
+        asked: Some(Asked::Abort),
         ..change(on_status(snapshot, set), format!("back on rev {label}"))
     })
 }
@@ -62,7 +63,8 @@ pub(in crate::platform::kubernetes) fn promote(
         "retry: the aborted rollout begins again at its first step".clone_into(&mut plan.method);
         plan.by_hand.push(by_hand(snapshot, "retry rollout"));
         let unset = json!({ "op": "replace", "path": "/status/abort", "value": false });
-        return Ok(change(on_status(snapshot, unset), goal));
+        let base = change(on_status(snapshot, unset), goal);
+        return Ok(Mutation { asked: Some(Asked::Retry), ..base });
     }
     if snapshot.paused() {
         "the rollout goes on where it was held".clone_into(&mut plan.method);
@@ -79,7 +81,8 @@ pub(in crate::platform::kubernetes) fn promote(
         .clone_into(&mut plan.method);
     plan.by_hand.push(by_hand(snapshot, "promote"));
     let unset = json!({ "op": "remove", "path": "/status/pauseConditions" });
-    Ok(change(on_status(snapshot, unset), goal))
+    let asked = Some(Asked::Promote(status.current_step_index));
+    Ok(Mutation { asked, ..change(on_status(snapshot, unset), goal) })
 }
 
 /// Restart: every Pod that is older than now is replaced, of the same revision.
@@ -93,5 +96,9 @@ pub(in crate::platform::kubernetes) fn restart(
     plan.by_hand.push(by_hand(snapshot, "restart"));
     let at = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let set = json!({ "op": "add", "path": "/spec/restartAt", "value": at });
-    Mutation { status: false, ..change(on_status(snapshot, set), "on new instances".to_owned()) }
+    Mutation {
+        status: false,
+        asked: Some(Asked::Restart(at)),
+        ..change(on_status(snapshot, set), "on new instances".to_owned())
+    }
 }

@@ -6,6 +6,7 @@ use crate::domain::{
     Plan, RevisionSummary, differences,
     text::{clean, quoted},
 };
+use crate::platform::kubernetes::operate::observe::Asked;
 use crate::platform::kubernetes::{
     Cluster, model::store::Kind, model::wire, plan::snapshot::Snapshot, read::template,
 };
@@ -22,6 +23,8 @@ pub(in crate::platform::kubernetes) struct Mutation {
     pub(in crate::platform::kubernetes) pods: Vec<(String, String)>,
     /// Whether it is about the status rather than the specification.
     pub(in crate::platform::kubernetes) status: bool,
+    /// What is asked of an Argo Rollout.
+    pub(super) asked: Option<Asked>,
     /// Whether the rollout in progress ends with it, one way or the other.
     pub(in crate::platform::kubernetes) ends: Option<bool>,
 }

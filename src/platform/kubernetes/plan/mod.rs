@@ -296,6 +296,7 @@ async fn finish(
         generation,
         paused: change.paused,
         ends: change.ends,
+        asked: change.asked,
     };
     let guard = Guard { path, uid: text("uid"), generation };
     let rollout = tracking.template.or(tracking.before);
