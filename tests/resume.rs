@@ -179,6 +179,22 @@ fn killed_while_the_environment_was_on_its_way() {
     assert!(err.contains("put the environment back"), "{err}");
 }
 
+/// What completes an operation is not sent over what somebody has done since.
+#[test]
+fn what_came_since_is_not_undone() {
+    let foundation = Foundation::start("hang@PATCH:/v3/apps#1");
+    foundation.kill_after(3, &["rollback", "checkout", "--yes"]);
+    foundation.drop_last_line();
+    // The cancel comes to its end, and then somebody rolls out something else.
+    foundation.run(&["watch", "checkout"]);
+    let (code, _, err) = foundation.run(&["restart", "checkout", "--yes", "--no-journal"]);
+    assert_eq!(code, 0, "{err}");
+    let (code, _, err) = foundation.run(&["resume"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("another rollout has begun since"), "{err}");
+    assert!(err.contains("Done: cancel the rollout; not done: put the environment back"), "{err}");
+}
+
 #[test]
 fn nobody_else_can_read_what_was_done() {
     let foundation = Foundation::start("");

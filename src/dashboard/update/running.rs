@@ -107,9 +107,10 @@ pub(super) fn ended(state: &mut State, id: u64, outcome: Outcome) -> Vec<Effect>
     state.notice = Some(Notice::Outcome(outcome.clone()));
     state.attention.nudge += 1;
     let mut effects = vec![Effect::Attention(state.attention.clone())];
-    // What is not known has no end yet: the next run follows it.
-    let known = ended.operation.filter(|_| !matches!(outcome, Outcome::Unknown(_)));
-    effects.extend(known.map(|operation| Effect::Journal { operation, outcome }));
+    // What was left in the middle of sending has no end yet: the next run follows it.
+    let left = ended.receipt.is_none() && matches!(outcome, Outcome::Unknown(_));
+    let operation = ended.operation.filter(|_| !left);
+    effects.extend(operation.map(|operation| Effect::Journal { operation, outcome }));
     effects
 }
 

@@ -97,7 +97,7 @@ pub async fn operate(
     });
     let sent = sent.await;
     let outcome = match sent {
-        Sent::Ended(outcome) => outcome,
+        Sent::Ended(outcome) => Followed::Ended(outcome),
         Sent::Accepted(_) if consenting.no_wait => {
             Context::say(if context.journal.is_skipped() {
                 "taken; not waiting for the end"
@@ -112,16 +112,26 @@ pub async fn operate(
         }
         Sent::Accepted(receipt) => follow(context, platform.as_ref(), receipt).await?,
     };
-    if let Some(operation) = operation {
-        note_end(context, &operation, &outcome);
-    }
+    let outcome = note_end(context, &operation.unwrap_or_default(), outcome);
     finish(context, &outcome)
 }
 
-/// Writes down how an operation ended; what is not known has no end yet, and is followed by the next run.
-fn note_end(context: &Context, operation: &str, outcome: &Outcome) {
-    if !matches!(outcome, Outcome::Unknown(_)) {
-        context.journal.ended(operation, outcome);
+/// How following an operation ended.
+enum Followed {
+    /// It has its end.
+    Ended(Outcome),
+    /// It was left without one: the next run follows it.
+    Left(Outcome),
+}
+
+/// Writes down how an operation ended, where it did.
+fn note_end(context: &Context, operation: &str, followed: Followed) -> Outcome {
+    match followed {
+        Followed::Ended(outcome) => {
+            context.journal.ended(operation, &outcome);
+            outcome
+        }
+        Followed::Left(outcome) => outcome,
     }
 }
 
@@ -181,11 +191,11 @@ async fn follow(
     context: &Context,
     platform: &dyn Platform,
     mut receipt: Receipt,
-) -> Result<Outcome, Exit> {
+) -> Result<Followed, Exit> {
     let (mut said, mut failures) = (String::new(), 0);
     loop {
         match operation::settle(platform, &receipt).await {
-            Ok(Settlement::Ended(outcome)) => return Ok(outcome),
+            Ok(Settlement::Ended(outcome)) => return Ok(Followed::Ended(outcome)),
             Ok(Settlement::Pending { standing, receipt: learned, rollout }) => {
                 failures = 0;
                 receipt = *learned;
@@ -216,11 +226,11 @@ async fn follow(
                 }
             }
             Ok(Settlement::Unfinished(_)) if context.read_only => {
-                return Ok(Outcome::Unknown(format!(
+                return Ok(Followed::Left(Outcome::Unknown(format!(
                     "the {} of {} has a part left to be sent, and revdeck was started with --read-only",
                     receipt.verb.words(),
                     receipt.name
-                )));
+                ))));
             }
             Ok(Settlement::Unfinished(learned)) => {
                 Context::say("its first part has taken effect: going on");
@@ -228,7 +238,7 @@ async fn follow(
                     operation::resume(platform, *learned, &progress, &context.journal).await
                 });
                 match sent.await {
-                    Sent::Ended(outcome) => return Ok(outcome),
+                    Sent::Ended(outcome) => return Ok(Followed::Ended(outcome)),
                     Sent::Accepted(learned) | Sent::Lost(learned) => receipt = learned,
                 }
                 continue;
@@ -237,10 +247,10 @@ async fn follow(
                 failures += 1;
                 Context::say(&error.to_string());
                 if failures >= PATIENCE {
-                    return Ok(Outcome::Unknown(format!(
-                        "it was sent for {}, and {error}; `revdeck status` will tell",
+                    return Ok(Followed::Left(Outcome::Unknown(format!(
+                        "it was sent for {}, and {error}; `revdeck resume` will tell",
                         receipt.name
-                    )));
+                    ))));
                 }
             }
         }
@@ -262,8 +272,9 @@ pub async fn watch(context: &Context, name: &str) -> Result<(), Exit> {
         return Ok(Context::print(&line(context, &app))?);
     };
     Context::print(&line(context, &app))?;
-    let outcome = follow(context, platform.as_ref(), receipt).await?;
-    finish(context, &outcome)
+    match follow(context, platform.as_ref(), receipt).await? {
+        Followed::Ended(outcome) | Followed::Left(outcome) => finish(context, &outcome),
+    }
 }
 
 fn line(context: &Context, app: &App) -> String {
@@ -325,12 +336,12 @@ pub async fn resume(context: &Context, list: bool) -> Result<(), Exit> {
             work.await
         };
         let outcome = match sent {
-            Sent::Ended(outcome) => outcome,
+            Sent::Ended(outcome) => Followed::Ended(outcome),
             Sent::Accepted(receipt) | Sent::Lost(receipt) => {
                 follow(context, platform.as_ref(), receipt).await?
             }
         };
-        note_end(context, &operation, &outcome);
+        let outcome = note_end(context, &operation, outcome);
         worst = worst.and(finish(context, &outcome));
     }
     worst

@@ -112,7 +112,12 @@ pub(in crate::platform::cloud_foundry) async fn took_effect(
         Action::Cancel { deployment } => {
             let path = format!("/v3/deployments/{deployment}");
             let found: wire::Deployment = foundation.http.get(&path, &[]).await?;
-            matches!(convert::phase(&found), Phase::Cancelling | Phase::Cancelled)
+            match convert::phase(&found) {
+                Phase::Cancelling | Phase::Cancelled => true,
+                phase if phase.active() => false,
+                // It is over in another way: whether the cancel came before that cannot be read.
+                _ => return Ok(None),
+            }
         }
         Action::Continue { .. } | Action::EnableRevisions => return Ok(None),
         Action::RestoreEnvironment { revision } => {
