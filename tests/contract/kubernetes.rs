@@ -438,6 +438,17 @@ async fn only_its_own_stuck_pods_are_deleted() {
     let sent = operation::execute(&platform, confirm(plan), &progress(), &NoRecord).await;
     assert!(matches!(sent, Sent::Accepted(_)), "{sent:?}");
     assert_eq!(read().await, before);
+    // Should it be replaced between the last look and the request, the server itself refuses, as
+    // k8s.io/apiserver/pkg/registry/rest/delete.go (BeforeDelete) does.
+    let another = client
+        .delete(format!("{api}{pod}"))
+        .header("content-type", "application/json")
+        .body(r#"{"preconditions":{"uid":"of-another"}}"#);
+    let answer = another.send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 409);
+    let text = answer.text().await.unwrap();
+    assert!(text.contains("the UID in the precondition (of-another) does not match"), "{text}");
+    assert_eq!(read().await, before);
 }
 
 /// Reports of a watch until what is hidden is this; how many apps have come by then.
