@@ -179,6 +179,30 @@ fn killed_while_the_environment_was_on_its_way() {
     assert!(err.contains("put the environment back"), "{err}");
 }
 
+/// Two at once: one of them sends what is left, the other leaves it to that one.
+#[test]
+fn two_at_once_send_nothing_twice() {
+    let foundation = Foundation::start("hang@PATCH:/v3/apps#1");
+    foundation.kill_after(3, &["rollback", "checkout", "--yes"]);
+    foundation.drop_last_line();
+    let resume = || {
+        foundation
+            .command(&["resume"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let told = [resume(), resume(), resume()].map(|process| {
+        let output = process.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    });
+    let sent = told.iter().filter(|told| told.contains("put the environment back")).count();
+    assert_eq!(sent, 1, "{told:#?}");
+    assert_eq!(foundation.events(), ["intent", "sent", "sent", "ended"]);
+}
+
 /// What completes an operation is not sent over what somebody has done since.
 #[test]
 fn what_came_since_is_not_undone() {

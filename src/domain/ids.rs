@@ -35,6 +35,13 @@ macro_rules! id {
             }
         }
 
+        /// So that a map by identifiers can be asked by the platform's text.
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)

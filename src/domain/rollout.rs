@@ -211,12 +211,24 @@ pub struct Rollout {
 const PATIENCE: SignedDuration = SignedDuration::from_secs(120);
 
 impl Rollout {
-    /// Whether it should be called stuck at `now`: an instance was bad since it last moved, or it has not moved for
-    /// two minutes.
-    pub fn stands_still(&self, bad_seen: bool, now: Timestamp) -> bool {
+    /// Calls it stuck at `now`, for the reason that `why` gives, where the platform's own deadline has passed (`late`),
+    /// an instance was bad since it last moved, or it has not moved for two minutes. One that waits for somebody, or is
+    /// being taken back, is not judged.
+    pub fn judge(
+        &mut self,
+        bad_seen: bool,
+        late: bool,
+        now: Timestamp,
+        why: impl FnOnce(&Self) -> String,
+    ) {
         let moving = matches!(self.phase, Phase::Accepted | Phase::Rolling | Phase::Stuck);
-        let idle = self.moved_at.map(|moved| now.duration_since(moved));
-        moving && (bad_seen || self.new.has_bad() || idle.is_some_and(|idle| idle >= PATIENCE))
+        let idle = self.moved_at.is_some_and(|moved| now.duration_since(moved) >= PATIENCE);
+        if !moving || !(late || bad_seen || self.new.has_bad() || idle) {
+            return;
+        }
+        let since = self.moved_at.unwrap_or(now);
+        self.stuck = Some(Stuck { since, why: why(self), late });
+        self.phase = Phase::Stuck;
     }
 
     /// Where it stands, if it goes in stages.

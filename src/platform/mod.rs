@@ -2,6 +2,7 @@
 
 pub mod cloud_foundry;
 mod error;
+pub mod feed;
 pub mod http;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;

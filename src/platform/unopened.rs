@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
@@ -14,6 +14,7 @@ use tokio::{
 
 use super::{
     Error, Now, OpenError, Platform,
+    feed::Feed,
     operation::{Learned, Order, Progress, StepError},
     registry,
 };
@@ -91,11 +92,8 @@ impl Platform for Unopened {
                     return;
                 }
                 Err(error) => {
-                    let now = (self.now)();
-                    let wait = SignedDuration::try_from(AGAIN).unwrap_or_default();
-                    let retry_at = now.checked_add(wait).unwrap_or(now);
-                    let report = Report::Problem { problem: error.problem(), retry_at };
-                    if reports.send(report).await.is_err() {
+                    let feed = Feed::new(reports.clone());
+                    if feed.problem(&error, (self.now)(), AGAIN).await.is_err() {
                         return;
                     }
                 }

@@ -166,14 +166,19 @@ impl Executor {
         let Some(platform) = self.target_of(id, &receipt.app.target) else { return };
         let (journal, progress) = (self.journal.clone(), self.progress(id));
         self.answer(ended_by_panic(id, async move {
-            // Where a step is left to be sent, that is written down instead.
-            if receipt.complete() {
+            let taken = tokio::task::spawn_blocking({
                 let (journal, receipt) = (journal.clone(), receipt.clone());
-                let written = tokio::task::spawn_blocking(move || journal.resumed(&receipt));
-                if let Ok(Err(error)) = written.await {
-                    tracing::warn!(%error, "the journal cannot be written");
-                }
-            }
+                move || journal.take_up(&receipt)
+            });
+            let receipt = match taken.await {
+                Ok(Ok(Some(receipt))) => receipt,
+                // Another program sends what is left of it; its end is worth telling here, too.
+                Ok(Ok(None)) => return Event::Accepted { id, receipt },
+                // Where nothing is left to be sent, looking needs no journal.
+                _ if receipt.complete() => return Event::Accepted { id, receipt },
+                Ok(Err(error)) => return Event::NoJournal { id, why: error.to_string() },
+                Err(error) => return Event::NoJournal { id, why: error.to_string() },
+            };
             sent(id, operation::resume(platform.as_ref(), receipt, &progress, &journal).await)
         }));
     }

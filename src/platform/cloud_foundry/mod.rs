@@ -98,6 +98,7 @@ impl CloudFoundry {
             skip_verification: session.skip_verification,
             timeout: options.timeout,
             login_command: format!("cf login -a {}", session.api),
+            tls_advice: "set SSL_CERT_FILE to your CA, or log in with --skip-ssl-validation if you must",
         };
         let client = http::client(&settings).map_err(|why| {
             OpenError::unreachable(format!("cannot prepare a connection to {}: {why}", session.api))
@@ -108,7 +109,13 @@ impl CloudFoundry {
         Ok(Self {
             target,
             user: clean(&user),
-            http: Http::new(client, settings, Arc::new(auth), Arc::new(Meter::default())),
+            http: Http::new(
+                client,
+                settings,
+                Arc::new(auth),
+                model::dialect::said,
+                Arc::new(Meter::default()),
+            ),
             session,
             now,
             wanted: (options.org.clone(), options.space.clone()),

@@ -1,6 +1,8 @@
-//! HTTP as all adapters speak it: authorised, metered, with reads that are repeated and writes that are not.
+//! HTTP as the adapters speak it: [`exchange`] has the rules of reading and writing, [`Http`] is a client for APIs that
+//! take an `Authorization` header.
 
 mod body;
+pub mod exchange;
 mod meter;
 mod retry;
 
@@ -8,24 +10,23 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use reqwest::{
-    Method, RequestBuilder, Response, StatusCode,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
+    Method, RequestBuilder,
+    header::{AUTHORIZATION, HeaderValue},
 };
 use serde::de::DeserializeOwned;
 
 pub use body::{Incomplete, collect};
+pub use exchange::{WriteError, causes};
 pub use meter::Meter;
 pub use retry::Backoff;
 
 use super::Error;
-use crate::domain::text::clean;
+use exchange::{Answer, Api, NoAnswer, Said};
 
 /// How long an answer may take to begin, and each of its parts to come, where nobody asks for more or less.
 pub const TIMEOUT: Duration = Duration::from_secs(15);
 /// How long the answer to an upload may take, which begins only when all has been sent.
 pub const UPLOAD_TIMEOUT: Duration = Duration::from_mins(30);
-/// How often a read is tried in all.
-const TRIES: u32 = 3;
 
 /// Who provides the `Authorization` header.
 #[async_trait]
@@ -45,16 +46,18 @@ pub struct Settings {
     pub timeout: Duration,
     /// The command that logs in, for advice.
     pub login_command: String,
+    /// How the operator can have a certificate trusted.
+    pub tls_advice: &'static str,
 }
 
-/// What became of a write.
-#[derive(Debug)]
-pub enum WriteError {
-    /// It is certain that it had no effect.
-    NoEffect(Error),
-    /// It may have had its effect: the answer was lost, or was a server error.
-    Lost(Error),
+/// A request, and how long its answer may take to begin.
+pub struct Timed {
+    request: reqwest::Request,
+    timeout: Duration,
 }
+
+/// What the error bodies of an API say.
+pub type Dialect = fn(&[u8]) -> Option<Said>;
 
 /// An HTTP client for one API. Clones share connections and meter.
 #[derive(Clone)]
@@ -62,6 +65,7 @@ pub struct Http {
     client: reqwest::Client,
     settings: Arc<Settings>,
     authorize: Arc<dyn Authorize>,
+    dialect: Dialect,
     meter: Arc<Meter>,
 }
 
@@ -103,14 +107,15 @@ fn is_loopback(api: &str) -> bool {
 }
 
 impl Http {
-    /// A client with its authorisation.
+    /// A client with its authorisation, and what its API's error bodies say.
     pub fn new(
         client: reqwest::Client,
         settings: Settings,
         authorize: Arc<dyn Authorize>,
+        dialect: Dialect,
         meter: Arc<Meter>,
     ) -> Self {
-        Self { client, settings: Arc::new(settings), authorize, meter }
+        Self { client, settings: Arc::new(settings), authorize, dialect, meter }
     }
 
     /// How many requests were made and are left.
@@ -125,28 +130,9 @@ impl Http {
         address: &str,
         query: &[(&str, String)],
     ) -> Result<T, Error> {
-        let mut rejected = None;
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            let header = self.authorize.header(rejected.as_ref()).await?;
-            let request = self.client.get(self.url(address)).query(query);
-            let error = match self.answer(request, &header, address).await {
-                Ok((status, _, body)) if status.is_success() => return self.decode(address, &body),
-                Ok((StatusCode::UNAUTHORIZED, ..)) if rejected.is_none() => {
-                    rejected = Some(header);
-                    continue;
-                }
-                Ok((status, headers, body)) => self.refusal(status, &headers, &body, address),
-                Err(error) => error,
-            };
-            let passing =
-                matches!(error, Error::Unreachable { .. } | Error::Api { status: 500.., .. });
-            if !passing || tried >= TRIES {
-                return Err(error);
-            }
-            tokio::time::sleep(Backoff::QUICK.delay(tried, fastrand::f64())).await;
-        }
+        let make = || self.timed(self.client.get(self.url(address)).query(query), self.timeout());
+        let body = exchange::read(self, address, make).await?;
+        self.decode(address, &body)
     }
 
     /// Writes, once. It is sent again only where the server has refused the login before looking at the request.
@@ -156,7 +142,7 @@ impl Http {
         path: &str,
         body: Option<&serde_json::Value>,
     ) -> Result<Vec<u8>, WriteError> {
-        self.write_with(path, self.settings.timeout, || {
+        self.write_with(path, self.timeout(), || {
             let request = self.client.request(method.clone(), self.url(path));
             Ok(match body {
                 Some(body) => request.json(body),
@@ -172,43 +158,9 @@ impl Http {
         &self,
         path: &str,
         timeout: Duration,
-        make: impl Fn() -> Result<RequestBuilder, Error>,
+        make: impl Fn() -> Result<RequestBuilder, Error> + Send + Sync,
     ) -> Result<Vec<u8>, WriteError> {
-        let mut rejected = None;
-        loop {
-            let header =
-                self.authorize.header(rejected.as_ref()).await.map_err(WriteError::NoEffect)?;
-            let request = make().map_err(WriteError::NoEffect)?.build();
-            let request =
-                request.map_err(|error| WriteError::NoEffect(self.unreachable(&error)))?;
-            let sent =
-                tokio::time::timeout(timeout, self.client.execute(with(request, &header))).await;
-            self.meter.count();
-            let response = match sent {
-                Ok(Ok(response)) => response,
-                // A connection that never stood carried nothing.
-                Ok(Err(error)) if error.is_connect() => {
-                    return Err(WriteError::NoEffect(self.unreachable(&error)));
-                }
-                Ok(Err(error)) => return Err(WriteError::Lost(self.unreachable(&error))),
-                Err(_) => return Err(WriteError::Lost(self.silent(timeout))),
-            };
-            let (status, headers, body) = self.take(response).await.map_err(WriteError::Lost)?;
-            tracing::info!(path, status = status.as_u16(), "write");
-            if status.is_success() {
-                return Ok(body);
-            }
-            if status == StatusCode::UNAUTHORIZED && rejected.is_none() {
-                rejected = Some(header);
-                continue;
-            }
-            let error = self.refusal(status, &headers, &body, path);
-            return Err(if status.is_server_error() {
-                WriteError::Lost(error)
-            } else {
-                WriteError::NoEffect(error)
-            });
-        }
+        exchange::write(self, path, || self.timed(make()?, timeout)).await
     }
 
     /// The plain client, for building requests with bodies of their own.
@@ -226,164 +178,70 @@ impl Http {
 
     /// Decodes JSON, naming the place of what does not fit.
     pub fn decode<T: DeserializeOwned>(&self, address: &str, body: &[u8]) -> Result<T, Error> {
-        let mut json = serde_json::Deserializer::from_slice(body);
-        serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let start = body.iter().find(|byte| !byte.is_ascii_whitespace());
-            let why = match start {
-                Some(b'<') => "an HTML page instead of JSON".to_owned(),
-                None => "an empty body".to_owned(),
-                Some(_) => clean(&error.inner().to_string()),
-            };
-            let at = error.path().to_string();
-            let location = if at == "." { address.to_owned() } else { format!("{address}, {at}") };
-            Error::Garbled { api: self.settings.api.clone(), location: clean(&location), why }
-        })
+        exchange::decode(&self.settings.api, address, body)
     }
 
-    async fn answer(
-        &self,
-        request: RequestBuilder,
-        header: &HeaderValue,
-        address: &str,
-    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), Error> {
+    fn timeout(&self) -> Duration {
+        self.settings.timeout
+    }
+
+    fn timed(&self, request: RequestBuilder, timeout: Duration) -> Result<Timed, Error> {
         let request = request.build().map_err(|error| self.unreachable(&error))?;
-        let timeout = self.settings.timeout;
-        let sent = tokio::time::timeout(timeout, self.client.execute(with(request, header))).await;
-        self.meter.count();
-        let sent = sent.map_err(|_| self.silent(timeout))?;
-        let response = sent.map_err(|error| self.unreachable(&error))?;
-        let taken = self.take(response).await?;
-        tracing::debug!(address, status = taken.0.as_u16(), bytes = taken.2.len(), "read");
-        Ok(taken)
-    }
-
-    async fn take(&self, response: Response) -> Result<(StatusCode, HeaderMap, Vec<u8>), Error> {
-        self.meter.note(response.headers());
-        let (status, headers) = (response.status(), response.headers().clone());
-        let timeout = self.settings.timeout;
-        let body =
-            collect(response.bytes_stream(), timeout).await.map_err(|error| match error {
-                Incomplete::Silent => self.silent(timeout),
-                Incomplete::TooLarge => Error::Garbled {
-                    api: self.settings.api.clone(),
-                    location: "the body".to_owned(),
-                    why: Incomplete::<reqwest::Error>::TooLarge.to_string(),
-                },
-                Incomplete::Broken(error) => self.unreachable(&error),
-            })?;
-        Ok((status, headers, body))
-    }
-
-    fn silent(&self, waited: Duration) -> Error {
-        Error::Silent { api: self.settings.api.clone(), waited }
+        Ok(Timed { request, timeout })
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Error {
-        let api = self.settings.api.clone();
-        let why = if error.is_timeout() {
-            "no connection in time".to_owned()
-        } else {
-            clean(&causes(error))
+        let why =
+            if error.is_timeout() { "no connection in time".to_owned() } else { causes(error) };
+        exchange::unreachable(self, &why)
+    }
+}
+
+#[async_trait]
+impl Api for Http {
+    type Request = Timed;
+
+    fn address(&self) -> &str {
+        &self.settings.api
+    }
+
+    async fn exchange(&self, timed: Timed) -> Result<Answer, NoAnswer> {
+        let Timed { mut request, timeout } = timed;
+        let header = self.authorize.header(None).await.map_err(NoAnswer::unsent)?;
+        request.headers_mut().insert(AUTHORIZATION, header.clone());
+        self.meter.count();
+        let sent = tokio::time::timeout(timeout, self.client.execute(request)).await;
+        let response = match sent {
+            Ok(Ok(response)) => response,
+            // A connection that never stood carried nothing.
+            Ok(Err(error)) if error.is_connect() => {
+                return Err(NoAnswer::unsent(self.unreachable(&error)));
+            }
+            Ok(Err(error)) => return Err(NoAnswer::lost(self.unreachable(&error))),
+            Err(_) => return Err(exchange::silent(self, timeout)),
         };
-        if why.contains("certificate") || why.contains("UnknownIssuer") {
-            let advice =
-                "set SSL_CERT_FILE to your CA, or log in with --skip-ssl-validation if you must";
-            return Error::Tls { api, why, advice };
-        }
-        Error::Unreachable { api, why }
+        self.meter.note(response.headers());
+        let (status, retry_after) = (response.status(), exchange::retry_after(response.headers()));
+        let body = collect(response.bytes_stream(), self.timeout())
+            .await
+            .map_err(|error| exchange::incomplete(self, self.timeout(), &error))?;
+        Ok(Answer { status, retry_after, body, login: Some(header) })
     }
 
-    /// What an answer other than a success means.
-    fn refusal(
-        &self,
-        status: StatusCode,
-        headers: &HeaderMap,
-        body: &[u8],
-        address: &str,
-    ) -> Error {
-        let api = self.settings.api.clone();
-        let (code, title, detail) = api_error(body);
-        match status {
-            StatusCode::UNAUTHORIZED => {
-                Error::Login { api, why: detail, command: self.settings.login_command.clone() }
-            }
-            StatusCode::FORBIDDEN => Error::Forbidden {
-                api,
-                what: if detail.is_empty() { clean(address) } else { detail },
-            },
-            StatusCode::NOT_FOUND if code != 0 => {
-                Error::NotFound { what: format!("{api} says: {detail}") }
-            }
-            StatusCode::TOO_MANY_REQUESTS => {
-                let asked = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-                let seconds = asked.and_then(|text| text.parse().ok()).unwrap_or(30).min(900);
-                Error::RateLimited { api, after: Duration::from_secs(seconds) }
-            }
-            _ if code == 0 && is_html(headers) => Error::Api {
-                api,
-                status: status.as_u16(),
-                code: 0,
-                title: status.canonical_reason().unwrap_or("error").to_owned(),
-                detail: "an HTML page came instead of an answer; is a proxy in between?".to_owned(),
-            },
-            _ => Error::Api { api, status: status.as_u16(), code, title, detail },
-        }
+    async fn renew(&self, refused: &Answer) -> Result<(), Error> {
+        self.authorize.header(refused.login.as_ref()).await.map(drop)
     }
-}
 
-fn with(mut request: reqwest::Request, header: &HeaderValue) -> reqwest::Request {
-    request.headers_mut().insert(AUTHORIZATION, header.clone());
-    request
-}
-
-fn is_html(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|kind| kind.contains("html"))
-}
-
-/// Code, title and detail of an error body of the form `{"errors":[{code,title,detail}]}`.
-fn api_error(body: &[u8]) -> (u32, String, String) {
-    #[derive(serde::Deserialize)]
-    struct Body {
-        errors: Vec<One>,
+    fn said(&self, body: &[u8]) -> Option<Said> {
+        (self.dialect)(body)
     }
-    #[derive(serde::Deserialize)]
-    struct One {
-        #[serde(default)]
-        code: u32,
-        #[serde(default)]
-        title: String,
-        #[serde(default)]
-        detail: String,
-    }
-    let Ok(body) = serde_json::from_slice::<Body>(body) else {
-        return (
-            0,
-            String::new(),
-            clean(&String::from_utf8_lossy(body.get(..200).unwrap_or(body))),
-        );
-    };
-    let details: Vec<_> = body.errors.iter().map(|one| clean(&one.detail)).collect();
-    let first = body.errors.first();
-    (
-        first.map_or(0, |one| one.code),
-        first.map(|one| clean(&one.title)).unwrap_or_default(),
-        details.join("; "),
-    )
-}
 
-/// The innermost cause of an error that says anything, in one line.
-pub fn causes(error: &dyn std::error::Error) -> String {
-    let mut last = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let text = error.to_string();
-        if !text.is_empty() {
-            last = text;
-        }
-        source = error.source();
+    fn login(&self, why: &str) -> Error {
+        let (api, command) = (self.settings.api.clone(), self.settings.login_command.clone());
+        Error::Login { api, why: why.to_owned(), command }
     }
-    last
+
+    fn tls_advice(&self) -> &'static str {
+        self.settings.tls_advice
+    }
 }

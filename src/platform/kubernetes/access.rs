@@ -65,10 +65,8 @@ impl Cluster {
             } },
         });
         let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-        let answer = self
-            .connection
-            .write(&self.meter, http::Method::POST, path, "application/json", &body)
-            .await;
+        let answer =
+            self.connection.write(http::Method::POST, path, "application/json", &body).await;
         Ok(answer.map_or(true, |review: Value| review["status"]["allowed"] != false))
     }
 

@@ -38,7 +38,6 @@ use self::{
 };
 use super::{
     Error, Now, OpenError, Platform,
-    http::Meter,
     operation::{Learned, Order, Progress, StepError},
 };
 use crate::domain::{
@@ -73,7 +72,6 @@ pub struct Kubernetes(Arc<Cluster>);
 struct Cluster {
     target: TargetId,
     connection: Connection,
-    meter: Meter,
     now: Now,
     version: OnceCell<String>,
     /// Where the workloads are that were seen, by UID.
@@ -94,7 +92,6 @@ impl Kubernetes {
         Ok(Self(Arc::new(Cluster {
             target,
             connection: Connection::open(options)?,
-            meter: Meter::default(),
             now,
             version: OnceCell::new(),
             addresses: Mutex::default(),

@@ -321,14 +321,16 @@ pub async fn resume(context: &Context, list: bool) -> Result<(), Exit> {
             worst = worst.and(Err(Exit::new(Code::Unknown, "")));
             continue;
         };
-        Context::say(&format!("following the {verb} of {name}"));
-        let (operation, receipt) = (one.receipt.recipe.id.clone(), one.receipt);
+        let operation = one.receipt.recipe.id.clone();
         let sent = if context.read_only {
-            Sent::Accepted(receipt)
+            Context::say(&format!("following the {verb} of {name}"));
+            Sent::Accepted(one.receipt)
         } else {
-            if receipt.complete() {
-                context.journal.resumed(&receipt)?;
-            }
+            let Some(receipt) = context.journal.take_up(&one.receipt)? else {
+                Context::say(&format!("the {verb} of {name} was taken up by another revdeck"));
+                continue;
+            };
+            Context::say(&format!("following the {verb} of {name}"));
             let platform = platform.as_ref();
             let work = telling(|progress| async move {
                 operation::resume(platform, receipt, &progress, &context.journal).await

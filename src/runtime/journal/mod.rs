@@ -5,6 +5,7 @@
 //! receipt), `resumed` where another run goes on with it, and `ended`. All lines of an operation have its name, which no
 //! other operation has.
 
+mod claim;
 mod read;
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use claim::Claims;
 pub use read::{Entry, Open, Story};
 
 use crate::{
@@ -41,6 +43,7 @@ const KEPT: u32 = 3;
 pub struct Journal {
     file: Option<PathBuf>,
     skipped: Arc<AtomicBool>,
+    claims: Arc<Mutex<Claims>>,
     now: Now,
 }
 
@@ -48,7 +51,7 @@ impl Journal {
     /// The journal in this directory; without one nothing can be written, and so nothing sent.
     pub fn in_directory(directory: Option<PathBuf>, now: Now) -> Self {
         let file = directory.map(|directory| directory.join("journal.jsonl"));
-        Self { file, skipped: Arc::default(), now }
+        Self { file, skipped: Arc::default(), claims: Arc::default(), now }
     }
 
     /// A journal that keeps nothing, for demos and tests, and for those who asked for none.
@@ -68,6 +71,14 @@ impl Journal {
         self.skipped.load(Ordering::Relaxed)
     }
 
+    fn claims(&self) -> MutexGuard<'_, Claims> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn directory(&self) -> Option<&Path> {
+        self.file.as_deref().filter(|_| !self.is_skipped())?.parent()
+    }
+
     /// Writes down what somebody has agreed to.
     ///
     /// # Errors
@@ -78,6 +89,9 @@ impl Journal {
         let lines = plan.lines(false).into_iter();
         let lines: Vec<_> = lines.map(|(label, text)| format!("{label}: {text}")).collect();
         let id = plan.recipe.as_ref().map(|recipe| recipe.id.clone()).unwrap_or_default();
+        if let Some(directory) = self.directory() {
+            self.claims().take(directory, &id)?;
+        }
         self.write(&id, "intent", json!({
             "target": target.id.as_str(), "platform": target.platform.name, "api": target.api, "user": target.user,
             "app": plan.request.app.as_str(), "name": plan.app, "verb": plan.request.operation.verb(),
@@ -98,21 +112,47 @@ impl Journal {
         }))
     }
 
-    /// Adds that this run follows an operation of an earlier one.
+    /// Takes up an operation of an earlier run, with what is known of it by now; `None` where another program follows
+    /// it or has ended it. No two programs take up the same one.
     ///
     /// # Errors
-    /// Where it cannot be written.
-    pub fn resumed(&self, receipt: &Receipt) -> io::Result<()> {
-        let fields = json!({ "name": receipt.name, "process": std::process::id() });
-        self.write(&receipt.recipe.id, "resumed", fields)
+    /// Where it cannot be written down: nothing of it may be sent then.
+    pub fn take_up(&self, receipt: &Receipt) -> io::Result<Option<Receipt>> {
+        let id = &receipt.recipe.id;
+        let Some(directory) = self.directory() else { return Ok(Some(receipt.clone())) };
+        if self.claims().has(id) {
+            return Ok(Some(receipt.clone()));
+        }
+        if !self.claims().take(directory, id)? {
+            return Ok(None);
+        }
+        // Whoever had it until now may have gone on with it.
+        let open = self.read().open().into_iter().find(|one| one.receipt.recipe.id == *id);
+        let Some(Open { receipt, .. }) = open else {
+            self.claims().give_back(directory, id);
+            return Ok(None);
+        };
+        // Where a step is left to be sent, that is written down instead.
+        if receipt.complete() {
+            let fields = json!({ "name": receipt.name, "process": std::process::id() });
+            self.write(id, "resumed", fields)?;
+        }
+        Ok(Some(receipt))
     }
 
-    /// Adds how it ended.
+    /// Adds how an operation ended; where another program follows it, that one does.
     pub fn ended(&self, operation: &str, outcome: &Outcome) {
+        let Some(directory) = self.directory() else { return };
+        match self.claims().take(directory, operation) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => tracing::warn!(%error, "an operation cannot be claimed"),
+        }
         let fields = json!({ "outcome": outcome.word().to_lowercase(), "text": outcome.text() });
         if let Err(error) = self.write(operation, "ended", fields) {
             tracing::warn!(%error, "the journal cannot be written");
         }
+        self.claims().give_back(directory, operation);
     }
 
     fn write(&self, operation: &str, event: &str, fields: Value) -> io::Result<()> {
@@ -141,10 +181,16 @@ impl Journal {
     /// Where a file cannot be moved or written.
     pub fn rotate(&self) -> io::Result<()> {
         let Some(file) = self.file.as_ref().filter(|_| !self.is_skipped()) else { return Ok(()) };
+        let story = self.read();
+        if let Some(directory) = file.parent() {
+            let open = story.open();
+            let open: Vec<_> = open.iter().map(|one| one.receipt.recipe.id.as_str()).collect();
+            claim::sweep(directory, &open);
+        }
         if !fs::metadata(file).is_ok_and(|known| known.len() > LARGE) {
             return Ok(());
         }
-        let kept = self.read().open_lines();
+        let kept = story.open_lines();
         let aside = |number: u32| file.with_file_name(format!("journal.{number}.jsonl"));
         for number in (1..KEPT).rev() {
             if aside(number).exists() {
@@ -168,7 +214,14 @@ impl Journal {
             None => Ok(String::new()),
         };
         match text {
-            Ok(text) => Story::parse(&text),
+            Ok(text) => {
+                let mut story = Story::parse(&text);
+                if let Some(directory) = self.directory() {
+                    let claims = self.claims();
+                    story.find_followed(|operation| claims.another_has(directory, operation));
+                }
+                story
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Story::default(),
             Err(error) => Story::unreadable(&error),
         }

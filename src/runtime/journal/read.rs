@@ -3,7 +3,6 @@
 use std::{collections::HashMap, io};
 
 use jiff::Timestamp;
-use rustix::process::{Pid, test_kill_process};
 use serde_json::Value;
 
 use super::VERSION;
@@ -44,12 +43,14 @@ pub struct Story {
     pub entries: Vec<Entry>,
     /// What could not be read, a sentence each.
     pub complaints: Vec<String>,
+    /// The operations that another program follows.
+    followed: Vec<String>,
 }
 
 impl Story {
     pub(super) fn unreadable(error: &io::Error) -> Self {
         let complaint = format!("the journal cannot be read ({error})");
-        Self { entries: Vec::new(), complaints: vec![complaint] }
+        Self { complaints: vec![complaint], ..Self::default() }
     }
 
     pub(super) fn parse(text: &str) -> Self {
@@ -103,22 +104,26 @@ impl Story {
         let mut open: Vec<Open> = Vec::new();
         for entry in self.entries.iter().filter(|entry| !self.ended(&entry.operation)) {
             let known = open.iter().position(|one| one.receipt.recipe.id == entry.operation);
-            let followed = entry.line["process"].as_u64().is_some_and(lives);
-            match (entry.event.as_str(), known) {
-                ("sent", _) => {
-                    let receipt = serde_json::from_value(entry.line["receipt"].clone());
-                    let Ok(receipt) = receipt else { continue };
-                    let one = Open { receipt, at: entry.at, followed };
-                    match known {
-                        Some(at) => open[at] = one,
-                        None => open.push(one),
-                    }
-                }
-                ("resumed", Some(at)) => open[at].followed = followed,
-                _ => {}
+            if entry.event != "sent" {
+                continue;
+            }
+            let Ok(receipt) = serde_json::from_value(entry.line["receipt"].clone()) else {
+                continue;
+            };
+            let followed = self.followed.contains(&entry.operation);
+            let one = Open { receipt, at: entry.at, followed };
+            match known {
+                Some(at) => open[at] = one,
+                None => open.push(one),
             }
         }
         open
+    }
+
+    /// Marks the open operations that another program follows.
+    pub(super) fn find_followed(&mut self, by_another: impl Fn(&str) -> bool) {
+        let open = self.open().into_iter().map(|one| one.receipt.recipe.id);
+        self.followed = open.filter(|operation| by_another(operation)).collect();
     }
 
     /// The lines of what has no end, to be kept when a journal is put aside.
@@ -128,19 +133,11 @@ impl Story {
     }
 }
 
-/// Whether another process of this number runs.
-fn lives(process: u64) -> bool {
-    let Some(process) = i32::try_from(process).ok().and_then(Pid::from_raw) else { return false };
-    process.as_raw_nonzero().get() as u32 != std::process::id()
-        // One of another operator may not be asked, and lives all the same.
-        && matches!(test_kill_process(process), Ok(()) | Err(rustix::io::Errno::PERM))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sent(operation: &str, process: u64) -> String {
+    fn sent(operation: &str) -> String {
         let receipt = serde_json::json!({
             "app": { "target": "cf", "app": "guid" }, "name": "checkout", "verb": "rollback", "done": 0, "lost": true,
             "sent_at": null,
@@ -151,7 +148,7 @@ mod tests {
         });
         serde_json::json!({
             "version": 1, "at": "2026-01-01T00:00:00Z", "operation": operation, "event": "sent", "name": "checkout",
-            "process": process, "receipt": receipt,
+            "receipt": receipt,
         })
         .to_string()
     }
@@ -163,7 +160,7 @@ mod tests {
                 r#"{{"version":1,"at":"2026-01-01T00:01:00Z","operation":"{operation}","event":"ended","outcome":"done","text":"it is"}}"#
             )
         };
-        let text = [sent("a", 0), sent("b", 0), ended("a")].join("\n");
+        let text = [sent("a"), sent("b"), ended("a")].join("\n");
         let story = Story::parse(&text);
         let open = story.open();
         assert_eq!(open.len(), 1);
@@ -177,8 +174,8 @@ mod tests {
         let newer = r#"{"version":2,"at":"2026-01-01T00:00:00Z","operation":"c","event":"sent"}"#;
         let old =
             r#"{"at":"2026-01-01T00:00:00Z","operation":7,"event":"intent","title":"ROLL BACK"}"#;
-        let cut = &sent("a", 0)[..40];
-        let story = Story::parse(&[newer, old, &sent("b", 0), cut].join("\n"));
+        let cut = &sent("a")[..40];
+        let story = Story::parse(&[newer, old, &sent("b"), cut].join("\n"));
         assert_eq!(story.open().len(), 1);
         assert_eq!(story.entries.len(), 2);
         assert_eq!(
@@ -188,14 +185,5 @@ mod tests {
                 "line 4 of the journal is cut in half: it is passed over",
             ]
         );
-    }
-
-    #[test]
-    fn what_another_program_follows_is_left_to_it() {
-        // The first process of a machine runs as long as that does.
-        let another = Story::parse(&sent("a", 1)).open();
-        assert_eq!(another[0].followed, test_kill_process(Pid::INIT).is_ok());
-        let own = Story::parse(&sent("a", u64::from(std::process::id()))).open();
-        assert!(!own[0].followed);
     }
 }

@@ -5,7 +5,10 @@ mod deck;
 mod harness;
 mod world;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -19,6 +22,7 @@ use revdeck::{
     },
     platform::{
         Environment, Error, Now, OpenError, Platform, Setting, TargetSpec,
+        feed::Feed,
         operation::{self, Learned, Order, Progress, StepError},
         registry,
     },
@@ -45,6 +49,9 @@ pub const KIND: PlatformKind = PlatformKind {
         }],
     }],
 };
+
+/// How long it rests between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// A toy, seen with one login.
 #[derive(Clone)]
@@ -152,36 +159,29 @@ impl Platform for Toy {
     }
 
     async fn watch(&self, mut interest: watch::Receiver<Interest>, reports: mpsc::Sender<Report>) {
-        let (mut known, mut scope) = (Vec::<App>::new(), None);
+        let (mut feed, mut before) = (Feed::new(reports), None);
         loop {
             let wanted = interest.borrow_and_update().clone();
-            if scope.as_ref().is_some_and(|scope| *scope != wanted.scope) {
-                known.clear();
-                let _ = reports.send(Report::Reset).await;
+            if before.replace(wanted.scope.clone()).is_some_and(|scope| scope != wanted.scope) {
+                let _ = feed.reset().await;
             }
-            scope = Some(wanted.scope.clone());
-            let at = (self.now)();
-            let report = match self.apps(&wanted.scope).await {
-                Err(error) => Report::Problem { problem: error.problem(), retry_at: at },
+            let (at, fresh_for) = ((self.now)(), SignedDuration::from_secs(60));
+            let told = match self.apps(&wanted.scope).await {
+                Err(error) => feed.problem(&error, at, PAUSE).await,
                 Ok(apps) => {
-                    let changed = apps.iter().filter(|app| !known.contains(app)).cloned().collect();
-                    known = apps;
-                    let fresh_for = SignedDuration::from_secs(60);
-                    Report::Apps { changed, gone: Vec::new(), at, fresh_for }
+                    let gone = feed.missing(&apps);
+                    feed.tell(apps, gone, at, fresh_for, true).await
                 }
             };
-            if reports.send(report).await.is_err() {
-                return;
-            }
             if let Some(app) = wanted.focus
                 && let Ok(history) = self.revisions(&app).await
             {
-                let _ = reports.send(Report::History { app, history }).await;
+                let _ = feed.report(Report::History { app, history }).await;
             }
             tokio::select! {
-                changed = interest.changed() => if changed.is_err() { return },
-                () = tokio::time::sleep(std::time::Duration::from_millis(500)) => {}
-                () = reports.closed() => return,
+                changed = interest.changed() => if changed.is_err() || told.is_err() { return },
+                () = tokio::time::sleep(PAUSE) => {}
+                () = feed.closed() => return,
             }
         }
     }

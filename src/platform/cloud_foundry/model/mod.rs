@@ -1,3 +1,4 @@
 //! What the API sends, and what is kept of it.
 
+pub(super) mod dialect;
 pub(super) mod wire;

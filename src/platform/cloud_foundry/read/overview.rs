@@ -197,12 +197,7 @@ impl CloudFoundry {
 
     /// A rollout with what can be said of it from one look: the watcher, which remembers, knows more.
     fn judged(&self, mut rollout: Rollout) -> Rollout {
-        if rollout.stands_still(false, (self.now)()) {
-            rollout.phase = domain::Phase::Stuck;
-            let since = rollout.moved_at.unwrap_or((self.now)());
-            rollout.stuck =
-                Some(domain::Stuck { since, why: why_stuck(&rollout, None), late: false });
-        }
+        rollout.judge(false, false, (self.now)(), |rollout| why_stuck(rollout, None));
         rollout
     }
 

@@ -3,7 +3,7 @@
 mod stall;
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     time::Duration,
 };
 
@@ -19,8 +19,12 @@ use crate::platform::cloud_foundry::{
     watch::stall::{StallMemory, steady},
 };
 use crate::{
-    domain::{App, AppId, History, Interest, ProblemKind, Report, RolloutId, Status},
-    platform::{Error, http::Backoff},
+    domain::{App, AppId, History, Interest, ProblemKind, Report, Status},
+    platform::{
+        Error,
+        feed::{DetailState, Feed, Gone, crash_lines},
+        http::Backoff,
+    },
 };
 
 /// The rhythm of the platform's own updater: nothing changes more often.
@@ -56,27 +60,22 @@ pub(in crate::platform::cloud_foundry) async fn run(
         tokio::select! {
             changed = interest.changed() => if changed.is_err() { return },
             () = sleep_until(next) => {}
-            () = watcher.reports.closed() => return,
+            () = watcher.feed.closed() => return,
         }
     }
 }
 
-/// Nobody listens any more.
-struct Gone;
-
 struct Watcher<'a> {
     foundation: &'a CloudFoundry,
-    reports: mpsc::Sender<Report>,
+    feed: Feed,
     wanted: Interest,
-    apps: HashMap<AppId, App>,
     stalls: StallMemory,
-    status: Status,
     failures: u32,
     next_all: Instant,
     next_rolling: Instant,
     next_focus: Instant,
-    /// The focused app and its rollout when its history was read.
-    focus_read: Option<(AppId, Option<RolloutId>)>,
+    /// For which state of the focused app its details were read.
+    focus_read: Option<DetailState>,
     started: bool,
     /// Apps whose rollout has just ended, and until when they are looked at as often as while it rolled.
     settling: HashMap<AppId, Instant>,
@@ -93,11 +92,9 @@ impl<'a> Watcher<'a> {
         let now = instant();
         Self {
             foundation,
-            reports,
+            feed: Feed::new(reports),
             wanted: Interest::default(),
-            apps: HashMap::new(),
             stalls: StallMemory::default(),
-            status: Status::default(),
             failures: 0,
             next_all: now,
             next_rolling: now,
@@ -109,16 +106,11 @@ impl<'a> Watcher<'a> {
         }
     }
 
-    async fn report(&self, report: Report) -> Result<(), Gone> {
-        self.reports.send(report).await.map_err(|_| Gone)
-    }
-
     /// Reads what is due, and says when to come back.
     async fn tick(&mut self, wanted: &Interest) -> Result<Instant, Gone> {
         let now = instant();
         if wanted.scope != self.wanted.scope && self.started {
-            self.apps.clear();
-            self.report(Report::Reset).await?;
+            self.feed.reset().await?;
             self.next_all = now;
         }
         if wanted.nudge != self.wanted.nudge {
@@ -154,10 +146,7 @@ impl<'a> Watcher<'a> {
                 self.next_all = at;
                 self.next_rolling = at;
                 self.next_focus = self.next_focus.max(at);
-                let now = (self.foundation.now)();
-                let span = SignedDuration::try_from(wait).unwrap_or_default();
-                let retry_at = now.checked_add(span).unwrap_or(now);
-                self.report(Report::Problem { problem: error.problem(), retry_at }).await?;
+                self.feed.problem(&error, (self.foundation.now)(), wait).await?;
                 Ok(at)
             }
         }
@@ -174,23 +163,19 @@ impl<'a> Watcher<'a> {
         } else if self.is_rolling() && now >= self.next_rolling {
             self.settling.retain(|_, until| *until > now);
             let known: Vec<_> =
-                self.apps.values().filter(|app| self.moves(app)).map(Base::known).collect();
+                self.feed.apps().filter(|app| self.moves(app)).map(Base::known).collect();
             let apps = self.foundation.rolling(known).await?;
             self.apply(apps, false).await?;
             self.next_rolling = instant() + self.stretched(ROLLING);
         }
-        let focus = self.wanted.focus.clone();
-        if let Some(focus) = focus.filter(|focus| self.apps.contains_key(focus)) {
-            let rollout = self
-                .apps
-                .get(&focus)
-                .and_then(|app| app.rollout.as_ref())
-                .map(|one| one.id.clone());
-            let key = (focus, rollout);
-            let other = self.focus_read.as_ref() != Some(&key);
-            let same_app = self.focus_read.as_ref().is_some_and(|read| read.0 == key.0);
-            if instant() >= self.next_focus || (other && same_app) {
-                self.read_focus(key).await?;
+        let focused = self.wanted.focus.as_ref().and_then(|focus| self.feed.app(focus.as_str()));
+        if let Some(app) = focused {
+            let state = DetailState::of(app);
+            let read = self.focus_read.as_ref();
+            let other = read != Some(&state) && read.is_some_and(|read| read.is_of(&app.id));
+            if instant() >= self.next_focus || other {
+                let app = app.clone();
+                self.read_focus(app, state).await?;
             }
         }
         self.name_a_few().await
@@ -206,7 +191,7 @@ impl<'a> Watcher<'a> {
             .wanted
             .unnamed
             .iter()
-            .filter_map(|id| self.apps.get(id))
+            .filter_map(|id| self.feed.app(id.as_str()))
             .filter(unnamed)
             .take(FEW)
             .cloned()
@@ -216,17 +201,15 @@ impl<'a> Watcher<'a> {
         }
         self.foundation.learn_few(&mut few).await;
         few.retain(|app| app.deployed.as_ref().is_some_and(|of| of.label.is_some()));
-        for app in &few {
-            self.apps.insert(app.id.clone(), app.clone());
-        }
-        self.send_apps(few, Vec::new()).await
+        self.tell(few, Vec::new()).await
     }
 
-    async fn read_focus(&mut self, key: (AppId, Option<RolloutId>)) -> Result<(), Failed> {
-        let app = key.0.clone();
+    async fn read_focus(&mut self, mut known: App, state: DetailState) -> Result<(), Failed> {
+        let app = known.id.clone();
         let (history, events) =
             tokio::join!(self.foundation.history(&app), self.foundation.app_events(&app, 100));
-        self.focus_read = Some(key);
+        let stuck = state.stuck;
+        self.focus_read = Some(state);
         self.next_focus = instant() + self.stretched(FOCUS);
         // That one app's history cannot be read says nothing of the others.
         let history = match history {
@@ -239,37 +222,27 @@ impl<'a> Watcher<'a> {
             },
         };
         // The deployed revision's number may have been learned with it.
-        let labels = self.foundation.labels();
-        let named = self.apps.get_mut(&app).and_then(|known| {
-            let deployed = known.deployed.as_mut()?;
-            let label = labels.get(deployed.id.as_str()).cloned();
-            (deployed.label.is_none() && label.is_some()).then(|| deployed.label = label)?;
-            Some(known.clone())
-        });
-        if let Some(named) = named {
-            self.send_apps(vec![named], Vec::new()).await?;
+        let new = known.rollout.as_ref().and_then(|rollout| rollout.to.as_ref()?.label.clone());
+        if let Some(deployed) = known.deployed.as_mut().filter(|deployed| deployed.label.is_none())
+            && let Some(label) = self.foundation.labels().get(deployed.id.as_str())
+        {
+            deployed.label = Some(label.clone());
+            self.tell(vec![known], Vec::new()).await?;
         }
-        self.report(Report::History { app: app.clone(), history }).await?;
+        self.feed.report(Report::History { app: app.clone(), history }).await?;
         if let Ok(events) = events {
-            self.report(Report::Events { app: app.clone(), events }).await?;
+            self.feed.report(Report::Events { app: app.clone(), events }).await?;
         }
-        self.read_crash_logs(app).await
+        if stuck { self.read_crash_logs(app, new).await } else { Ok(()) }
     }
 
     /// What a crashing app says last; log-cache answers it, not the API whose requests are counted.
-    async fn read_crash_logs(&mut self, app: AppId) -> Result<(), Failed> {
-        let rollout = self.apps.get(&app).and_then(|known| known.rollout.as_ref());
-        let Some(rollout) = rollout.filter(|rollout| rollout.stuck.is_some()) else {
-            return Ok(());
-        };
-        let new = rollout.to.as_ref().and_then(|of| of.label.clone());
+    async fn read_crash_logs(&mut self, app: AppId, new: Option<String>) -> Result<(), Failed> {
         let Ok(mut lines) = self.foundation.log_lines(&app).await else { return Ok(()) };
         if lines.iter().any(|line| line.revision.is_some()) {
             lines.retain(|line| line.revision == new);
         }
-        let surplus = lines.len().saturating_sub(30);
-        lines.drain(..surplus);
-        Ok(self.report(Report::Logs { app, lines }).await?)
+        Ok(self.feed.report(crash_lines(app, lines)).await?)
     }
 
     /// Takes what was read: judges rollouts by what is remembered of them, and reports what differs.
@@ -281,7 +254,7 @@ impl<'a> Watcher<'a> {
         self.stalls.explain(self.foundation, &mut apps, self.wanted.focus.as_ref()).await;
         let was_rolling = |app: &&App| {
             app.rollout.is_none()
-                && self.apps.get(&app.id).is_some_and(|known| known.rollout.is_some())
+                && self.feed.app(app.id.as_str()).is_some_and(|known| known.rollout.is_some())
         };
         let over: Vec<_> = apps.iter().filter(was_rolling).map(|app| app.id.clone()).collect();
         let ended = !over.is_empty();
@@ -291,41 +264,27 @@ impl<'a> Watcher<'a> {
             // Its other processes and state are read again soon.
             self.next_all = self.next_all.min(instant() + ROLLING);
         }
-        let mut gone = Vec::new();
-        if complete {
-            let present: HashSet<_> = apps.iter().map(|app| &app.id).collect();
-            gone = self.apps.keys().filter(|id| !present.contains(id)).cloned().collect();
-            for id in &gone {
-                self.apps.remove(id);
-            }
-        }
-        let mut changed = Vec::new();
-        for mut app in apps {
-            let known = self.apps.get(&app.id);
-            if let Some(known) = known {
-                steady(known, &mut app);
-                if app.deployed.as_ref().is_some_and(|of| of.label.is_none()) {
-                    let same = known.deployed.as_ref().map(|of| &of.id)
-                        == app.deployed.as_ref().map(|of| &of.id);
-                    if same {
-                        app.deployed.clone_from(&known.deployed);
-                    }
-                }
-                if *known == app {
-                    continue;
+        let gone = if complete { self.feed.missing(&apps) } else { Vec::new() };
+        for app in &mut apps {
+            let Some(known) = self.feed.app(app.id.as_str()) else { continue };
+            steady(known, app);
+            if app.deployed.as_ref().is_some_and(|of| of.label.is_none()) {
+                let same = known.deployed.as_ref().map(|of| &of.id)
+                    == app.deployed.as_ref().map(|of| &of.id);
+                if same {
+                    app.deployed.clone_from(&known.deployed);
                 }
             }
-            self.apps.insert(app.id.clone(), app.clone());
-            changed.push(app);
         }
-        self.send_apps(changed, gone).await
+        self.tell(apps, gone).await
     }
 
-    async fn send_apps(&self, changed: Vec<App>, gone: Vec<AppId>) -> Result<(), Failed> {
-        let pause = if self.is_rolling() { ROLLING } else { ALL_WHILE_IDLE };
+    async fn tell(&mut self, apps: Vec<App>, gone: Vec<AppId>) -> Result<(), Failed> {
+        let rolling = self.is_rolling() || apps.iter().any(|app| self.moves(app));
+        let pause = if rolling { ROLLING } else { ALL_WHILE_IDLE };
         let fresh_for = SignedDuration::try_from(self.stretched(pause)).unwrap_or_default();
         let at = (self.foundation.now)();
-        Ok(self.report(Report::Apps { changed, gone, at, fresh_for }).await?)
+        Ok(self.feed.tell(apps, gone, at, fresh_for, true).await?)
     }
 
     async fn report_status(&mut self) -> Result<(), Gone> {
@@ -338,15 +297,11 @@ impl<'a> Watcher<'a> {
             scope_label: api_info
                 .map(|api_info| CloudFoundry::scope_label(api_info, &self.wanted.scope)),
         };
-        if status != self.status {
-            self.status = status.clone();
-            self.report(Report::Status(status)).await?;
-        }
-        Ok(())
+        self.feed.status(status).await
     }
 
     fn is_rolling(&self) -> bool {
-        self.apps.values().any(|app| self.moves(app))
+        self.feed.apps().any(|app| self.moves(app))
     }
 
     /// Whether an app is rolling, or settling after a rollout.
@@ -371,7 +326,7 @@ impl<'a> Watcher<'a> {
         if self.is_rolling() {
             next = next.min(self.next_rolling);
         }
-        if self.wanted.focus.as_ref().is_some_and(|focus| self.apps.contains_key(focus)) {
+        if self.wanted.focus.as_ref().is_some_and(|focus| self.feed.app(focus.as_str()).is_some()) {
             next = next.min(self.next_focus);
         }
         next

@@ -53,12 +53,8 @@ impl StallMemory {
         }
         memory.bad_seen |= rollout.new.has_bad();
         rollout.moved_at = rollout.moved_at.max(Some(memory.moved_at));
-        if rollout.stands_still(memory.bad_seen, now) {
-            rollout.phase = Phase::Stuck;
-            let crash = memory.crash.as_ref().map(|(reason, _)| reason.as_str());
-            let since = rollout.moved_at.unwrap_or(now);
-            rollout.stuck = Some(Stuck { since, why: why_stuck(rollout, crash), late: false });
-        }
+        let crash = memory.crash.as_ref().map(|(reason, _)| reason.as_str());
+        rollout.judge(memory.bad_seen, false, now, |rollout| why_stuck(rollout, crash));
     }
 
     /// Asks why new instances crash, for the selected app and a few others, now and then.

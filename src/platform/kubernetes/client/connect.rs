@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     domain::text::clean,
-    platform::{Error, OpenError},
+    platform::{Error, OpenError, http::Meter},
 };
 
 /// Which cluster, and where in it to look.
@@ -59,6 +59,7 @@ pub(in crate::platform::kubernetes) struct Connection {
     /// The command of an exec plugin.
     plugin: Option<String>,
     pub(in crate::platform::kubernetes) timeout: Duration,
+    pub(in crate::platform::kubernetes) meter: Meter,
     client: Mutex<Held>,
 }
 
@@ -153,6 +154,7 @@ impl Connection {
             insecure,
             plugin,
             timeout: options.timeout,
+            meter: Meter::default(),
             client: Mutex::default(),
         })
     }
@@ -171,6 +173,7 @@ impl Connection {
             insecure: false,
             plugin: None,
             timeout: options.timeout,
+            meter: Meter::default(),
             client: Mutex::default(),
         }
     }

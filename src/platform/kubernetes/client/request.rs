@@ -1,34 +1,21 @@
-//! One request: sent once where it writes, and again where it reads and the fault passes.
+//! How a request travels to the cluster: through kube's client, which has its login.
 
-use http::{Method, Request, StatusCode, header};
+use async_trait::async_trait;
+use http::{Method, Request, header};
 use http_body_util::BodyExt;
 use kube::client::Body;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use crate::platform::kubernetes::client::connect::Connection;
-use crate::{
-    domain::text::clean,
-    platform::{
-        Error,
-        http::{Backoff, Incomplete, Meter, WriteError, causes, collect},
+use crate::platform::{
+    Error,
+    http::{
+        WriteError, causes, collect,
+        exchange::{self, Answer, Api, NoAnswer, Said},
     },
+    kubernetes::{client::connect::Connection, model::dialect},
 };
-
-/// How often a read is tried in all.
-const TRIES: u32 = 3;
-/// The longest text of a server that is shown, in characters: some quote whole objects.
-const LONGEST: usize = 300;
-
-/// An answer: status, what `Retry-After` says in seconds, and the body.
-type Answer = (StatusCode, Option<u64>, Vec<u8>);
-
-/// Why there was no answer, and whether the request can have been received.
-struct Lost {
-    error: Error,
-    received: bool,
-}
 
 impl Connection {
     /// A path with its query, percent-encoded.
@@ -49,40 +36,13 @@ impl Connection {
         address
     }
 
-    async fn send(&self, meter: &Meter, request: Request<Body>) -> Result<Answer, Lost> {
-        let client = self.client().await.map_err(|error| Lost { error, received: false })?;
-        meter.count();
-        let sent = timeout(self.timeout, client.send(request)).await;
-        let response = match sent {
-            Err(_) => return Err(Lost { error: self.silent(), received: true }),
-            Ok(Err(error)) => {
-                let received = !never_stood(&error);
-                let error = self.unreachable(&error);
-                let received = received && matches!(error, Error::Unreachable { .. });
-                return Err(Lost { error, received });
-            }
-            Ok(Ok(response)) => response,
-        };
-        let status = response.status();
-        let after = response
-            .headers()
-            .get(header::RETRY_AFTER)
-            .and_then(|value| value.to_str().ok()?.parse().ok());
-        let body = response.into_body().into_data_stream();
-        match collect(body, self.timeout).await {
-            Ok(body) => Ok((status, after, body)),
-            Err(error) => Err(Lost { error: self.incomplete(error), received: true }),
-        }
-    }
-
     /// Reads JSON; repeated on passing faults, with a new login where the old one ran out.
     pub(in crate::platform::kubernetes) async fn get<T: DeserializeOwned>(
         &self,
-        meter: &Meter,
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<T, Error> {
-        let body = self.get_bytes(meter, path, query).await?;
+        let body = self.get_bytes(path, query).await?;
         self.decode(path, &body)
     }
 
@@ -92,96 +52,42 @@ impl Connection {
         path: &str,
         body: &[u8],
     ) -> Result<T, Error> {
-        let mut json = serde_json::Deserializer::from_slice(body);
-        serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| self.garbled(path, &error.path().to_string(), error.inner(), body))
+        exchange::decode(&self.api, path, body)
     }
 
     /// Reads a body as it is.
     pub(in crate::platform::kubernetes) async fn get_bytes(
         &self,
-        meter: &Meter,
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Vec<u8>, Error> {
         let address = Self::address(path, query);
-        let (mut tried, mut renewed) = (0, false);
-        loop {
-            tried += 1;
+        let make = || {
             let request = Request::get(&address).header(header::ACCEPT, "application/json");
-            let request = request.body(Body::empty()).map_err(|error| self.unreachable(&error))?;
-            let sent = self.send(meter, request).await;
-            if let Ok((status, _, body)) = &sent {
-                tracing::debug!(address, status = status.as_u16(), bytes = body.len(), "read");
-            }
-            let error = match sent {
-                Ok((status, _, body)) if status.is_success() => return Ok(body),
-                Ok((StatusCode::UNAUTHORIZED, ..)) if !renewed => {
-                    renewed = true;
-                    self.forget().await;
-                    continue;
-                }
-                Ok((status, after, body)) => self.refusal(status, after, &body),
-                Err(lost) => lost.error,
-            };
-            let passing =
-                matches!(error, Error::Unreachable { .. } | Error::Api { status: 500.., .. });
-            if !passing || tried >= TRIES {
-                return Err(error);
-            }
-            tokio::time::sleep(Backoff::QUICK.delay(tried, fastrand::f64())).await;
-        }
+            request.body(Body::empty()).map_err(|error| self.unreachable(&error))
+        };
+        exchange::read(self, path, make).await
     }
 
     /// Writes, once.
     pub(in crate::platform::kubernetes) async fn write(
         &self,
-        meter: &Meter,
         method: Method,
         address: &str,
         content_type: &str,
         body: &Value,
     ) -> Result<Value, WriteError> {
-        let request = Request::builder()
-            .method(method)
-            .uri(address)
-            .header(header::ACCEPT, "application/json")
-            .header(header::CONTENT_TYPE, content_type)
-            .body(Body::from(body.to_string().into_bytes()));
-        let request = request.map_err(|error| WriteError::NoEffect(self.unreachable(&error)))?;
-        let (status, after, body) = match self.send(meter, request).await {
-            Ok(answer) => answer,
-            Err(Lost { error, received: false }) => return Err(WriteError::NoEffect(error)),
-            Err(Lost { error, received: true }) => return Err(WriteError::Lost(error)),
+        let make = || {
+            let request = Request::builder()
+                .method(method.clone())
+                .uri(address)
+                .header(header::ACCEPT, "application/json")
+                .header(header::CONTENT_TYPE, content_type)
+                .body(Body::from(body.to_string().into_bytes()));
+            request.map_err(|error| self.unreachable(&error))
         };
-        tracing::info!(address, status = status.as_u16(), "write");
-        if status.is_success() {
-            return serde_json::from_slice(&body)
-                .map_err(|error| WriteError::Lost(self.garbled(address, ".", &error, &body)));
-        }
-        let error = self.refusal(status, after, &body);
-        Err(if status.is_server_error() {
-            WriteError::Lost(error)
-        } else {
-            WriteError::NoEffect(error)
-        })
-    }
-
-    /// Why a body did not come whole.
-    fn incomplete(&self, error: Incomplete<kube::Error>) -> Error {
-        match error {
-            Incomplete::Silent => self.silent(),
-            Incomplete::TooLarge => Error::Garbled {
-                api: self.api.clone(),
-                location: "the body".to_owned(),
-                why: Incomplete::<kube::Error>::TooLarge.to_string(),
-            },
-            Incomplete::Broken(error) => self.unreachable(&error),
-        }
-    }
-
-    fn silent(&self) -> Error {
-        Error::Silent { api: self.api.clone(), waited: self.timeout }
+        let body = exchange::write(self, address, make).await?;
+        self.decode(address, &body).map_err(WriteError::Lost)
     }
 
     /// What a failed connection means.
@@ -189,76 +95,61 @@ impl Connection {
         &self,
         error: &(dyn std::error::Error + 'static),
     ) -> Error {
-        let why = clean(&causes(error));
-        let api = self.api.clone();
-        if why.contains("certificate") || why.contains("UnknownIssuer") {
-            let advice = "name its CA in the kubeconfig (certificate-authority of the cluster)";
-            return Error::Tls { api, why, advice };
-        }
+        let why = causes(error);
         if why.contains("exec")
+            && !why.contains("certificate")
             && (why.contains("auth") || why.contains("plugin") || why.contains("command"))
         {
             return self.login(&why);
         }
-        Error::Unreachable { api, why }
+        exchange::unreachable(self, &why)
+    }
+}
+
+#[async_trait]
+impl Api for Connection {
+    type Request = Request<Body>;
+
+    fn address(&self) -> &str {
+        &self.api
     }
 
-    fn garbled(&self, path: &str, at: &str, error: &serde_json::Error, body: &[u8]) -> Error {
-        let why = match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-            Some(b'<') => "an HTML page instead of JSON".to_owned(),
-            None => "an empty body".to_owned(),
-            Some(_) => clean(&error.to_string()),
+    async fn exchange(&self, request: Request<Body>) -> Result<Answer, NoAnswer> {
+        let client = self.client().await.map_err(NoAnswer::unsent)?;
+        self.meter.count();
+        let response = match timeout(self.timeout, client.send(request)).await {
+            Err(_) => return Err(exchange::silent(self, self.timeout)),
+            Ok(Err(error)) => {
+                let received = !never_stood(&error);
+                let error = self.unreachable(&error);
+                // Without a login or a certificate nothing is sent.
+                let received = received && matches!(error, Error::Unreachable { .. });
+                return Err(NoAnswer { error, received });
+            }
+            Ok(Ok(response)) => response,
         };
-        let location = if at == "." { path.to_owned() } else { format!("{path}, {at}") };
-        Error::Garbled { api: self.api.clone(), location: clean(&location), why }
+        let (status, retry_after) = (response.status(), exchange::retry_after(response.headers()));
+        let body = collect(response.into_body().into_data_stream(), self.timeout)
+            .await
+            .map_err(|error| exchange::incomplete(self, self.timeout, &error))?;
+        Ok(Answer { status, retry_after, body, login: None })
     }
 
-    /// What an answer other than a success means: the API's `Status` objects.
-    pub(in crate::platform::kubernetes) fn refusal(
-        &self,
-        status: StatusCode,
-        after: Option<u64>,
-        body: &[u8],
-    ) -> Error {
-        let parsed: Option<Value> = serde_json::from_slice(body).ok();
-        let text =
-            |name: &str| parsed.as_ref().and_then(|body| body[name].as_str()).unwrap_or_default();
-        let message = clean(text("message"));
-        let message: String = message.chars().take(LONGEST).collect();
-        let api = self.api.clone();
-        match status {
-            StatusCode::UNAUTHORIZED => self.login("it is not accepted"),
-            StatusCode::FORBIDDEN => Error::Forbidden {
-                api,
-                what: if message.is_empty() { "the request".to_owned() } else { message },
-            },
-            StatusCode::NOT_FOUND if parsed.is_some() => {
-                Error::NotFound { what: format!("{api} says: {message}") }
-            }
-            // An API that is not installed, in the server's own words.
-            StatusCode::NOT_FOUND if body.starts_with(b"404 page not found") => {
-                Error::NotFound { what: format!("{api} does not have this API") }
-            }
-            StatusCode::TOO_MANY_REQUESTS => Error::RateLimited {
-                api,
-                after: std::time::Duration::from_secs(after.unwrap_or(5).min(900)),
-            },
-            _ => {
-                let page = parsed.is_none()
-                    && body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<');
-                Error::Api {
-                    api,
-                    status: status.as_u16(),
-                    code: 0,
-                    title: clean(text("reason")),
-                    detail: if page {
-                        "an HTML page came instead of an answer; is a proxy in between?".to_owned()
-                    } else {
-                        message
-                    },
-                }
-            }
-        }
+    async fn renew(&self, _: &Answer) -> Result<(), Error> {
+        self.forget().await;
+        Ok(())
+    }
+
+    fn said(&self, body: &[u8]) -> Option<Said> {
+        dialect::said(body)
+    }
+
+    fn login(&self, why: &str) -> Error {
+        self.login(why)
+    }
+
+    fn tls_advice(&self) -> &'static str {
+        "name its CA in the kubeconfig (certificate-authority of the cluster)"
     }
 }
 

@@ -13,7 +13,13 @@ use tokio::{
 };
 
 use crate::platform::kubernetes::{Cluster, model::store::Kept, model::wire::List};
-use crate::platform::{Error, http::Backoff};
+use crate::platform::{
+    Error,
+    http::{
+        Backoff,
+        exchange::{self, Answer},
+    },
+};
 
 /// Bookmarks come every minute: a watch that is silent for longer is dead.
 const SILENCE: Duration = Duration::from_secs(75);
@@ -160,13 +166,13 @@ pub(in crate::platform::kubernetes) async fn follow<T, N>(
 /// Whether all namespaces may be listed by now.
 async fn can_list(cluster: &Cluster, watched: &Watched) -> bool {
     let path = Watched { namespace: None, ..watched.clone() }.path();
-    let page = cluster.connection.get_bytes(&cluster.meter, &path, &[("limit", "1")]).await;
+    let page = cluster.connection.get_bytes(&path, &[("limit", "1")]).await;
     page.is_ok()
 }
 
 /// Whether the cluster has a group of its API; everybody may ask that.
 async fn there(cluster: &Cluster, root: &str) -> bool {
-    cluster.connection.get::<serde_json::Value>(&cluster.meter, root, &[]).await.is_ok()
+    cluster.connection.get::<serde_json::Value>(root, &[]).await.is_ok()
 }
 
 enum Turn {
@@ -216,7 +222,7 @@ where
         Ok(client) => client,
         Err(error) => return Turn::Failed(error),
     };
-    cluster.meter.count();
+    connection.meter.count();
     tracing::debug!(path, from, "watch");
     let request = match Request::get(&address).body(Vec::new()) {
         Ok(request) => request,
@@ -225,12 +231,9 @@ where
     let started = timeout(connection.timeout, client.request_events::<T>(request)).await;
     let stream = match started {
         Err(_) => {
-            return Turn::Failed(Error::Silent {
-                api: connection.api.clone(),
-                waited: connection.timeout,
-            });
+            return Turn::Failed(exchange::silent(connection, connection.timeout).error);
         }
-        Ok(Err(error)) => return broken(cluster, resource_version, error).await,
+        Ok(Err(error)) => return broken(cluster, &path, resource_version, error).await,
         Ok(Ok(stream)) => stream,
     };
     let mut stream = pin!(stream);
@@ -244,10 +247,7 @@ where
         };
         let change = match next {
             Err(_) => {
-                return Turn::Failed(Error::Silent {
-                    api: connection.api.clone(),
-                    waited: SILENCE,
-                });
+                return Turn::Failed(exchange::silent(connection, SILENCE).error);
             }
             Ok(Ok(None)) => return Turn::Again,
             Ok(Ok(Some(WatchEvent::Added(object) | WatchEvent::Modified(object)))) => {
@@ -263,7 +263,7 @@ where
                 WatchUpdate::Alive
             }
             Ok(Ok(Some(WatchEvent::Error(status)))) => {
-                return broken(cluster, resource_version, kube::Error::Api(status)).await;
+                return broken(cluster, &path, resource_version, kube::Error::Api(status)).await;
             }
             Ok(Err(kube::Error::SerdeError(error))) => {
                 // An object that cannot be read must not stop the others; listing again shows whether it stays so.
@@ -271,7 +271,7 @@ where
                 *resource_version = None;
                 return Turn::Again;
             }
-            Ok(Err(error)) => return broken(cluster, resource_version, error).await,
+            Ok(Err(error)) => return broken(cluster, &path, resource_version, error).await,
         };
         if message.send(wrap(change)).await.is_err() {
             return Turn::NobodyListens;
@@ -282,6 +282,7 @@ where
 /// What a watch that did not begin, or broke, leads to.
 async fn broken(
     cluster: &Cluster,
+    path: &str,
     resource_version: &mut Option<String>,
     error: kube::Error,
 ) -> Turn {
@@ -301,7 +302,13 @@ async fn broken(
         connection.forget().await;
     }
     let body = serde_json::json!({ "message": status.message, "reason": status.reason });
-    Turn::Failed(connection.refusal(code, None, body.to_string().as_bytes()))
+    let answer = Answer {
+        status: code,
+        retry_after: None,
+        body: body.to_string().into_bytes(),
+        login: None,
+    };
+    Turn::Failed(exchange::refusal(connection, path, &answer))
 }
 
 /// One page of a list. An object that cannot be read hides only itself.
@@ -310,7 +317,7 @@ async fn page<T: DeserializeOwned>(
     path: &str,
     query: &[(&str, &str)],
 ) -> Result<List<T>, Error> {
-    let body = cluster.connection.get_bytes(&cluster.meter, path, query).await?;
+    let body = cluster.connection.get_bytes(path, query).await?;
     let error = match cluster.connection.decode::<List<T>>(path, &body) {
         Ok(page) => return Ok(page),
         Err(error) => error,

@@ -148,9 +148,16 @@ pub(in crate::platform::kubernetes) struct Canary {
 #[serde(rename_all = "camelCase", default)]
 pub(in crate::platform::kubernetes) struct CanaryStep {
     pub(in crate::platform::kubernetes) set_weight: Option<i64>,
-    pub(in crate::platform::kubernetes) pause: Option<IgnoredAny>,
+    pub(in crate::platform::kubernetes) pause: Option<CanaryPause>,
     pub(in crate::platform::kubernetes) analysis: Option<IgnoredAny>,
     pub(in crate::platform::kubernetes) experiment: Option<IgnoredAny>,
+}
+
+/// A pause of a canary: it ends by itself after its duration, or when somebody ends it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::platform::kubernetes) struct CanaryPause {
+    pub(in crate::platform::kubernetes) duration: Option<Value>,
 }
 
 impl CanaryStep {

@@ -7,9 +7,10 @@ use crate::platform::kubernetes::{
     Cluster,
     model::store::{Kinded, Store},
     model::wire::{ReplicaSet, Workload},
+    read::argo::waits_for_somebody,
 };
 use crate::{
-    domain::{App, Observation, Overtaken, Receipt, RolloutId, Verdict, text::clean},
+    domain::{App, Observation, Overtaken, Phase, Receipt, RolloutId, Verdict, text::clean},
     platform::Error,
 };
 
@@ -88,8 +89,7 @@ pub(in crate::platform::kubernetes) async fn observe(
         Err(Error::NotFound { .. }) => return gone(),
         Err(error) => return Err(error),
     };
-    let object: Workload = match cluster.connection.get(&cluster.meter, &address.path(), &[]).await
-    {
+    let object: Workload = match cluster.connection.get(&address.path(), &[]).await {
         Ok(object) => object,
         Err(Error::NotFound { .. }) => return gone(),
         Err(error) => return Err(error),
@@ -148,8 +148,9 @@ pub(in crate::platform::kubernetes) async fn observe(
         crate::platform::kubernetes::client::stream::list(cluster, &path, &selector).await?;
     store.pods.put_all(pods);
     store.with_pods.insert(uid.to_owned());
+    let endless = store.workloads.get(uid).is_some_and(waits_for_somebody);
     let Some(app) = store.app(&cluster.target, uid, (cluster.now)()) else { return gone() };
-    Ok(judge(&tracking, app, observed))
+    Ok(judge(&tracking, app, observed, endless))
 }
 
 /// Whether an abort has taken its effect: the new side is gone, and the old one whole.
@@ -160,7 +161,7 @@ fn aborted(app: &App) -> bool {
     })
 }
 
-fn judge(tracking: &Tracking, app: App, observed: bool) -> Observation {
+fn judge(tracking: &Tracking, app: App, observed: bool, endless: bool) -> Observation {
     let over = tracking.ends == Some(true) && observed && aborted(&app);
     if let Some(mut rollout) = app.rollout.filter(|_| !over) {
         if !observed {
@@ -168,7 +169,10 @@ fn judge(tracking: &Tracking, app: App, observed: bool) -> Observation {
             rollout.stuck = None;
         }
         let id = Some(rollout.id.clone());
-        return Observation { verdict: Verdict::Moving, rollout: Some(rollout), id };
+        let step = rollout.step().map(|step| (step.current, step.total));
+        let waits = observed && endless && rollout.phase == Phase::Paused;
+        let verdict = if waits { Verdict::Waiting(step) } else { Verdict::Moving };
+        return Observation { verdict, rollout: Some(rollout), id };
     }
     if !observed {
         return Verdict::Moving.into();

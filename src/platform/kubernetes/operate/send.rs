@@ -53,7 +53,7 @@ pub(in crate::platform::kubernetes) async fn changed(
     guard: &Value,
 ) -> Result<Option<String>, Error> {
     let guard: Guard = cluster.read_own("the plan", guard)?;
-    let now: Value = cluster.connection.get(&cluster.meter, &guard.path, &[]).await?;
+    let now: Value = cluster.connection.get(&guard.path, &[]).await?;
     Ok(difference(&guard, &now))
 }
 
@@ -86,10 +86,8 @@ pub(in crate::platform::kubernetes) async fn send(
     match cluster.read_own("the plan", &order.step().action)? {
         Action::Patch { path, patch } => {
             let address = Connection::address(&path, &[("fieldManager", MANAGER)]);
-            let answer = cluster
-                .connection
-                .write(&cluster.meter, Method::PATCH, &address, JSON_PATCH, &patch)
-                .await;
+            let answer =
+                cluster.connection.write(Method::PATCH, &address, JSON_PATCH, &patch).await;
             match answer {
                 Ok(_) => Ok(Learned::default()),
                 Err(WriteError::NoEffect(error)) => {
@@ -106,10 +104,8 @@ pub(in crate::platform::kubernetes) async fn send(
                 return Ok(Learned::default());
             }
             let body = json!({ "preconditions": { "uid": uid } });
-            let deleted = cluster
-                .connection
-                .write(&cluster.meter, Method::DELETE, &path, "application/json", &body)
-                .await;
+            let deleted =
+                cluster.connection.write(Method::DELETE, &path, "application/json", &body).await;
             match deleted {
                 Ok(_) | Err(WriteError::NoEffect(Error::NotFound { .. })) => Ok(Learned::default()),
                 Err(error) => Err(error.into()),
@@ -120,7 +116,7 @@ pub(in crate::platform::kubernetes) async fn send(
 
 /// Whether a Pod is still the one that was seen, of the workload, and not ready.
 async fn still_stuck(cluster: &Cluster, path: &str, uid: &str, owner: &str) -> Result<bool, Error> {
-    let pod: Pod = match cluster.connection.get(&cluster.meter, path, &[]).await {
+    let pod: Pod = match cluster.connection.get(path, &[]).await {
         Ok(pod) => pod,
         Err(Error::NotFound { .. }) => return Ok(false),
         Err(error) => return Err(error),
@@ -139,7 +135,7 @@ async fn why(cluster: &Cluster, receipt: &Receipt, error: Error) -> Error {
     let Ok(guard) = cluster.read_own::<Guard>("the plan", &receipt.recipe.guard) else {
         return error;
     };
-    match cluster.connection.get::<Value>(&cluster.meter, &guard.path, &[]).await {
+    match cluster.connection.get::<Value>(&guard.path, &[]).await {
         Ok(now) => match difference(&guard, &now) {
             Some(what) => Error::Refused {
                 what: format!("CHANGED under the plan, so the server took nothing: {what}"),

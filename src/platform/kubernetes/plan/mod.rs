@@ -273,11 +273,7 @@ async fn finish(
     let path = snapshot.address.path();
     let sent_to = if change.status { format!("{path}/status") } else { path.clone() };
     let dry = Connection::address(&sent_to, &[("dryRun", "All"), ("fieldManager", MANAGER)]);
-    match cluster
-        .connection
-        .write(&cluster.meter, Method::PATCH, &dry, JSON_PATCH, &change.patch)
-        .await
-    {
+    match cluster.connection.write(Method::PATCH, &dry, JSON_PATCH, &change.patch).await {
         Ok(_) => {}
         Err(WriteError::NoEffect(error @ (Error::Api { .. } | Error::Forbidden { .. }))) => {
             plan.refused = Some(format!("the server would refuse it: {error}"));

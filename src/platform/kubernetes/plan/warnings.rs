@@ -90,8 +90,7 @@ async fn in_play(notes: &mut Vec<Note>, cluster: &Cluster, snapshot: &Snapshot) 
     let namespace = &snapshot.address.namespace;
     let list = async |group: &str, plural: &str| {
         let path = format!("/apis/{group}/namespaces/{namespace}/{plural}");
-        let read: Result<wire::List<Value>, _> =
-            cluster.connection.get(&cluster.meter, &path, &[]).await;
+        let read: Result<wire::List<Value>, _> = cluster.connection.get(&path, &[]).await;
         // Whoever may not see them is not told of them.
         read.map(|list| list.items).unwrap_or_default()
     };

@@ -12,7 +12,19 @@ use crate::platform::kubernetes::{
     read::instances::side,
 };
 
-/// Whether it waits for somebody.
+/// Whether nothing goes on until somebody lets it: it is paused as a whole, or in a step that does not end by itself.
+pub(in crate::platform::kubernetes) fn waits_for_somebody(workload: &Kinded) -> bool {
+    let Some(spec) = &workload.object.spec else { return false };
+    let status = workload.object.status.as_ref();
+    let step = status.and_then(|status| {
+        let steps = &spec.strategy.canary.as_ref()?.steps;
+        steps.get(status.current_step_index? as usize)?.pause.as_ref()
+    });
+    let timed = step.is_some_and(|pause| pause.duration.is_some());
+    spec.paused || (!timed && status.is_some_and(|status| !status.pause_conditions.is_empty()))
+}
+
+/// Whether it is paused.
 fn waits(workload: &Kinded, status: &WorkloadStatus) -> bool {
     let paused = workload.object.spec.as_ref().is_some_and(|spec| spec.paused);
     paused || !status.pause_conditions.is_empty()

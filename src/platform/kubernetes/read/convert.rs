@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
     self, App, AppId, AppState, Count, Phase, RevisionId, RevisionRef, Rollout, RolloutId,
-    Strategy, Stuck, TargetId, text::clean,
+    Strategy, TargetId, text::clean,
 };
 use crate::platform::kubernetes::{
     model::store::{Kind, Kinded, Store},
@@ -288,14 +288,7 @@ impl Store {
         };
         rollout.moved_at = rollout.started_at;
         let blocked = rollout.old.instances.iter().flatten().any(|one| one.state.bad());
-        if rollout.stands_still(blocked, now) {
-            rollout.phase = Phase::Stuck;
-            rollout.stuck = Some(Stuck {
-                since: rollout.moved_at.unwrap_or(now),
-                why: crate::platform::kubernetes::read::instances::why(&rollout),
-                late: false,
-            });
-        }
+        rollout.judge(blocked, false, now, crate::platform::kubernetes::read::instances::why);
         app.rollout = Some(rollout);
         app
     }

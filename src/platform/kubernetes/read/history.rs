@@ -27,7 +27,7 @@ impl Cluster {
         if !address.kind.has_sets() {
             return self.other_history(app).await;
         }
-        let workload: Workload = self.connection.get(&self.meter, &address.path(), &[]).await?;
+        let workload: Workload = self.connection.get(&address.path(), &[]).await?;
         let selector = workload.spec.as_ref().map(|spec| spec.selector.query()).unwrap_or_default();
         let sets: Vec<ReplicaSet> =
             self.all("replicasets", Some(&address.namespace), &selector).await?;
@@ -47,7 +47,7 @@ impl Cluster {
 
     async fn other_history(&self, app: &AppId) -> Result<History, Error> {
         let address = self.address(app)?;
-        let workload: Workload = self.connection.get(&self.meter, &address.path(), &[]).await?;
+        let workload: Workload = self.connection.get(&address.path(), &[]).await?;
         let all = self.controlled(app).await?;
         let status = workload.status.unwrap_or_default();
         let newest = all.first().map(|one| one.metadata.name.clone()).unwrap_or_default();

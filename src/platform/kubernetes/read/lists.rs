@@ -26,7 +26,7 @@ impl Cluster {
     /// Learns the version of the API.
     pub(in crate::platform::kubernetes) async fn read_version(&self) -> Result<(), Error> {
         let read = self.version.get_or_try_init(|| async {
-            let version: Value = self.connection.get(&self.meter, "/version", &[]).await?;
+            let version: Value = self.connection.get("/version", &[]).await?;
             let text = version["gitVersion"].as_str().unwrap_or("v?");
             Ok(clean(text.trim_start_matches('v')))
         });
@@ -221,7 +221,7 @@ impl Cluster {
         &self,
         address: &Address,
     ) -> Result<Value, Error> {
-        self.connection.get(&self.meter, &address.path(), &[]).await
+        self.connection.get(&address.path(), &[]).await
     }
 
     /// The ReplicaSets of a Deployment, with all their fields.
@@ -272,7 +272,7 @@ impl Cluster {
         let path = format!("/api/v1/namespaces/{}/events", address.namespace);
         let some = async |selector: &str| {
             let query = [("limit", EVENTS), ("fieldSelector", selector)];
-            self.connection.get::<wire::List<wire::Event>>(&self.meter, &path, &query).await
+            self.connection.get::<wire::List<wire::Event>>(&path, &query).await
         };
         let mut found = some("").await?;
         if found.metadata.next.as_ref().is_some_and(|next| !next.is_empty()) {
@@ -296,7 +296,7 @@ impl Cluster {
         broken: bool,
     ) -> Result<Vec<LogLine>, Error> {
         let address = self.address(app)?;
-        let workload: Workload = self.connection.get(&self.meter, &address.path(), &[]).await?;
+        let workload: Workload = self.connection.get(&address.path(), &[]).await?;
         let selector = workload.spec.as_ref().map(|spec| spec.selector.query()).unwrap_or_default();
         let path = format!("/api/v1/namespaces/{}/pods", address.namespace);
         let (mut pods, _) = stream::list::<Pod>(self, &path, &selector).await?;
@@ -309,7 +309,7 @@ impl Cluster {
         for pod in pods.iter().take(PODS) {
             let path = format!("{path}/{}/log", pod.metadata.name);
             let query = [("tailLines", LINES), ("timestamps", "true")];
-            let body = match self.connection.get_bytes(&self.meter, &path, &query).await {
+            let body = match self.connection.get_bytes(&path, &query).await {
                 Ok(body) => body,
                 Err(error @ Error::Forbidden { .. }) => return Err(error),
                 // A Pod that has not started has none.

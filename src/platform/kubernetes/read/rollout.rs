@@ -2,9 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::{
-    App, AppState, Count, Phase, Rollout, RolloutId, Side, Strategy, Stuck, text::clean,
-};
+use crate::domain::{App, AppState, Count, Phase, Rollout, RolloutId, Side, Strategy, text::clean};
 use crate::platform::kubernetes::{
     model::store::{Kind, Kinded, Store},
     model::wire::ReplicaSet,
@@ -85,19 +83,11 @@ impl Store {
             error: failure.map(|one| clean(&one.message)),
             note: None,
         };
-        let bad = late.is_some() || rollout.error.is_some();
-        if !paused && (late.is_some() || rollout.stands_still(bad && rollout.error.is_some(), now))
-        {
-            rollout.phase = Phase::Stuck;
-            let why = why(&rollout);
-            let why = if late.is_some() {
-                format!("{why} (over its deadline of {deadline}s)")
-            } else {
-                why
-            };
-            rollout.stuck =
-                Some(Stuck { since: rollout.moved_at.unwrap_or(now), why, late: late.is_some() });
-        }
+        let (failed, late) = (rollout.error.is_some(), late.is_some());
+        rollout.judge(failed, late, now, |rollout| match why(rollout) {
+            why if late => format!("{why} (over its deadline of {deadline}s)"),
+            why => why,
+        });
         rollout
     }
 

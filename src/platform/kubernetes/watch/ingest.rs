@@ -2,15 +2,13 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use jiff::SignedDuration;
-
 use crate::platform::kubernetes::{
     client::stream::WatchUpdate,
     model::store::{Kind, Kinded},
     model::wire::{Pod, ReplicaSet},
-    watch::{Gone, StreamKind, StreamMessage, Watcher},
+    watch::{StreamKind, StreamMessage, Watcher},
 };
-use crate::{domain::Report, platform::Error};
+use crate::platform::{Error, feed::Gone};
 
 /// What is not seen where only the home namespace may be.
 const ELSEWHERE: &str = "other namespaces";
@@ -215,9 +213,6 @@ impl Watcher {
             return Ok(());
         }
         self.blind.insert(source);
-        let at = (self.cluster.now)();
-        let span = SignedDuration::try_from(wait).unwrap_or_default();
-        let retry_at = at.checked_add(span).unwrap_or(at);
-        self.report(Report::Problem { problem: error.problem(), retry_at }).await
+        self.feed.problem(&error, (self.cluster.now)(), wait).await
     }
 }

@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use crate::domain::{App, AppId, History, Interest, Report, Scope, Status};
+use crate::platform::feed::{DetailState, Feed, Gone, crash_lines};
 use crate::platform::kubernetes::{
     Cluster,
     client::stream::{self, WatchUpdate, Watched},
@@ -58,9 +59,6 @@ impl StreamKind {
     }
 }
 
-/// Nobody listens any more.
-pub(in crate::platform::kubernetes) struct Gone;
-
 /// Watches until nobody listens.
 pub(in crate::platform::kubernetes) async fn run(
     cluster: &Arc<Cluster>,
@@ -70,11 +68,11 @@ pub(in crate::platform::kubernetes) async fn run(
     let mut first = true;
     loop {
         let scope = interest.borrow_and_update().scope.clone();
-        if !first && reports.send(Report::Reset).await.is_err() {
+        let mut watcher = Watcher::new(cluster, reports.clone(), scope);
+        if !first && watcher.feed.reset().await.is_err() {
             return;
         }
         first = false;
-        let mut watcher = Watcher::new(cluster, reports.clone(), scope);
         match watcher.run(&mut interest).await {
             Ok(()) => {}
             Err(Gone) => return,
@@ -84,11 +82,9 @@ pub(in crate::platform::kubernetes) async fn run(
 
 pub(in crate::platform::kubernetes) struct Watcher {
     pub(in crate::platform::kubernetes) cluster: Arc<Cluster>,
-    pub(in crate::platform::kubernetes) reports: mpsc::Sender<Report>,
+    pub(in crate::platform::kubernetes) feed: Feed,
     pub(in crate::platform::kubernetes) scope: Scope,
     pub(in crate::platform::kubernetes) store: Store,
-    /// What was reported last, by UID.
-    pub(in crate::platform::kubernetes) shown: HashMap<String, App>,
     /// Which streams have told all there is, or cannot.
     pub(in crate::platform::kubernetes) synced: BTreeSet<StreamKind>,
     pub(in crate::platform::kubernetes) blind: BTreeSet<StreamKind>,
@@ -99,7 +95,7 @@ pub(in crate::platform::kubernetes) struct Watcher {
     pub(in crate::platform::kubernetes) focus: Option<AppId>,
     pub(in crate::platform::kubernetes) history: Option<(AppId, History)>,
     /// For which state of which app events were read.
-    pub(in crate::platform::kubernetes) told: Option<(AppId, Option<String>, bool)>,
+    pub(in crate::platform::kubernetes) told: Option<DetailState>,
     pub(in crate::platform::kubernetes) looked_up: HashSet<String>,
     pub(in crate::platform::kubernetes) nudge: u64,
     pub(in crate::platform::kubernetes) streams: JoinSet<()>,
@@ -107,17 +103,15 @@ pub(in crate::platform::kubernetes) struct Watcher {
     pub(in crate::platform::kubernetes) messages:
         (mpsc::Sender<StreamMessage>, mpsc::Receiver<StreamMessage>),
     pub(in crate::platform::kubernetes) nudger: channel::Sender<u64>,
-    pub(in crate::platform::kubernetes) status: Status,
 }
 
 impl Watcher {
     fn new(cluster: &Arc<Cluster>, reports: mpsc::Sender<Report>, scope: Scope) -> Self {
         Self {
             cluster: cluster.clone(),
-            reports,
+            feed: Feed::new(reports),
             scope,
             store: Store::default(),
-            shown: HashMap::new(),
             synced: BTreeSet::new(),
             blind: BTreeSet::new(),
             hidden: BTreeSet::new(),
@@ -132,7 +126,6 @@ impl Watcher {
             pods: HashMap::new(),
             messages: mpsc::channel(256),
             nudger: channel::channel(0).0,
-            status: Status::default(),
         }
     }
 
@@ -212,10 +205,10 @@ impl Watcher {
                 () = sleep_until(judge) => {
                     judge = now() + JUDGE;
                     asked = true;
-                    let rolling = self.shown.iter().filter(|(_, app)| app.rollout.is_some() || app.serving.is_some());
-                    self.dirty.extend(rolling.map(|(uid, _)| uid.clone()));
+                    let rolling = self.feed.apps().filter(|app| app.rollout.is_some() || app.serving.is_some());
+                    self.dirty.extend(rolling.map(|app| app.id.as_str().to_owned()));
                 }
-                () = self.reports.closed() => return Err(Gone),
+                () = self.feed.closed() => return Err(Gone),
             }
             // Before all is known once, an app would be shown without its revisions.
             if self.synced.len() == Kind::ALL.len() + 1 {
@@ -227,10 +220,6 @@ impl Watcher {
         }
     }
 
-    pub(in crate::platform::kubernetes) async fn report(&self, report: Report) -> Result<(), Gone> {
-        self.reports.send(report).await.map_err(|_| Gone)
-    }
-
     /// Reports what has changed, and nothing where nothing has, unless that is asked for.
     async fn emit(&mut self, asked: bool) -> Result<(), Gone> {
         if !self.blind.is_empty() {
@@ -238,27 +227,20 @@ impl Watcher {
             return Ok(());
         }
         let at = (self.cluster.now)();
-        let (mut changed, mut gone) = (Vec::new(), Vec::new());
+        let (mut apps, mut gone) = (Vec::new(), Vec::new());
+        // There may be no apps at all, and whoever waits is told so.
+        let always = asked || self.feed.is_empty();
         for uid in std::mem::take(&mut self.dirty) {
             match self.store.app(&self.cluster.target, &uid, at) {
-                None => {
-                    if self.shown.remove(&uid).is_some() {
-                        gone.push(AppId::new(uid));
-                    }
-                }
+                None => gone.push(AppId::new(uid)),
                 Some(mut app) => {
                     self.name(&mut app);
                     self.remember(&uid, &app, at);
-                    if self.shown.get(&uid) != Some(&app) {
-                        self.shown.insert(uid, app.clone());
-                        changed.push(app);
-                    }
+                    apps.push(app);
                 }
             }
         }
-        if !changed.is_empty() || !gone.is_empty() || asked || self.status_is_new() {
-            self.report(Report::Apps { changed, gone, at, fresh_for: FRESH }).await?;
-        }
+        self.feed.tell(apps, gone, at, FRESH, always).await?;
         // The rows come first: whoever waits, waits for them.
         let status = Status {
             api_version: self.cluster.version(),
@@ -267,11 +249,7 @@ impl Watcher {
             watched: true,
             hidden: self.hidden.iter().cloned().collect(),
         };
-        if status != self.status {
-            self.status = status.clone();
-            self.report(Report::Status(status)).await?;
-        }
-        Ok(())
+        self.feed.status(status).await
     }
 
     /// Gives revisions of StatefulSets their numbers, and DaemonSets their revision; what is not known is looked up once.
@@ -313,11 +291,6 @@ impl Watcher {
         }
     }
 
-    /// Whether nothing has been reported yet though all is known: there may be no apps at all.
-    fn status_is_new(&self) -> bool {
-        self.shown.is_empty()
-    }
-
     /// What was seen is the only record of when a rollout began, and of what was ever well.
     fn remember(&mut self, uid: &str, app: &App, at: jiff::Timestamp) {
         let Some(workload) = self.store.workloads.get(uid) else { return };
@@ -325,7 +298,7 @@ impl Watcher {
         let key = (uid.to_owned(), hash);
         match &app.rollout {
             Some(rollout) => {
-                if self.shown.get(uid).is_some_and(|known| known.rollout.is_none()) {
+                if self.feed.app(uid).is_some_and(|known| known.rollout.is_none()) {
                     self.store.began.insert(key, at);
                 }
                 if let Some(from) = &rollout.from {
@@ -334,7 +307,7 @@ impl Watcher {
             }
             None => {
                 self.store.began.retain(|(known, _), _| known != uid);
-                let over = self.shown.get(uid).and_then(|known| known.rollout.as_ref());
+                let over = self.feed.app(uid).and_then(|known| known.rollout.as_ref());
                 if let Some(over) = over {
                     self.store.origins.remove(&over.id);
                 }
@@ -353,15 +326,11 @@ impl Watcher {
     fn look_at_pods(&mut self) {
         let focus = self.focus.as_ref().map(|focus| focus.as_str().to_owned());
         let mut wanted: BTreeSet<String> =
-            focus.into_iter().filter(|uid| self.shown.contains_key(uid)).collect();
-        let mut rolling: Vec<_> = self
-            .shown
-            .iter()
-            .filter(|(_, app)| app.rollout.is_some())
-            .map(|(uid, _)| uid)
-            .collect();
+            focus.into_iter().filter(|uid| self.feed.app(uid).is_some()).collect();
+        let rolling = self.feed.apps().filter(|app| app.rollout.is_some());
+        let mut rolling: Vec<_> = rolling.map(|app| app.id.as_str().to_owned()).collect();
         rolling.sort();
-        wanted.extend(rolling.into_iter().take(ROLLING).cloned());
+        wanted.extend(rolling.into_iter().take(ROLLING));
         let unwanted: Vec<_> =
             self.pods.keys().filter(|uid| !wanted.contains(*uid)).cloned().collect();
         for uid in unwanted {
@@ -402,23 +371,21 @@ impl Watcher {
     /// Revisions of the selected app, from what the watches told; events and logs when its state changes.
     async fn report_focus(&mut self) -> Result<(), Gone> {
         let Some(focus) = self.focus.clone() else { return Ok(()) };
-        let Some(app) = self.shown.get(focus.as_str()).cloned() else { return Ok(()) };
+        let Some(state) = self.feed.app(focus.as_str()).map(DetailState::of) else { return Ok(()) };
         if let Some(history) = self.store.history(focus.as_str()) {
             let known =
                 self.history.as_ref().is_some_and(|(id, known)| *id == focus && *known == history);
             if !known {
                 self.history = Some((focus.clone(), history.clone()));
-                self.report(Report::History { app: focus.clone(), history }).await?;
+                self.feed.report(Report::History { app: focus.clone(), history }).await?;
             }
         }
-        let stuck = app.rollout.as_ref().is_some_and(|rollout| rollout.stuck.is_some());
-        let state =
-            (focus.clone(), app.rollout.as_ref().map(|rollout| rollout.id.to_string()), stuck);
+        let stuck = state.stuck;
         if self.told.as_ref() == Some(&state) {
             return Ok(());
         }
         self.told = Some(state);
-        let (cluster, reports) = (self.cluster.clone(), self.reports.clone());
+        let (cluster, reports) = (self.cluster.clone(), self.feed.sender());
         let Some(workload) = self.store.workloads.get(focus.as_str()) else { return Ok(()) };
         let (kind, namespace) = (workload.kind, workload.object.metadata.namespace.clone());
         let other = !kind.has_sets();
@@ -432,10 +399,8 @@ impl Watcher {
             if let Ok(events) = cluster.app_events(&focus).await {
                 let _ = reports.send(Report::Events { app: focus.clone(), events }).await;
             }
-            if stuck && let Ok(mut lines) = cluster.log_lines(&focus, true).await {
-                let surplus = lines.len().saturating_sub(30);
-                lines.drain(..surplus);
-                let _ = reports.send(Report::Logs { app: focus, lines }).await;
+            if stuck && let Ok(lines) = cluster.log_lines(&focus, true).await {
+                let _ = reports.send(crash_lines(focus, lines)).await;
             }
         });
         Ok(())
