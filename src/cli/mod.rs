@@ -13,7 +13,7 @@ use clap::{
 pub use operate::Operate;
 
 use crate::{
-    config::{Colour, Flags, Order, ScopeWord},
+    config::{Colour, Column, Flags, Order, ScopeWord, ThemeWord},
     domain::Verb,
     platform::{Provider, Registry, Setting},
     simulator::SIMULATED,
@@ -66,6 +66,12 @@ pub struct Global {
     /// Colours: auto follows the terminal and `NO_COLOR`
     #[arg(long, global = true, value_enum)]
     pub color: Option<Colour>,
+    /// What the dashboard's colours are made for
+    #[arg(long, global = true, value_enum)]
+    pub theme: Option<ThemeWord>,
+    /// The columns of the list of apps besides name, state and instances
+    #[arg(long, global = true, value_enum, value_delimiter = ',')]
+    pub columns: Option<Vec<Column>>,
     /// Draw with plain ASCII characters only
     #[arg(long, global = true)]
     pub ascii: bool,
@@ -87,6 +93,8 @@ impl Global {
             order: self.order,
             scope: self.scope,
             color: self.color,
+            theme: self.theme,
+            columns: self.columns.clone(),
             only_active: self.only_active,
             ascii: self.ascii,
             read_only: self.read_only,

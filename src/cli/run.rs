@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Action, Command, Global, Invocation, Operate, OperationArgs, Output, SimulatorArgs};
 use crate::{
-    config::{self, Colour, Config, Paths},
+    config::{self, Colour, Column, Config, Paths, ThemeWord},
     dashboard::{Keymap, keymap::COMMANDS},
     domain::{AppId, Operation, Request},
     platform::{Environment, Now, Platform, Registry, TargetSpec},
@@ -21,7 +21,7 @@ use crate::{
     },
     simulator::{self, SIMULATED, StartError, clock::Clock},
     telemetry,
-    ui::theme::{Depth, Theme},
+    ui::theme::{Columns, Depth, Ground, Theme},
 };
 
 /// Does what the command line asks for.
@@ -184,7 +184,24 @@ impl Invoked<'_> {
             let locale = locale.to_ascii_lowercase();
             !locale.contains("utf-8") && !locale.contains("utf8")
         });
-        Theme::new(depth, self.config.ascii.value || plain)
+        let asked = self.config.theme.value;
+        let depth = match (asked, depth) {
+            (ThemeWord::Terminal, Depth::Many) => Depth::Sixteen,
+            (_, depth) => depth,
+        };
+        let ground = match asked {
+            ThemeWord::Light => Ground::Light,
+            ThemeWord::Auto => Ground::detect(variable).unwrap_or_default(),
+            ThemeWord::Dark | ThemeWord::Terminal => Ground::Dark,
+        };
+        let shown = |column| self.config.columns.value.contains(&column);
+        let columns = Columns {
+            scope: shown(Column::Scope),
+            revision: shown(Column::Revision),
+            changed: shown(Column::Changed),
+        };
+        let ascii = self.config.ascii.value || plain;
+        Theme::new(depth, ascii).on(ground).with(columns)
     }
 
     /// The dashboard on simulated platforms in the same process, on their clock.

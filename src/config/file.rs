@@ -72,6 +72,30 @@ pub enum Colour {
     Never,
 }
 
+/// What the colours are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ThemeWord {
+    /// What the terminal is, as far as it says so.
+    Auto,
+    /// A dark background.
+    Dark,
+    /// A light background.
+    Light,
+    /// The terminal's own sixteen colours.
+    Terminal,
+}
+
+/// A column of the list of apps that can be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Column {
+    /// Where an app is.
+    Scope,
+    /// The deployed revision, and the one that comes.
+    Revision,
+    /// When what is well was changed last.
+    Changed,
+}
+
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -101,6 +125,10 @@ pub struct Flags {
     pub scope: Option<ScopeWord>,
     /// `--color`
     pub color: Option<Colour>,
+    /// `--theme`
+    pub theme: Option<ThemeWord>,
+    /// `--columns`
+    pub columns: Option<Vec<Column>>,
     /// `--only-active`
     pub only_active: bool,
     /// `--ascii`
@@ -124,6 +152,10 @@ pub struct Config {
     pub only_active: Setting<bool>,
     /// Whether colours are used.
     pub color: Setting<Colour>,
+    /// What the colours are made for.
+    pub theme: Setting<ThemeWord>,
+    /// The columns of the list of apps, besides name, state and instances.
+    pub columns: Setting<Vec<Column>>,
     /// Whether plain ASCII characters are drawn only.
     pub ascii: Setting<bool>,
     /// Whether every operation is refused.
@@ -173,6 +205,8 @@ struct Dashboard {
     scope: Option<Spanned<String>>,
     only_active: Option<Spanned<bool>>,
     color: Option<Spanned<String>>,
+    theme: Option<Spanned<String>>,
+    columns: Option<Spanned<Vec<Spanned<String>>>>,
     ascii: Option<Spanned<bool>>,
     read_only: Option<Spanned<bool>>,
     keys: Option<Spanned<PathBuf>>,
@@ -212,15 +246,35 @@ impl Source<'_> {
         let Some(value) = value else {
             return Ok(Setting { value: default, origin: Origin::Default });
         };
-        let at = value.span().start;
+        let origin = Origin::File(self.line(value.span().start));
+        Ok(Setting { value: self.parse(name, value)?, origin })
+    }
+
+    fn parse<T: ValueEnum>(&self, name: &str, value: &Spanned<String>) -> Result<T, ConfigError> {
         let words = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
         let words: Vec<_> = words.map(|word| word.get_name().to_owned()).collect();
-        let known = T::from_str(value.get_ref(), false);
-        let value = known.map_err(|_| {
+        T::from_str(value.get_ref(), false).map_err(|_| {
             let text = format!("{name} is none of {}: {:?}", words.join(", "), value.get_ref());
-            self.wrong(at, text)
-        })?;
-        Ok(Setting { value, origin: Origin::File(self.line(at)) })
+            self.wrong(value.span().start, text)
+        })
+    }
+}
+
+impl Source<'_> {
+    /// A list of words; all there are where nothing is said.
+    fn words<T: ValueEnum>(
+        &self,
+        name: &str,
+        value: Option<&Spanned<Vec<Spanned<String>>>>,
+    ) -> Result<Setting<Vec<T>>, ConfigError> {
+        let Some(list) = value else {
+            return Ok(Setting { value: T::value_variants().to_vec(), origin: Origin::Default });
+        };
+        let mut words = Vec::new();
+        for word in list.get_ref() {
+            words.push(self.parse(name, word)?);
+        }
+        Ok(Setting { value: words, origin: Origin::File(self.line(list.span().start)) })
     }
 }
 
@@ -295,6 +349,16 @@ impl Config {
                 source.word("color", own.color.as_ref(), Colour::Auto)?,
                 flags.color,
                 "--color",
+            ),
+            theme: or_flag(
+                source.word("theme", own.theme.as_ref(), ThemeWord::Auto)?,
+                flags.theme,
+                "--theme",
+            ),
+            columns: or_flag(
+                source.words("columns", own.columns.as_ref())?,
+                flags.columns.clone(),
+                "--columns",
             ),
             ascii: or_flag(source.setting(own.ascii.as_ref(), false), on(flags.ascii), "--ascii"),
             read_only: or_flag(
@@ -391,11 +455,14 @@ impl Config {
     pub fn settings(&self) -> Vec<(&'static str, String, &Origin)> {
         let quoted = |text: String| format!("{text:?}");
         let keys = self.keys.value.as_ref().map(|file| file.display().to_string());
+        let columns: Vec<_> = self.columns.value.iter().map(word).collect();
         vec![
             ("order", quoted(word(&self.order.value)), &self.order.origin),
             ("scope", quoted(word(&self.scope.value)), &self.scope.origin),
             ("only-active", self.only_active.value.to_string(), &self.only_active.origin),
             ("color", quoted(word(&self.color.value)), &self.color.origin),
+            ("theme", quoted(word(&self.theme.value)), &self.theme.origin),
+            ("columns", format!("{columns:?}"), &self.columns.origin),
             ("ascii", self.ascii.value.to_string(), &self.ascii.origin),
             ("read-only", self.read_only.value.to_string(), &self.read_only.origin),
             ("keys", quoted(keys.unwrap_or_default()), &self.keys.origin),
@@ -440,6 +507,10 @@ mod tests {
             (
                 "[dashboard]\n\norder = \"size\"\n",
                 "config.toml, line 3: order is none of need, name, scope: \"size\"",
+            ),
+            (
+                "[dashboard]\ncolumns = [\"scope\",\n  \"size\"]\n",
+                "config.toml, line 3: columns is none of scope, revision, changed: \"size\"",
             ),
             ("[dashboard]\nasci = true\n", "config.toml, line 2: unknown field `asci`"),
             ("[dashboard]\nascii = 1\n", "config.toml, line 2: "),

@@ -3,5 +3,8 @@
 mod file;
 mod paths;
 
-pub use file::{Colour, Config, ConfigError, Flags, Order, Origin, SHIPPED, ScopeWord, Setting};
+pub use file::{
+    Colour, Column, Config, ConfigError, Flags, Order, Origin, SHIPPED, ScopeWord, Setting,
+    ThemeWord,
+};
 pub use paths::{Paths, keymap};

@@ -3,10 +3,10 @@
 use std::{collections::HashMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
-use super::Error;
-use crate::domain::{App, AppId, LogLine, Report, RolloutId, Status};
+use super::{Error, Platform};
+use crate::domain::{App, AppId, Interest, LogLine, Report, RolloutId, Status};
 
 /// How many log lines of a crashing app are told without being asked for.
 const CRASH_LINES: usize = 30;
@@ -134,6 +134,48 @@ impl Feed {
         let wait = SignedDuration::try_from(wait).unwrap_or_default();
         let retry_at = at.checked_add(wait).unwrap_or(at);
         self.report(Report::Problem { problem: error.problem(), retry_at }).await
+    }
+}
+
+/// Watches a platform that is quickly read as a whole, by reading it every so often: for those that need no budget of
+/// requests and cannot tell changes by themselves.
+pub async fn poll(
+    platform: &dyn Platform,
+    mut interest: watch::Receiver<Interest>,
+    reports: mpsc::Sender<Report>,
+    every: Duration,
+) {
+    let (mut feed, mut before) = (Feed::new(reports), None);
+    let fresh_for = SignedDuration::try_from(every).unwrap_or_default();
+    loop {
+        let wanted = interest.borrow_and_update().clone();
+        let told = async {
+            if before.replace(wanted.scope.clone()).is_some_and(|scope| scope != wanted.scope) {
+                feed.reset().await?;
+            }
+            let at = platform.now();
+            match platform.apps(&wanted.scope).await {
+                Err(error) => feed.problem(&error, at, every).await?,
+                Ok(apps) => {
+                    let gone = feed.missing(&apps);
+                    feed.tell(apps, gone, at, fresh_for, true).await?;
+                }
+            }
+            if let Some(app) = wanted.focus
+                && let Ok(history) = platform.revisions(&app).await
+            {
+                feed.report(Report::History { app, history }).await?;
+            }
+            Ok::<_, Gone>(())
+        };
+        if told.await.is_err() {
+            return;
+        }
+        tokio::select! {
+            changed = interest.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(every) => {}
+            () = feed.closed() => return,
+        }
     }
 }
 

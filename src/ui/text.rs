@@ -32,6 +32,27 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     kept
 }
 
+/// Exactly this many columns; what is too long loses its middle, since names differ at both ends.
+pub(super) fn fit_middle(text: &str, width: usize) -> String {
+    if text.width() <= width || width < 5 {
+        return fit(text, width);
+    }
+    let tail_width = (width - 1) / 2;
+    let mut tail = Vec::new();
+    let mut used = 0;
+    for letter in text.chars().rev() {
+        let own = letter.width().unwrap_or(0);
+        if used + own > tail_width {
+            break;
+        }
+        used += own;
+        tail.push(letter);
+    }
+    let tail: String = tail.into_iter().rev().collect();
+    let head = cut(text, width - used);
+    fit(&format!("{head}{tail}"), width)
+}
+
 /// Exactly this many columns.
 pub(super) fn fit(text: &str, width: usize) -> String {
     let kept = cut(text, width);

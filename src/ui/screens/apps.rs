@@ -8,7 +8,7 @@ use ratatui::{
 use unicode_width::UnicodeWidthStr;
 
 use super::super::{
-    text::{age, cut, fit, piece, put, right, within},
+    text::{age, cut, fit, fit_middle, piece, put, right, within},
     theme::{Role, Theme},
     widgets::bar,
 };
@@ -101,7 +101,8 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
         put(buffer, area, row as u16, &line);
         if is_selected {
             // Bars stand on the same ground everywhere: they are read by colour, and two grounds take more bytes.
-            let width = if app.rollout.is_some() { head_width(area.width) } else { area.width };
+            let width =
+                if app.rollout.is_some() { head_width(theme, area.width) } else { area.width };
             let place = Rect { y: area.y + row as u16, height: 1, width, ..area };
             buffer.set_style(place, theme.selected());
         }
@@ -122,19 +123,31 @@ fn empty(state: &State) -> String {
     format!("there are no apps here; {} looks elsewhere", state.keymap.hint(Command::Targets))
 }
 
-/// From so many columns on, names and scopes are shown whole.
-const WIDE: usize = 110;
 const STATE: usize = 11;
 const REVISION: usize = 9;
+/// How wide names and scopes are on 80 columns, and at most.
+const NAME: (usize, usize) = (15, 40);
+const SCOPE: (usize, usize) = (6, 24);
+/// From so many columns on there is room to say when an app was changed.
+const WIDE: usize = 110;
 
-fn names(width: usize) -> (usize, usize) {
-    if width >= WIDE { (28, 20) } else { (15, 6) }
+/// How wide the columns before the bars are: name, scope and revision. What a wider terminal has more is theirs first.
+fn widths(theme: &Theme, width: usize) -> (usize, usize, usize) {
+    let columns = theme.columns;
+    let revision = if columns.revision { REVISION + 1 } else { 0 };
+    let spare = width.saturating_sub(80) + (REVISION + 1 - revision);
+    if !columns.scope {
+        return ((NAME.0 + SCOPE.0 + 1 + spare * 5 / 6).min(NAME.1), 0, revision);
+    }
+    let name = (NAME.0 + spare / 2).min(NAME.1);
+    let scope = (SCOPE.0 + spare / 3).min(SCOPE.1);
+    (name, scope + 1, revision)
 }
 
 /// The columns before the bars.
-fn head_width(width: u16) -> u16 {
-    let (name, scope) = names(usize::from(width));
-    (1 + name + 1 + scope + 1 + STATE + 1 + REVISION) as u16
+fn head_width(theme: &Theme, width: u16) -> u16 {
+    let (name, scope, revision) = widths(theme, usize::from(width));
+    (1 + name + 1 + scope + STATE + revision) as u16
 }
 
 fn row_line(
@@ -146,22 +159,26 @@ fn row_line(
 ) -> Line<'static> {
     let live = state.live_app(app);
     let dim = |role: Role| theme.style(if live { role } else { Role::Dim });
-    let wide = width >= WIDE;
-    let (name_width, scope_width) = names(width);
-    let scope = scope(state, app);
-    let scope = if wide { scope } else { scope.rsplit('/').next().unwrap_or_default() };
+    let (name_width, scope_width, revision_width) = widths(theme, width);
+    let whole = scope(state, app);
+    let last = whole.rsplit('/').next().unwrap_or_default();
+    let scope = if whole.width() < scope_width { whole } else { last };
     let mark = if selected { theme.glyphs.select } else { ' ' };
     let mut line = Line::default();
     line.push_span(piece(mark.to_string(), theme.style(Role::Key)));
-    line.push_span(piece(fit(&app.name, name_width), dim(Role::Text)));
+    line.push_span(piece(fit_middle(&app.name, name_width), dim(Role::Text)));
     line.push_span(" ");
-    line.push_span(piece(fit(scope, scope_width), dim(Role::Dim)));
-    line.push_span(" ");
+    if let Some(scope_width) = scope_width.checked_sub(1) {
+        line.push_span(piece(fit_middle(scope, scope_width), dim(Role::Dim)));
+        line.push_span(" ");
+    }
     let (word, role) = state_word(state, app);
     line.push_span(piece(fit(&word, STATE), dim(role)));
     line.push_span(" ");
-    line.push_span(piece(fit(&revision(theme, app), REVISION), dim(Role::Text)));
-    line.push_span(" ");
+    if let Some(revision_width) = revision_width.checked_sub(1) {
+        line.push_span(piece(fit(&revision(theme, app), revision_width), dim(Role::Text)));
+        line.push_span(" ");
+    }
     let left = width.saturating_sub(line.width() + 1);
     match (&app.rollout, &app.serving) {
         (Some(rollout), _) => line.spans.extend(bars(theme, rollout, left, live)),
@@ -177,7 +194,11 @@ fn row_line(
             let updated = format!("changed {} ago", within(app.updated_at, state.now));
             let shown = count(app.instances);
             let room = left.saturating_sub(shown.width() + 1);
-            let updated = if wide { cut(&updated, room) } else { String::new() };
+            let updated = if width >= WIDE && theme.columns.changed {
+                cut(&updated, room)
+            } else {
+                String::new()
+            };
             line.push_span(piece(fit(&updated, room), theme.style(Role::Dim)));
             line.push_span(piece(right(&shown, left.saturating_sub(room)), dim(Role::Text)));
         }

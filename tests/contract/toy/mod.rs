@@ -11,7 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use revdeck::{
     domain::{
         App, AppEvent, AppId, Capabilities, Capability, Detail, Fact, Group, History, Interest,
@@ -21,8 +21,7 @@ use revdeck::{
         last_good,
     },
     platform::{
-        Environment, Error, Now, OpenError, Platform, Setting, TargetSpec,
-        feed::Feed,
+        Environment, Error, Now, OpenError, Platform, Setting, TargetSpec, feed,
         operation::{self, Learned, Order, Progress, StepError},
         registry,
     },
@@ -158,32 +157,8 @@ impl Platform for Toy {
             .with(Verb::EnableRevisions, no("keeps revisions by itself")))
     }
 
-    async fn watch(&self, mut interest: watch::Receiver<Interest>, reports: mpsc::Sender<Report>) {
-        let (mut feed, mut before) = (Feed::new(reports), None);
-        loop {
-            let wanted = interest.borrow_and_update().clone();
-            if before.replace(wanted.scope.clone()).is_some_and(|scope| scope != wanted.scope) {
-                let _ = feed.reset().await;
-            }
-            let (at, fresh_for) = ((self.now)(), SignedDuration::from_secs(60));
-            let told = match self.apps(&wanted.scope).await {
-                Err(error) => feed.problem(&error, at, PAUSE).await,
-                Ok(apps) => {
-                    let gone = feed.missing(&apps);
-                    feed.tell(apps, gone, at, fresh_for, true).await
-                }
-            };
-            if let Some(app) = wanted.focus
-                && let Ok(history) = self.revisions(&app).await
-            {
-                let _ = feed.report(Report::History { app, history }).await;
-            }
-            tokio::select! {
-                changed = interest.changed() => if changed.is_err() || told.is_err() { return },
-                () = tokio::time::sleep(PAUSE) => {}
-                () = feed.closed() => return,
-            }
-        }
+    async fn watch(&self, interest: watch::Receiver<Interest>, reports: mpsc::Sender<Report>) {
+        feed::poll(self, interest, reports, PAUSE).await;
     }
 
     async fn apps(&self, scope: &Scope) -> Result<Vec<App>, Error> {
