@@ -198,3 +198,17 @@ async fn ended_by_panic(id: u64, work: impl Future<Output = Event>) -> Event {
         Event::Ended { id, outcome: Outcome::Unknown(text.to_owned()) }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_ends_an_operation_as_unknown() {
+        let event = ended_by_panic(7, async { panic!("an adapter's mistake") }).await;
+        let Event::Ended { id: 7, outcome: Outcome::Unknown(text) } = event else {
+            panic!("{event:?}")
+        };
+        assert!(text.contains("look what runs before you try again"), "{text}");
+    }
+}

@@ -301,3 +301,30 @@ async fn a_recipe_that_is_cut_short_names_what_was_done() {
     );
     assert!(!text.contains("nothing has changed"), "{text}");
 }
+
+/// The cancel was answered, and putting the environment back is lost twice: it is sent once more, and never a third time.
+#[tokio::test]
+async fn a_step_that_completes_is_sent_once_more_at_most() {
+    let (simulator, platform) = foundation("reset-before@PATCH:/v3/apps").await;
+    let app = platform.app("checkout").await.unwrap();
+    let back = Operation::RollBack(revdeck::domain::RollBackTo::LastGood);
+    let Sent::Lost(receipt) = sent(&platform, Request::new(app.id, back)).await else {
+        panic!("the answer to the second step is lost")
+    };
+    assert_eq!((receipt.done, receipt.resent), (1, false));
+    simulator.clock().advance(120.0);
+    let settled = operation::settle(&platform, &receipt).await.unwrap();
+    let revdeck::domain::Settlement::Unfinished(receipt) = settled else { panic!("{settled:?}") };
+    let (progress, _lines) = tokio::sync::mpsc::unbounded_channel();
+    let again = operation::resume(&platform, *receipt, &progress, &NoRecord).await;
+    let Sent::Lost(receipt) = again else { panic!("it is lost again: {again:?}") };
+    assert_eq!((receipt.done, receipt.resent), (1, true));
+    simulator.clock().advance(120.0);
+    let settled = operation::settle(&platform, &receipt).await.unwrap();
+    let revdeck::domain::Settlement::Ended(outcome) = settled else { panic!("{settled:?}") };
+    let text = outcome.text();
+    assert!(
+        text.contains("Done: cancel the rollout; not done: put the environment back"),
+        "{text}"
+    );
+}
