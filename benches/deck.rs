@@ -72,12 +72,14 @@ fn app(number: usize) -> App {
             moved_at: Some(at()),
             deadline: None,
             stuck: None,
+            held: None,
             error: None,
             note: None,
         }),
         serving: None,
         updated_at: Some(at()),
         versioned: Some(true),
+        paused: false,
     }
 }
 

@@ -69,18 +69,22 @@ pub struct App {
     pub updated_at: Option<Timestamp>,
     /// Whether the platform keeps revisions of it; `None` until asked.
     pub versioned: Option<bool>,
+    /// Whether nothing new rolls out until somebody lets it, also while nothing rolls.
+    pub paused: bool,
 }
 
 /// What an operator sees of an app in one word, most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Condition {
-    /// Its rollout does not move.
+    /// Its rollout does not move, and something is broken.
     Stuck,
+    /// Its rollout does not move, and nothing is known to be broken.
+    Slow,
     /// Its rollout moves.
     Rolling,
     /// Its rollout is being undone by the platform.
     Cancelling,
-    /// Its rollout waits for somebody.
+    /// Its rollout waits for somebody, or the next one would.
     Paused,
     /// No instance runs.
     Down,
@@ -99,6 +103,7 @@ impl Condition {
     pub fn word(self) -> &'static str {
         match self {
             Self::Stuck => "stuck",
+            Self::Slow => "slow",
             Self::Rolling => "rolling",
             Self::Cancelling => "cancelling",
             Self::Paused => "paused",
@@ -133,6 +138,7 @@ impl App {
         if let Some(rollout) = &self.rollout {
             match rollout.phase {
                 Phase::Stuck => return Condition::Stuck,
+                Phase::Slow => return Condition::Slow,
                 Phase::Accepted | Phase::Rolling => return Condition::Rolling,
                 Phase::Cancelling => return Condition::Cancelling,
                 // What was cancelled and is still asked for waits for somebody to take it back.
@@ -141,6 +147,7 @@ impl App {
             }
         }
         match self.state {
+            AppState::Ok if self.paused => Condition::Paused,
             AppState::Ok => Condition::Ok,
             AppState::Degraded => Condition::Degraded,
             AppState::Down => Condition::Down,

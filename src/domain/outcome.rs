@@ -114,6 +114,8 @@ pub enum Verdict {
         /// The label of the revision that serves now.
         label: Option<String>,
     },
+    /// What was asked for is known to the platform, and it does not go on by itself: what is waited for, in a clause.
+    Held(String),
     /// The platform gave it up, and why.
     Failed(String),
 }

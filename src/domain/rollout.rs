@@ -11,7 +11,9 @@ pub enum Phase {
     Accepted,
     /// Instances are coming and going.
     Rolling,
-    /// It does not move.
+    /// It does not move, and nothing is known to be broken: it takes its time.
+    Slow,
+    /// It does not move, and something is broken, or the platform's own deadline for it has passed.
     Stuck,
     /// It waits for somebody to let it go on.
     Paused,
@@ -33,6 +35,7 @@ impl Phase {
         match self {
             Self::Accepted => "accepted",
             Self::Rolling => "rolling",
+            Self::Slow => "slow",
             Self::Stuck => "stuck",
             Self::Paused => "paused",
             Self::Cancelling => "cancelling",
@@ -201,34 +204,44 @@ pub struct Rollout {
     pub deadline: Option<Timestamp>,
     /// Set where it does not move.
     pub stuck: Option<Stuck>,
+    /// What it waits for, in a clause, where neither continuing nor the platform itself makes it go on, such as Pods that
+    /// somebody must delete.
+    pub held: Option<String>,
     /// An error that the platform attached to it.
     pub error: Option<String>,
     /// Why somebody began it, where they said so.
     pub note: Option<String>,
 }
 
-/// How long a rollout with no bad instance may stand still before it counts as stuck.
+/// How long a rollout with no bad instance may stand still before it counts as slow.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(120);
 
 impl Rollout {
-    /// Calls it stuck at `now`, for the reason that `why` gives, where the platform's own deadline has passed (`late`),
-    /// an instance was bad since it last moved, or it has not moved for two minutes. One that waits for somebody, or is
-    /// being taken back, is not judged.
+    /// Judges at `now` whether it moves. It is *stuck*, for the reason that `why` gives, where the platform's own deadline
+    /// has passed (`late`), an instance was bad since it last moved (`bad_seen`), or instances that run have not become
+    /// ready in the time that the platform gives them (`start_time`, two minutes at least). It is *slow* where it has only
+    /// not moved for two minutes. One that waits for somebody, or is being taken back, is not judged.
     pub fn judge(
         &mut self,
         bad_seen: bool,
         late: bool,
+        start_time: Option<SignedDuration>,
         now: Timestamp,
         why: impl FnOnce(&Self) -> String,
     ) {
-        let moving = matches!(self.phase, Phase::Accepted | Phase::Rolling | Phase::Stuck);
-        let idle = self.moved_at.is_some_and(|moved| now.duration_since(moved) >= PATIENCE);
-        if !moving || !(late || bad_seen || self.new.has_bad() || idle) {
+        if !matches!(self.phase, Phase::Accepted | Phase::Rolling | Phase::Slow | Phase::Stuck) {
             return;
         }
-        let since = self.moved_at.unwrap_or(now);
-        self.stuck = Some(Stuck { since, why: why(self), late });
-        self.phase = Phase::Stuck;
+        let idle = self.moved_at.map_or(SignedDuration::ZERO, |moved| now.duration_since(moved));
+        let overdue = idle >= start_time.unwrap_or(PATIENCE).max(PATIENCE);
+        let unready = self.new.tally(&[InstanceState::NotReady]).unwrap_or(0) > 0;
+        if late || bad_seen || self.new.has_bad() || (overdue && unready) {
+            let since = self.moved_at.unwrap_or(now);
+            self.stuck = Some(Stuck { since, why: why(self), late });
+            self.phase = Phase::Stuck;
+        } else if idle >= PATIENCE {
+            self.phase = Phase::Slow;
+        }
     }
 
     /// Where it stands, if it goes in stages.
@@ -242,7 +255,7 @@ impl Rollout {
     ///
     /// `None` while nothing can be said: nothing has come yet, or it does not move.
     pub fn time_left(&self, now: Timestamp) -> Option<SignedDuration> {
-        if !matches!(self.phase, Phase::Rolling) {
+        if self.phase != Phase::Rolling {
             return None;
         }
         let running = self.new.count().running.filter(|running| *running > 0)?;

@@ -8,6 +8,7 @@
 //! | `hang` | no answer comes for an hour |
 //! | `reset-before` | the connection is closed before the request takes effect |
 //! | `reset-after` | the request takes effect, then the connection is closed without an answer |
+//! | `late=20s` | the request takes effect so much later, whether the client is still there or not, and is not answered |
 //! | `500`, `502`, `503`, `401`, `403`, `404`, `409`, `422` … | that status with the platform's error body |
 //! | `429=5s` | too many requests, `Retry-After: 5` |
 //! | `html` | status 200 with an HTML page |
@@ -16,6 +17,8 @@
 //! | `token=30s` | access tokens live so long (a setting, not a chance) |
 //! | `watch=1s` | every watch ends after so long (Kubernetes) |
 //! | `410` | a watch, or a page of a list, is told that its place in the history is forgotten (Kubernetes) |
+//! | `future` | a list or watch from a revision is told that the server has not reached that yet (Kubernetes) |
+//! | `admission=digests` | an admission plugin puts digests in place of tags (Kubernetes, a setting) |
 //! | `limit=2000` | so many requests an hour, with the headers that tell what is left (a setting as well) |
 //!
 //! Without a percentage a fault strikes always; with `#COUNT` only so often. `@POST:/v3/deployments` limits it to
@@ -40,6 +43,8 @@ pub enum Kind {
     ResetBefore,
     /// The request takes effect, the answer is lost.
     ResetAfter,
+    /// The request takes effect after so long, and is not answered.
+    Late(Duration),
     /// This status, with the platform's own error body.
     Status(u16),
     /// Status 429 with `Retry-After` in seconds.
@@ -56,6 +61,10 @@ pub enum Kind {
     WatchLife(Duration),
     /// The history of changes is forgotten, so that a watch cannot go on where it was.
     Compact,
+    /// The server was restored from a backup: it has not reached the revision that is asked for.
+    Future,
+    /// An admission plugin puts digests in place of tags.
+    Digests,
 }
 
 /// One fault and when it strikes.
@@ -120,6 +129,12 @@ impl Faults {
             Kind::WatchLife(life) => Some(life),
             _ => None,
         })
+    }
+
+    /// Whether an admission plugin puts digests in place of tags.
+    pub(crate) fn digests(&self) -> bool {
+        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.iter().any(|fault| fault.kind == Kind::Digests)
     }
 
     /// How long access tokens live, where a fault says so.
@@ -190,6 +205,12 @@ impl FromStr for Fault {
             ),
             "watch" => Kind::WatchLife(span(Duration::from_secs(1))?),
             "410" => Kind::Compact,
+            "future" => Kind::Future,
+            "late" => Kind::Late(span(Duration::from_secs(20))?),
+            "admission" => match value {
+                Some("digests") => Kind::Digests,
+                _ => return Err(wrong("there is admission=digests")),
+            },
             "token" => Kind::TokenLife(span(Duration::from_secs(30))?),
             "429" => Kind::RateLimited(span(Duration::from_secs(5))?.as_secs()),
             code => match code.parse::<u16>() {

@@ -17,7 +17,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
     Options, StartError,
-    clock::Clock,
+    clock::{Clock, seconds_between},
     fault::{Faults, Kind},
     listener::{CuttableListener, Scissors},
 };
@@ -138,6 +138,10 @@ pub(crate) struct After {
     truncate: bool,
     /// A watch is to be told that its place is forgotten.
     pub(crate) compact: bool,
+    /// A list or watch is to be told that its revision is not reached yet.
+    pub(crate) future: bool,
+    /// The request is to take effect after so long of simulated time.
+    late: Option<Duration>,
 }
 
 /// Does to a request what the faults say. `refuse` makes the platform's own error answer for a status.
@@ -169,13 +173,37 @@ pub(crate) async fn strike(
             Kind::ResetAfter => after.reset = true,
             Kind::Truncate => after.truncate = true,
             Kind::Compact => after.compact = true,
-            Kind::TokenLife(_) | Kind::Limit(_) | Kind::WatchLife(_) => {}
+            Kind::Future => after.future = true,
+            Kind::Late(time) => after.late = Some(time),
+            Kind::TokenLife(_) | Kind::Limit(_) | Kind::WatchLife(_) | Kind::Digests => {}
         }
     }
     Ok(after)
 }
 
+/// How often is looked whether it is late enough.
+const LATE_LOOK: Duration = Duration::from_millis(5);
+
 impl After {
+    /// Works on a request. One that is late is worked on after its time, as servers do whose client has gone: neither
+    /// Puma nor the API server stops then. Its answer comes to nobody.
+    pub(crate) async fn work(
+        self,
+        clock: &Clock,
+        work: impl Future<Output = Response> + Send + 'static,
+    ) -> Response {
+        let Some(late) = self.late else { return work.await };
+        let (clock, from) = (clock.clone(), clock.now());
+        tokio::spawn(async move {
+            while seconds_between(from, clock.now()) < late.as_secs_f64() {
+                tokio::time::sleep(LATE_LOOK).await;
+            }
+            work.await
+        });
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        StatusCode::GATEWAY_TIMEOUT.into_response()
+    }
+
     /// The answer with the faults that strike after the effect.
     pub(crate) async fn finish(self, response: Response, scissors: &Scissors) -> Response {
         if self.reset {

@@ -159,11 +159,13 @@ impl Theme {
     }
 
     /// The same on this ground.
+    #[must_use]
     pub fn on(self, ground: Ground) -> Self {
         Self { ground, ..self }
     }
 
     /// The same with these columns.
+    #[must_use]
     pub fn with(self, columns: Columns) -> Self {
         Self { columns, ..self }
     }

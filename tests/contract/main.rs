@@ -34,6 +34,8 @@ mod screen;
 mod skipped;
 mod toy;
 mod watching;
+#[cfg(feature = "kubernetes")]
+mod workloads;
 
 /// Runs every promise against a harness.
 macro_rules! contract {

@@ -59,12 +59,12 @@ impl Hold {
 
 /// Whether an app keeps its row, told by what it was and what it is now.
 pub(super) fn hold(before: Option<&App>, app: &App, now: Timestamp) -> Hold {
-    use Condition::{Cancelling, Degraded, Ok, Paused, Rolling, Stopped, Stuck};
+    use Condition::{Cancelling, Degraded, Ok, Paused, Rolling, Slow, Stopped, Stuck};
     let (by, time) = match (before.map(App::condition), app.condition()) {
         (Some(Ok | Stopped), Degraded) => (Ok, BLIP),
         (Some(before), Ok | Stopped) if before.needs_attention() => (before, WELL),
         // Its rollout is over, and some instances are still on their way.
-        (Some(before @ (Stuck | Rolling | Cancelling | Paused)), Degraded) => (before, WELL),
+        (Some(before @ (Stuck | Slow | Rolling | Cancelling | Paused)), Degraded) => (before, WELL),
         (Some(Ok | Stopped), Ok | Stopped) | (_, Degraded) => return Hold::Same,
         _ => return Hold::Release,
     };

@@ -194,6 +194,9 @@ fn moving(app: &App, receipt: &Receipt) -> bool {
     !receipt.lost
         && app.rollout.as_ref().is_some_and(|rollout| {
             receipt.rollout() == Some(&rollout.id)
-                && matches!(rollout.phase, Phase::Accepted | Phase::Rolling | Phase::Cancelling)
+                && matches!(
+                    rollout.phase,
+                    Phase::Accepted | Phase::Rolling | Phase::Slow | Phase::Cancelling
+                )
         })
 }

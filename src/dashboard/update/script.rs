@@ -213,6 +213,7 @@ pub(crate) fn app(name: &str, phase: Option<Phase>) -> App {
             why: "new instances crash: Exited with status 137 (out of memory)".to_owned(),
             late: false,
         }),
+        held: None,
         error: None,
         note: None,
     });
@@ -229,6 +230,7 @@ pub(crate) fn app(name: &str, phase: Option<Phase>) -> App {
         serving: None,
         updated_at: Some(start()),
         versioned: Some(true),
+        paused: false,
     }
 }
 

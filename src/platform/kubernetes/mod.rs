@@ -33,8 +33,9 @@ pub use provider::Provider;
 
 use self::{
     client::connect::Connection,
-    model::store::{Address, Kind, Kinded},
+    model::store::{Address, Kind, Kinded, OwnRevision},
     operate::{observe, send},
+    read::controlled::MARK,
 };
 use super::{
     Error, Now, OpenError, Platform,
@@ -80,8 +81,8 @@ struct Cluster {
     served: Mutex<HashSet<String>>,
     /// What the login may do, as far as it was asked.
     allowed: Mutex<HashMap<access::Act, access::Answer>>,
-    /// The newest ControllerRevision of a DaemonSet, by the UID and generation of that: its status names none.
-    newest: Mutex<HashMap<(String, i64), RevisionRef>>,
+    /// The ControllerRevisions of DaemonSets, by UID and generation: their status names none.
+    own: Mutex<HashMap<(String, i64), Vec<OwnRevision>>>,
     /// Numbers of ControllerRevisions, by name.
     labels: Mutex<HashMap<String, String>>,
 }
@@ -97,7 +98,7 @@ impl Kubernetes {
             addresses: Mutex::default(),
             served: Mutex::default(),
             allowed: Mutex::default(),
-            newest: Mutex::default(),
+            own: Mutex::default(),
             labels: Mutex::default(),
         })))
     }
@@ -162,7 +163,7 @@ impl Cluster {
     /// Forgets a workload that is gone: preview environments come and go for weeks.
     fn forget(&self, uid: &str) {
         lock(&self.addresses).remove(uid);
-        lock(&self.newest).retain(|(of, _), _| of != uid);
+        lock(&self.own).retain(|(of, _), _| of != uid);
     }
 
     /// Forgets a revision that was pruned.
@@ -175,28 +176,35 @@ impl Cluster {
         lock(&self.labels).get(revision.as_str()).cloned()
     }
 
-    /// The newest revision of a DaemonSet, where it was read since its generation changed.
-    fn newest_of(&self, workload: &Kinded) -> Option<RevisionRef> {
+    /// The revisions of a DaemonSet, newest first, where they were read since its generation changed.
+    fn own_of(&self, workload: &Kinded) -> Option<Vec<OwnRevision>> {
         let metadata = &workload.object.metadata;
-        lock(&self.newest).get(&(metadata.uid.clone(), metadata.generation)).cloned()
+        lock(&self.own).get(&(metadata.uid.clone(), metadata.generation)).cloned()
     }
 
-    /// Reads the newest revision of a DaemonSet.
-    async fn read_newest(&self, workload: &Kinded) -> Option<RevisionRef> {
+    /// Reads the revisions of a DaemonSet, newest first.
+    async fn read_own_of(&self, workload: &Kinded) -> Option<Vec<OwnRevision>> {
         let metadata = &workload.object.metadata;
         let all = self.controlled(&AppId::new(&metadata.uid)).await.ok()?;
-        let one = all.first()?;
-        let newest = RevisionRef {
-            id: RevisionId::new(&one.metadata.name),
-            label: Some(one.revision.to_string()),
-        };
+        let own = all.iter().map(|one| {
+            let mark = one.metadata.labels.get(MARK).cloned();
+            let bare = || one.metadata.name.strip_prefix(&format!("{}-", metadata.name));
+            OwnRevision {
+                reference: RevisionRef {
+                    id: RevisionId::new(&one.metadata.name),
+                    label: Some(one.revision.to_string()),
+                },
+                mark: mark.or_else(|| bare().map(str::to_owned)).unwrap_or_default(),
+            }
+        });
+        let own: Vec<_> = own.collect();
         let status = workload.object.status.as_ref();
         // Before, its newest revision may not have been made yet.
         if status.is_some_and(|status| status.observed_generation >= metadata.generation) {
             let key = (metadata.uid.clone(), metadata.generation);
-            lock(&self.newest).insert(key, newest.clone());
+            lock(&self.own).insert(key, own.clone());
         }
-        Some(newest)
+        (!own.is_empty()).then_some(own)
     }
 
     fn was_seen_well(&self, revision: &str) -> bool {

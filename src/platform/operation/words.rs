@@ -97,6 +97,11 @@ pub(super) fn given_up(receipt: &Receipt, why: &str) -> Outcome {
     ))
 }
 
+pub(super) fn held(receipt: &Receipt, what: &str) -> Outcome {
+    let (name, goal) = (&receipt.name, &receipt.recipe.goal);
+    Outcome::Failed(format!("{name} is not {goal} yet: {what}"))
+}
+
 pub(super) fn short_of_instances(
     receipt: &Receipt,
     count: Count,

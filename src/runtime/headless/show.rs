@@ -181,7 +181,9 @@ pub(super) fn status(app: &App, now: Timestamp) -> String {
             let left = at.duration_since(now).max(SignedDuration::ZERO);
             lines.push(format!("deadline   in {} if nothing moves", span(left)));
         }
-        if rollout.phase == Phase::Paused {
+        if let Some(held) = &rollout.held {
+            lines.push(format!("waits      {held}"));
+        } else if rollout.phase == Phase::Paused {
             lines.push("waits      for `revdeck continue` or `revdeck cancel`".to_owned());
         }
         if let Some(note) = &rollout.note {

@@ -166,7 +166,11 @@ async fn handle(
             refused.headers_mut().insert(header::CONTENT_TYPE, plain);
             refused
         }
-        None => foundation.respond(&parts, body, who.clone()).await,
+        None => {
+            let (own, head, who) = (foundation.clone(), parts.clone(), who.clone());
+            let work = async move { own.respond(&head, body, who).await };
+            after.work(&foundation.clock, work).await
+        }
     };
     if let Some(allowance) = allowance {
         allowance.write(response.headers_mut());

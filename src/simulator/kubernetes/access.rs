@@ -132,6 +132,34 @@ pub(super) fn with(resource: &str, subresource: &str) -> String {
     if subresource.is_empty() { resource.to_owned() } else { format!("{resource}/{subresource}") }
 }
 
+/// Which container a log is asked of: where there are several, one must be named (`LogLocation` in
+/// `pkg/registry/core/pod/strategy.go`).
+pub(crate) fn container(pod: &Value, query: &BTreeMap<String, String>) -> Result<(), ApiError> {
+    let pod_name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    let names = |field: &str| -> Vec<&str> {
+        let containers = pod["spec"][field].as_array();
+        containers.into_iter().flatten().filter_map(|one| one["name"].as_str()).collect()
+    };
+    let (own, init) = (names("containers"), names("initContainers"));
+    let why = match query.get("container").map(String::as_str).filter(|name| !name.is_empty()) {
+        Some(name) if own.contains(&name) || init.contains(&name) => return Ok(()),
+        Some(name) => format!("container {name} is not valid for pod {pod_name}"),
+        None if own.len() == 1 => return Ok(()),
+        None => {
+            let more = if init.is_empty() {
+                String::new()
+            } else {
+                format!(" or one of the init containers: [{}]", init.join(" "))
+            };
+            format!(
+                "a container name must be specified for pod {pod_name}, choose one of: [{}]{more}",
+                own.join(" ")
+            )
+        }
+    };
+    Err(ApiError::new(400, "BadRequest", why))
+}
+
 /// What a Pod's container has printed lately.
 pub(crate) fn log(pod: &Value, now: Timestamp, query: &BTreeMap<String, String>) -> String {
     let state = &pod["status"]["containerStatuses"][0];

@@ -121,7 +121,10 @@ pub(crate) fn check(kind: Kind, object: &Value) -> Result<(), ApiError> {
             ));
         }
     }
-    if object["spec"]["selector"]["matchLabels"].as_object().is_none_or(serde_json::Map::is_empty) {
+    let selector = &object["spec"]["selector"];
+    let says_nothing = selector["matchLabels"].as_object().is_none_or(serde_json::Map::is_empty)
+        && selector["matchExpressions"].as_array().is_none_or(Vec::is_empty);
+    if says_nothing {
         return Err(wrong("spec.selector: Required value"));
     }
     if object["spec"]["replicas"].as_i64().is_some_and(|replicas| replicas < 0) {

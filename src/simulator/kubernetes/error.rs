@@ -42,6 +42,18 @@ impl ApiError {
         })
     }
 
+    /// The server has not reached this revision, as `NewTooLargeResourceVersionError` in
+    /// k8s.io/apiserver/pkg/storage/errors.go has it: a time-out with a cause.
+    pub(crate) fn future(wanted: &str) -> Self {
+        let text = format!("Timeout: Too large resource version: {wanted}, current: 1");
+        let mut error = Self::new(504, "Timeout", text);
+        error.details = json!({
+            "retryAfterSeconds": 1,
+            "causes": [{ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" }],
+        });
+        error
+    }
+
     /// There is no such API: the one answer that is no `Status`.
     pub(crate) fn unknown_path() -> Self {
         Self::new(404, "", "404 page not found\n")

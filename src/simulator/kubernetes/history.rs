@@ -42,3 +42,11 @@ pub(crate) fn current(world: &mut World, key: &Key, object: &Value) -> (String, 
     world.create(CONTROLLER_REVISIONS, &key.namespace, revision);
     (name, hash)
 }
+
+/// The Pod template of a ControllerRevision.
+pub(crate) fn template(world: &World, key: &Key, name: &str) -> Option<Value> {
+    let revision = Key::new(CONTROLLER_REVISIONS, key.namespace.clone(), name);
+    let mut template = world.store.get(&revision)?["data"]["spec"]["template"].clone();
+    template.as_object_mut()?.remove("$patch");
+    Some(template)
+}

@@ -186,11 +186,22 @@ async fn handle(
         Ok(after) => after,
         Err(response) => return response,
     };
-    let response = match respond(&cluster, &parts, (path, login), body, after.compact).await {
-        Ok(response) => response,
-        Err(error) => error.into_response(),
+    let (path, login) = (path.to_owned(), login.map(str::to_owned));
+    let clock = cluster.world.lock().unwrap_or_else(PoisonError::into_inner).clock.clone();
+    let work = async move {
+        let trouble = Trouble { compact: after.compact, future: after.future };
+        let answer = respond(&cluster, &parts, (&path, login.as_deref()), body, trouble).await;
+        answer.unwrap_or_else(IntoResponse::into_response)
     };
+    let response = after.work(&clock, work).await;
     after.finish(response, &scissors).await
+}
+
+/// What is wrong with the history of changes.
+#[derive(Clone, Copy)]
+struct Trouble {
+    compact: bool,
+    future: bool,
 }
 
 fn header(parts: &Parts, name: header::HeaderName) -> &str {
@@ -202,7 +213,7 @@ async fn respond(
     parts: &Parts,
     (path, login): (&str, Option<&str>),
     body: Body,
-    compact: bool,
+    Trouble { compact, future }: Trouble,
 ) -> Result<Response, ApiError> {
     let path: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(decode).collect();
     let query: BTreeMap<_, _> = pairs(parts.uri.query().unwrap_or_default()).into_iter().collect();
@@ -230,6 +241,9 @@ async fn respond(
     };
     let place = namespace.as_deref().filter(|namespace| !namespace.is_empty());
     user.may(verb, kind, subresource.as_deref().unwrap_or_default(), place)?;
+    if future && parts.method == Method::GET && !matches!(asked("resourceVersion"), "" | "0") {
+        return Err(ApiError::future(asked("resourceVersion")));
+    }
     let form = Form::asked(header(parts, header::ACCEPT));
     if parts.method == Method::GET {
         if watching {
@@ -270,6 +284,7 @@ async fn respond(
     };
     let mut world = cluster.world.lock().unwrap_or_else(PoisonError::into_inner);
     world.catch_up();
+    world.digests = cluster.faults.digests();
     let (status, object) = objects::write(&mut world, &write)?;
     cluster.tell(&world);
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
@@ -349,7 +364,10 @@ fn read(
         .get(key)
         .ok_or_else(|| ApiError::not_found(resource.plural, resource.group, &key.name))?;
     Ok(match subresource {
-        Some("log") => access::log(object, world.now, query).into_response(),
+        Some("log") => {
+            access::container(object, query)?;
+            access::log(object, world.now, query).into_response()
+        }
         Some("scale") => json_response(StatusCode::OK, &objects::scale_of(object)),
         Some(_) => json_response(StatusCode::OK, object),
         None => json_response(StatusCode::OK, &form.of(kind, object, world.now)),

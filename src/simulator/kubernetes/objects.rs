@@ -89,6 +89,7 @@ fn create(world: &mut World, write: &Write<'_>) -> Result<Value, ApiError> {
     if let Some(fields) = object.as_object_mut() {
         fields.remove("status");
     }
+    admit(world, kind, &mut object);
     defaults::fill(kind, &mut object);
     defaults::check(kind, &object)?;
     manage(&mut object, write, &stamp(world.now));
@@ -103,6 +104,22 @@ fn create(world: &mut World, write: &Write<'_>) -> Result<Value, ApiError> {
         return Ok(object);
     }
     Ok((*world.create(kind, &key.namespace, object)).clone())
+}
+
+/// What admission plugins do to an object before it is stored: where they are asked for, digests in place of tags, as
+/// Kyverno's `verifyImages` does it to workloads (`mutateDigest`).
+fn admit(world: &World, kind: Kind, object: &mut Value) {
+    if !world.digests || !is_workload(kind) {
+        return;
+    }
+    let containers = object.pointer_mut("/spec/template/spec/containers");
+    for container in containers.and_then(Value::as_array_mut).into_iter().flatten() {
+        let image = container["image"].as_str().unwrap_or_default().to_owned();
+        if !image.is_empty() && !image.contains('@') {
+            let digest = super::world::hash_of(&json!(image));
+            container["image"] = format!("{image}@sha256:{digest:0>64}").into();
+        }
+    }
 }
 
 /// A null in an object of a known kind is the same as nothing.
@@ -217,6 +234,7 @@ fn modify(world: &mut World, write: &Write<'_>) -> Result<Value, ApiError> {
         object["status"] = status;
     } else {
         object["status"] = before["status"].clone();
+        admit(world, key.kind, &mut object);
         defaults::fill(key.kind, &mut object);
         defaults::check(key.kind, &object)?;
         if is_workload(key.kind) && object["spec"]["selector"] != before["spec"]["selector"] {

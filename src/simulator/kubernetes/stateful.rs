@@ -16,6 +16,9 @@ pub(crate) fn sync(world: &mut World, key: &Key, object: &Value) -> bool {
     let (update, _) = history::current(world, key, object);
     let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
     let wanted = number(object, "/spec/replicas");
+    let partition = number(object, "/spec/updateStrategy/rollingUpdate/partition");
+    let rolls = object["spec"]["updateStrategy"]["type"] != "OnDelete";
+    let current = object["status"]["currentRevision"].as_str().unwrap_or(&update).to_owned();
     let mut moving = pods::live(world, key);
     let all = world.store.owned(&uid, PODS);
     let ordinal = |name: &str| {
@@ -35,8 +38,16 @@ pub(crate) fn sync(world: &mut World, key: &Key, object: &Value) -> bool {
         match find(number_of) {
             None => {
                 let name = format!("{}-{number_of}", key.name);
-                let label = [("controller-revision-hash", update.as_str())];
-                pods::spawn(world, key, object, Some(name), &object["spec"]["template"], &label);
+                // Below the partition it is made of the revision that it had (`newVersionedStatefulSetPod`).
+                let old = (rolls && number_of < partition)
+                    .then(|| history::template(world, key, &current))
+                    .flatten();
+                let (revision, template) = match &old {
+                    Some(template) => (current.as_str(), template),
+                    None => (update.as_str(), &object["spec"]["template"]),
+                };
+                let label = [("controller-revision-hash", revision)];
+                pods::spawn(world, key, object, Some(name), template, &label);
                 (moving, waits) = (true, true);
                 break;
             }
@@ -53,8 +64,6 @@ pub(crate) fn sync(world: &mut World, key: &Key, object: &Value) -> bool {
         pods::end(world, pod);
         moving = true;
     }
-    let partition = number(object, "/spec/updateStrategy/rollingUpdate/partition");
-    let rolls = object["spec"]["updateStrategy"]["type"] != "OnDelete";
     if !waits && rolls {
         let stale = (partition..wanted)
             .rev()
@@ -71,8 +80,9 @@ pub(crate) fn sync(world: &mut World, key: &Key, object: &Value) -> bool {
         |met: &dyn Fn(&Value) -> bool| all.iter().filter(|(_, pod)| met(pod)).count() as i64;
     let updated = count(&|pod| hash(pod) == update);
     let up = count(&ready);
-    let before = object["status"]["currentRevision"].as_str().unwrap_or(&update).to_owned();
-    let current = if updated == wanted && up == wanted { update.clone() } else { before };
+    // Only a rolling update is ever completed (`completeRollingUpdate`): with OnDelete currentRevision stays.
+    let complete = rolls && updated == wanted && up == wanted;
+    let current = if complete { update.clone() } else { current };
     let mut status = without_zeros(json!({
         "readyReplicas": up, "availableReplicas": up, "updatedReplicas": updated,
         "currentReplicas": count(&|pod| hash(pod) == current), "collisionCount": 0,

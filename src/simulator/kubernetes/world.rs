@@ -42,6 +42,8 @@ pub(crate) struct World {
     pub(crate) touched: HashMap<String, Timestamp>,
     /// When a Deployment's newest generation was observed.
     pub(crate) observed: HashMap<String, Timestamp>,
+    /// Whether an admission plugin puts digests in place of tags.
+    pub(crate) digests: bool,
     counter: u64,
 }
 
@@ -55,6 +57,7 @@ impl World {
             dirty: BTreeSet::new(),
             touched: HashMap::new(),
             observed: HashMap::new(),
+            digests: false,
             counter: 0,
         }
     }

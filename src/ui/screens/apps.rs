@@ -30,6 +30,7 @@ pub(crate) fn draw_counts(state: &State, theme: &Theme, area: Rect, buffer: &mut
     let mut line = Line::from(vec![piece(format!(" APPS {place}"), theme.style(role))]);
     let kinds = [
         (Condition::Stuck, "STUCK", Role::Bad),
+        (Condition::Slow, "slow", Role::Warn),
         (Condition::Rolling, "rolling", Role::New),
         (Condition::Cancelling, "cancelling", Role::Warn),
         (Condition::Paused, "paused", Role::Warn),
@@ -229,6 +230,10 @@ fn state_word(state: &State, app: &App) -> (String, Role) {
         Condition::Stuck => {
             let since = rollout.and_then(|rollout| rollout.stuck.as_ref()).map(|stuck| stuck.since);
             (format!("STUCK {}", age(since, state.now, false)), Role::Bad)
+        }
+        Condition::Slow => {
+            let since = rollout.and_then(|rollout| rollout.moved_at);
+            (format!("slow {}", age(since, state.now, false)), Role::Warn)
         }
         Condition::Rolling => ("rolling".to_owned(), Role::New),
         Condition::Cancelling => ("cancelling".to_owned(), Role::Warn),

@@ -222,6 +222,15 @@ fn verdict(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec
             };
             (format!("STUCK for {since}: {}. {end}", stuck.why), Role::Bad)
         }
+        (None, Phase::Paused) if let Some(held) = &rollout.held => {
+            (format!("WAITS: {held}"), Role::Warn)
+        }
+        (None, Phase::Slow) => {
+            let since = age(rollout.moved_at, state.now, false);
+            let text =
+                format!("SLOW: nothing has moved for {since}, and nothing is known to be broken");
+            (text, Role::Warn)
+        }
         (None, Phase::Paused) => {
             let (go_on, cancel) = (
                 state.keymap.hint(crate::dashboard::Command::Continue),
@@ -322,6 +331,11 @@ fn resting(state: &State, theme: &Theme, app: &App, width: usize) -> Vec<Line<'s
     let (text, role) = match app.condition() {
         Condition::Stopped => {
             ("stopped by somebody; a deploy or a roll back starts it".to_owned(), Role::Dim)
+        }
+        Condition::Paused => {
+            let go_on = state.keymap.hint(crate::dashboard::Command::Continue);
+            let text = format!("PAUSED: nothing new rolls out until {go_on} lets it go on");
+            (text, Role::Warn)
         }
         Condition::Down => {
             (format!("DOWN: 0 of {} instances run", app.instances.desired), Role::Bad)

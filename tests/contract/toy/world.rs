@@ -285,6 +285,7 @@ impl Letter {
             serving: None,
             updated_at: None,
             versioned: Some(true),
+            paused: false,
         }
     }
 
@@ -325,6 +326,7 @@ impl Letter {
                 why: "new letters crash".to_owned(),
                 late: false,
             }),
+            held: None,
             error: None,
             note: None,
         }

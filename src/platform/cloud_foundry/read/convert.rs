@@ -172,6 +172,7 @@ pub(in crate::platform::cloud_foundry) fn rollout(
         moved_at: moved,
         deadline: None,
         stuck: None,
+        held: None,
         error: details.error.as_deref().map(clean),
         note: deployment.metadata.annotation(REASON).map(clean),
         old,

@@ -192,12 +192,13 @@ impl CloudFoundry {
             serving,
             updated_at: base.updated_at,
             versioned: None,
+            paused: false,
         }
     }
 
     /// A rollout with what can be said of it from one look: the watcher, which remembers, knows more.
     fn judged(&self, mut rollout: Rollout) -> Rollout {
-        rollout.judge(false, false, (self.now)(), |rollout| why_stuck(rollout, None));
+        rollout.judge(false, false, None, (self.now)(), |rollout| why_stuck(rollout, None));
         rollout
     }
 

@@ -247,6 +247,8 @@ where
         };
         let change = match next {
             Err(_) => {
+                // A server that was restored from a backup is silent about a revision that it has not reached yet.
+                *resource_version = None;
                 return Turn::Failed(exchange::silent(connection, SILENCE).error);
             }
             Ok(Ok(None)) => return Turn::Again,
@@ -291,10 +293,10 @@ async fn broken(
         return Turn::Failed(connection.unreachable(&error));
     };
     let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if code == StatusCode::GONE
-        || status.reason == "Expired"
-        || status.reason == "ResourceVersionTooLarge"
-    {
+    // A revision of the future is answered as a time-out with a cause (`apiserver/pkg/storage/errors.go`).
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let future = causes.into_iter().any(|cause| cause.reason == "ResourceVersionTooLarge");
+    if code == StatusCode::GONE || status.reason == "Expired" || future {
         *resource_version = None;
         return Turn::Again;
     }

@@ -173,8 +173,17 @@ pub(in crate::platform::kubernetes) struct Store {
     pub(in crate::platform::kubernetes) began: HashMap<(String, u64), Timestamp>,
     /// What was live when it began, kept when its last instance is gone.
     pub(in crate::platform::kubernetes) origins: HashMap<RolloutId, RevisionRef>,
+    /// The ControllerRevisions of DaemonSets by their UID, newest first: their status names none.
+    pub(in crate::platform::kubernetes) own: HashMap<String, Vec<OwnRevision>>,
     /// ReplicaSets that were seen with all their Pods available.
     pub(in crate::platform::kubernetes) served: BTreeSet<String>,
+}
+
+/// A ControllerRevision, and what its Pods carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::platform::kubernetes) struct OwnRevision {
+    pub(in crate::platform::kubernetes) reference: RevisionRef,
+    pub(in crate::platform::kubernetes) mark: String,
 }
 
 /// A workload and what kind it is.

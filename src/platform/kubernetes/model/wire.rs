@@ -75,6 +75,8 @@ pub(in crate::platform::kubernetes) struct Manager {
     pub(in crate::platform::kubernetes) at: Option<Timestamp>,
     /// Whether it applies on the server's side, so that others' changes are conflicts to it.
     pub(in crate::platform::kubernetes) applies: bool,
+    /// Whether Argo CD has written any of it.
+    pub(in crate::platform::kubernetes) argo_cd: bool,
 }
 
 fn last_manager<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Manager>, D::Error> {
@@ -92,8 +94,9 @@ fn last_manager<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Manager>, 
     let theirs =
         |one: &&One| one.subresource.is_empty() && !one.manager.contains("controller-manager");
     let applies = all.iter().any(|one| one.operation == "Apply");
+    let argo_cd = all.iter().any(|one| one.manager.starts_with("argocd"));
     let last = all.iter().filter(theirs).max_by_key(|one| one.time);
-    Ok(last.map(|one| Manager { name: one.manager.clone(), at: one.time, applies }))
+    Ok(last.map(|one| Manager { name: one.manager.clone(), at: one.time, applies, argo_cd }))
 }
 
 impl Metadata {
@@ -185,14 +188,63 @@ pub(in crate::platform::kubernetes) struct Limits {
 #[serde(rename_all = "camelCase", default)]
 pub(in crate::platform::kubernetes) struct Selector {
     pub(in crate::platform::kubernetes) match_labels: BTreeMap<String, String>,
+    pub(in crate::platform::kubernetes) match_expressions: Vec<Expression>,
+}
+
+/// A requirement of a selector that is more than an equality.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::platform::kubernetes) struct Expression {
+    key: String,
+    operator: String,
+    values: Vec<String>,
 }
 
 impl Selector {
     /// As `labelSelector` has it.
     pub(in crate::platform::kubernetes) fn query(&self) -> String {
-        let terms: Vec<_> =
-            self.match_labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        terms.join(",")
+        let equal = self.match_labels.iter().map(|(name, value)| format!("{name}={value}"));
+        // An operator that does not exist yet is left out: what is found is told apart by its owner anyway.
+        let more = self.match_expressions.iter().filter_map(|one| {
+            let (key, values) = (&one.key, one.values.join(","));
+            match one.operator.as_str() {
+                "In" => Some(format!("{key} in ({values})")),
+                "NotIn" => Some(format!("{key} notin ({values})")),
+                "Exists" => Some(key.clone()),
+                "DoesNotExist" => Some(format!("!{key}")),
+                _ => None,
+            }
+        });
+        equal.chain(more).collect::<Vec<_>>().join(",")
+    }
+
+    /// Whether it selects what has these labels; one that says nothing selects everything.
+    pub(in crate::platform::kubernetes) fn matches(&self, labels: &Value) -> bool {
+        let label = |key: &str| labels[key].as_str();
+        self.match_labels.iter().all(|(key, value)| label(key) == Some(value))
+            && self.match_expressions.iter().all(|one| {
+                let own = label(&one.key);
+                let among = own.is_some_and(|own| one.values.iter().any(|value| value == own));
+                match one.operator.as_str() {
+                    "In" => among,
+                    "NotIn" => !among,
+                    "Exists" => own.is_some(),
+                    "DoesNotExist" => own.is_none(),
+                    _ => false,
+                }
+            })
+    }
+}
+
+impl WorkloadSpec {
+    /// Whether Pods are replaced only when somebody deletes them.
+    pub(in crate::platform::kubernetes) fn on_delete(&self) -> bool {
+        self.update_strategy.kind == "OnDelete"
+    }
+
+    /// Of a StatefulSet: Pods with a lower number keep the template that they have.
+    pub(in crate::platform::kubernetes) fn partition(&self) -> u32 {
+        self.update_strategy.rolling_update.as_ref().and_then(|one| one.partition).unwrap_or(0)
     }
 }
 
@@ -328,6 +380,14 @@ pub(in crate::platform::kubernetes) struct SetStatus {
 #[serde(rename_all = "camelCase", default)]
 pub(in crate::platform::kubernetes) struct PodSpec {
     pub(in crate::platform::kubernetes) node_name: Option<String>,
+    pub(in crate::platform::kubernetes) containers: Vec<Named>,
+}
+
+/// A container of a Pod, as far as it matters.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::platform::kubernetes) struct Named {
+    pub(in crate::platform::kubernetes) name: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -5,12 +5,13 @@ use serde_json::Value;
 
 use crate::platform::kubernetes::{
     Cluster,
-    model::store::{Kinded, Store},
+    model::store::{Kind, Kinded, Store},
     model::wire::{ReplicaSet, Workload},
     read::argo::waits_for_somebody,
+    read::controlled::{Mix, mix},
 };
 use crate::{
-    domain::{App, Observation, Overtaken, Phase, Receipt, RolloutId, Verdict, text::clean},
+    domain::{App, Count, Observation, Overtaken, Phase, Receipt, RolloutId, Verdict, text::clean},
     platform::Error,
 };
 
@@ -108,7 +109,7 @@ pub(in crate::platform::kubernetes) async fn observe(
         && (tracking.ends.is_none() || tracking.before == Some(hash));
     if !wanted {
         // The template of before is there, whatever else has changed since: a lost patch has not come.
-        let as_before = tracking.before == Some(hash) && tracking.template.is_some();
+        let as_before = tracking.before == Some(hash);
         if receipt.lost && (generation <= tracking.generation || as_before) {
             return Ok(Verdict::NotArrived.into());
         }
@@ -148,9 +149,16 @@ pub(in crate::platform::kubernetes) async fn observe(
         crate::platform::kubernetes::client::stream::list(cluster, &path, &selector).await?;
     store.pods.put_all(pods);
     store.with_pods.insert(uid.to_owned());
+    let daemon = store.workloads.get(uid).filter(|one| one.kind == Kind::DaemonSet).cloned();
+    if let Some(daemon) = daemon
+        && let Some(own) = cluster.read_own_of(&daemon).await
+    {
+        store.own.insert(uid.to_owned(), own);
+    }
     let endless = store.workloads.get(uid).is_some_and(waits_for_somebody);
+    let mix = store.workloads.get(uid).filter(|one| !one.kind.has_sets()).map_or(Mix::None, mix);
     let Some(app) = store.app(&cluster.target, uid, (cluster.now)()) else { return gone() };
-    Ok(judge(&tracking, app, observed, endless))
+    Ok(judge(&tracking, app, observed, endless, &mix))
 }
 
 /// Whether an abort has taken its effect: the new side is gone, and the old one whole.
@@ -161,7 +169,7 @@ fn aborted(app: &App) -> bool {
     })
 }
 
-fn judge(tracking: &Tracking, app: App, observed: bool, endless: bool) -> Observation {
+fn judge(tracking: &Tracking, app: App, observed: bool, endless: bool, mix: &Mix) -> Observation {
     let over = tracking.ends == Some(true) && observed && aborted(&app);
     if let Some(mut rollout) = app.rollout.filter(|_| !over) {
         if !observed {
@@ -170,6 +178,19 @@ fn judge(tracking: &Tracking, app: App, observed: bool, endless: bool) -> Observ
         }
         let id = Some(rollout.id.clone());
         let step = rollout.step().map(|step| (step.current, step.total));
+        if let Some(held) = rollout.held.clone().filter(|_| observed) {
+            let label = rollout.to.as_ref().and_then(|to| to.label.clone());
+            let new = rollout.new.count();
+            let verdict = match mix {
+                // Those above the partition are all that were asked for.
+                Mix::Partition(below) => {
+                    let desired = rollout.wanted.saturating_sub(*below);
+                    Verdict::Arrived { count: Some(Count { desired, ..new }), label }
+                }
+                _ => Verdict::Held(held),
+            };
+            return Observation { verdict, rollout: Some(rollout), id };
+        }
         let waits = observed && endless && rollout.phase == Phase::Paused;
         let verdict = if waits { Verdict::Waiting(step) } else { Verdict::Moving };
         return Observation { verdict, rollout: Some(rollout), id };

@@ -4,9 +4,14 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::platform::kubernetes::{Cluster, Connection, model::wire::Pod, read::instances};
+use crate::platform::kubernetes::{
+    Cluster, Connection,
+    model::wire::{Pod, Template},
+    operate::observe::Tracking,
+    read::instances,
+};
 use crate::{
-    domain::{InstanceState, Receipt, text::clean},
+    domain::{InstanceState, Receipt, RolloutId, text::clean},
     platform::{
         Error,
         http::WriteError,
@@ -17,13 +22,29 @@ use crate::{
 /// Who the server is told makes the change.
 pub(in crate::platform::kubernetes) const MANAGER: &str = "revdeck";
 pub(in crate::platform::kubernetes) const JSON_PATCH: &str = "application/json-patch+json";
+/// How often a patch is tried that somebody's scaling has overtaken.
+const TRIES: u32 = 4;
 
-/// What a plan stands on.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+/// What a plan stands on. Scaling and annotations move an object's generation and do not matter.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(in crate::platform::kubernetes) struct Guard {
     pub(in crate::platform::kubernetes) path: String,
     pub(in crate::platform::kubernetes) uid: String,
-    pub(in crate::platform::kubernetes) generation: i64,
+    /// The Pod template, by its hash.
+    template: u64,
+    paused: bool,
+}
+
+impl Guard {
+    /// That of an object as the server sends it.
+    pub(in crate::platform::kubernetes) fn of(path: &str, object: &Value) -> Self {
+        Self {
+            path: path.to_owned(),
+            uid: object["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
+            template: Template::read(object["spec"]["template"].clone()).hash,
+            paused: object["spec"]["paused"] == true,
+        }
+    }
 }
 
 /// One step.
@@ -58,10 +79,15 @@ pub(in crate::platform::kubernetes) async fn changed(
 }
 
 fn difference(guard: &Guard, now: &Value) -> Option<String> {
-    if now["metadata"]["uid"] != guard.uid.as_str() {
-        return Some("it was deleted and made anew".to_owned());
+    let own = Guard::of(&guard.path, now);
+    let who = || by_whom(now);
+    match () {
+        () if own.uid != guard.uid => Some("it was deleted and made anew".to_owned()),
+        () if own.template != guard.template => Some(format!("{} has changed its template", who())),
+        () if own.paused && !guard.paused => Some(format!("{} has paused it", who())),
+        () if guard.paused && !own.paused => Some(format!("{} has let it go on", who())),
+        () => None,
     }
-    (now["metadata"]["generation"].as_i64() != Some(guard.generation)).then(|| by_whom(now))
 }
 
 /// Who changed an object last.
@@ -72,9 +98,7 @@ fn by_whom(now: &Value) -> String {
         .flatten()
         .filter(|one| one["subresource"].as_str().is_none_or(str::is_empty));
     let last = theirs.max_by_key(|one| one["time"].as_str().unwrap_or_default().to_owned());
-    let who =
-        last.and_then(|one| one["manager"].as_str()).map_or_else(|| "somebody".to_owned(), clean);
-    format!("{who} has changed its specification")
+    last.and_then(|one| one["manager"].as_str()).map_or_else(|| "somebody".to_owned(), clean)
 }
 
 /// Sends one step, once.
@@ -84,18 +108,7 @@ pub(in crate::platform::kubernetes) async fn send(
     progress: &Progress,
 ) -> Result<Learned, StepError> {
     match cluster.read_own("the plan", &order.step().action)? {
-        Action::Patch { path, patch } => {
-            let address = Connection::address(&path, &[("fieldManager", MANAGER)]);
-            let answer =
-                cluster.connection.write(Method::PATCH, &address, JSON_PATCH, &patch).await;
-            match answer {
-                Ok(_) => Ok(Learned::default()),
-                Err(WriteError::NoEffect(error)) => {
-                    Err(StepError::NoEffect(why(cluster, order.receipt(), error).await))
-                }
-                Err(WriteError::Lost(error)) => Err(StepError::Lost(error)),
-            }
-        }
+        Action::Patch { path, patch } => send_patch(cluster, order.receipt(), &path, &patch).await,
         Action::DeletePod { namespace, name, uid } => {
             let path = pod_path(&namespace, &name);
             let owner = order.receipt().app.app.as_str();
@@ -114,6 +127,64 @@ pub(in crate::platform::kubernetes) async fn send(
     }
 }
 
+/// Sends a patch that the server takes only while the object is as it was a moment ago. One that it refused for that
+/// reason alone had no effect, and is sent again on what there is by then, if that still is what the plan stands on.
+async fn send_patch(
+    cluster: &Cluster,
+    receipt: &Receipt,
+    path: &str,
+    patch: &Value,
+) -> Result<Learned, StepError> {
+    let guard: Guard = cluster.read_own("the plan", &receipt.recipe.guard)?;
+    let address = Connection::address(path, &[("fieldManager", MANAGER)]);
+    let mut tried = 0;
+    loop {
+        tried += 1;
+        let now: Value = cluster.connection.get(&guard.path, &[]).await?;
+        if let Some(what) = difference(&guard, &now) {
+            let what = format!("CHANGED under the plan, so nothing was sent: {what}");
+            return Err(StepError::NoEffect(Error::Refused { what }));
+        }
+        let patch = guarded(&now, patch);
+        match cluster.connection.write(Method::PATCH, &address, JSON_PATCH, &patch).await {
+            Ok(object) => return Ok(learned(cluster, receipt, &object)),
+            Err(WriteError::NoEffect(Error::Api { status: 409 | 422, .. }))
+                if tried < TRIES && moved(cluster, &guard, &now).await => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// A patch with the tests that void it as soon as anybody else changes the object.
+fn guarded(now: &Value, patch: &Value) -> Value {
+    let metadata = &now["metadata"];
+    let mut steps = vec![
+        json!({ "op": "test", "path": "/metadata/uid", "value": metadata["uid"] }),
+        json!({ "op": "test", "path": "/metadata/generation", "value": metadata["generation"] }),
+    ];
+    steps.extend(patch.as_array().into_iter().flatten().cloned());
+    Value::Array(steps)
+}
+
+/// Whether an object has moved on since it was read.
+async fn moved(cluster: &Cluster, guard: &Guard, before: &Value) -> bool {
+    let now = cluster.connection.get::<Value>(&guard.path, &[]).await;
+    now.is_ok_and(|now| now["metadata"]["generation"] != before["metadata"]["generation"])
+}
+
+/// What the answer tells: admission may have changed the template on its way.
+fn learned(cluster: &Cluster, receipt: &Receipt, object: &Value) -> Learned {
+    let tracking = cluster.read_own::<Tracking>("the receipt", &receipt.recipe.tracking).ok();
+    let tracking = tracking.filter(|tracking| tracking.template.is_some());
+    let hash = Template::read(object["spec"]["template"].clone()).hash;
+    let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
+    Learned {
+        rollout: tracking.as_ref().map(|_| RolloutId::new(format!("{uid}/{hash:016x}"))),
+        tracking: tracking.map(|known| Tracking { template: Some(hash), ..known }.json()),
+        ..Learned::default()
+    }
+}
+
 /// Whether a Pod is still the one that was seen, of the workload, and not ready.
 async fn still_stuck(cluster: &Cluster, path: &str, uid: &str, owner: &str) -> Result<bool, Error> {
     let pod: Pod = match cluster.connection.get(path, &[]).await {
@@ -125,25 +196,6 @@ async fn still_stuck(cluster: &Cluster, path: &str, uid: &str, owner: &str) -> R
     Ok(pod.metadata.uid == uid
         && pod.metadata.owner() == Some(owner)
         && !matches!(state, InstanceState::Running | InstanceState::Stopping))
-}
-
-/// A rejected patch says nothing: reading again tells whether somebody else was quicker.
-async fn why(cluster: &Cluster, receipt: &Receipt, error: Error) -> Error {
-    if !matches!(error, Error::Api { status: 422 | 409, .. }) {
-        return error;
-    }
-    let Ok(guard) = cluster.read_own::<Guard>("the plan", &receipt.recipe.guard) else {
-        return error;
-    };
-    match cluster.connection.get::<Value>(&guard.path, &[]).await {
-        Ok(now) => match difference(&guard, &now) {
-            Some(what) => Error::Refused {
-                what: format!("CHANGED under the plan, so the server took nothing: {what}"),
-            },
-            None => error,
-        },
-        Err(_) => error,
-    }
 }
 
 /// Whether a step whose answer was lost took effect.

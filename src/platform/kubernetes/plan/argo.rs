@@ -6,13 +6,6 @@ use serde_json::{Value, json};
 use crate::platform::kubernetes::{plan::changes::Mutation, plan::snapshot::Snapshot};
 use crate::{domain::Plan, platform::kubernetes::operate::observe::Asked};
 
-/// A patch of the status, which only holds while nobody else has changed the specification.
-fn on_status(snapshot: &Snapshot, step: Value) -> Value {
-    let mut steps = snapshot.guards();
-    steps.push(step);
-    Value::Array(steps)
-}
-
 fn change(patch: Value, goal: String) -> Mutation {
     Mutation { patch, goal, status: true, ..Mutation::default() }
 }
@@ -46,7 +39,7 @@ pub(in crate::platform::kubernetes) fn abort(
     Ok(Mutation {
         ends: Some(true),
         asked: Some(Asked::Abort),
-        ..change(on_status(snapshot, set), format!("back on rev {label}"))
+        ..change(json!([set]), format!("back on rev {label}"))
     })
 }
 
@@ -63,15 +56,13 @@ pub(in crate::platform::kubernetes) fn promote(
         "retry: the aborted rollout begins again at its first step".clone_into(&mut plan.method);
         plan.by_hand.push(by_hand(snapshot, "retry rollout"));
         let unset = json!({ "op": "replace", "path": "/status/abort", "value": false });
-        let base = change(on_status(snapshot, unset), goal);
+        let base = change(json!([unset]), goal);
         return Ok(Mutation { asked: Some(Asked::Retry), ..base });
     }
     if snapshot.paused() {
         "the rollout goes on where it was held".clone_into(&mut plan.method);
         plan.by_hand.push(by_hand(snapshot, "promote"));
-        let mut steps = snapshot.guards();
-        steps.push(json!({ "op": "remove", "path": "/spec/paused" }));
-        let base = change(Value::Array(steps), goal);
+        let base = change(json!([{ "op": "remove", "path": "/spec/paused" }]), goal);
         return Ok(Mutation { status: false, paused: Some(false), ..base });
     }
     if status.pause_conditions.is_empty() {
@@ -80,9 +71,13 @@ pub(in crate::platform::kubernetes) fn promote(
     "promote: the step that it waits at is over, and the next one begins"
         .clone_into(&mut plan.method);
     plan.by_hand.push(by_hand(snapshot, "promote"));
-    let unset = json!({ "op": "remove", "path": "/status/pauseConditions" });
-    let asked = Some(Asked::Promote(status.current_step_index));
-    Ok(Mutation { asked, ..change(on_status(snapshot, unset), goal) })
+    // Whoever else lets it go on in between must not make this one step more.
+    let step = status.current_step_index;
+    let patch = json!([
+        { "op": "test", "path": "/status/currentStepIndex", "value": step },
+        { "op": "remove", "path": "/status/pauseConditions" },
+    ]);
+    Ok(Mutation { asked: Some(Asked::Promote(step)), ..change(patch, goal) })
 }
 
 /// Restart: every Pod that is older than now is replaced, of the same revision.
@@ -99,6 +94,6 @@ pub(in crate::platform::kubernetes) fn restart(
     Mutation {
         status: false,
         asked: Some(Asked::Restart(at)),
-        ..change(on_status(snapshot, set), "on new instances".to_owned())
+        ..change(json!([set]), "on new instances".to_owned())
     }
 }

@@ -35,8 +35,7 @@ pub(in crate::platform::kubernetes) fn template_patch(
     template: &Value,
     reason: Option<&str>,
 ) -> Value {
-    let mut steps = snapshot.guards();
-    steps.push(json!({ "op": "replace", "path": "/spec/template", "value": template }));
+    let mut steps = vec![json!({ "op": "replace", "path": "/spec/template", "value": template })];
     if snapshot.paused() {
         steps.push(json!({ "op": "remove", "path": "/spec/paused" }));
     }
@@ -97,7 +96,7 @@ pub(in crate::platform::kubernetes) fn deploy(
     Ok(Mutation {
         patch: template_patch(snapshot, &template, reason.as_deref()),
         template: Some(stripped),
-        goal: format!("on {}", clean(image)),
+        goal: format!("on {}{}", clean(image), snapshot.above()),
         leaving: snapshot.deployed().map(|one| format!("rev {}", one.label)),
         ..Mutation::default()
     })
@@ -131,7 +130,7 @@ pub(in crate::platform::kubernetes) fn restart(
     Ok(Mutation {
         patch,
         template: Some(template),
-        goal: "on new instances".to_owned(),
+        goal: format!("on new instances{}", snapshot.above()),
         leaving: Some("what ran before".to_owned()),
         ..Mutation::default()
     })
@@ -169,12 +168,11 @@ pub(in crate::platform::kubernetes) fn hold(
     } else {
         snapshot.by_hand("kubectl", &format!("rollout {verb} {}", snapshot.named()))
     });
-    let mut steps = snapshot.guards();
-    steps.push(if pause {
+    let steps = vec![if pause {
         json!({ "op": "add", "path": "/spec/paused", "value": true })
     } else {
         json!({ "op": "remove", "path": "/spec/paused" })
-    });
+    }];
     let shown = plan
         .from
         .as_ref()

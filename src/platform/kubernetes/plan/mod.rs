@@ -14,7 +14,7 @@ use crate::platform::kubernetes::{
     model::store::Kind,
     model::wire::{self, Template},
     operate::observe::Tracking,
-    operate::send::{Action, Guard, JSON_PATCH, MANAGER},
+    operate::send::{Action, JSON_PATCH, MANAGER},
     plan::argo as argo_verbs,
     plan::changes::{Mutation, deploy, hold, restart, template_patch},
     plan::snapshot::Snapshot,
@@ -172,6 +172,7 @@ async fn back_to(
         snapshot.by_hand("kubectl", &undo)
     });
     let leaving = snapshot.deployed().map(|one| format!("rev {}", one.label));
+    let goal = format!("back on rev {}{}", wanted.label, snapshot.above());
     let reason = plan.request.reason.clone();
     let reason = reason.unwrap_or_else(|| format!("roll back to rev {}", wanted.label));
     let patch = template_patch(snapshot, &template, Some(&reason));
@@ -192,14 +193,7 @@ async fn back_to(
             names.join(", ")
         )));
     }
-    Ok(Ok(Mutation {
-        patch,
-        template: Some(template),
-        goal: format!("back on rev {}", wanted.label),
-        leaving,
-        pods,
-        ..Mutation::default()
-    }))
+    Ok(Ok(Mutation { patch, template: Some(template), goal, leaving, pods, ..Mutation::default() }))
 }
 
 /// Name and UID of the Pods of a StatefulSet that are not ready and not of the revision that is gone back to: they hold
@@ -263,28 +257,52 @@ async fn cancel(
     Ok(change)
 }
 
+/// What the server makes of a template on its way, such as a digest in place of a tag.
+fn admitted(plan: &mut Plan, snapshot: &Snapshot, sent: &Value, stored: &Value) {
+    let changed = differences(&template::of_template(sent), &template::of_template(stored));
+    let lines: Vec<_> = changed.iter().map(|one| one.line(false)).collect();
+    let what = if lines.is_empty() { String::new() } else { format!(": {}", lines.join(", ")) };
+    plan.notes.push(Note::Info(format!("admission changes the template on its way{what}")));
+    let mut now = snapshot.template().clone();
+    wire::strip(&mut now);
+    if now == *stored {
+        plan.refused = Some(format!(
+            "nothing would change: what the server makes of it is what {} runs already",
+            plan.app
+        ));
+    }
+    plan.differs = differences(&template::of_template(&now), &template::of_template(stored));
+}
+
 /// Tries the patch on the server without effect, and adds what applies to every change.
 async fn finish(
     cluster: &Cluster,
     snapshot: &Snapshot,
     mut plan: Plan,
-    change: Mutation,
+    mut change: Mutation,
 ) -> Result<Plan, Error> {
     let path = snapshot.address.path();
     let sent_to = if change.status { format!("{path}/status") } else { path.clone() };
     let dry = Connection::address(&sent_to, &[("dryRun", "All"), ("fieldManager", MANAGER)]);
+    let mut stored = None;
     match cluster.connection.write(Method::PATCH, &dry, JSON_PATCH, &change.patch).await {
-        Ok(_) => {}
+        Ok(object) => stored = change.template.as_ref().map(|_| object["spec"]["template"].clone()),
         Err(WriteError::NoEffect(error @ (Error::Api { .. } | Error::Forbidden { .. }))) => {
             plan.refused = Some(format!("the server would refuse it: {error}"));
         }
         // Nothing can have had an effect: it was a dry run.
         Err(WriteError::NoEffect(error) | WriteError::Lost(error)) => return Err(error),
     }
+    // What is stored is what counts: admission may change it on its way.
+    if let (Some(mut stored), Some(sent)) = (stored, &change.template) {
+        wire::strip(&mut stored);
+        if stored != *sent {
+            admitted(&mut plan, snapshot, sent, &stored);
+            change.template = Some(stored);
+        }
+    }
     warnings(cluster, snapshot, &mut plan).await;
     let hash = |template: &Value| Template::read(template.clone()).hash;
-    let text =
-        |name: &str| snapshot.whole["metadata"][name].as_str().unwrap_or_default().to_owned();
     let generation = snapshot.whole["metadata"]["generation"].as_i64().unwrap_or(0);
     let tracking = Tracking {
         template: change.template.as_ref().map(hash),
@@ -294,7 +312,7 @@ async fn finish(
         ends: change.ends,
         asked: change.asked,
     };
-    let guard = Guard { path, uid: text("uid"), generation };
+    let guard = snapshot.guard();
     let rollout = tracking.template.or(tracking.before);
     let rollout = rollout.map(|hash| RolloutId::new(format!("{}/{hash:016x}", guard.uid)));
     let mut steps = vec![Step {

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use crate::platform::kubernetes::{
     Cluster,
     model::store::{Address, Kinded, Store},
-    model::wire::{ReplicaSet, Workload},
+    model::wire::{ReplicaSet, Workload, WorkloadSpec},
+    operate::send::Guard,
 };
 use crate::{
     domain::{
@@ -74,6 +75,15 @@ impl Snapshot {
             .or_else(|| self.history.revisions.iter().find(|one| one.deployed))
     }
 
+    /// Which instances a change reaches, where a partition keeps some from it.
+    pub(in crate::platform::kubernetes) fn above(&self) -> String {
+        let partition = self.workload.object.spec.as_ref().map_or(0, WorkloadSpec::partition);
+        match partition {
+            0 => String::new(),
+            _ => format!(" from number {partition} up"),
+        }
+    }
+
     pub(in crate::platform::kubernetes) fn template(&self) -> &Value {
         &self.whole["spec"]["template"]
     }
@@ -106,12 +116,10 @@ impl Snapshot {
         self.whole["spec"]["paused"] == true
     }
 
-    /// The tests that make a patch void as soon as anybody else has changed the specification.
-    pub(in crate::platform::kubernetes) fn guards(&self) -> Vec<Value> {
-        vec![
-            json!({ "op": "test", "path": "/metadata/uid", "value": self.whole["metadata"]["uid"] }),
-            json!({ "op": "test", "path": "/metadata/generation", "value": self.whole["metadata"]["generation"] }),
-        ]
+    /// What a plan stands on: the object, its template, and whether it is paused. That somebody scales it, or writes an
+    /// annotation, does not matter.
+    pub(in crate::platform::kubernetes) fn guard(&self) -> Guard {
+        Guard::of(&self.address.path(), &self.whole)
     }
 
     /// Why, where the platform keeps it.

@@ -1,5 +1,6 @@
 //! What is around a change: how it will run, and who may fight it.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::domain::{Note, Operation, Plan, text::clean};
@@ -28,6 +29,18 @@ pub(in crate::platform::kubernetes) async fn warnings(
                 replicas.unwrap_or(1)
             ));
         }
+        (Kind::StatefulSet | Kind::DaemonSet, Some(spec)) if spec.on_delete() => {
+            plan.capacity.push(
+                "OnDelete: NOTHING is replaced until somebody deletes its Pods, one after the other"
+                    .to_owned(),
+            );
+        }
+        (Kind::StatefulSet, Some(spec)) if spec.partition() > 0 => {
+            plan.capacity.push(format!(
+                "partition {0}: only from number {0} up, from the highest down; those below keep what they have",
+                spec.partition()
+            ));
+        }
         (Kind::StatefulSet, _) => {
             plan.capacity.push("one by one, from the highest number down".to_owned());
         }
@@ -53,8 +66,11 @@ pub(in crate::platform::kubernetes) async fn warnings(
         plan.notes.push(Note::Warning("the rollout in progress is superseded by this".to_owned()));
     }
     let (labels, annotations) = (&object.metadata.labels, &object.metadata.annotations);
+    // Argo CD 2 marks with a label that others use, too; what it has written it has written as itself.
+    let argo_cd = object.metadata.manager.as_ref().is_some_and(|manager| manager.argo_cd);
     let owner = if annotations.contains_key("argocd.argoproj.io/tracking-id")
         || labels.contains_key("argocd.argoproj.io/instance")
+        || (argo_cd && labels.contains_key("app.kubernetes.io/instance"))
     {
         Some("Argo CD")
     } else if labels.keys().any(|label| {
@@ -62,13 +78,19 @@ pub(in crate::platform::kubernetes) async fn warnings(
             || label.starts_with("helm.toolkit.fluxcd.io/")
     }) {
         Some("Flux")
-    } else if annotations.contains_key("meta.helm.sh/release-name")
-        || labels.get("app.kubernetes.io/managed-by").is_some_and(|by| by == "Helm")
-    {
-        Some("Helm")
     } else {
         None
     };
+    let helm = annotations.get("meta.helm.sh/release-name");
+    if owner.is_none()
+        && (helm.is_some()
+            || labels.get("app.kubernetes.io/managed-by").is_some_and(|by| by == "Helm"))
+    {
+        let release = helm.map(|name| format!(" (release {})", clean(name))).unwrap_or_default();
+        plan.notes.push(Note::Warning(format!(
+            "Helm installed this{release}: its next upgrade will overwrite the change"
+        )));
+    }
     if let Some(owner) = owner {
         plan.notes.push(Note::Warning(format!(
             "{owner} owns this and will put it back: change it in git as well"
@@ -99,8 +121,12 @@ async fn in_play(notes: &mut Vec<Note>, cluster: &Cluster, snapshot: &Snapshot) 
         list("policy/v1", "poddisruptionbudgets")
     );
     let name = |one: &Value| clean(one["metadata"]["name"].as_str().unwrap_or_default());
-    let aims =
-        |one: &&Value| one["spec"]["scaleTargetRef"]["name"] == snapshot.address.name.as_str();
+    let aims = |one: &&Value| {
+        let aim = &one["spec"]["scaleTargetRef"];
+        let kind = aim["kind"].as_str().unwrap_or_default();
+        aim["name"] == snapshot.address.name.as_str()
+            && kind.eq_ignore_ascii_case(snapshot.address.kind.word())
+    };
     if let Some(one) = scalers.iter().find(aims) {
         notes.push(Note::Info(format!(
             "autoscaler {} is in play ({} to {} instances)",
@@ -111,8 +137,8 @@ async fn in_play(notes: &mut Vec<Note>, cluster: &Cluster, snapshot: &Snapshot) 
     }
     let labels = &snapshot.template()["metadata"]["labels"];
     let covers = |one: &&Value| {
-        let wanted = one["spec"]["selector"]["matchLabels"].as_object();
-        wanted.is_some_and(|wanted| wanted.iter().all(|(key, value)| labels[key] == *value))
+        let selector = wire::Selector::deserialize(&one["spec"]["selector"]);
+        selector.is_ok_and(|selector| selector.matches(labels))
     };
     if let Some(one) = budgets.iter().find(covers) {
         let allowed = one["status"]["disruptionsAllowed"].as_i64();

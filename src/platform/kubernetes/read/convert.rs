@@ -4,8 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    self, App, AppId, AppState, Count, Phase, RevisionId, RevisionRef, Rollout, RolloutId,
-    Strategy, TargetId, text::clean,
+    self, App, AppId, AppState, Count, RevisionId, RevisionRef, TargetId, text::clean,
 };
 use crate::platform::kubernetes::{
     model::store::{Kind, Kinded, Store},
@@ -83,7 +82,9 @@ pub(in crate::platform::kubernetes) fn sides<'a>(
             .copied()
             .find(|set| observed && own.is_some() && one_of(&set.metadata, REVISION) == own)
     };
-    let new = same.first().copied().or_else(by_number);
+    // While it is paused no ReplicaSet is made for a new template, and its number stays that of the old one.
+    let paused = object.spec.as_ref().is_some_and(|spec| spec.paused);
+    let new = same.first().copied().or_else(|| if paused { None } else { by_number() });
     let other = |set: &&ReplicaSet| new.is_none_or(|new| new.metadata.uid != set.metadata.uid);
     let alive = |set: &&ReplicaSet| {
         let (wanted, there, _) = sizes(set);
@@ -126,7 +127,7 @@ impl Store {
             }
             Kind::Deployment => self.deployment(target, workload, now),
             Kind::Rollout => self.argo(target, workload, now),
-            Kind::StatefulSet | Kind::DaemonSet => self.other(target, workload, now),
+            Kind::StatefulSet | Kind::DaemonSet => self.controlled(target, workload, now),
         })
     }
 
@@ -149,6 +150,7 @@ impl Store {
                 .and_then(|manager| manager.at)
                 .or(metadata.creation_timestamp),
             versioned: Some(true),
+            paused: false,
         }
     }
 
@@ -156,6 +158,7 @@ impl Store {
         let object = &workload.object;
         let uid = &object.metadata.uid;
         let mut app = Self::base(target, workload);
+        app.paused = object.spec.as_ref().is_some_and(|spec| spec.paused);
         let sets = self.sets.owned(uid);
         let sides = sides(workload, &sets);
         let wanted = object.spec.as_ref().map_or(1, |spec| spec.replicas.unwrap_or(1));
@@ -210,86 +213,6 @@ impl Store {
                 )
             });
         }
-        app
-    }
-
-    /// StatefulSets and DaemonSets: sides by the revision that their Pods carry.
-    fn other(&self, target: &TargetId, workload: &Kinded, now: Timestamp) -> App {
-        let object = &workload.object;
-        let uid = &object.metadata.uid;
-        let mut app = Self::base(target, workload);
-        let status = object.status.clone().unwrap_or_default();
-        let spec = object.spec.as_ref();
-        let daemon = workload.kind == Kind::DaemonSet;
-        let (wanted, updated, ready) = if daemon {
-            (status.desired_number_scheduled, status.updated_number_scheduled, status.number_ready)
-        } else {
-            (
-                spec.and_then(|spec| spec.replicas).unwrap_or(1),
-                status.updated_replicas,
-                status.ready_replicas,
-            )
-        };
-        let observed = status.observed_generation >= object.metadata.generation;
-        let differs = !daemon && status.current_revision != status.update_revision;
-        let frozen = spec.is_some_and(|spec| spec.update_strategy.kind == "OnDelete");
-        app.instances = Count { desired: wanted, running: Some(ready) };
-        app.state = if wanted == 0 { AppState::Stopped } else { AppState::judge(app.instances) };
-        let named = |hash: &str| RevisionRef { id: RevisionId::new(hash), label: None };
-        if !daemon && !status.update_revision.is_empty() {
-            app.deployed = Some(named(if differs {
-                &status.current_revision
-            } else {
-                &status.update_revision
-            }));
-        }
-        let rolls = !observed || (!frozen && (updated < wanted || differs));
-        if !rolls || wanted == 0 {
-            let pods = self.pods_of(uid, uid);
-            if let (Some(pods), true) = (pods, ready < wanted) {
-                app.serving = Some(side(Some(pods), wanted, wanted, ready, now));
-            }
-            return app;
-        }
-        let carries = |pod: &&Pod| {
-            pod.metadata
-                .labels
-                .get("controller-revision-hash")
-                .is_some_and(|hash| *hash == status.update_revision)
-        };
-        let pods = self.pods_of(uid, uid);
-        let split = |new: bool| {
-            pods.as_ref().filter(|_| !daemon).map(|pods| {
-                pods.iter().copied().filter(|pod| carries(pod) == new).collect::<Vec<_>>()
-            })
-        };
-        let old_wanted = wanted.saturating_sub(updated);
-        let hash = object.spec.as_ref().map_or(0, |spec| spec.template.hash);
-        let mut rollout = Rollout {
-            id: RolloutId::new(format!("{uid}/{hash:016x}")),
-            phase: if observed { Phase::Rolling } else { Phase::Accepted },
-            reason: "progressing".to_owned(),
-            strategy: Strategy::Rolling,
-            max_in_flight: Some(1),
-            limits: None,
-            stages: Vec::new(),
-            wanted,
-            old: side(split(false), old_wanted, old_wanted, ready.min(old_wanted), now),
-            overlap: Vec::new(),
-            new: side(split(true), updated, updated, ready.saturating_sub(old_wanted), now),
-            from: app.deployed.clone(),
-            to: (!daemon).then(|| named(&status.update_revision)),
-            started_at: object.metadata.manager.as_ref().and_then(|manager| manager.at),
-            moved_at: None,
-            deadline: None,
-            stuck: None,
-            error: None,
-            note: None,
-        };
-        rollout.moved_at = rollout.started_at;
-        let blocked = rollout.old.instances.iter().flatten().any(|one| one.state.bad());
-        rollout.judge(blocked, false, now, crate::platform::kubernetes::read::instances::why);
-        app.rollout = Some(rollout);
         app
     }
 }

@@ -5,15 +5,18 @@ use serde_json::Value;
 
 use crate::platform::kubernetes::{
     Cluster,
+    client::stream,
     model::store::{Kind, Kinded, Store},
-    model::wire::{self, ReplicaSet, Workload},
+    model::wire::{self, Pod, ReplicaSet, Workload},
     read::argo,
+    read::controlled::{Mix, mix},
     read::convert,
     read::template,
 };
 use crate::{
     domain::{
-        self, AppId, Deployable, Detail, History, Revision, RevisionId, TrackRecord, text::clean,
+        self, AppId, Deployable, Detail, History, Revision, RevisionId, RevisionRef, TrackRecord,
+        text::clean,
     },
     platform::Error,
 };
@@ -47,21 +50,36 @@ impl Cluster {
 
     async fn other_history(&self, app: &AppId) -> Result<History, Error> {
         let address = self.address(app)?;
-        let workload: Workload = self.connection.get(&address.path(), &[]).await?;
+        let object: Workload = self.connection.get(&address.path(), &[]).await?;
         let all = self.controlled(app).await?;
-        let status = workload.status.unwrap_or_default();
-        let newest = all.first().map(|one| one.metadata.name.clone()).unwrap_or_default();
-        let update =
-            if status.update_revision.is_empty() { newest } else { status.update_revision.clone() };
-        let current = if status.current_revision.is_empty() {
-            update.clone()
-        } else {
-            status.current_revision.clone()
+        let mut store = Store::default();
+        let selector = object.spec.as_ref().map(|spec| spec.selector.query()).unwrap_or_default();
+        let workload = Kinded { kind: address.kind, object };
+        store.workloads.put(workload.clone());
+        if workload.kind == Kind::DaemonSet
+            && let Some(own) = self.read_own_of(&workload).await
+        {
+            store.own.insert(app.to_string(), own);
+        }
+        let mixed = mix(&workload) != Mix::None;
+        if mixed {
+            let path = format!("/api/v1/namespaces/{}/pods", address.namespace);
+            let (pods, _) = stream::list::<Pod>(self, &path, &selector).await?;
+            store.pods.put_all(pods);
+            store.with_pods.insert(app.to_string());
+        }
+        // During a rollout the newest is on its way, and what the other Pods carry serves.
+        let shown = store.controlled(&self.target, &workload, (self.now)());
+        let (update, current) = match &shown.rollout {
+            Some(rollout) => (rollout.to.clone(), rollout.from.clone()),
+            None => (shown.deployed.clone(), shown.deployed),
         };
+        let name_of = |of: Option<RevisionRef>| of.map(|of| of.id.to_string()).unwrap_or_default();
+        let (update, current) = (name_of(update), name_of(current));
         let revisions = all.iter().map(|one| {
             let template = wire::Template::read(one.data["spec"]["template"].clone());
             let name = &one.metadata.name;
-            let incoming = *name == update && update != current;
+            let incoming = mixed && *name == update && update != current;
             Revision {
                 id: RevisionId::new(name),
                 label: one.revision.to_string(),

@@ -1,5 +1,6 @@
 //! Reading once: for commands, and for what no watch tells.
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::platform::kubernetes::{
@@ -8,17 +9,12 @@ use crate::platform::kubernetes::{
     model::store::{Address, Kind, Kinded, Store},
     model::wire::{self, Controlled, Pod, ReplicaSet, Workload},
     read::events,
-    read::instances,
 };
 use crate::{
-    domain::{App, AppEvent, AppId, LogLine, RevisionId, Scope, text::clean},
+    domain::{App, AppEvent, AppId, RevisionId, Scope, text::clean},
     platform::Error,
 };
 
-/// Of how many Pods log lines are read.
-const PODS: usize = 6;
-/// How many lines of each.
-const LINES: &str = "60";
 /// How many events are read.
 const EVENTS: &str = "500";
 
@@ -67,6 +63,10 @@ impl Cluster {
             match read {
                 Err(Error::Forbidden { .. }) if kind != Kind::Deployment => Ok(Vec::new()),
                 Err(Error::NotFound { .. }) if kind == Kind::Rollout => Ok(Vec::new()),
+                // A kind that its API cannot serve hides only itself.
+                Err(Error::Api { .. } | Error::Garbled { .. }) if kind != Kind::Deployment => {
+                    Ok(Vec::new())
+                }
                 other => other,
             }
         };
@@ -139,20 +139,26 @@ impl Cluster {
         for app in rolling {
             self.load_pods(&mut store, app.id.as_str()).await?;
         }
+        self.load_own(&mut store).await;
         let mut apps = self.apps_of(&store);
-        self.label(&store, &mut apps).await;
+        self.label(&mut apps).await;
         apps.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(apps)
     }
 
-    /// Gives revisions of StatefulSets their numbers, and DaemonSets their revision.
-    async fn label(&self, store: &Store, apps: &mut [App]) {
-        for app in apps.iter_mut() {
-            let workload = store.workloads.get(app.id.as_str());
-            if let Some(workload) = workload.filter(|one| one.kind == Kind::DaemonSet) {
-                app.deployed = self.read_newest(workload).await;
+    /// Adds the revisions of the DaemonSets of a store.
+    async fn load_own(&self, store: &mut Store) {
+        let all = store.workloads.uids().filter_map(|uid| store.workloads.get(uid));
+        let daemons: Vec<_> = all.filter(|one| one.kind == Kind::DaemonSet).cloned().collect();
+        for workload in daemons {
+            if let Some(own) = self.read_own_of(&workload).await {
+                store.own.insert(workload.object.metadata.uid.clone(), own);
             }
         }
+    }
+
+    /// Gives revisions of StatefulSets their numbers.
+    async fn label(&self, apps: &mut [App]) {
         for app in
             apps.iter_mut().filter(|app| app.deployed.as_ref().is_some_and(|of| of.label.is_none()))
         {
@@ -210,9 +216,15 @@ impl Cluster {
             });
         };
         self.load_pods(&mut store, app.id.as_str()).await?;
+        let found = store.workloads.get(app.id.as_str()).cloned();
+        if let Some(daemon) = found.filter(|one| one.kind == Kind::DaemonSet)
+            && let Some(own) = self.read_own_of(&daemon).await
+        {
+            store.own.insert(app.id.to_string(), own);
+        }
         let mut apps: Vec<_> =
             store.app(&self.target, app.id.as_str(), (self.now)()).into_iter().collect();
-        self.label(&store, &mut apps).await;
+        self.label(&mut apps).await;
         apps.pop().ok_or_else(|| Error::NotFound { what: format!("{} is gone", app.name) })
     }
 
@@ -230,12 +242,9 @@ impl Cluster {
         address: &Address,
         workload: &Value,
     ) -> Result<Vec<Value>, Error> {
-        let labels = workload["spec"]["selector"]["matchLabels"].as_object().into_iter().flatten();
-        let selector: Vec<_> = labels
-            .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
-            .collect();
-        let sets: Vec<Value> =
-            self.all("replicasets", Some(&address.namespace), &selector.join(",")).await?;
+        let selector = wire::Selector::deserialize(&workload["spec"]["selector"]);
+        let selector = selector.unwrap_or_default().query();
+        let sets: Vec<Value> = self.all("replicasets", Some(&address.namespace), &selector).await?;
         let uid = &workload["metadata"]["uid"];
         let own = |set: &Value| {
             let owners = set["metadata"]["ownerReferences"].as_array();
@@ -288,51 +297,4 @@ impl Cluster {
         });
         Ok(events::told(found.items, &address.name))
     }
-
-    /// The latest log lines of a workload's Pods, oldest first; only of those that do not run where that is asked for.
-    pub(in crate::platform::kubernetes) async fn log_lines(
-        &self,
-        app: &AppId,
-        broken: bool,
-    ) -> Result<Vec<LogLine>, Error> {
-        let address = self.address(app)?;
-        let workload: Workload = self.connection.get(&address.path(), &[]).await?;
-        let selector = workload.spec.as_ref().map(|spec| spec.selector.query()).unwrap_or_default();
-        let path = format!("/api/v1/namespaces/{}/pods", address.namespace);
-        let (mut pods, _) = stream::list::<Pod>(self, &path, &selector).await?;
-        let bad = |pod: &Pod| instances::instance(pod).state.bad();
-        if broken {
-            pods.retain(bad);
-        }
-        pods.sort_by_key(|pod| (!bad(pod), std::cmp::Reverse(pod.metadata.creation_timestamp)));
-        let mut lines = Vec::new();
-        for pod in pods.iter().take(PODS) {
-            let path = format!("{path}/{}/log", pod.metadata.name);
-            let query = [("tailLines", LINES), ("timestamps", "true")];
-            let body = match self.connection.get_bytes(&path, &query).await {
-                Ok(body) => body,
-                Err(error @ Error::Forbidden { .. }) => return Err(error),
-                // A Pod that has not started has none.
-                Err(_) => continue,
-            };
-            let source = pod.metadata.name.rsplit('-').next().unwrap_or_default();
-            let text = String::from_utf8_lossy(&body).into_owned();
-            lines.extend(text.lines().filter_map(|line| log_line(line, source, bad(pod))));
-        }
-        lines.sort_by_key(|line| line.at);
-        Ok(lines)
-    }
-}
-
-fn log_line(line: &str, source: &str, broken: bool) -> Option<LogLine> {
-    let (at, text) = line.split_once(' ')?;
-    let lower = text.to_ascii_lowercase();
-    let bad = ["error", "fatal", "panic", "exception"].iter().any(|word| lower.contains(word));
-    Some(LogLine {
-        at: at.parse().ok()?,
-        source: clean(source),
-        revision: None,
-        text: clean(text),
-        error: broken && bad || lower.starts_with("error") || lower.starts_with("fatal"),
-    })
 }

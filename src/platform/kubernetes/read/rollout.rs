@@ -80,11 +80,14 @@ impl Store {
                 })
                 .and_then(|moved| moved.checked_add(SignedDuration::from_secs(deadline)).ok()),
             stuck: None,
+            held: None,
             error: failure.map(|one| clean(&one.message)),
             note: None,
         };
+        let start_time = Some(deadline).filter(|deadline| *deadline < NEVER);
+        let start_time = start_time.map(SignedDuration::from_secs);
         let (failed, late) = (rollout.error.is_some(), late.is_some());
-        rollout.judge(failed, late, now, |rollout| match why(rollout) {
+        rollout.judge(failed, late, start_time, now, |rollout| match why(rollout) {
             why if late => format!("{why} (over its deadline of {deadline}s)"),
             why => why,
         });

@@ -100,6 +100,7 @@ impl Watcher {
 
     fn forget_workload(&mut self, uid: String) {
         self.store.workloads.remove(&uid);
+        self.store.own.remove(&uid);
         self.cluster.forget(&uid);
         self.dirty.insert(uid);
     }
@@ -170,13 +171,13 @@ impl Watcher {
     }
 
     fn sees(&mut self, source: StreamKind, all: bool) {
-        if all {
-            // A refusal that has passed must not narrow the view for good.
+        // A refusal or a fault that has passed must not narrow the view for good.
+        if self.synced.contains(&source) || all {
             self.hidden.remove(source.plural());
-            if source == StreamKind::Sets && self.store.no_sets {
-                self.store.no_sets = false;
-                self.dirty.extend(self.store.workloads.uids().cloned());
-            }
+        }
+        if all && source == StreamKind::Sets && self.store.no_sets {
+            self.store.no_sets = false;
+            self.dirty.extend(self.store.workloads.uids().cloned());
         }
         if self.blind.remove(&source) && self.blind.is_empty() {
             // Whoever was told of the problem is told of its end, also where nothing has changed.
@@ -195,11 +196,10 @@ impl Watcher {
     ) -> Result<(), Gone> {
         // A login that may not see one kind may see the others, and a kind that its API cannot serve, or that cannot be
         // read, hides only itself.
+        let main = matches!(source, StreamKind::Sets | StreamKind::Workloads(Kind::Deployment));
         let alone = match &error {
             Error::Forbidden { .. } => source != StreamKind::Workloads(Kind::Deployment),
-            Error::Garbled { .. } | Error::Api { .. } => {
-                source == StreamKind::Workloads(Kind::Rollout)
-            }
+            Error::Garbled { .. } | Error::Api { .. } => !main,
             _ => false,
         };
         if alone {

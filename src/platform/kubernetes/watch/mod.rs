@@ -231,6 +231,7 @@ impl Watcher {
         // There may be no apps at all, and whoever waits is told so.
         let always = asked || self.feed.is_empty();
         for uid in std::mem::take(&mut self.dirty) {
+            self.find_own(&uid);
             match self.store.app(&self.cluster.target, &uid, at) {
                 None => gone.push(AppId::new(uid)),
                 Some(mut app) => {
@@ -252,27 +253,31 @@ impl Watcher {
         self.feed.status(status).await
     }
 
-    /// Gives revisions of StatefulSets their numbers, and DaemonSets their revision; what is not known is looked up once.
-    fn name(&mut self, app: &mut App) {
-        let uid = app.id.as_str();
-        let daemon = self.store.workloads.get(uid).filter(|one| one.kind == Kind::DaemonSet);
-        if let Some(workload) = daemon {
-            app.deployed = self.cluster.newest_of(workload);
-            let mark = format!("{uid}/{}", workload.object.metadata.generation);
-            let status = workload.object.status.as_ref();
-            let observed = status.is_some_and(|status| {
-                status.observed_generation >= workload.object.metadata.generation
-            });
-            if observed && app.deployed.is_none() && self.looked_up.insert(mark) {
-                let (cluster, message) = (self.cluster.clone(), self.messages.0.clone());
-                let (workload, uid) = (workload.clone(), uid.to_owned());
-                self.streams.spawn(async move {
-                    if cluster.read_newest(&workload).await.is_some() {
-                        let _ = message.send(StreamMessage::Named(uid)).await;
-                    }
-                });
-            }
+    /// Finds the revisions of a DaemonSet; what is not known is looked up once.
+    fn find_own(&mut self, uid: &str) {
+        let workload = self.store.workloads.get(uid).filter(|one| one.kind == Kind::DaemonSet);
+        let Some(workload) = workload else { return };
+        if let Some(own) = self.cluster.own_of(workload) {
+            self.store.own.insert(uid.to_owned(), own);
+            return;
         }
+        let metadata = &workload.object.metadata;
+        let status = workload.object.status.as_ref();
+        let observed =
+            status.is_some_and(|status| status.observed_generation >= metadata.generation);
+        if observed && self.looked_up.insert(format!("{uid}/{}", metadata.generation)) {
+            let (cluster, message) = (self.cluster.clone(), self.messages.0.clone());
+            let (workload, uid) = (workload.clone(), uid.to_owned());
+            self.streams.spawn(async move {
+                if cluster.read_own_of(&workload).await.is_some() {
+                    let _ = message.send(StreamMessage::Named(uid)).await;
+                }
+            });
+        }
+    }
+
+    /// Gives revisions of StatefulSets their numbers; what is not known is looked up once.
+    fn name(&mut self, app: &mut App) {
         let mut unknown = false;
         let rollout =
             app.rollout.iter_mut().flat_map(|rollout| [&mut rollout.from, &mut rollout.to]);
