@@ -172,7 +172,7 @@ pub struct Attention {
     /// The app that is selected.
     pub focus: Option<AppKey>,
     /// Apps in sight whose deployed revision has no label yet.
-    pub unnamed: Vec<AppKey>,
+    pub incomplete: Vec<AppKey>,
     /// Changed to have everything read again at once.
     pub nudge: u64,
 }
@@ -184,7 +184,7 @@ impl Attention {
         Interest {
             scope: self.scope.clone(),
             focus: self.focus.as_ref().filter(own).map(|key| key.app.clone()),
-            unnamed: self.unnamed.iter().filter(own).map(|key| key.app.clone()).collect(),
+            incomplete: self.incomplete.iter().filter(own).map(|key| key.app.clone()).collect(),
             nudge: self.nudge,
         }
     }

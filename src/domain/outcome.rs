@@ -65,6 +65,8 @@ pub enum Settlement {
     },
     /// The step whose answer was lost has taken effect, and others are left to be sent.
     Unfinished(Box<Receipt>),
+    /// No sign of it has come for long, and it may still take effect: what to say of it for now. It has no end yet.
+    Open(Outcome),
     /// Over.
     Ended(Outcome),
 }

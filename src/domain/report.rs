@@ -23,8 +23,8 @@ pub struct Interest {
     pub scope: Scope,
     /// The app that is selected.
     pub focus: Option<AppId>,
-    /// Apps in sight whose deployed revision has no label yet.
-    pub unnamed: Vec<AppId>,
+    /// Apps in sight of which something is not known yet: what their deployed revision is called, or how many instances run.
+    pub incomplete: Vec<AppId>,
     /// Changed to have everything read again at once.
     pub nudge: u64,
 }

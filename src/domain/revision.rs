@@ -97,13 +97,20 @@ pub struct History {
     pub truncated: bool,
 }
 
+/// What lived for as long as this is likely to have been well.
+const LONG: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+
 /// The revision to go back to: the newest one before what runs or rolls that is known to have served and can be
-/// deployed. The second value is `false` where there is no record that it served and it was only inferred.
+/// deployed. The second value is `false` where there is no record that it served: then it is the newest that lived for
+/// long, or else the one that lived longest. One whose rollout never finished is never meant.
 ///
 /// With `rolling` the old side still serves and is the last good one. `None` where nothing earlier can be deployed.
 pub fn last_good(revisions: &[Revision], rolling: bool) -> Option<(&Revision, bool)> {
     let can = |revision: &&Revision| !matches!(revision.deployable, Deployable::No(_));
-    if rolling && let Some(old) = revisions.iter().find(|one| one.deployed && !one.incoming) {
+    let old = |one: &&Revision| {
+        one.deployed && !one.incoming && one.track_record != TrackRecord::Unfinished
+    };
+    if rolling && let Some(old) = revisions.iter().find(old) {
         return Some((old, true));
     }
     let at = revisions.iter().position(|one| one.deployed || (rolling && one.incoming))?;
@@ -120,12 +127,12 @@ pub fn last_good(revisions: &[Revision], rolling: bool) -> Option<(&Revision, bo
     if let Some(good) = good {
         return Some((good, true));
     }
-    let inferred = earlier
-        .iter()
-        .filter(can)
-        .filter(other)
-        .find(|one| one.track_record == TrackRecord::Unknown);
-    inferred.map(|one| (one, false))
+    let unknown = |one: &&Revision| one.track_record == TrackRecord::Unknown;
+    let inferred = || earlier.iter().filter(can).filter(other).filter(unknown);
+    let lived_long = inferred().find(|one| one.served.is_some_and(|served| served >= LONG));
+    // Of several that lived equally long the newest one.
+    let longest = || inferred().rev().max_by_key(|one| one.served);
+    lived_long.or_else(longest).map(|one| (one, false))
 }
 
 /// Whether one of two revisions with the same artifact was made by rolling back to the other.
@@ -190,6 +197,36 @@ mod tests {
         assert_eq!(goal(&list, false), Some(("1", false)));
         list[1].deployable = Deployable::No("gone".to_owned());
         assert_eq!(goal(&list, false), None);
+    }
+
+    #[test]
+    fn what_failed_is_never_the_way_back() {
+        // Good, then a crash, then fixed forward: the crash stands right below what runs.
+        let mut list = [
+            revision("5", TrackRecord::Served),
+            revision("4", TrackRecord::Unfinished),
+            revision("3", TrackRecord::Unknown),
+        ];
+        list[0].deployed = true;
+        assert_eq!(goal(&list, false), Some(("3", false)));
+        // Nothing is recorded: what lived for seconds is not preferred to what lived for days.
+        list[1].track_record = TrackRecord::Unknown;
+        list[1].served = Some(jiff::SignedDuration::from_secs(9));
+        list[2].served = Some(jiff::SignedDuration::from_hours(140));
+        assert_eq!(goal(&list, false), Some(("3", false)));
+        list[2].served = Some(jiff::SignedDuration::from_secs(20));
+        assert_eq!(goal(&list, false), Some(("3", false)));
+        // An old side that never finished either is not what one goes back to.
+        let mut chain = [
+            revision("8", TrackRecord::Unfinished),
+            revision("7", TrackRecord::Unfinished),
+            revision("6", TrackRecord::Served),
+        ];
+        for one in &mut chain {
+            one.deployed = true;
+        }
+        chain[0].incoming = true;
+        assert_eq!(goal(&chain, true), Some(("6", true)));
     }
 
     #[test]

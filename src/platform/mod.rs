@@ -13,7 +13,7 @@ mod unopened;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 
 pub use error::Error;
@@ -104,6 +104,11 @@ pub trait Platform: Send + Sync {
 
     /// Looks, without changing anything, how an operation stands.
     async fn observe(&self, receipt: &Receipt) -> Result<Observation, Error>;
+
+    /// For how long after it was sent a request may still take effect, whether anybody waits for its answer or not.
+    fn longest_write(&self) -> SignedDuration {
+        SignedDuration::from_mins(1)
+    }
 
     /// What [`Platform::observe`] needs to recognise the rollout in progress of an app, whoever began it.
     fn tracking(&self, app: &App) -> Option<serde_json::Value>;

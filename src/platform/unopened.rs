@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::{mpsc, watch},
     time::timeout,
@@ -147,6 +147,10 @@ impl Platform for Unopened {
 
     async fn observe(&self, receipt: &Receipt) -> Result<Observation, Error> {
         self.platform()?.observe(receipt).await
+    }
+
+    fn longest_write(&self) -> SignedDuration {
+        self.opened.get().map_or(SignedDuration::MAX, |platform| platform.longest_write())
     }
 
     fn tracking(&self, app: &App) -> Option<serde_json::Value> {

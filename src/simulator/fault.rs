@@ -19,6 +19,10 @@
 //! | `410` | a watch, or a page of a list, is told that its place in the history is forgotten (Kubernetes) |
 //! | `future` | a list or watch from a revision is told that the server has not reached that yet (Kubernetes) |
 //! | `admission=digests` | an admission plugin puts digests in place of tags (Kubernetes, a setting) |
+//! | `redirect` | status 302, to a login page, as a proxy makes it |
+//! | `role=supporter` | the login is a space `auditor`, `supporter`, `manager` or `developer` (Cloud Foundry, a setting) |
+//! | `api=3.195` | the API is of this version, without what came later (Cloud Foundry, a setting) |
+//! | `diego` | the runtime cannot be asked for instances: 503 for what needs them (Cloud Foundry, a setting) |
 //! | `limit=2000` | so many requests an hour, with the headers that tell what is left (a setting as well) |
 //!
 //! Without a percentage a fault strikes always; with `#COUNT` only so often. `@POST:/v3/deployments` limits it to
@@ -65,6 +69,28 @@ pub enum Kind {
     Future,
     /// An admission plugin puts digests in place of tags.
     Digests,
+    /// Status 302, to a login page.
+    Redirect,
+    /// The login has only this role.
+    Role(Role),
+    /// The API is of this version.
+    Api(u32, u32),
+    /// The runtime cannot be asked for instances.
+    Diego,
+}
+
+/// What a login of Cloud Foundry is in its space.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Sees everything but what is secret.
+    Auditor,
+    /// The same, and manages apps.
+    Supporter,
+    /// Sees apps, and manages the space.
+    Manager,
+    /// Everything.
+    #[default]
+    Developer,
 }
 
 /// One fault and when it strikes.
@@ -115,33 +141,54 @@ impl Faults {
 
     /// How many requests are allowed an hour, where a fault says so.
     pub(crate) fn limit(&self) -> Option<u32> {
-        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        faults.iter().find_map(|fault| match fault.kind {
-            Kind::Limit(limit) => Some(limit),
+        self.setting(|kind| match kind {
+            Kind::Limit(limit) => Some(*limit),
             _ => None,
         })
     }
 
     /// How long a watch lives, where a fault says so.
     pub(crate) fn watch_life(&self) -> Option<Duration> {
-        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        faults.iter().find_map(|fault| match fault.kind {
-            Kind::WatchLife(life) => Some(life),
+        self.setting(|kind| match kind {
+            Kind::WatchLife(life) => Some(*life),
             _ => None,
         })
     }
 
+    fn setting<T>(&self, wanted: impl Fn(&Kind) -> Option<T>) -> Option<T> {
+        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.iter().find_map(|fault| wanted(&fault.kind))
+    }
+
+    /// The role of the login.
+    pub(crate) fn role(&self) -> Role {
+        let role = |kind: &Kind| if let Kind::Role(role) = kind { Some(*role) } else { None };
+        self.setting(role).unwrap_or_default()
+    }
+
+    /// The version of the API, where a setting says so.
+    pub(crate) fn api(&self) -> Option<(u32, u32)> {
+        self.setting(
+            |kind| {
+                if let Kind::Api(major, minor) = kind { Some((*major, *minor)) } else { None }
+            },
+        )
+    }
+
+    /// Whether the runtime cannot be asked for instances.
+    pub(crate) fn diego_is_away(&self) -> bool {
+        self.setting(|kind| (*kind == Kind::Diego).then_some(())).is_some()
+    }
+
     /// Whether an admission plugin puts digests in place of tags.
     pub(crate) fn digests(&self) -> bool {
-        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        faults.iter().any(|fault| fault.kind == Kind::Digests)
+        self.setting(|kind| (*kind == Kind::Digests).then_some(())).is_some()
     }
 
     /// How long access tokens live, where a fault says so.
     pub(crate) fn token_life(&self) -> Option<Duration> {
-        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        faults.iter().find_map(|fault| match fault.kind {
-            Kind::TokenLife(life) => Some(life),
+        self.setting(|kind| match kind {
+            Kind::TokenLife(life) => Some(*life),
             _ => None,
         })
     }
@@ -207,6 +254,26 @@ impl FromStr for Fault {
             "410" => Kind::Compact,
             "future" => Kind::Future,
             "late" => Kind::Late(span(Duration::from_secs(20))?),
+            "redirect" => Kind::Redirect,
+            "diego" => Kind::Diego,
+            "role" => Kind::Role(match value {
+                Some("auditor") => Role::Auditor,
+                Some("supporter") => Role::Supporter,
+                Some("manager") => Role::Manager,
+                Some("developer") => Role::Developer,
+                _ => {
+                    return Err(wrong(
+                        "the role is none of auditor, supporter, manager, developer",
+                    ));
+                }
+            }),
+            "api" => {
+                let mut parts = value.unwrap_or_default().split('.').map(str::parse::<u32>);
+                match (parts.next(), parts.next()) {
+                    (Some(Ok(major)), Some(Ok(minor))) => Kind::Api(major, minor),
+                    _ => return Err(wrong("the version is none such as 3.195")),
+                }
+            }
             "admission" => match value {
                 Some("digests") => Kind::Digests,
                 _ => return Err(wrong("there is admission=digests")),

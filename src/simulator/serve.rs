@@ -175,7 +175,17 @@ pub(crate) async fn strike(
             Kind::Compact => after.compact = true,
             Kind::Future => after.future = true,
             Kind::Late(time) => after.late = Some(time),
-            Kind::TokenLife(_) | Kind::Limit(_) | Kind::WatchLife(_) | Kind::Digests => {}
+            Kind::Redirect => {
+                let away = [(header::LOCATION, "/login-page")];
+                return Err((StatusCode::FOUND, away).into_response());
+            }
+            Kind::TokenLife(_)
+            | Kind::Limit(_)
+            | Kind::WatchLife(_)
+            | Kind::Digests
+            | Kind::Role(_)
+            | Kind::Api(..)
+            | Kind::Diego => {}
         }
     }
     Ok(after)

@@ -66,7 +66,7 @@ impl Bench {
             self.pass(2.0);
             match operation::settle(&self.platform, receipt).await.unwrap() {
                 Settlement::Unfinished(receipt) => panic!("it is one step: {receipt:?}"),
-                Settlement::Ended(outcome) => return Ok(outcome),
+                Settlement::Ended(outcome) | Settlement::Open(outcome) => return Ok(outcome),
                 Settlement::Pending { standing: Standing::Paused, .. } => {
                     return Err(Standing::Paused);
                 }

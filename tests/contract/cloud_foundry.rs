@@ -291,7 +291,7 @@ async fn a_recipe_that_is_cut_short_names_what_was_done() {
     simulator.faults().set("reset-before@POST:/v3/deployments#1").unwrap();
     let Sent::Lost(receipt) = sent(&platform, request).await else { panic!("the answer is lost") };
     assert_eq!(receipt.done, 1);
-    simulator.clock().advance(60.0);
+    simulator.clock().advance(1_000.0);
     let settled = operation::settle(&platform, &receipt).await.unwrap();
     let revdeck::domain::Settlement::Ended(outcome) = settled else { panic!("{settled:?}") };
     let text = outcome.text();
@@ -312,14 +312,14 @@ async fn a_step_that_completes_is_sent_once_more_at_most() {
         panic!("the answer to the second step is lost")
     };
     assert_eq!((receipt.done, receipt.resent), (1, false));
-    simulator.clock().advance(120.0);
+    simulator.clock().advance(200.0);
     let settled = operation::settle(&platform, &receipt).await.unwrap();
     let revdeck::domain::Settlement::Unfinished(receipt) = settled else { panic!("{settled:?}") };
     let (progress, _lines) = tokio::sync::mpsc::unbounded_channel();
     let again = operation::resume(&platform, *receipt, &progress, &NoRecord).await;
     let Sent::Lost(receipt) = again else { panic!("it is lost again: {again:?}") };
     assert_eq!((receipt.done, receipt.resent), (1, true));
-    simulator.clock().advance(120.0);
+    simulator.clock().advance(1_000.0);
     let settled = operation::settle(&platform, &receipt).await.unwrap();
     let revdeck::domain::Settlement::Ended(outcome) = settled else { panic!("{settled:?}") };
     let text = outcome.text();

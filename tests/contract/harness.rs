@@ -121,6 +121,8 @@ impl Deck {
         for _ in 0..200 {
             match operation::settle(self.platform.as_ref(), &receipt).await {
                 Ok(Settlement::Ended(outcome)) => return outcome,
+                // It may still come: that is waited for.
+                Ok(Settlement::Open(outcome)) => assert!(matches!(outcome, Outcome::Unknown(_))),
                 Ok(Settlement::Pending { receipt: learned, .. }) => receipt = *learned,
                 Ok(Settlement::Unfinished(learned)) => {
                     let (progress, _lines) = mpsc::unbounded_channel();

@@ -15,6 +15,7 @@ mod cloud_foundry;
 #[cfg(feature = "kubernetes")]
 mod converge;
 mod faults;
+mod foundations;
 mod harness;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;

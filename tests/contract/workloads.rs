@@ -84,12 +84,12 @@ impl Bench {
         for _ in 0..120 {
             self.pass(5.0);
             match operation::settle(&self.platform, &receipt).await.unwrap() {
-                Settlement::Ended(outcome) => return outcome,
+                Settlement::Ended(outcome) | Settlement::Open(outcome) => return outcome,
                 Settlement::Pending { receipt: learned, .. } => receipt = *learned,
                 Settlement::Unfinished(_) => panic!("it was sent whole"),
             }
         }
-        panic!("it never ends: {:#?}", receipt);
+        panic!("it never ends: {receipt:#?}");
     }
 }
 
@@ -100,7 +100,7 @@ fn back() -> Operation {
 const DB: &str = "/apis/apps/v1/namespaces/shop/statefulsets/db";
 const AGENT: &str = "/apis/apps/v1/namespaces/kube-system/daemonsets/agent";
 
-/// With OnDelete the controller replaces nothing (`stateful_set_control.go`, "Pods will be updated when they are manually
+/// With `OnDelete` the controller replaces nothing (`stateful_set_control.go`, "Pods will be updated when they are manually
 /// deleted"), and `kubectl rollout status` refuses to say that it is done.
 #[tokio::test]
 async fn what_is_replaced_only_when_deleted_is_not_done() {

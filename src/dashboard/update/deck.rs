@@ -17,7 +17,7 @@ use super::{
 use crate::domain::{App, AppKey, Condition};
 
 /// How many labels are asked for at a time.
-const UNNAMED: usize = 8;
+const INCOMPLETE: usize = 8;
 
 /// How long an app may lack instances before it moves up in the list: most are well again in a moment.
 const BLIP: SignedDuration = SignedDuration::from_secs(10);
@@ -139,16 +139,18 @@ pub(super) fn list(state: &mut State) {
     forget_choice(state);
 }
 
-/// Apps about the selection whose deployed revision has no label yet.
-pub(super) fn unnamed(state: &State) -> Vec<AppKey> {
+/// Apps about the selection of which something is not known yet.
+pub(super) fn incomplete(state: &State) -> Vec<AppKey> {
     let rows = usize::from(state.size.1 / 2);
     let first = state.selected_at().unwrap_or(0).saturating_sub(rows);
     let in_sight = state.listed.iter().skip(first).take(rows * 2);
-    let nameless = |id: &&AppKey| {
-        let deployed = state.apps.get(*id).and_then(|known| known.app.deployed.as_ref());
-        deployed.is_some_and(|of| of.label.is_none())
+    let is_incomplete = |id: &&AppKey| {
+        state.apps.get(*id).is_some_and(|known| {
+            let nameless = known.app.deployed.as_ref().is_some_and(|of| of.label.is_none());
+            nameless || known.app.instances.running.is_none()
+        })
     };
-    in_sight.filter(nameless).take(UNNAMED).cloned().collect()
+    in_sight.filter(is_incomplete).take(INCOMPLETE).cloned().collect()
 }
 
 /// What was chosen for one app does not hold for another.

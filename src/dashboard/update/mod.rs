@@ -82,10 +82,10 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
         }
     };
     effects.extend(diff_preview::follow(state));
-    let unnamed = deck::unnamed(state);
-    if state.attention.focus != state.selected || state.attention.unnamed != unnamed {
+    let incomplete = deck::incomplete(state);
+    if state.attention.focus != state.selected || state.attention.incomplete != incomplete {
         state.attention.focus.clone_from(&state.selected);
-        state.attention.unnamed = unnamed;
+        state.attention.incomplete = incomplete;
         effects.push(Effect::Attention(state.attention.clone()));
     }
     effects

@@ -1,5 +1,7 @@
 //! News of the target.
 
+use std::collections::hash_map::Entry;
+
 use super::{
     super::{Effect, Known, State, dialog::Layer},
     deck, running,
@@ -27,6 +29,7 @@ pub(super) fn apply(state: &mut State, target: &TargetId, report: Report) -> Vec
         }
         Report::History { app, history } => {
             known(state, target, app, |known| known.history = Some(history));
+            state.trim();
         }
         Report::Allowed { app, capabilities } => {
             known(state, target, app, |known| known.allowed = Some(capabilities));
@@ -61,6 +64,9 @@ fn apps(state: &mut State, target: &TargetId, changed: Vec<App>, gone: &[AppId])
     }
     let now = state.now;
     debug_assert!(changed.iter().all(|app| app.target == *target), "a row of another target");
+    if state.apps.is_empty() {
+        state.apps.reserve(changed.len());
+    }
     for app in changed {
         let key = app.key();
         void_plans(state, &key, &app);
@@ -68,15 +74,20 @@ fn apps(state: &mut State, target: &TargetId, changed: Vec<App>, gone: &[AppId])
         new |= is_new(before, &app);
         relist |= moves(before, &app);
         let held = deck::hold(before, &app, now);
-        let known = state.apps.entry(key).or_insert_with(|| Known::new(app.clone()));
+        let known = match state.apps.entry(key) {
+            Entry::Vacant(place) => place.insert(Known::new(app)),
+            Entry::Occupied(place) => {
+                let known = place.into_mut();
+                known.app = app;
+                known
+            }
+        };
         held.apply(&mut known.held);
-        known.app = app;
         known.sample(now);
     }
     if relist {
         deck::list(state);
     }
-    state.trim();
     let mut effects = running::seen(state);
     if new {
         effects.push(Effect::ShowNow);

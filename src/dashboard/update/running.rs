@@ -137,6 +137,13 @@ pub(super) fn settled(
                 running.receipt = Some(*receipt);
             }
         }
+        Ok(Settlement::Open(outcome)) => {
+            if let Some(running) = find(state, id) {
+                running.looking = false;
+                running.look_at = now + CALM;
+                running.line = format!("{}: {}", outcome.word(), outcome.text());
+            }
+        }
         Ok(Settlement::Unfinished(receipt)) => {
             let read_only = state.read_only;
             let Some(running) = find(state, id) else { return Vec::new() };

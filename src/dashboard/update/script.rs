@@ -172,6 +172,7 @@ pub(super) fn receipt(rollout: Option<&str>, lost: bool) -> Receipt {
         theirs: false,
         resent: false,
         settling: None,
+        remark: None,
     }
 }
 

@@ -18,7 +18,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::{OnceCell, mpsc, watch as interest};
@@ -219,6 +219,7 @@ impl Platform for CloudFoundry {
     async fn apps(&self, scope: &Scope) -> Result<Vec<App>, Error> {
         let mut apps = self.overview(scope).await?.apps;
         self.learn_few(&mut apps).await;
+        self.count_few(&mut apps).await;
         Ok(apps)
     }
 
@@ -256,6 +257,12 @@ impl Platform for CloudFoundry {
 
     async fn observe(&self, receipt: &Receipt) -> Result<Observation, Error> {
         observe::observe(self, receipt).await
+    }
+
+    fn longest_write(&self) -> SignedDuration {
+        // The router lets a request run for 15 minutes (`request_timeout_in_seconds` of gorouter), and Cloud Controller
+        // goes on with one whose client has left.
+        SignedDuration::from_mins(15)
     }
 
     fn tracking(&self, app: &App) -> Option<Value> {

@@ -215,6 +215,9 @@ pub fn refusal<A: Api>(api: &A, path: &str, answer: &Answer) -> Error {
             },
             detail: match first(&answer.body) {
                 _ if known => detail,
+                _ if answer.status.is_redirection() => {
+                    "it sends elsewhere instead of answering; is a proxy in between?".to_owned()
+                }
                 Some(b'<') => {
                     "an HTML page came instead of an answer; is a proxy in between?".to_owned()
                 }

@@ -25,6 +25,9 @@ use exchange::{Answer, Api, NoAnswer, Said};
 
 /// How long an answer may take to begin, and each of its parts to come, where nobody asks for more or less.
 pub const TIMEOUT: Duration = Duration::from_secs(15);
+/// How much longer than that of a read the answer to a write may take: servers go on with a write whose client has left, so
+/// that leaving early only loses the answer.
+pub const WRITES_WAIT: u32 = 4;
 /// How long the answer to an upload may take, which begins only when all has been sent.
 pub const UPLOAD_TIMEOUT: Duration = Duration::from_mins(30);
 
@@ -77,6 +80,8 @@ pub fn client(settings: &Settings) -> Result<reqwest::Client, String> {
         .user_agent(concat!("revdeck/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(Duration::from_secs(6))
         .pool_idle_timeout(Duration::from_secs(50))
+        // A proxy that sends writes to a login page would turn them into reads of that page.
+        .redirect(reqwest::redirect::Policy::none())
         .tcp_nodelay(true);
     if is_plain(&settings.api) {
         // No certificate is needed, and a machine without any must still be able to run the demo.
@@ -142,7 +147,7 @@ impl Http {
         path: &str,
         body: Option<&serde_json::Value>,
     ) -> Result<Vec<u8>, WriteError> {
-        self.write_with(path, self.timeout(), || {
+        self.write_with(path, self.timeout() * WRITES_WAIT, || {
             let request = self.client.request(method.clone(), self.url(path));
             Ok(match body {
                 Some(body) => request.json(body),

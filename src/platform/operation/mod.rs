@@ -82,6 +82,8 @@ pub struct Learned {
     pub goal: Option<String>,
     /// What the adapter needs later, in place of what it needed before.
     pub tracking: Option<serde_json::Value>,
+    /// What the operator should know of it when it is over, in a clause.
+    pub remark: Option<String>,
 }
 
 /// Why a step was not done, or is not known to be.
@@ -153,6 +155,7 @@ pub async fn execute(
         theirs: false,
         resent: false,
         settling: None,
+        remark: None,
     };
     match platform.changed(&receipt.app.app, &receipt.recipe.guard).await {
         Ok(None) => {}
@@ -179,7 +182,7 @@ pub async fn resume(
                 receipt.done += 1;
                 receipt.lost = false;
             }
-            Ok(Some(false)) if settle::may_resend(&receipt, step, platform.now()) => {
+            Ok(Some(false)) if settle::may_resend(platform, &receipt, step) => {
                 receipt.lost = false;
                 receipt.resent = true;
             }
@@ -231,6 +234,7 @@ pub fn follow(platform: &dyn Platform, app: &App) -> Option<Receipt> {
         theirs: true,
         resent: false,
         settling: None,
+        remark: None,
     })
 }
 
@@ -283,6 +287,7 @@ impl Run<'_> {
                 if let Some(tracking) = learned.tracking {
                     recipe.tracking = tracking;
                 }
+                self.receipt.remark = learned.remark.or(self.receipt.remark.take());
                 None
             }
             Err(StepError::NoEffect(error)) if step.optional => {

@@ -10,8 +10,9 @@ use crate::domain::{
     Observation, Outcome, Phase, Receipt, Rollout, Settlement, Standing, Step, Verdict,
 };
 
-/// How long a request whose answer was lost may still take effect.
-const LATE: SignedDuration = SignedDuration::from_secs(60);
+/// For how long is looked for the effect of a request whose answer was lost, from when it was sent. Where the platform
+/// may take longer, it is left open then.
+const LATE: SignedDuration = SignedDuration::from_mins(3);
 /// How long a rollout for which the platform has no deadline may be stuck before it counts as failed.
 const STUCK: SignedDuration = SignedDuration::from_secs(120);
 /// How long the last instances may take to settle.
@@ -24,7 +25,9 @@ const SETTLING: SignedDuration = SignedDuration::from_secs(300);
 pub async fn settle(platform: &dyn Platform, receipt: &Receipt) -> Result<Settlement, Error> {
     let now = platform.now();
     let waited = since(receipt.sent_at, now);
-    let late = is_late(receipt, now);
+    let late = is_late(platform, receipt);
+    // After that it cannot come any more.
+    let certain = waited.is_none_or(|waited| waited >= platform.longest_write());
     let mut receipt = receipt.clone();
     if receipt.lost
         && let Some(step) = receipt.recipe.steps.get(receipt.done)
@@ -36,7 +39,7 @@ pub async fn settle(platform: &dyn Platform, receipt: &Receipt) -> Result<Settle
             }
             Some(true) => return Ok(Settlement::Unfinished(Box::new(receipt))),
             // What completes an operation leads to the same when it is sent once more.
-            Some(false) if may_resend(&receipt, step, now) => {
+            Some(false) if may_resend(platform, &receipt, step) => {
                 return Ok(Settlement::Unfinished(Box::new(receipt)));
             }
             Some(false) if late => {
@@ -46,17 +49,20 @@ pub async fn settle(platform: &dyn Platform, receipt: &Receipt) -> Result<Settle
                 } else {
                     None
                 };
-                return Ok(Settlement::Ended(match seen {
+                return Ok(match seen {
                     Some(Verdict::Overtaken { what, by }) => {
-                        words::overtaken(&receipt, what, by.as_deref())
+                        Settlement::Ended(words::overtaken(&receipt, what, by.as_deref()))
                     }
-                    Some(Verdict::Failed(why)) => words::given_up(&receipt, &why),
-                    _ => words::never_arrived(&receipt),
-                }));
+                    Some(Verdict::Failed(why)) => {
+                        Settlement::Ended(words::given_up(&receipt, &why))
+                    }
+                    _ => not_seen(&receipt, certain),
+                });
             }
             Some(false) => return Ok(pending(Standing::Accepted, receipt, None)),
             None if receipt.complete() => {}
-            None if late => return Ok(Settlement::Ended(words::not_known(&receipt))),
+            None if certain => return Ok(Settlement::Ended(words::not_known(&receipt))),
+            None if late => return Ok(Settlement::Open(words::not_known(&receipt))),
             None => return Ok(pending(Standing::Accepted, receipt, None)),
         }
     }
@@ -68,9 +74,7 @@ pub async fn settle(platform: &dyn Platform, receipt: &Receipt) -> Result<Settle
         receipt.done = receipt.recipe.steps.len();
     }
     Ok(match verdict {
-        Verdict::NotArrived if receipt.lost && late => {
-            Settlement::Ended(words::never_arrived(&receipt))
-        }
+        Verdict::NotArrived if receipt.lost && late => not_seen(&receipt, certain),
         Verdict::NotArrived => pending(Standing::Accepted, receipt, rollout),
         Verdict::Overtaken { what, by } => {
             Settlement::Ended(words::overtaken(&receipt, what, by.as_deref()))
@@ -107,14 +111,25 @@ pub async fn settle(platform: &dyn Platform, receipt: &Receipt) -> Result<Settle
     })
 }
 
-/// Whether a request whose answer was lost can no longer take effect.
-pub(super) fn is_late(receipt: &Receipt, now: Timestamp) -> bool {
-    since(receipt.sent_at, now).is_none_or(|waited| waited >= LATE)
+/// Whether the effect of a request whose answer was lost is not waited for any more.
+pub(super) fn is_late(platform: &dyn Platform, receipt: &Receipt) -> bool {
+    let patience = LATE.min(platform.longest_write());
+    since(receipt.sent_at, platform.now()).is_none_or(|waited| waited >= patience)
 }
 
-/// Whether a lost step may be sent once more: it completes the operation, can no longer arrive, and was sent once.
-pub(super) fn may_resend(receipt: &Receipt, step: &Step, now: Timestamp) -> bool {
-    step.completes && !receipt.resent && is_late(receipt, now)
+/// Whether a lost step may be sent once more: it completes the operation, so that it leads to the same when it arrives
+/// twice, it is late, and it was sent once.
+pub(super) fn may_resend(platform: &dyn Platform, receipt: &Receipt, step: &Step) -> bool {
+    step.completes && !receipt.resent && is_late(platform, receipt)
+}
+
+/// No sign has come of a request whose answer was lost: the end of it, where it is certain that none will come.
+fn not_seen(receipt: &Receipt, certain: bool) -> Settlement {
+    if certain {
+        Settlement::Ended(words::never_arrived(receipt))
+    } else {
+        Settlement::Open(words::not_arrived_yet(receipt))
+    }
 }
 
 /// How long ago something was.

@@ -43,6 +43,15 @@ pub(super) fn never_arrived(receipt: &Receipt) -> Outcome {
     ))
 }
 
+/// A lost request of which no sign has come, and that may still take effect.
+pub(super) fn not_arrived_yet(receipt: &Receipt) -> Outcome {
+    Outcome::Unknown(format!(
+        "the answer was lost, and no sign of the {} of {} has come: it may still take effect. Look before you try again; `revdeck resume` tells what became of it",
+        receipt.verb.words(),
+        receipt.name
+    ))
+}
+
 /// A lost step of which nothing can be read.
 pub(super) fn not_known(receipt: &Receipt) -> Outcome {
     let (done, all) = (receipt.done, receipt.recipe.steps.len());
@@ -135,8 +144,9 @@ pub(super) fn arrived(
     let leaving = receipt.recipe.leaving.as_deref();
     let leaving = leaving.map(|name| format!(", {name} is gone")).unwrap_or_default();
     let took = took.map(|took| format!(", after {}", span(took))).unwrap_or_default();
+    let remark = receipt.remark.as_ref().map(|remark| format!("; {remark}")).unwrap_or_default();
     Outcome::Done(format!(
-        "{name} is {goal}{renamed}: {} of {} running{leaving}{took}",
+        "{name} is {goal}{renamed}: {} of {} running{leaving}{took}{remark}",
         count.running.unwrap_or(0),
         count.desired
     ))

@@ -196,6 +196,7 @@ async fn follow(
     loop {
         match operation::settle(platform, &receipt).await {
             Ok(Settlement::Ended(outcome)) => return Ok(Followed::Ended(outcome)),
+            Ok(Settlement::Open(outcome)) => return Ok(Followed::Left(outcome)),
             Ok(Settlement::Pending { standing, receipt: learned, rollout }) => {
                 failures = 0;
                 receipt = *learned;

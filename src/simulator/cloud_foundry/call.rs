@@ -21,6 +21,10 @@ pub(crate) struct Call {
     pub(crate) actor: String,
     /// `http://HOST:PORT`, for links.
     pub(crate) base: String,
+    /// The version of the API.
+    pub(crate) api: (u32, u32),
+    /// Whether the runtime cannot be asked for instances.
+    pub(crate) diego_is_away: bool,
 }
 
 impl Call {

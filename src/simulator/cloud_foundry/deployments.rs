@@ -16,6 +16,10 @@ use super::{
     world::{App, Deployment, World},
 };
 
+/// The versions of the API with which options and canary deployments came.
+const OPTIONS: (u32, u32) = (3, 164);
+const CANARY: (u32, u32) = (3, 173);
+
 struct Shown<'a> {
     app: &'a App,
     deployment: &'a Deployment,
@@ -63,14 +67,28 @@ pub(crate) fn list(world: &mut World, call: &Call) -> Answer {
     items.sort_by_key(|shown| shown.deployment.created_at);
     let filters = ["app_guids", "states", "status_values", "status_reasons"];
     let spec = Spec { path: "/v3/deployments", filters: &filters, orders: &[] };
-    let show = |shown: &Shown<'_>| present::deployment(&call.base, shown.app, shown.deployment);
+    let show = |shown: &Shown<'_>| presented(call, shown.app, shown.deployment);
     list::page(call, &spec, items.into_iter(), show).map(Reply::ok)
 }
 
+/// A deployment as this version of the API shows it.
+fn presented(call: &Call, app: &App, deployment: &Deployment) -> Value {
+    let mut shown = present::deployment(&call.base, app, deployment);
+    if call.api < OPTIONS
+        && let Some(shown) = shown.as_object_mut()
+    {
+        shown.remove("options");
+    }
+    shown
+}
+
 pub(crate) fn create(world: &mut World, call: &Call) -> Answer {
-    let known = ["relationships", "droplet", "revision", "strategy", "options", "metadata"];
+    let mut known = vec!["relationships", "droplet", "revision", "strategy", "metadata"];
+    if call.api >= OPTIONS {
+        known.push("options");
+    }
     let body = call.json_with(&known)?;
-    let wish = wish(&body)?;
+    let wish = wish(&body, call.api >= CANARY)?;
     let guid = body["relationships"]["app"]["data"]["guid"].as_str().unwrap_or_default();
     let index = world.app_index(guid).ok_or_else(|| {
         ApiError::unprocessable(
@@ -80,18 +98,19 @@ pub(crate) fn create(world: &mut World, call: &Call) -> Answer {
     let guid = world.deploy(index, &wish, &call.actor)?;
     let app = &world.apps[index];
     let made = app.history.deployments.iter().find(|deployment| deployment.guid == guid);
-    let shown = made.map(|deployment| present::deployment(&call.base, app, deployment));
+    let shown = made.map(|deployment| presented(call, app, deployment));
     Ok(Reply::status(StatusCode::CREATED, shown.unwrap_or_default()))
 }
 
 /// Reads and checks a request; what is wrong is listed in one detail.
-fn wish(body: &Value) -> Result<Wish, ApiError> {
+fn wish(body: &Value, has_canary: bool) -> Result<Wish, ApiError> {
     let mut wrong = Vec::new();
     let text = |value: &Value| value["guid"].as_str().map(str::to_owned);
     let strategy = body.get("strategy").filter(|value| !value.is_null());
     let canary = match strategy {
         None => false,
-        Some(Value::String(word)) if word == "rolling" || word == "canary" => word == "canary",
+        Some(Value::String(word)) if word == "rolling" => false,
+        Some(Value::String(word)) if word == "canary" && has_canary => true,
         Some(other) => {
             let word = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
             wrong.push(format!("Strategy '{word}' is not a supported deployment strategy"));
@@ -233,7 +252,7 @@ pub(crate) fn one(world: &mut World, call: &Call, guid: &str, tail: &[&str]) -> 
         _ => return Err(ApiError::unknown_request()),
     }
     let app = &world.apps[index];
-    Ok(Reply::ok(present::deployment(&call.base, app, &app.history.deployments[at])))
+    Ok(Reply::ok(presented(call, app, &app.history.deployments[at])))
 }
 
 /// A response body for a job that is done as soon as it is asked for.

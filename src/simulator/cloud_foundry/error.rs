@@ -64,6 +64,20 @@ impl ApiError {
         Self::new(401, 1_000, "CF-InvalidAuthToken", "Invalid Auth Token")
     }
 
+    pub(crate) fn not_authorized() -> Self {
+        Self::injected(403)
+    }
+
+    /// The runtime cannot be asked for instances (`bbs_instances_client.rb`).
+    pub(crate) fn no_instances() -> Self {
+        Self::new(
+            503,
+            220_002,
+            "CF-InstancesUnavailable",
+            "Instances information unavailable: The LRP BBS cannot be reached",
+        )
+    }
+
     /// The error that an injected fault of this status stands for.
     pub(crate) fn injected(status: u16) -> Self {
         match status {

@@ -25,6 +25,7 @@ mod present;
 mod processes;
 mod revise;
 mod revisions;
+mod role;
 mod root;
 mod route;
 mod session;
@@ -205,7 +206,12 @@ impl Foundation {
             body: String::new(),
             actor,
             base: self.base.clone(),
+            api: self.faults.api().unwrap_or(root::VERSION),
+            diego_is_away: self.faults.diego_is_away(),
         };
+        if let Err(error) = role::check(self.faults.role(), &call) {
+            return error.into_response();
+        }
         if let Some(guid) = upload {
             let request = Request::from_parts(parts.clone(), body);
             let bits = match bits(request).await {

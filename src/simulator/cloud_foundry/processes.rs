@@ -15,6 +15,9 @@ use super::{
 };
 use crate::simulator::clock::seconds_between;
 
+/// How long it takes until a cell has taken an instance, in seconds.
+const PLACING: f64 = 1.0;
+
 struct Shown<'a> {
     app: &'a App,
     process: &'a Process,
@@ -58,6 +61,11 @@ pub(crate) fn list(world: &World, call: &Call) -> Answer {
 fn embedded(call: &Call) -> Result<bool, ApiError> {
     match call.param("embed") {
         None => Ok(false),
+        // It came with 3.211.
+        Some(_) if call.api < (3, 211) => {
+            Err(ApiError::bad_query("Unknown query parameter(s): 'embed'"))
+        }
+        Some("process_instances") if call.diego_is_away => Err(ApiError::no_instances()),
         Some("process_instances") => Ok(true),
         Some(other) => Err(ApiError::bad_query(format!(
             "Invalid embedded resource: '{other}'. Valid embedded resources are: 'process_instances'"
@@ -101,7 +109,12 @@ fn readings<'a>(
 ) -> impl Iterator<Item = (usize, Reading)> + 'a {
     process.readings(now).enumerate().map(move |(index, reading)| {
         if app.started {
-            (index, reading)
+            // Until a cell has taken it, an instance that is wanted is told as DOWN (`instances_stats_reporter.rb`).
+            let unplaced = reading.state == State::Starting
+                && seconds_between(reading.since, now) < PLACING
+                && reading.crashes == 0;
+            let state = if unplaced { State::Down } else { reading.state };
+            (index, Reading { state, ..reading })
         } else {
             (index, Reading { state: State::Down, routable: false, details: None, ..reading })
         }
@@ -147,6 +160,9 @@ pub(crate) fn one(world: &mut World, call: &Call, guid: &str, tail: &[&str]) -> 
     match (&call.method, tail) {
         (&Method::GET, []) => {
             Ok(Reply::ok(world.show_process(call, app, process, false, embedded(call)?)))
+        }
+        (&Method::GET, ["stats" | "process_instances"]) if call.diego_is_away => {
+            Err(ApiError::no_instances())
         }
         (&Method::GET, ["stats"]) => {
             let stats: Vec<_> = readings(app, process, now)

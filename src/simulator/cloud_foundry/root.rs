@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::call::{Call, Reply};
 
-/// The API version that is simulated.
-pub(crate) const VERSION: &str = "3.228.0";
+/// The API version that is simulated where no other is asked for.
+pub(crate) const VERSION: (u32, u32) = (3, 228);
 
 const RESOURCES: [&str; 31] = [
     "app_usage_events",
@@ -43,10 +43,11 @@ const RESOURCES: [&str; 31] = [
 
 pub(crate) fn root(call: &Call) -> Reply {
     let base = &call.base;
+    let version = format!("{}.{}.0", call.api.0, call.api.1);
     Reply::ok(json!({ "links": {
         "self": { "href": base },
         "cloud_controller_v2": null,
-        "cloud_controller_v3": { "href": format!("{base}/v3"), "meta": { "version": VERSION } },
+        "cloud_controller_v3": { "href": format!("{base}/v3"), "meta": { "version": version } },
         "network_policy_v0": { "href": format!("{base}/networking/v0/external") },
         "network_policy_v1": { "href": format!("{base}/networking/v1/external") },
         "login": { "href": base }, "uaa": { "href": base },

@@ -11,7 +11,7 @@ pub(crate) fn write(home: &Path, base: &str, uaa: &Uaa, world: &World) -> io::Re
     let space = world.spaces.first();
     let org = space.map(|space| &world.orgs[space.org]);
     let config = json!({
-        "ConfigVersion": 4, "Target": base, "APIVersion": VERSION,
+        "ConfigVersion": 4, "Target": base, "APIVersion": format!("{}.{}.0", VERSION.0, VERSION.1),
         "AuthorizationEndpoint": base, "UaaEndpoint": base, "DopplerEndPoint": base.replacen("http", "ws", 1),
         "LogCacheEndPoint": base, "RoutingAPIEndpoint": "", "NetworkPolicyV1Endpoint": "",
         "AccessToken": format!("bearer {access}"), "RefreshToken": refresh,

@@ -152,6 +152,8 @@ impl World {
                     "reason": "CRASHED", "crash_count": count, "crash_timestamp": when.as_nanosecond() as i64,
                     "cell_id": format!("cell-{}", place % 3), "version": process,
                 });
+                // Cloud Controller records each crash twice (`app_crashed_controller.rb`).
+                app.record(seed, when, "app.crash", "web", data.clone());
                 app.record(seed, when, "audit.app.process.crash", "web", data);
                 app.note(when, "API", "Process has crashed with type: \"web\"");
             }

@@ -129,7 +129,11 @@ impl Auth {
         Error::Login {
             api: self.api.clone(),
             why: why.to_owned(),
-            command: format!("cf login -a {}", self.api),
+            command: if self.by_client {
+                format!("cf auth {} SECRET --client-credentials", self.client_id)
+            } else {
+                format!("cf login -a {}", self.api)
+            },
         }
     }
 }
@@ -168,7 +172,13 @@ impl Authorize for Auth {
             }
             tokens.refresh = stored.refresh;
         }
-        if tokens.refresh.expose_secret().is_empty() && !self.by_client {
+        let nothing_to_renew_with = if self.by_client {
+            // The cf CLI keeps no client's secret, and an empty one counts as a failed login.
+            self.client_secret.expose_secret().is_empty()
+        } else {
+            tokens.refresh.expose_secret().is_empty()
+        };
+        if nothing_to_renew_with {
             return Err(self.login("it has run out"));
         }
         *tokens = self.renew(&tokens).await?;

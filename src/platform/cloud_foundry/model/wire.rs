@@ -164,10 +164,25 @@ pub(in crate::platform::cloud_foundry) struct Process {
     pub(in crate::platform::cloud_foundry) memory_in_mb: u64,
     #[serde(default)]
     pub(in crate::platform::cloud_foundry) relationships: Relationships,
+    #[serde(default)]
+    pub(in crate::platform::cloud_foundry) health_check: HealthCheck,
     pub(in crate::platform::cloud_foundry) created_at: Option<Timestamp>,
     /// Only where the list was asked to embed them.
     #[serde(rename = "process_instances")]
     pub(in crate::platform::cloud_foundry) embedded: Option<Vec<ProcessInstance>>,
+}
+
+/// How the platform finds out whether an instance is well.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(in crate::platform::cloud_foundry) struct HealthCheck {
+    #[serde(default)]
+    pub(in crate::platform::cloud_foundry) data: HealthCheckData,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(in crate::platform::cloud_foundry) struct HealthCheckData {
+    /// How long an instance may take to start, in seconds; the platform's own limit where it is none.
+    pub(in crate::platform::cloud_foundry) timeout: Option<i64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

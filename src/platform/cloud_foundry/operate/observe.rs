@@ -5,7 +5,9 @@ use crate::platform::cloud_foundry::{
     read::history::why_stuck, read::overview::Base,
 };
 use crate::{
-    domain::{App, Observation, Overtaken, Phase, Receipt, RolloutId, Verdict, text::clean},
+    domain::{
+        App, Observation, Overtaken, Phase, Receipt, RevisionRef, RolloutId, Verdict, text::clean,
+    },
     platform::Error,
 };
 
@@ -127,6 +129,17 @@ impl Look<'_> {
         }
         let count = app.instances;
         if count.running.is_some_and(|running| running >= count.desired) {
+            // Of several that a chain of rollouts has left, the platform chooses which one it puts back.
+            let serves = app.deployed.as_ref().map(|of| of.id.as_str());
+            if let (Some(wanted), Some(serves)) = (self.tracking.target.as_deref(), serves)
+                && wanted != serves
+            {
+                let name = app.deployed.as_ref().map(RevisionRef::name).unwrap_or_default();
+                return Ok(Verdict::Held(format!(
+                    "the platform put {name} back instead: roll back to the one that you want"
+                ))
+                .into());
+            }
             // What was cancelled is not what serves.
             let made = self.deployment.revision.as_ref().filter(|_| !self.receipt.recipe.undoes);
             let label = made.and_then(|of| of.version).map(|version| version.to_string());

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::platform::cloud_foundry::{
     CloudFoundry,
     model::wire::{self, Page},
-    plan::{Action, Guard, ON_THE_NEW, Tracking},
+    plan::{Action, Guard, ON_THE_NEW, Tracking, configuration_mark},
     push,
     read::convert,
 };
@@ -35,16 +35,21 @@ pub(in crate::platform::cloud_foundry) async fn changed(
     let app = app.as_str();
     let (own, revisions) = (format!("/v3/apps/{app}"), format!("/v3/apps/{app}/revisions"));
     let newest = [("order_by", "-created_at".to_owned()), ("per_page", "1".to_owned())];
+    let of_app = [newest.to_vec(), vec![("app_guids", app.to_owned())]].concat();
     let apps = [app];
-    let (now, active, latest) = tokio::try_join!(
+    let (now, active, latest, newest, configuration) = tokio::try_join!(
         foundation.http.get::<wire::App>(&own, &[]),
         foundation.active_of(&apps),
         foundation.http.get::<Page<wire::Revision>>(&revisions, &newest),
+        foundation.http.get::<Page<wire::Deployment>>("/v3/deployments", &of_app),
+        configuration(foundation, app, guard.configuration.is_some()),
     )?;
-    let Some(change) = guard.difference(&Guard::of(&now, active.last(), latest.resources.first()))
-    else {
-        return Ok(None);
+    let known = Guard {
+        newest: newest.resources.first().map(|one| one.guid.clone()),
+        configuration,
+        ..Guard::of(&now, active.last(), latest.resources.first())
     };
+    let Some(change) = guard.difference(&known) else { return Ok(None) };
     let who = foundation.events_of(app, "", 5).await.unwrap_or_default();
     let who = who
         .iter()
@@ -58,6 +63,24 @@ pub(in crate::platform::cloud_foundry) async fn changed(
         )
     });
     Ok(Some(change + &by.unwrap_or_default()))
+}
+
+/// A mark of environment and sidecars, where a plan stands on them.
+async fn configuration(
+    foundation: &CloudFoundry,
+    app: &str,
+    wanted: bool,
+) -> Result<Option<u64>, Error> {
+    if !wanted {
+        return Ok(None);
+    }
+    let path = format!("/v3/apps/{app}/environment_variables");
+    let sidecars = format!("/v3/apps/{app}/sidecars");
+    let (environment, sidecars) = tokio::try_join!(
+        foundation.http.get::<wire::Environment>(&path, &[]),
+        foundation.all(&sidecars, Vec::new()),
+    )?;
+    Ok(Some(configuration_mark(Some(&environment), &sidecars)))
 }
 
 /// Sends one step, once.
@@ -210,12 +233,36 @@ impl Sender<'_> {
             say(self.progress, format!("taken: rolling to rev {version}"));
         }
         let unknown = self.receipt.recipe.goal == ON_THE_NEW;
+        let remark = self.between(&made.guid).await;
+        if let Some(remark) = &remark {
+            say(self.progress, remark.clone());
+        }
         tracking.deployment = Some(made.guid.clone());
         Ok(Learned {
             rollout: Some(RolloutId::new(made.guid)),
             goal: version.filter(|_| unknown).map(|version| format!("on rev {version}")),
             tracking: Some(tracking.json()),
+            remark,
         })
+    }
+
+    /// The API has no conditional requests: whether another rollout began between the last look and ours, which ended it.
+    async fn between(&self, made: &str) -> Option<String> {
+        let guard: Guard = self.foundation.read_own("the plan", &self.receipt.recipe.guard).ok()?;
+        let query = [
+            ("app_guids", self.app.to_owned()),
+            ("order_by", "-created_at".to_owned()),
+            ("per_page", "2".to_owned()),
+        ];
+        let page = self.foundation.http.get::<Page<wire::Deployment>>("/v3/deployments", &query);
+        let newest = page.await.ok()?.resources;
+        let before = newest.iter().skip_while(|one| one.guid != made).nth(1)?;
+        if Some(&before.guid) == guard.newest.as_ref() {
+            return None;
+        }
+        let of = before.revision.as_ref().and_then(|of| of.version);
+        let of = of.map(|version| format!(" of rev {version}")).unwrap_or_default();
+        Some(format!("another rollout{of} had begun a moment before, and this one took its place"))
     }
 
     async fn act(&self, deployment: &str, action: &str) -> Result<Learned, StepError> {

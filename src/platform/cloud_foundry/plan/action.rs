@@ -102,6 +102,9 @@ pub(in super::super) struct Tracking {
     /// Whether it is about the keeping of revisions, and no deployment.
     #[serde(default)]
     pub(in super::super) feature: bool,
+    /// The revision that a cancel is to lead back to.
+    #[serde(default)]
+    pub(in super::super) target: Option<String>,
 }
 
 impl Tracking {
@@ -119,11 +122,14 @@ pub(super) fn recipe(
     tracking: &Tracking,
 ) -> Recipe {
     let cancels = matches!(actions.first(), Some(Action::Cancel { .. }));
+    let overwrites = actions.iter().any(|action| {
+        matches!(action, Action::RestoreEnvironment { .. } | Action::RestoreSidecars { .. })
+    });
     let steps = actions.into_iter().enumerate();
     Recipe {
         id,
         // Texts only: it cannot fail to become JSON.
-        guard: serde_json::to_value(snapshot.guard()).unwrap_or_default(),
+        guard: serde_json::to_value(snapshot.guard(overwrites)).unwrap_or_default(),
         steps: steps
             .map(|(index, action)| action.step(&snapshot.guid, cancels && index > 0))
             .collect(),

@@ -11,8 +11,8 @@ mod snapshot;
 
 pub(super) use action::{Action, ON_THE_NEW, Tracking};
 pub(super) use options::OPTIONS;
-pub(super) use snapshot::Guard;
 use snapshot::Snapshot;
+pub(super) use snapshot::{Guard, configuration_mark};
 
 use super::CloudFoundry;
 use crate::{

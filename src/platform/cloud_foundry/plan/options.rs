@@ -122,9 +122,7 @@ impl RolloutOptions {
             let steps: Vec<_> = self.steps.iter().map(u32::to_string).collect();
             flags += &format!(" --instance-steps {}", steps.join(","));
         }
-        if let Some(instances) = self.instances {
-            flags += &format!(" -i {instances}");
-        }
+        // `cf rollback` and `cf restart` have no flag for the number of instances.
         flags
     }
 }

@@ -108,7 +108,13 @@ pub(super) async fn plan(
     );
     let is_old_side = snapshot.deployed().is_some_and(|old| old.guid == target.guid);
     if rolling && is_old_side && cancelling_is_quickest(snapshot) {
-        return Ok(by_cancel(snapshot, plan, target, &details));
+        if details.environment.is_some() {
+            return Ok(by_cancel(snapshot, plan, target, &details));
+        }
+        plan.notes.push(Note::Info(
+            "a cancel would be quicker, but leaves the environment of the new revision, and this login may not read or put back environments: a rollout of the revision does"
+                .to_owned(),
+        ));
     }
     Ok(by_deployment(foundation, snapshot, plan, target, &details).await)
 }
@@ -154,10 +160,12 @@ impl Details {
                 (_, Some(_)) => latest_env.as_ref(),
                 _ => from_env.as_ref(),
             };
+            // What cannot be read is not the same: the platform, which can, refuses where it is.
+            let same = matches!((env, &to_env), (Some(a), Some(b)) if a.var == b.var);
             latest.droplet.guid == target.droplet.guid
                 && latest.processes == target.processes
                 && latest.sidecars == target.sidecars
-                && env.map(|env| &env.var) == to_env.as_ref().map(|env| &env.var)
+                && same
         });
         Ok(Self {
             from: from.map(|from| convert::detail(from, from_env.as_ref())),
@@ -204,7 +212,11 @@ fn by_cancel(
     if convert::phase(active) == Phase::Cancelling {
         plan.notes.push(Note::Info("the platform is cancelling already".to_owned()));
     }
-    let tracking = Tracking { deployment: Some(active.guid.clone()), ..Tracking::default() };
+    let tracking = Tracking {
+        deployment: Some(active.guid.clone()),
+        target: Some(target.guid.clone()),
+        ..Tracking::default()
+    };
     let goal = format!("back on rev {}", target.version);
     let leaving = new.map(|version| format!("rev {version}"));
     finish(plan, recipe(new_id(), snapshot, steps, &tracking), goal, leaving)

@@ -50,6 +50,12 @@ pub(super) async fn cancel(
     if let Some(old) = old {
         let path = format!("/v3/revisions/{}/environment_variables", old.guid);
         let environment = foundation.http.get::<wire::Environment>(&path, &[]).await.ok();
+        if environment.is_none() || snapshot.environment.is_none() {
+            plan.notes.push(Note::Warning(
+                "the cancel leaves the app's environment as it is, and this login may not read it: check it, or roll back instead, which puts it back"
+                    .to_owned(),
+            ));
+        }
         let drift = environment.and_then(|environment| snapshot.drift(&environment));
         if let Some(names) = drift.filter(|names| !names.is_empty()) {
             let names: Vec<_> = names.iter().map(|name| crate::domain::text::clean(name)).collect();
@@ -71,7 +77,11 @@ pub(super) async fn cancel(
         None => "back on what it ran before".to_owned(),
     };
     let leaving = new.map(|revision| format!("rev {}", revision.version));
-    let tracking = Tracking { deployment: Some(active.guid.clone()), ..Tracking::default() };
+    let tracking = Tracking {
+        deployment: Some(active.guid.clone()),
+        target: old.map(|old| old.guid.clone()),
+        ..Tracking::default()
+    };
     Ok(finish(plan, recipe(new_id(), snapshot, steps, &tracking), goal, leaving))
 }
 

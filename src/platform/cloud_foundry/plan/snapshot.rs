@@ -1,11 +1,13 @@
 //! The state that a plan stands on.
 
+use std::hash::{Hash, Hasher};
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
-        AppId, Revision, RevisionSummary,
+        AppId, Phase, Revision, RevisionSummary,
         text::{clean, short, span},
     },
     platform::{
@@ -43,6 +45,30 @@ pub(in super::super) struct Guard {
     pub(in super::super) active: Option<(String, String)>,
     /// The newest revision.
     pub(in super::super) latest: Option<String>,
+    /// The newest deployment, over or not.
+    #[serde(default)]
+    pub(in super::super) newest: Option<String>,
+    /// A mark of the environment and the sidecars, where the plan would overwrite them.
+    #[serde(default)]
+    pub(in super::super) configuration: Option<u64>,
+}
+
+/// A mark of an environment and sidecars: the same for the same ones. No value can be told from it.
+pub(in super::super) fn configuration_mark(
+    environment: Option<&wire::Environment>,
+    sidecars: &[wire::Sidecar],
+) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    for (name, value) in environment.iter().flat_map(|environment| &environment.var) {
+        (name, value.to_string()).hash(&mut hasher);
+    }
+    let mut sidecars: Vec<_> = sidecars
+        .iter()
+        .map(|one| (&one.name, &one.command, &one.process_types, one.memory_in_mb))
+        .collect();
+    sidecars.sort();
+    sidecars.hash(&mut hasher);
+    hasher.finish()
 }
 
 impl Guard {
@@ -57,6 +83,8 @@ impl Guard {
             droplet: app.relationships.current_droplet.guid().map(str::to_owned),
             active: active.map(|one| (one.guid.clone(), status_text(one))),
             latest: latest.map(|one| one.guid.clone()),
+            newest: None,
+            configuration: None,
         }
     }
 
@@ -76,6 +104,10 @@ impl Guard {
             }
             _ if self.latest != now.latest => "there is a new revision".to_owned(),
             _ if self.droplet != now.droplet => "the app has another droplet".to_owned(),
+            _ if self.newest != now.newest => "another rollout has come and gone".to_owned(),
+            _ if self.configuration.is_some() && self.configuration != now.configuration => {
+                "its environment or sidecars were changed, which this would undo".to_owned()
+            }
             _ => return None,
         };
         Some(verb)
@@ -84,7 +116,11 @@ impl Guard {
 
 fn status_text(deployment: &wire::Deployment) -> String {
     let (value, reason) = convert::status(deployment);
-    format!("{value}/{reason}")
+    // One step more is another state: letting a canary go on twice would skip one.
+    match &deployment.status.canary {
+        Some(canary) => format!("{value}/{reason} at step {}", canary.steps.current),
+        None => format!("{value}/{reason}"),
+    }
 }
 
 impl Snapshot {
@@ -95,7 +131,7 @@ impl Snapshot {
         let (environment, sidecars) = (at("/environment_variables"), at("/sidecars"));
         let newest = [("order_by", "-created_at".to_owned()), ("per_page", "100".to_owned())];
         let api_info = foundation.api_info().await?;
-        let embed = CloudFoundry::at_least(api_info.version.as_deref(), 3, 211);
+        let embed = CloudFoundry::embeds(&api_info);
         let read_at = (foundation.now)();
         let (app, feature, revisions, processes, deployments, environment, sidecars) = tokio::join!(
             foundation.http.get::<wire::App>(&own, &[]),
@@ -133,8 +169,14 @@ impl Snapshot {
         })
     }
 
-    pub(super) fn guard(&self) -> Guard {
-        Guard::of(&self.app, self.active(), self.revisions.first())
+    /// What a plan stands on; one that overwrites environment or sidecars stands on these, too.
+    pub(super) fn guard(&self, overwrites: bool) -> Guard {
+        let mark = || configuration_mark(self.environment.as_ref(), &self.sidecars);
+        Guard {
+            newest: self.deployments.last().map(|one| one.guid.clone()),
+            configuration: overwrites.then(mark),
+            ..Guard::of(&self.app, self.active(), self.revisions.first())
+        }
     }
 
     pub(super) fn active(&self) -> Option<&wire::Deployment> {
@@ -151,6 +193,25 @@ impl Snapshot {
             self.processes.iter().filter(|process| process.kind == "web").collect();
         web.sort_by_key(|process| process.created_at);
         web
+    }
+
+    /// The web process that a cancel of the active deployment leaves: of the rollouts that it has superseded the newest
+    /// that still has a running instance, else the oldest process of all (`deployment_updater/actions/cancel.rb`).
+    pub(super) fn survivor(&self) -> Option<&wire::Process> {
+        let (old, superseded) =
+            (self.old_web(), |one: &&wire::Deployment| convert::phase(one) == Phase::Superseded);
+        let interim = self.deployments.iter().rev().filter(superseded).find_map(|one| {
+            let brought = |process: &&&wire::Process| {
+                one.new_processes.iter().any(|new| new.guid == process.guid)
+            };
+            let runs = |process: &&&wire::Process| {
+                let instances = process.embedded.as_ref();
+                process.instances > 0
+                    && instances.is_none_or(|all| all.iter().any(|one| one.state == "RUNNING"))
+            };
+            old.iter().filter(brought).find(runs).copied()
+        });
+        interim.or_else(|| old.first().copied())
     }
 
     /// The web processes that the active deployment did not bring.
@@ -172,18 +233,15 @@ impl Snapshot {
         (running, processes.iter().map(|process| process.instances).sum())
     }
 
-    /// The revision that serves now; during a rollout the old side's.
+    /// The revision that serves now; during a rollout that of the old side which a cancel leaves.
     pub(super) fn deployed(&self) -> Option<&wire::Revision> {
-        let old = self.old_web();
-        let of = |processes: &[&wire::Process]| {
-            let guid = processes
-                .iter()
-                .rev()
-                .find_map(|process| process.relationships.revision.guid())?
-                .to_owned();
-            self.revisions.iter().find(|revision| revision.guid == guid)
+        let web = self.web();
+        let newest = || web.iter().rev().find(|one| one.relationships.revision.guid().is_some());
+        let process = match self.active() {
+            Some(_) => self.survivor().or_else(|| newest().copied()),
+            None => newest().copied(),
         };
-        of(&old).or_else(|| of(&self.web()))
+        self.revision(process?.relationships.revision.guid()?)
     }
 
     /// The revisions as the deck has them, newest first.

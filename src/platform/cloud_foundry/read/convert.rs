@@ -13,6 +13,10 @@ use crate::platform::cloud_foundry::model::wire;
 
 /// The annotation that says which operation of ours made a deployment.
 pub(in crate::platform::cloud_foundry) const OPERATION: &str = "revdeck-operation";
+/// How long fetching a droplet or an image may take before its instance starts.
+const FETCHING: SignedDuration = SignedDuration::from_secs(60);
+/// How long finding a place for an instance may take before it counts as missing, in seconds.
+const PLACING: f64 = 10.0;
 /// The annotation that says why.
 pub(in crate::platform::cloud_foundry) const REASON: &str = "revdeck-reason";
 
@@ -66,6 +70,14 @@ pub(in crate::platform::cloud_foundry) fn instance_state(
     }
 }
 
+/// An instance that was asked for a moment ago and that no cell has yet is told as DOWN (`instances_stats_reporter.rb`),
+/// without a reason: it is on its way.
+fn placed(state: InstanceState, seconds: Option<f64>, reason: Option<&str>) -> InstanceState {
+    let young = seconds.is_none_or(|seconds| seconds < PLACING);
+    let told = reason.is_some_and(|reason| !reason.is_empty());
+    if state == InstanceState::Down && young && !told { InstanceState::Starting } else { state }
+}
+
 fn ago(now: Timestamp, seconds: Option<f64>) -> Option<Timestamp> {
     let span = SignedDuration::try_from_secs_f64(seconds?).ok()?;
     now.checked_sub(span).ok()
@@ -84,7 +96,7 @@ pub(in crate::platform::cloud_foundry) fn embedded(
     let instances = process.embedded.as_ref()?;
     let shown = instances.iter().map(|one| Instance {
         name: Some(name(&process.kind, one.index)),
-        state: instance_state(&one.state, None),
+        state: placed(instance_state(&one.state, None), one.since, None),
         since: ago(now, one.since),
         reason: None,
     });
@@ -100,7 +112,11 @@ pub(in crate::platform::cloud_foundry) fn stats(
         .iter()
         .map(|one| Instance {
             name: Some(name(&one.kind, one.index)),
-            state: instance_state(&one.state, one.routable),
+            state: placed(
+                instance_state(&one.state, one.routable),
+                one.uptime,
+                one.details.as_deref(),
+            ),
             since: ago(now, one.uptime),
             reason: one.details.as_deref().map(clean).filter(|text| !text.is_empty()),
         })
@@ -140,17 +156,9 @@ pub(in crate::platform::cloud_foundry) fn rollout(
         }
     };
     let (old, new) = (side(false), side(true));
-    let from = web
-        .iter()
-        .rev()
-        .find(|read| !is_new(read))
-        .and_then(|read| read.process.relationships.revision.guid());
+    let from = survivor(web, is_new).and_then(|read| read.process.relationships.revision.guid());
     let (value, reason) = status(deployment);
     let details = &deployment.status.details;
-    let moved = details
-        .last_successful_healthcheck
-        .max(details.last_status_change)
-        .or(deployment.created_at);
     Rollout {
         id: RolloutId::new(deployment.guid.clone()),
         phase: phase(deployment),
@@ -169,7 +177,7 @@ pub(in crate::platform::cloud_foundry) fn rollout(
             label: revision.version.map(|version| version.to_string()),
         }),
         started_at: deployment.created_at,
-        moved_at: moved,
+        moved_at: moved(deployment),
         deadline: None,
         stuck: None,
         held: None,
@@ -179,6 +187,44 @@ pub(in crate::platform::cloud_foundry) fn rollout(
         overlap: Vec::new(),
         new,
     }
+}
+
+/// When a deployment last moved.
+pub(in crate::platform::cloud_foundry) fn moved(
+    deployment: &wire::Deployment,
+) -> Option<Timestamp> {
+    let details = &deployment.status.details;
+    details.last_successful_healthcheck.max(details.last_status_change).or(deployment.created_at)
+}
+
+/// How long the new instances of a deployment are given to start, and to be fetched before that.
+pub(in crate::platform::cloud_foundry) fn start_time(
+    deployment: &wire::Deployment,
+    web: &[Read<'_>],
+) -> Option<SignedDuration> {
+    let new = web
+        .iter()
+        .filter(|read| deployment.new_processes.iter().any(|new| new.guid == read.process.guid));
+    let longest = new.filter_map(|read| read.process.health_check.data.timeout).max()?;
+    Some(SignedDuration::from_secs(longest) + FETCHING)
+}
+
+/// The process of the old side that a cancel leaves: where rollouts have superseded one another, the newest that still has
+/// a running instance, else the oldest of all (`deployment_updater/actions/cancel.rb`). All but the oldest are left of
+/// rollouts that were superseded.
+fn survivor<'a, 'b>(
+    web: &'a [Read<'b>],
+    is_new: impl Fn(&&Read<'b>) -> bool,
+) -> Option<&'a Read<'b>> {
+    let old = || web.iter().filter(|read| !is_new(read));
+    let runs = |read: &&Read<'b>| {
+        read.process.instances > 0
+            && read
+                .instances
+                .as_ref()
+                .is_none_or(|all| all.iter().any(|one| one.state == InstanceState::Running))
+    };
+    old().skip(1).filter(runs).last().or_else(|| old().next())
 }
 
 /// The steps of a canary deployment, called by the share of instances after each.

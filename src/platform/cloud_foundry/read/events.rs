@@ -45,7 +45,11 @@ pub(in crate::platform::cloud_foundry) fn told(
 ) -> Vec<AppEvent> {
     let mut told: Vec<AppEvent> = Vec::new();
     let mut storms: Vec<Storm<'_>> = Vec::new();
-    for event in events.iter().filter(|event| !event.kind.ends_with("environment_variables.show")) {
+    // Each crash is recorded twice, of the process and of the app (`app_crashed_controller.rb`): once is enough.
+    let told_once = |event: &&wire::AuditEvent| {
+        event.kind != "app.crash" && !event.kind.ends_with("environment_variables.show")
+    };
+    for event in events.iter().filter(told_once) {
         if !event.kind.ends_with("process.crash") {
             told.push(happening(event, labels));
             continue;
@@ -145,6 +149,7 @@ mod tests {
             crash(1, 6, "out of memory", "2026-03-01T12:09:00Z"),
             crash(0, 5, "out of memory", "2026-03-01T12:08:00Z"),
             crash(1, 5, "out of memory", "2026-03-01T12:05:00Z"),
+            event("app.crash", "2026-03-01T12:05:00Z", &json!({ "index": 1 })),
             event("audit.app.deployment.create", "2026-03-01T12:04:00Z", &json!({})),
             crash(0, 4, "out of memory", "2026-03-01T12:03:00Z"),
             crash(2, 1, "exit 1", "2026-03-01T12:02:00Z"),

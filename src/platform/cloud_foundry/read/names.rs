@@ -5,11 +5,12 @@ use futures_util::future::join_all;
 use crate::platform::cloud_foundry::{
     CloudFoundry,
     model::wire,
+    read::convert,
     read::history::why_stuck,
     read::overview::{Base, places},
 };
 use crate::{
-    domain::{self, Scope, text::clean},
+    domain::{self, AppState, Scope, Side, text::clean},
     platform::Error,
 };
 
@@ -34,6 +35,28 @@ impl CloudFoundry {
             if let Some(rollout) = &mut app.rollout {
                 rollout.from.clone_from(&app.deployed);
             }
+        }
+    }
+
+    /// Counts the instances of apps that no list has told, as older APIs do not, as long as they are few.
+    pub(in crate::platform::cloud_foundry) async fn count_few(&self, apps: &mut [domain::App]) {
+        let unknown = |app: &&mut domain::App| {
+            app.rollout.is_none() && app.state == AppState::Unknown && app.instances.desired > 0
+        };
+        let few: Vec<_> = apps.iter_mut().filter(unknown).take(FEW).collect();
+        let read = few.iter().map(|app| {
+            let path = format!("/v3/apps/{}/processes/web/stats", app.id);
+            async move { self.http.get::<wire::Stats>(&path, &[]).await }
+        });
+        let (read, now) = (join_all(read).await, (self.now)());
+        for (app, read) in few.into_iter().zip(read) {
+            let Ok(read) = read else { continue };
+            let desired = app.instances.desired;
+            let side = Side { desired, instances: Some(convert::stats(&read, now)) };
+            app.instances = side.count();
+            app.state = AppState::judge(app.instances);
+            let broken = matches!(app.state, AppState::Degraded | AppState::Down);
+            app.serving = broken.then_some(side);
         }
     }
 
@@ -99,6 +122,7 @@ impl CloudFoundry {
         let scope = place(&app);
         let mut one = self.rolling(vec![Base::read(&app, scope)]).await?;
         self.learn_few(&mut one).await;
+        self.count_few(&mut one).await;
         let stuck = |app: &&mut domain::App| app.condition() == domain::Condition::Stuck;
         for app in one.iter_mut().filter(stuck) {
             let crash = self.crash_reason(app.id.as_str()).await;

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::platform::cloud_foundry::{
     CloudFoundry,
     model::wire::{self, Page},
     read::convert::{self, Read},
     read::history::why_stuck,
+    read::lists,
 };
 use crate::{
     domain::{self, AppId, AppState, Count, Rollout, Scope, text::clean},
@@ -18,6 +19,10 @@ use crate::{
 
 /// How many deployments are looked through for the labels of deployed revisions.
 const RECENT: u32 = 500;
+/// How long a rollout rests before its new instances are asked for one by one.
+const RESTS: SignedDuration = SignedDuration::from_secs(15);
+/// Of how many resting rollouts at a time.
+const AT_ONCE: usize = 4;
 /// GUIDs in one filter: more make an address longer than routers take.
 const IN_A_FILTER: usize = 150;
 
@@ -36,10 +41,7 @@ impl CloudFoundry {
         let mut apps_query = Self::filter(&api_info, scope);
         apps_query.push(("order_by", "name".to_owned()));
         apps_query.push(("include", "space.organization".to_owned()));
-        let mut processes_query = Self::filter(&api_info, scope);
-        if Self::embeds(&api_info) {
-            processes_query.push(("embed", "process_instances".to_owned()));
-        }
+        let processes_query = Self::filter(&api_info, scope);
         let recent = [("order_by", "-created_at".to_owned()), ("per_page", RECENT.to_string())];
         let first_look = self.labels.lock().map(|labels| labels.is_empty()).unwrap_or(false);
         let known = async {
@@ -51,7 +53,7 @@ impl CloudFoundry {
         let active = vec![("status_values", "ACTIVE".to_owned())];
         let (apps, processes, active, known) = tokio::try_join!(
             self.all_with::<wire::App>("/v3/apps", apps_query),
-            self.all::<wire::Process>("/v3/processes", processes_query),
+            self.processes(processes_query, Self::embeds(&api_info)),
             self.all::<wire::Deployment>("/v3/deployments", active),
             known,
         )?;
@@ -92,26 +94,40 @@ impl CloudFoundry {
         let mut shown = Vec::with_capacity(apps.len());
         for app in apps {
             let mine = by_app.get(app.guid.as_str()).map_or(&[][..], Vec::as_slice);
-            let reads = self.reads(mine, rolling.contains_key(app.guid.as_str())).await;
             let place = app.relationships.space.guid().and_then(|guid| spaces.get(guid)).cloned();
             let deployment = rolling.get(app.guid.as_str()).copied();
+            let reads = self.reads(mine, deployment, &mut 0).await;
             let base = Base::read(&app, place.unwrap_or_default());
             shown.push(self.app_from(base, &reads, deployment, &labels));
         }
         shown
     }
 
-    /// Processes with their instances; those of a rolling app are asked for where they did not come with the list.
-    async fn reads<'a>(&self, processes: &[&'a wire::Process], rolling: bool) -> Vec<Read<'a>> {
+    /// Processes with their instances. Those of a rolling app are asked for where they did not come with the list, and
+    /// where it has not moved for a while: only then it matters whether what runs is ready, and which place is missing,
+    /// which lists do not tell (`embed_process_instances_decorator.rb`).
+    async fn reads<'a>(
+        &self,
+        processes: &[&'a wire::Process],
+        deployment: Option<&wire::Deployment>,
+        budget: &mut usize,
+    ) -> Vec<Read<'a>> {
         let now = (self.now)();
+        let rests = *budget > 0
+            && deployment.is_some_and(|one| {
+                convert::moved(one).is_some_and(|moved| now.duration_since(moved) >= RESTS)
+            });
+        *budget -= usize::from(rests);
         let read = |process: &'a wire::Process| async move {
             let mut instances = convert::embedded(process, now);
-            if instances.is_none() && rolling && process.kind == "web" {
-                instances = self.stats(&process.guid).await.ok();
+            let new = deployment
+                .is_some_and(|one| one.new_processes.iter().any(|new| new.guid == process.guid));
+            if process.kind == "web" && (instances.is_none() || (rests && new)) {
+                instances = self.stats(&process.guid).await.ok().or(instances);
             }
             Read { process, instances }
         };
-        if !rolling {
+        if deployment.is_none() {
             return processes
                 .iter()
                 .map(|process| Read { process, instances: convert::embedded(process, now) })
@@ -159,7 +175,8 @@ impl CloudFoundry {
                 .iter()
                 .map(|read| Read { process: read.process, instances: read.instances.clone() })
                 .collect();
-            self.judged(convert::rollout(deployment, &copies, labels))
+            let start_time = convert::start_time(deployment, &copies);
+            self.judged(convert::rollout(deployment, &copies, labels), start_time)
         });
         let all: Vec<_> = reads.iter().collect();
         let state = if base.stopped { AppState::Stopped } else { AppState::judge(shown(&all)) };
@@ -197,8 +214,8 @@ impl CloudFoundry {
     }
 
     /// A rollout with what can be said of it from one look: the watcher, which remembers, knows more.
-    fn judged(&self, mut rollout: Rollout) -> Rollout {
-        rollout.judge(false, false, None, (self.now)(), |rollout| why_stuck(rollout, None));
+    fn judged(&self, mut rollout: Rollout, start_time: Option<SignedDuration>) -> Rollout {
+        rollout.judge(false, false, start_time, (self.now)(), |rollout| why_stuck(rollout, None));
         rollout
     }
 
@@ -208,9 +225,23 @@ impl CloudFoundry {
         apps: &str,
         embed: bool,
     ) -> Result<Vec<wire::Process>, Error> {
-        let mut query = vec![("app_guids", apps.to_owned())];
+        self.processes(vec![("app_guids", apps.to_owned())], embed).await
+    }
+
+    /// Processes, with their instances where that is asked for. Where the runtime cannot be asked for these (503
+    /// `InstancesUnavailable`, `bbs_instances_client.rb`), all else is still true: the instances are not known then.
+    async fn processes(
+        &self,
+        query: lists::Query<'_>,
+        embed: bool,
+    ) -> Result<Vec<wire::Process>, Error> {
         if embed {
+            let mut query = query.clone();
             query.push(("embed", "process_instances".to_owned()));
+            match self.all("/v3/processes", query).await {
+                Err(Error::Api { status: 503, .. }) => {}
+                read => return read,
+            }
         }
         self.all("/v3/processes", query).await
     }
@@ -245,11 +276,12 @@ impl CloudFoundry {
         self.learn_all(&active);
         let labels = self.labels();
         let mut apps = Vec::new();
+        let mut budget = AT_ONCE;
         for one in known {
             let of_app = |relation: &wire::Relationships| relation.app.guid() == Some(&one.guid);
             let mine: Vec<_> = processes.iter().filter(|p| of_app(&p.relationships)).collect();
             let deployment = active.iter().rfind(|d| of_app(&d.relationships));
-            let reads = self.reads(&mine, deployment.is_some()).await;
+            let reads = self.reads(&mine, deployment, &mut budget).await;
             apps.push(self.app_from(one, &reads, deployment, &labels));
         }
         Ok(apps)
@@ -264,7 +296,12 @@ impl CloudFoundry {
         let api_info = self.api_info().await?;
         let processes = self.processes_of(&base.guid, Self::embeds(&api_info)).await?;
         let refs: Vec<_> = processes.iter().collect();
-        let reads = self.reads(&refs, true).await;
+        let mut reads = self.reads(&refs, deployment, &mut 1).await;
+        for read in reads.iter_mut().filter(|read| read.process.kind == "web") {
+            if read.instances.is_none() {
+                read.instances = self.stats(&read.process.guid).await.ok();
+            }
+        }
         Ok(self.app_from(base, &reads, deployment, &self.labels()))
     }
 }

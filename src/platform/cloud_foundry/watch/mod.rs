@@ -40,8 +40,12 @@ const FOCUS: Duration = Duration::from_mins(2);
 const DEBOUNCE: Duration = Duration::from_millis(150);
 /// Own requests a minute above which the watcher holds back.
 const BUDGET: usize = 26;
+/// How many events are read: each crash makes two.
+const EVENTS: u32 = 200;
 /// How many labels are looked up in one turn.
 const FEW: usize = 4;
+/// How long a number of instances holds that was asked for by itself.
+const COUNTED: Duration = Duration::from_secs(50);
 const MINUTE: Duration = Duration::from_mins(1);
 
 /// Watches until nobody listens.
@@ -79,6 +83,8 @@ struct Watcher<'a> {
     started: bool,
     /// Apps whose rollout has just ended, and until when they are looked at as often as while it rolled.
     settling: HashMap<AppId, Instant>,
+    /// When the instances of apps were counted one by one, where lists do not tell them.
+    counted: HashMap<AppId, Instant>,
     /// When the watcher's own requests of the last minute were made.
     spent: VecDeque<Instant>,
 }
@@ -102,6 +108,7 @@ impl<'a> Watcher<'a> {
             focus_read: None,
             started: false,
             settling: HashMap::new(),
+            counted: HashMap::new(),
             spent: VecDeque::new(),
         }
     }
@@ -178,21 +185,23 @@ impl<'a> Watcher<'a> {
                 self.read_focus(app, state).await?;
             }
         }
-        self.name_a_few().await
+        self.complete_a_few().await
     }
 
-    /// Looks up labels of deployed revisions in sight, a few at a time and only while there is room for it.
-    async fn name_a_few(&mut self) -> Result<(), Failed> {
-        if self.wanted.unnamed.is_empty() || self.spent.len() + FEW > BUDGET {
+    /// Looks up what is not known of apps in sight, labels and numbers of instances, a few at a time and only while there
+    /// is room for it.
+    async fn complete_a_few(&mut self) -> Result<(), Failed> {
+        if self.wanted.incomplete.is_empty() || self.spent.len() + FEW > BUDGET {
             return Ok(());
         }
-        let unnamed = |app: &&App| app.deployed.as_ref().is_some_and(|of| of.label.is_none());
+        let nameless = |app: &App| app.deployed.as_ref().is_some_and(|of| of.label.is_none());
+        let uncounted = |app: &App| app.rollout.is_none() && app.instances.running.is_none();
         let mut few: Vec<_> = self
             .wanted
-            .unnamed
+            .incomplete
             .iter()
             .filter_map(|id| self.feed.app(id.as_str()))
-            .filter(unnamed)
+            .filter(|app| nameless(app) || uncounted(app))
             .take(FEW)
             .cloned()
             .collect();
@@ -200,14 +209,16 @@ impl<'a> Watcher<'a> {
             return Ok(());
         }
         self.foundation.learn_few(&mut few).await;
-        few.retain(|app| app.deployed.as_ref().is_some_and(|of| of.label.is_some()));
+        self.foundation.count_few(&mut few).await;
+        let counted = few.iter().filter(|app| !uncounted(app)).map(|app| app.id.clone());
+        self.counted.extend(counted.map(|id| (id, instant())));
         self.tell(few, Vec::new()).await
     }
 
     async fn read_focus(&mut self, mut known: App, state: DetailState) -> Result<(), Failed> {
         let app = known.id.clone();
         let (history, events) =
-            tokio::join!(self.foundation.history(&app), self.foundation.app_events(&app, 100));
+            tokio::join!(self.foundation.history(&app), self.foundation.app_events(&app, EVENTS));
         let stuck = state.stuck;
         self.focus_read = Some(state);
         self.next_focus = instant() + self.stretched(FOCUS);
@@ -268,6 +279,12 @@ impl<'a> Watcher<'a> {
         for app in &mut apps {
             let Some(known) = self.feed.app(app.id.as_str()) else { continue };
             steady(known, app);
+            let counted = self.counted.get(&app.id).is_some_and(|at| at.elapsed() < COUNTED);
+            if counted && app.rollout.is_none() && app.instances.running.is_none() {
+                app.instances = known.instances;
+                app.state = known.state;
+                app.serving.clone_from(&known.serving);
+            }
             if app.deployed.as_ref().is_some_and(|of| of.label.is_none()) {
                 let same = known.deployed.as_ref().map(|of| &of.id)
                     == app.deployed.as_ref().map(|of| &of.id);

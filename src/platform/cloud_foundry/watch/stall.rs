@@ -31,9 +31,10 @@ impl StallMemory {
     /// Whether the rollout of an app moves.
     pub(in crate::platform::cloud_foundry) fn judge(&mut self, app: &mut App, now: Timestamp) {
         let Some(rollout) = &mut app.rollout else { return };
+        // Whether what runs has had the time that the platform gives it was judged by the look itself.
+        let overdue = rollout.stuck.take().is_some() && !rollout.new.has_bad();
         if matches!(rollout.phase, Phase::Slow | Phase::Stuck) {
             rollout.phase = Phase::Rolling;
-            rollout.stuck = None;
         }
         let running = rollout.new.count().running.unwrap_or(0);
         let shape = (rollout.old.desired, rollout.new.desired, running);
@@ -54,7 +55,13 @@ impl StallMemory {
         memory.bad_seen |= rollout.new.has_bad();
         rollout.moved_at = rollout.moved_at.max(Some(memory.moved_at));
         let crash = memory.crash.as_ref().map(|(reason, _)| reason.as_str());
-        rollout.judge(memory.bad_seen, false, None, now, |rollout| why_stuck(rollout, crash));
+        rollout.judge(
+            memory.bad_seen || overdue,
+            false,
+            Some(SignedDuration::MAX),
+            now,
+            |rollout| why_stuck(rollout, crash),
+        );
     }
 
     /// Asks why new instances crash, for the selected app and a few others, now and then.

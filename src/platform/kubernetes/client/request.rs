@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::platform::{
     Error,
     http::{
-        WriteError, causes, collect,
+        WRITES_WAIT, WriteError, causes, collect,
         exchange::{self, Answer, Api, NoAnswer, Said},
     },
     kubernetes::{client::connect::Connection, model::dialect},
@@ -117,8 +117,10 @@ impl Api for Connection {
     async fn exchange(&self, request: Request<Body>) -> Result<Answer, NoAnswer> {
         let client = self.client().await.map_err(NoAnswer::unsent)?;
         self.meter.count();
-        let response = match timeout(self.timeout, client.send(request)).await {
-            Err(_) => return Err(exchange::silent(self, self.timeout)),
+        let writes = request.method() != Method::GET;
+        let patience = if writes { self.timeout * WRITES_WAIT } else { self.timeout };
+        let response = match timeout(patience, client.send(request)).await {
+            Err(_) => return Err(exchange::silent(self, patience)),
             Ok(Err(error)) => {
                 let received = !never_stood(&error);
                 let error = self.unreachable(&error);
