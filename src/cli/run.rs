@@ -119,6 +119,7 @@ impl Invoked<'_> {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
         let environment = Environment::new(self.paths.home.clone())
+            .keeping(self.paths.state.clone())
             .with(variables)
             .with(self.global.variables.clone());
         let mut specs = self.targets()?;

@@ -8,6 +8,7 @@ pub mod http;
 pub mod kubernetes;
 pub mod operation;
 pub mod registry;
+pub mod sightings;
 mod unopened;
 
 use std::sync::Arc;

@@ -12,12 +12,13 @@ use crate::domain::{PlatformKind, Problem, ProblemKind, TargetId};
 pub struct Environment {
     variables: BTreeMap<String, String>,
     home: Option<PathBuf>,
+    state: Option<PathBuf>,
 }
 
 impl Environment {
     /// An environment of nothing but a home.
     pub fn new(home: Option<PathBuf>) -> Self {
-        Self { variables: BTreeMap::new(), home }
+        Self { variables: BTreeMap::new(), home, state: None }
     }
 
     /// The same with these variables set; one that is set already is replaced.
@@ -25,6 +26,17 @@ impl Environment {
     pub fn with(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         self.variables.extend(variables);
         self
+    }
+
+    /// The same with a directory for what is to outlive the program.
+    #[must_use]
+    pub fn keeping(self, state: Option<PathBuf>) -> Self {
+        Self { state, ..self }
+    }
+
+    /// The directory for what is to outlive the program.
+    pub fn state(&self) -> Option<&PathBuf> {
+        self.state.as_ref()
     }
 
     /// A variable that is set and not empty.

@@ -8,7 +8,7 @@ use revdeck::{
     },
     platform::{
         Platform,
-        kubernetes::Kubernetes,
+        kubernetes::{Kubernetes, Options},
         operation::{self, NoRecord, Sent},
     },
     simulator::{Simulator, kubernetes::Cluster},
@@ -395,4 +395,85 @@ async fn who_will_undo_it_is_named() {
     let told = notes().await;
     assert!(told.contains("Argo CD owns this and will put it back"), "{told}");
     assert!(bench.platform.capabilities().await.unwrap().reason(Verb::Restart).is_none());
+}
+
+/// Good, then a crash, then fixed forward: what crashed is not the way back, whoever asks, and also after a restart.
+#[tokio::test]
+async fn what_crashed_is_not_the_way_back() {
+    let bench = Bench::start().await;
+    let state = tempfile::tempdir().unwrap();
+    let open = |state: Option<&std::path::Path>| {
+        let options = Options {
+            kubeconfig: Some(bench.simulator.home().join("kubeconfig")),
+            state: state.map(std::path::Path::to_owned),
+            ..Options::default()
+        };
+        let clock = bench.simulator.clock().clone();
+        let now = std::sync::Arc::new(move || clock.now());
+        Kubernetes::open(revdeck::domain::TargetId::new("k8s"), &options, now).unwrap()
+    };
+    let seeing = open(Some(state.path()));
+    let (interest, interested) = tokio::sync::watch::channel(revdeck::domain::Interest::default());
+    let (reports, mut reported) = mpsc::channel(64);
+    let watching = seeing.clone();
+    let task = tokio::spawn(async move { watching.watch(interested, reports).await });
+    let mut until = async |wanted: Condition| loop {
+        if let Some(revdeck::domain::Report::Apps { changed, .. }) = reported.recv().await
+            && changed.iter().any(|app| app.name == "inventory" && app.condition() == wanted)
+        {
+            return;
+        }
+    };
+    until(Condition::Ok).await;
+    let good = bench.app("inventory").await.deployed.unwrap();
+    let plan = bench.plan_image("inventory", "inventory:bad-crash").await;
+    assert!(matches!(bench.execute(plan).await, Sent::Accepted(_)));
+    bench.pass(30.0);
+    until(Condition::Stuck).await;
+    let bad = bench.app("inventory").await.rollout.unwrap().to.unwrap();
+    // While it is rolled over by a fix, and afterwards.
+    let plan = bench.plan_image("inventory", "inventory:fixed").await;
+    done(&bench.run(plan).await);
+    until(Condition::Ok).await;
+    task.abort();
+    drop(interest);
+    // One that has seen nothing prefers what lived for days to what lived for seconds, and says that it is not sure.
+    let (fresh, next) = (open(None), open(Some(state.path())));
+    for (platform, sure) in [(&fresh, false), (&next, true)] {
+        let app = platform.app("inventory").await.unwrap();
+        let plan = platform.plan(Request::new(app.id.clone(), back())).await.unwrap();
+        let title = &plan.title;
+        assert!(title.contains(&format!("to rev {}", good.label.clone().unwrap())), "{title}");
+        assert_eq!(title.contains("(last good)"), sure, "{title}");
+        assert_eq!(title.contains("no record that it was well"), !sure, "{title}");
+    }
+    let app = next.app("inventory").await.unwrap();
+    let to = Operation::RollBack(RollBackTo::Revision(bad.id));
+    let plan = next.plan(Request::new(app.id, to)).await.unwrap();
+    assert!(plan.notes[0].text().contains("FAILED: it was never well"), "{:?}", plan.notes);
+}
+
+/// `kubectl rollout undo` gives the change-cause of the target back (`polymorphichelpers/rollback.go`); our own reason stays
+/// with the revision that it is of.
+#[tokio::test]
+async fn a_reason_is_not_inherited() {
+    let bench = Bench::start().await;
+    let path = "/apis/apps/v1/namespaces/shop/deployments/inventory";
+    let cause = async || {
+        let object = bench.read(path).await;
+        object["metadata"]["annotations"]["kubernetes.io/change-cause"].clone()
+    };
+    let app = bench.app("inventory").await.id;
+    let to = bench.history("inventory").await.revisions[1].clone();
+    let mut request = Request::new(app.clone(), Operation::RollBack(RollBackTo::Revision(to.id)));
+    request.reason = Some("too slow".to_owned());
+    let plan = bench.platform.plan(request).await.unwrap();
+    done(&bench.run(plan).await);
+    assert_ne!(cause().await, "too slow");
+    let note = async |at: usize| bench.history("inventory").await.revisions[at].note.clone();
+    assert_eq!(note(0).await.as_deref(), Some("too slow"));
+    // The next release has the annotation, too, and it is not of that.
+    let plan = bench.plan_image("inventory", "inventory:next").await;
+    done(&bench.run(plan).await);
+    assert_eq!((note(0).await, note(1).await.as_deref()), (None, Some("too slow")));
 }

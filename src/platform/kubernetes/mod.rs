@@ -18,7 +18,7 @@ mod read;
 mod watch;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -40,6 +40,7 @@ use self::{
 use super::{
     Error, Now, OpenError, Platform,
     operation::{Learned, Order, Progress, StepError},
+    sightings::Sightings,
 };
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogLine, Observation,
@@ -77,8 +78,8 @@ struct Cluster {
     version: OnceCell<String>,
     /// Where the workloads are that were seen, by UID.
     addresses: Mutex<HashMap<String, Address>>,
-    /// Revisions that were seen with all their Pods available.
-    served: Mutex<HashSet<String>>,
+    /// Which revisions were seen with all their Pods available, and which failing.
+    sightings: Sightings,
     /// What the login may do, as far as it was asked.
     allowed: Mutex<HashMap<access::Act, access::Answer>>,
     /// The ControllerRevisions of DaemonSets, by UID and generation: their status names none.
@@ -96,7 +97,7 @@ impl Kubernetes {
             now,
             version: OnceCell::new(),
             addresses: Mutex::default(),
-            served: Mutex::default(),
+            sightings: Sightings::read(options.state.as_deref()),
             allowed: Mutex::default(),
             own: Mutex::default(),
             labels: Mutex::default(),
@@ -156,10 +157,6 @@ impl Cluster {
         })
     }
 
-    fn saw(&self, revision: &str) {
-        lock(&self.served).insert(revision.to_owned());
-    }
-
     /// Forgets a workload that is gone: preview environments come and go for weeks.
     fn forget(&self, uid: &str) {
         lock(&self.addresses).remove(uid);
@@ -168,7 +165,7 @@ impl Cluster {
 
     /// Forgets a revision that was pruned.
     fn forget_revision(&self, id: &str) {
-        lock(&self.served).remove(id);
+        self.sightings.forget(id);
         lock(&self.labels).remove(id);
     }
 
@@ -205,10 +202,6 @@ impl Cluster {
             lock(&self.own).insert(key, own.clone());
         }
         (!own.is_empty()).then_some(own)
-    }
-
-    fn was_seen_well(&self, revision: &str) -> bool {
-        lock(&self.served).contains(revision)
     }
 }
 

@@ -76,6 +76,7 @@ impl registry::Provider for Provider {
             kubeconfig: named.or_else(|| usual().filter(|file| file.exists())),
             context: context.map(str::to_owned),
             namespace: namespace.map(str::to_owned),
+            state: environment.state().cloned(),
             ..Options::default()
         };
         Ok(Arc::new(Kubernetes::open(spec.id.clone(), &options, now.clone())?))

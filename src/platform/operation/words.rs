@@ -142,7 +142,11 @@ pub(super) fn arrived(
         .unwrap_or_default();
     let Some(count) = count else { return Outcome::Done(format!("{name} is {goal}")) };
     let leaving = receipt.recipe.leaving.as_deref();
-    let leaving = leaving.map(|name| format!(", {name} is gone")).unwrap_or_default();
+    let gone = |name: &str| {
+        let verb = if name.contains(" and ") { "are" } else { "is" };
+        format!(", {name} {verb} gone")
+    };
+    let leaving = leaving.map(gone).unwrap_or_default();
     let took = took.map(|took| format!(", after {}", span(took))).unwrap_or_default();
     let remark = receipt.remark.as_ref().map(|remark| format!("; {remark}")).unwrap_or_default();
     Outcome::Done(format!(

@@ -32,6 +32,8 @@ pub struct Options {
     pub namespace: Option<String>,
     /// How long an answer may take to begin, and each of its parts to come.
     pub timeout: Duration,
+    /// The directory for what was seen of revisions, which the cluster does not keep.
+    pub state: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -41,6 +43,7 @@ impl Default for Options {
             context: None,
             namespace: None,
             timeout: crate::platform::http::TIMEOUT,
+            state: None,
         }
     }
 }

@@ -177,6 +177,8 @@ pub(in crate::platform::kubernetes) struct Store {
     pub(in crate::platform::kubernetes) own: HashMap<String, Vec<OwnRevision>>,
     /// ReplicaSets that were seen with all their Pods available.
     pub(in crate::platform::kubernetes) served: BTreeSet<String>,
+    /// Revisions that were seen failing, and never well.
+    pub(in crate::platform::kubernetes) failed: BTreeSet<String>,
 }
 
 /// A ControllerRevision, and what its Pods carry.

@@ -8,7 +8,11 @@ use crate::domain::{
 };
 use crate::platform::kubernetes::operate::observe::Asked;
 use crate::platform::kubernetes::{
-    Cluster, model::store::Kind, model::wire, plan::snapshot::Snapshot, read::template,
+    Cluster,
+    model::store::Kind,
+    model::wire,
+    plan::snapshot::{Cause, Snapshot},
+    read::template,
 };
 
 /// A patch, and how to tell that it took effect.
@@ -34,12 +38,15 @@ pub(in crate::platform::kubernetes) fn template_patch(
     snapshot: &Snapshot,
     template: &Value,
     reason: Option<&str>,
+    cause: Cause<'_>,
 ) -> Value {
     let mut steps = vec![json!({ "op": "replace", "path": "/spec/template", "value": template })];
     if snapshot.paused() {
         steps.push(json!({ "op": "remove", "path": "/spec/paused" }));
     }
-    steps.extend(reason.map(|reason| snapshot.cause(reason)).unwrap_or_default());
+    if reason.is_some() || !matches!(cause, Cause::Keep) {
+        steps.extend(snapshot.annotate(template, reason, cause));
+    }
     Value::Array(steps)
 }
 
@@ -93,11 +100,12 @@ pub(in crate::platform::kubernetes) fn deploy(
     let command = format!("set image {} {}={}", snapshot.named(), names[at], quoted(image));
     plan.by_hand.push(snapshot.by_hand("kubectl", &command));
     let reason = plan.request.reason.clone();
+    let cause = reason.as_deref().map_or(Cause::Keep, Cause::Is);
     Ok(Mutation {
-        patch: template_patch(snapshot, &template, reason.as_deref()),
+        patch: template_patch(snapshot, &template, reason.as_deref(), cause),
         template: Some(stripped),
         goal: format!("on {}{}", clean(image), snapshot.above()),
-        leaving: snapshot.deployed().map(|one| format!("rev {}", one.label)),
+        leaving: snapshot.leaving(None),
         ..Mutation::default()
     })
 }
@@ -125,7 +133,7 @@ pub(in crate::platform::kubernetes) fn restart(
     plan.by_hand
         .push(snapshot.by_hand("kubectl", &format!("rollout restart {}", snapshot.named())));
     let reason = plan.request.reason.clone();
-    let patch = template_patch(snapshot, &template, reason.as_deref());
+    let patch = template_patch(snapshot, &template, reason.as_deref(), Cause::Keep);
     wire::strip(&mut template);
     Ok(Mutation {
         patch,

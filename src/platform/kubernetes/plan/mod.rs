@@ -17,7 +17,7 @@ use crate::platform::kubernetes::{
     operate::send::{Action, JSON_PATCH, MANAGER},
     plan::argo as argo_verbs,
     plan::changes::{Mutation, deploy, hold, restart, template_patch},
-    plan::snapshot::Snapshot,
+    plan::snapshot::{Cause, Snapshot},
     plan::warnings::warnings,
     read::instances,
     read::template,
@@ -25,7 +25,8 @@ use crate::platform::kubernetes::{
 use crate::{
     domain::{
         Note, Operation, Plan, Recipe, Request, Revision, RevisionSummary, RollBackTo, RolloutId,
-        Step, differences, last_good, text::clean,
+        Step, TrackRecord, differences, last_good,
+        text::{clean, span},
     },
     platform::{Error, http::WriteError, operation},
 };
@@ -134,7 +135,13 @@ async fn back_to(
     plan.title = format!(
         "ROLL BACK {name} to rev {}{}",
         wanted.label,
-        if last.is_some() { " (last good)" } else { "" }
+        match (last, wanted.served) {
+            (Some(true), _) => " (last good)".to_owned(),
+            (Some(false), Some(lived)) =>
+                format!(" (it lived {}; no record that it was well)", span(lived)),
+            (Some(false), None) => " (no record that it was well)".to_owned(),
+            (None, _) => String::new(),
+        }
     );
     plan.to = Some(end(wanted));
     if now == template && !(snapshot.paused() && snapshot.rolling) {
@@ -152,6 +159,10 @@ async fn back_to(
     } else {
         format!("the template of rev {} again, as a rollout of its own", wanted.label)
     };
+    if wanted.track_record == TrackRecord::Unfinished {
+        let text = format!("rev {} FAILED: it was never well for as long as it ran", wanted.label);
+        plan.notes.push(Note::Warning(text));
+    }
     if last == Some(false) {
         plan.notes.push(Note::Warning(format!(
             "that rev {} was well is inferred: the platform keeps no record of it",
@@ -171,11 +182,10 @@ async fn back_to(
         let undo = format!("rollout undo {} --to-revision={}", snapshot.named(), wanted.label);
         snapshot.by_hand("kubectl", &undo)
     });
-    let leaving = snapshot.deployed().map(|one| format!("rev {}", one.label));
+    let leaving = snapshot.leaving(Some(&wanted.id));
     let goal = format!("back on rev {}{}", wanted.label, snapshot.above());
     let reason = plan.request.reason.clone();
-    let reason = reason.unwrap_or_else(|| format!("roll back to rev {}", wanted.label));
-    let patch = template_patch(snapshot, &template, Some(&reason));
+    let patch = template_patch(snapshot, &template, reason.as_deref(), Cause::Of(&wanted.id));
     let pods = stuck_pods(cluster, snapshot, wanted).await?;
     if !pods.is_empty() {
         let names: Vec<_> = pods.iter().map(|(name, _)| clean(name)).collect();

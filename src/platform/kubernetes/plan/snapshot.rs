@@ -1,16 +1,19 @@
 //! The state that a plan stands on, read when it is made.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use crate::platform::kubernetes::{
     Cluster,
     model::store::{Address, Kinded, Store},
-    model::wire::{ReplicaSet, Workload, WorkloadSpec},
+    model::wire::{self, ReplicaSet, Workload, WorkloadSpec},
     operate::send::Guard,
+    read::convert::{CAUSE, REASON},
 };
 use crate::{
     domain::{
-        AppId, History, Revision,
+        AppId, History, Revision, RevisionId,
         text::{clean, quoted},
     },
     platform::Error,
@@ -23,6 +26,8 @@ pub(in crate::platform::kubernetes) struct Snapshot {
     pub(in crate::platform::kubernetes) workload: Kinded,
     pub(in crate::platform::kubernetes) history: History,
     pub(in crate::platform::kubernetes) rolling: bool,
+    /// The change-causes of its ReplicaSets, by UID.
+    causes: HashMap<String, String>,
     context: Option<String>,
 }
 
@@ -56,15 +61,18 @@ impl Snapshot {
         let workload = Kinded { kind: address.kind, object };
         let mut store = Store::default();
         store.workloads.put(workload.clone());
+        let mut causes = HashMap::new();
         for set in sets {
             if let Ok(set) = serde_json::from_value::<ReplicaSet>(set) {
+                let cause = set.metadata.annotations.get(CAUSE).cloned();
+                causes.extend(cause.map(|cause| (set.metadata.uid.clone(), cause)));
                 store.sets.put(set);
             }
         }
         let shown = store.app(&cluster.target, app.as_str(), (cluster.now)());
         let rolling = shown.is_some_and(|app| app.rollout.is_some());
         let context = cluster.connection.named().map(str::to_owned);
-        Ok(Self { address, whole, workload, history, rolling, context })
+        Ok(Self { address, whole, workload, history, rolling, causes, context })
     }
 
     pub(in crate::platform::kubernetes) fn deployed(&self) -> Option<&Revision> {
@@ -122,13 +130,63 @@ impl Snapshot {
         Guard::of(&self.address.path(), &self.whole)
     }
 
-    /// Why, where the platform keeps it.
-    pub(in crate::platform::kubernetes) fn cause(&self, reason: &str) -> Vec<Value> {
+    /// The steps that write the annotations of a change: why it was made, and what is asked for by it. The change-cause
+    /// is the platform's own word: `kubectl rollout undo` has it as the target's, and all later releases inherit it.
+    pub(in crate::platform::kubernetes) fn annotate(
+        &self,
+        template: &Value,
+        reason: Option<&str>,
+        cause: Cause<'_>,
+    ) -> Vec<Value> {
+        let own = &self.whole["metadata"]["annotations"];
+        let path = |name: &str| format!("/metadata/annotations/{}", name.replace('/', "~1"));
         let mut steps = Vec::new();
-        if !self.whole["metadata"]["annotations"].is_object() {
+        if !own.is_object() {
             steps.push(json!({ "op": "add", "path": "/metadata/annotations", "value": {} }));
         }
-        steps.push(json!({ "op": "add", "path": "/metadata/annotations/kubernetes.io~1change-cause", "value": reason }));
+        match cause {
+            Cause::Keep => {}
+            Cause::Is(cause) => {
+                steps.push(json!({ "op": "add", "path": path(CAUSE), "value": cause }));
+            }
+            Cause::Of(revision) => match self.causes.get(revision.as_str()) {
+                Some(cause) => {
+                    steps.push(json!({ "op": "add", "path": path(CAUSE), "value": cause }));
+                }
+                None if own[CAUSE].is_string() => {
+                    steps.push(json!({ "op": "remove", "path": path(CAUSE) }));
+                }
+                None => {}
+            },
+        }
+        if let Some(reason) = reason {
+            // It is inherited like every annotation: the template says of which revision it is.
+            let hash = format!("{:016x}", wire::Template::read(template.clone()).hash);
+            let value = format!("{hash} {reason}");
+            steps.push(json!({ "op": "add", "path": path(REASON), "value": value }));
+        }
         steps
     }
+
+    /// The revisions that serve or come, but for one: they will be gone.
+    pub(in crate::platform::kubernetes) fn leaving(
+        &self,
+        except: Option<&RevisionId>,
+    ) -> Option<String> {
+        let gone = self.history.revisions.iter().filter(|one| one.deployed || one.incoming);
+        let gone = gone.filter(|one| Some(&one.id) != except);
+        let names: Vec<_> = gone.map(|one| format!("rev {}", one.label)).collect();
+        (!names.is_empty()).then(|| names.join(" and "))
+    }
+}
+
+/// What becomes of the change-cause with a change.
+#[derive(Clone, Copy)]
+pub(in crate::platform::kubernetes) enum Cause<'a> {
+    /// It stays.
+    Keep,
+    /// It is this.
+    Is(&'a str),
+    /// It is that of this revision.
+    Of(&'a RevisionId),
 }

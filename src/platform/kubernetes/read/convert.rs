@@ -17,6 +17,8 @@ const REVISION: [&str; 2] = ["deployment.kubernetes.io/revision", "rollout.argop
 /// The annotations with the numbers that it had before.
 const HISTORY: [&str; 2] =
     ["deployment.kubernetes.io/revision-history", "rollout.argoproj.io/revision-history"];
+/// The annotation with why we changed it, after the hash of the template that was asked for.
+pub(in crate::platform::kubernetes) const REASON: &str = "revdeck/reason";
 /// The annotation with why somebody changed it.
 pub(in crate::platform::kubernetes) const CAUSE: &str = "kubernetes.io/change-cause";
 

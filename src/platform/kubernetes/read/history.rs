@@ -1,6 +1,6 @@
 //! Revisions: a Deployment's ReplicaSets, and the ControllerRevisions of the other kinds.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::platform::kubernetes::{
@@ -41,8 +41,8 @@ impl Cluster {
             .history(app.as_str())
             .ok_or_else(|| Error::NotFound { what: format!("{} is gone", clean(&address.name)) })?;
         for one in &mut history.revisions {
-            if one.track_record == TrackRecord::Unknown && self.was_seen_well(one.id.as_str()) {
-                one.track_record = TrackRecord::Served;
+            if one.track_record == TrackRecord::Unknown {
+                one.track_record = self.sightings.of(one.id.as_str());
             }
         }
         Ok(history)
@@ -96,7 +96,7 @@ impl Cluster {
                 } else if *name == current {
                     TrackRecord::Served
                 } else {
-                    TrackRecord::Unknown
+                    self.sightings.of(name)
                 },
                 served: None,
                 note: None,
@@ -191,10 +191,12 @@ impl Store {
                 track_record: convert::track_record(
                     set,
                     self.served.contains(&set.metadata.uid),
-                    incoming || left_behind(set, serving.copied()),
+                    incoming
+                        || left_behind(set, serving.copied())
+                        || self.failed.contains(&set.metadata.uid),
                 ),
-                served: None,
-                note: None,
+                served: lived(set, &sets),
+                note: reason(set, template.hash),
             });
         }
         let limit = workload
@@ -216,6 +218,20 @@ impl Store {
         };
         Some(History { revisions, remark, truncated: false })
     }
+}
+
+/// How long a revision was the newest one: until the next ReplicaSet was made.
+fn lived(set: &ReplicaSet, all: &[&ReplicaSet]) -> Option<SignedDuration> {
+    let born = set.metadata.creation_timestamp?;
+    let later = all.iter().filter_map(|one| one.metadata.creation_timestamp);
+    let next = later.filter(|at| *at > born).min()?;
+    Some(next.duration_since(born))
+}
+
+/// Why we made it, where somebody said so: what was inherited is of another template.
+fn reason(set: &ReplicaSet, template: u64) -> Option<String> {
+    let (hash, reason) = set.metadata.annotations.get(convert::REASON)?.split_once(' ')?;
+    (hash == format!("{template:016x}")).then(|| clean(reason))
 }
 
 /// Whether somebody went back from this revision: it is younger than what serves, and yet behind it.

@@ -119,6 +119,7 @@ impl Watcher {
 
     fn forget_set(&mut self, uid: &str) {
         self.store.served.remove(uid);
+        self.store.failed.remove(uid);
         self.cluster.forget_revision(uid);
         if let Some(set) = self.store.sets.remove(uid) {
             self.dirty.extend(set.metadata.owner().map(str::to_owned));

@@ -306,6 +306,12 @@ impl Watcher {
                 if self.feed.app(uid).is_some_and(|known| known.rollout.is_none()) {
                     self.store.began.insert(key, at);
                 }
+                if let (Some(_), Some(to)) = (&rollout.stuck, &rollout.to)
+                    && !self.store.served.contains(to.id.as_str())
+                    && self.store.failed.insert(to.id.as_str().to_owned())
+                {
+                    self.cluster.sightings.note(to.id.as_str(), false);
+                }
                 if let Some(from) = &rollout.from {
                     self.store.origins.insert(rollout.id.clone(), from.clone());
                 }
@@ -320,7 +326,8 @@ impl Watcher {
                     let served = app.deployed.as_ref().map(|of| of.id.as_str());
                     if let Some(served) = served.filter(|id| !self.store.served.contains(*id)) {
                         self.store.served.insert(served.to_owned());
-                        self.cluster.saw(served);
+                        self.store.failed.remove(served);
+                        self.cluster.sightings.note(served, true);
                     }
                 }
             }
