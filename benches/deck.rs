@@ -109,6 +109,7 @@ fn empty() -> State {
     State::new(Start {
         targets: vec![target],
         demo: false,
+        speed: 1.0,
         read_only: false,
         keymap,
         size: (160, 50),

@@ -50,6 +50,7 @@ impl Deck {
         let start = Start {
             targets: vec![target],
             demo: true,
+            speed: 1.0,
             read_only: false,
             keymap,
             size,

@@ -138,16 +138,16 @@ pub enum Command {
         /// Name, SCOPE/NAME or identifier
         app: String,
     },
-    /// Show what differs between two revisions
+    /// Show what differs between two revisions, or what the rollout in progress changes
     Diff {
         /// Name, SCOPE/NAME or identifier
         app: String,
         /// The revision to start from [default: the deployed one]
         #[arg(long, value_name = "REV")]
         from: Option<String>,
-        /// The revision to go to
+        /// The revision to go to [default: the one that the rollout brings, else the one before the deployed one]
         #[arg(long, value_name = "REV")]
-        to: String,
+        to: Option<String>,
         /// Show the values of environment variables
         #[arg(long)]
         reveal: bool,

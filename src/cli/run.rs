@@ -59,7 +59,7 @@ pub async fn run(registry: &Registry, invocation: Invocation) -> Result<(), Exit
     match action {
         Action::Dashboard => {
             let platforms = setup.open(&now)?;
-            setup.dashboard(platforms, now.clone(), journal.clone(), false).await
+            setup.dashboard(platforms, now.clone(), journal.clone(), None).await
         }
         Action::Operate(operate) => carry_out(&context()?, operate).await,
         Action::Command(Command::Demo(args)) => setup.demo(&args).await,
@@ -140,7 +140,7 @@ impl Invoked<'_> {
         platforms: Vec<Arc<dyn Platform>>,
         now: Now,
         journal: Journal,
-        demo: bool,
+        demo: Option<f64>,
     ) -> Result<(), Exit> {
         let story = journal.read();
         for complaint in &story.complaints {
@@ -154,7 +154,8 @@ impl Invoked<'_> {
             keymap: self.keymap()?,
             theme: self.theme(),
             journal,
-            demo,
+            demo: demo.is_some(),
+            speed: demo.unwrap_or(1.0),
             read_only: self.config.read_only.value,
             sort: self.config.order.value.into(),
             only_active: self.config.only_active.value,
@@ -232,7 +233,7 @@ impl Invoked<'_> {
             simulators.push(simulator);
         }
         let journal = Journal::nowhere(now.clone());
-        self.dashboard(platforms, now, journal, true).await
+        self.dashboard(platforms, now, journal, Some(args.speed)).await
     }
 
     fn keys(&self) -> Result<(), Exit> {
@@ -353,7 +354,7 @@ async fn show(context: &Context, command: Command) -> Result<(), Exit> {
         Command::Revisions { app } => context.revisions(&app).await,
         Command::Status { app } => context.status(&app).await,
         Command::Diff { app, from, to, reveal } => {
-            context.diff(&app, from.as_deref(), &to, reveal).await
+            context.diff(&app, from.as_deref(), to.as_deref(), reveal).await
         }
         Command::Watch { app } => headless::watch(context, &app).await,
         Command::Targets => context.targets().await,

@@ -28,6 +28,8 @@ pub struct Start {
     pub targets: Vec<Target>,
     /// Whether this is the demo.
     pub demo: bool,
+    /// How many seconds of the clock pass in a real one.
+    pub speed: f64,
     /// Whether every operation is refused.
     pub read_only: bool,
     /// The key table.
@@ -255,6 +257,8 @@ pub struct State {
     pub filter: String,
     /// Whether the filter is being typed.
     pub filtering: bool,
+    /// What was selected before the filter was typed, and whether by hand.
+    pub(super) before_filter: Option<(AppKey, bool)>,
     /// Whether only what is rolling or broken is listed.
     pub only_active: bool,
     /// How the apps are ordered.
@@ -292,7 +296,15 @@ impl State {
     pub fn new(start: Start) -> Self {
         Self {
             now: start.now,
-            targets: start.targets.into_iter().map(TargetState::new).collect(),
+            targets: start
+                .targets
+                .into_iter()
+                .map(|target| {
+                    let mut one = TargetState::new(target);
+                    one.connection.speed = start.speed;
+                    one
+                })
+                .collect(),
             demo: start.demo,
             read_only: start.read_only,
             keymap: start.keymap,
@@ -303,6 +315,7 @@ impl State {
             chosen: false,
             filter: String::new(),
             filtering: false,
+            before_filter: None,
             only_active: start.only_active,
             sort: start.sort,
             panel: Panel::Apps,

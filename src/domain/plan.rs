@@ -199,6 +199,11 @@ impl Plan {
             end.iter().map(parts).collect()
         };
         add(Refused, self.refused.iter().cloned().collect());
+        let (notes, warnings): (Vec<_>, Vec<_>) =
+            self.notes.iter().partition(|note| matches!(note, self::Note::Info(_)));
+        for warning in warnings {
+            add(Warning, vec![warning.text().to_owned()]);
+        }
         add(
             Method,
             Some(self.method.clone()).into_iter().filter(|text| !text.is_empty()).collect(),
@@ -207,9 +212,8 @@ impl Plan {
         add(To, end(&self.to));
         add(Differs, self.differences(how));
         add(Runs, self.capacity.clone());
-        for note in &self.notes {
-            let kind = if matches!(note, self::Note::Info(_)) { Note } else { Warning };
-            add(kind, vec![note.text().to_owned()]);
+        for note in notes {
+            add(Note, vec![note.text().to_owned()]);
         }
         add(Patch, self.patch.iter().flat_map(|patch| patch.lines()).map(str::to_owned).collect());
         if let Detail::Full { .. } = how {

@@ -52,6 +52,8 @@ pub struct Setup {
     pub open: Vec<Receipt>,
     /// Whether this is the demo.
     pub demo: bool,
+    /// How many seconds of the clock pass in a real one.
+    pub speed: f64,
     /// Whether every operation is refused.
     pub read_only: bool,
     /// How the apps are ordered at first.
@@ -86,6 +88,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
     let mut state = State::new(Start {
         targets: setup.platforms.iter().map(|platform| platform.target()).collect(),
         demo: setup.demo,
+        speed: setup.speed,
         read_only: setup.read_only,
         keymap: setup.keymap.clone(),
         size,

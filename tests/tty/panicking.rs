@@ -61,6 +61,7 @@ fn dashboard_that_panics() {
             only_active: false,
             scope: revdeck::domain::Scope::Home,
             demo: true,
+            speed: 1.0,
             read_only: false,
         };
         let ran = tokio::time::timeout(Duration::from_secs(20), runtime::dashboard(setup)).await;

@@ -71,8 +71,20 @@ pub(super) fn hold(before: Option<&App>, app: &App, now: Timestamp) -> Hold {
     Hold::Keep(Held { by, until: now.checked_add(time).unwrap_or(now) })
 }
 
+/// The rows of apps with an operation of ours keep their places from here on, until it is over.
+pub(super) fn keep_places(state: &mut State) {
+    for one in &state.running {
+        if let Some(known) = state.apps.get_mut(&one.app) {
+            let by = known.held.map_or_else(|| known.app.condition(), |held| held.by);
+            let until = state.now.checked_add(WELL).unwrap_or(state.now);
+            known.held = Some(Held { by, until });
+        }
+    }
+}
+
 /// Lets apps go to where they belong by now.
 pub(super) fn tick(state: &mut State) {
+    keep_places(state);
     let now = state.now;
     let mut moved = false;
     for (key, known) in &mut state.apps {
@@ -169,6 +181,9 @@ pub(super) fn dispatch(state: &mut State, command: Command) {
         }
         Command::Back => back(state),
         Command::Filter => {
+            if !state.filtering && state.filter.is_empty() {
+                state.before_filter = state.selected.clone().map(|key| (key, state.chosen));
+            }
             state.filtering = true;
             state.panel = Panel::Apps;
         }
@@ -261,6 +276,18 @@ pub(super) fn type_filter(state: &mut State, key: Key) {
     if is(key, Name::Esc) {
         state.filtering = false;
         state.filter.clear();
+        list(state);
+        // Who leaves the filter wanted nothing of it: keys mean the app that they meant before.
+        if let Some((key, chosen)) = state.before_filter.take()
+            && state.apps.contains_key(&key)
+        {
+            if state.selected.as_ref() != Some(&key) {
+                state.selected = Some(key);
+                forget_choice(state);
+            }
+            state.chosen = chosen;
+        }
+        return;
     } else if is(key, Name::Backspace) {
         if state.filter.pop().is_none() {
             state.filtering = false;

@@ -196,6 +196,7 @@ fn confirm(state: &mut State, key: Key) -> Vec<Effect> {
         look_at: state.now,
         began: state.now,
     });
+    super::deck::keep_places(state);
     vec![Effect::Execute { id, target: dialog.target, plan: Box::new(confirmed) }]
 }
 

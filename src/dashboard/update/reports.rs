@@ -73,7 +73,9 @@ fn apps(state: &mut State, target: &TargetId, changed: Vec<App>, gone: &[AppId])
         let before = state.apps.get(&key).map(|known| &known.app);
         new |= is_new(before, &app);
         relist |= moves(before, &app);
-        let held = deck::hold(before, &app, now);
+        // While an operation of ours is open, no row changes its place under the hands of who watches it.
+        let ours = state.running.iter().any(|one| one.app == key);
+        let held = if ours { deck::Hold::Same } else { deck::hold(before, &app, now) };
         let known = match state.apps.entry(key) {
             Entry::Vacant(place) => place.insert(Known::new(app)),
             Entry::Occupied(place) => {

@@ -60,6 +60,7 @@ impl Script {
         let state = State::new(Start {
             targets: vec![target],
             demo: false,
+            speed: 1.0,
             read_only: false,
             keymap: Keymap::shipped().unwrap(),
             size: (80, 24),

@@ -366,3 +366,38 @@ proptest! {
         }
     }
 }
+
+/// Who leaves the filter wanted nothing of it: the keys mean the app that they meant before.
+#[test]
+fn leaving_the_filter_selects_what_was_selected() {
+    let mut script = Script::incident();
+    script.keys("Down");
+    let selected = script.state.selected.clone();
+    let name = |script: &Script| script.state.app().map(|app| app.name.clone()).unwrap();
+    assert_ne!(name(&script), "checkout");
+    for typed in ["c h e c k", "z z z"] {
+        script.keys(&format!("/ {typed}"));
+        assert_ne!(script.state.selected, selected);
+        script.keys("Esc");
+        assert_eq!(script.state.selected, selected, "{typed}");
+    }
+    // Enter keeps what was found.
+    script.keys("/ c h e c k Enter");
+    assert_eq!(name(&script), "checkout");
+}
+
+/// While an operation of ours is open no row changes its place.
+#[test]
+fn rows_keep_their_places_while_something_of_ours_runs() {
+    let mut script = Script::incident();
+    let before = script.state.listed.clone();
+    script.keys("R");
+    script.planned();
+    script.pass(400);
+    script.keys("y");
+    assert_eq!(script.state.running.len(), 1);
+    let mut one = script.state.app().unwrap().clone();
+    one.rollout.as_mut().unwrap().phase = Phase::Cancelling;
+    script.apps(vec![one]);
+    assert_eq!(script.state.listed, before);
+}

@@ -232,7 +232,7 @@ impl Context {
         &self,
         name: &str,
         from: Option<&str>,
-        to: &str,
+        to: Option<&str>,
         reveal: bool,
     ) -> Result<(), Exit> {
         let (platform, app) = self.find(name).await?;
@@ -240,7 +240,11 @@ impl Context {
         let from = match from {
             Some(label) => operate::revision(&history, label)?,
             None => {
-                let deployed = history.revisions.iter().rfind(|one| one.deployed);
+                // The one that serves: what a rollout brings is not what one starts from.
+                let mut serving = history.revisions.iter().filter(|one| one.deployed);
+                let deployed = serving.find(|one| !one.incoming);
+                let deployed =
+                    deployed.or_else(|| history.revisions.iter().find(|one| one.deployed));
                 deployed.ok_or_else(|| {
                     Exit::new(
                         Code::Refused,
@@ -249,7 +253,20 @@ impl Context {
                 })?
             }
         };
-        let to = operate::revision(&history, to)?;
+        let to = match to {
+            Some(label) => operate::revision(&history, label)?,
+            None => {
+                let incoming = history.revisions.iter().find(|one| one.incoming);
+                let before = || {
+                    let mut older = history.revisions.iter().skip_while(|one| one.id != from.id);
+                    older.nth(1)
+                };
+                incoming.or_else(before).ok_or_else(|| {
+                    let text = format!("{} has no other revision to compare with", app.name);
+                    Exit::new(Code::Refused, text)
+                })?
+            }
+        };
         let (before, after) =
             tokio::try_join!(platform.detail(&app.id, &from.id), platform.detail(&app.id, &to.id))?;
         for hidden in &after.hidden {

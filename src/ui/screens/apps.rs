@@ -22,12 +22,9 @@ pub(crate) fn draw_counts(state: &State, theme: &Theme, area: Rect, buffer: &mut
     let width = usize::from(area.width);
     let role = if state.panel == Panel::Apps { Role::Title } else { Role::Dim };
     let (all, listed) = (state.apps.len(), state.listed.len());
-    let place = match state.selected_at() {
-        Some(at) if listed > 0 => format!("{}/{listed}", at + 1),
-        _ => listed.to_string(),
-    };
-    let place = if listed == all { place } else { format!("{place} of {all}") };
-    let mut line = Line::from(vec![piece(format!(" APPS {place}"), theme.style(role))]);
+    let count =
+        if listed == all { format!("{all} apps") } else { format!("{listed} of {all} apps") };
+    let mut line = Line::from(vec![piece(format!(" {count}"), theme.style(role))]);
     let kinds = [
         (Condition::Stuck, "STUCK", Role::Bad),
         (Condition::Slow, "slow", Role::Warn),
@@ -58,13 +55,18 @@ pub(crate) fn draw_counts(state: &State, theme: &Theme, area: Rect, buffer: &mut
         Sort::Name => "by name  ",
         Sort::Scope => "by scope  ",
     };
-    let only = if state.only_active { "only active" } else { "all" };
-    let filter = match (state.filtering, state.filter.is_empty()) {
-        (true, _) => format!("filter: {}▏", state.filter),
-        (false, false) => format!("filter: {}", state.filter),
-        (false, true) => format!("{} filter", hint(Command::Filter)),
+    let key = hint(Command::OnlyActive);
+    let only = if state.only_active {
+        format!("only active · {key} all")
+    } else {
+        format!("showing all · {key} only active")
     };
-    let shown = format!("{sort}{}: {only}  {filter} ", hint(Command::OnlyActive));
+    let filter = match (state.filtering, state.filter.is_empty()) {
+        (true, _) => format!("search: {}▏", state.filter),
+        (false, false) => format!("search: {} · Esc all", state.filter),
+        (false, true) => format!("{} search", hint(Command::Filter)),
+    };
+    let shown = format!("{sort}{only} · {filter} ");
     let used = line.width();
     let shown = cut(&shown, width.saturating_sub(used + 2));
     line.push_span(" ".repeat(width.saturating_sub(used + shown.width())));

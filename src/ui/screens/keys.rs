@@ -8,11 +8,15 @@ use super::super::{
     theme::{Role, Theme},
 };
 use crate::{
-    dashboard::{Command, Panel, State, guard},
+    dashboard::{Command, Panel, State, dialog::Layer, guard},
     domain::last_good,
 };
 
 pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    if let Some(layer) = state.layers.last() {
+        of_layer(state, layer, theme, area, buffer);
+        return;
+    }
     let mut line = Line::from(" ");
     let width = usize::from(area.width);
     for (command, text) in wanted(state) {
@@ -26,6 +30,47 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
             if works { (Role::Key, Role::Text) } else { (Role::Dim, Role::Dim) };
         line.push_span(piece(key, theme.style(key_role)));
         line.push_span(piece(format!(" {text}  "), theme.style(text_role)));
+    }
+    put(buffer, area, 0, &line);
+}
+
+/// The keys of what is open: those of the deck do not work there.
+fn of_layer(state: &State, layer: &Layer, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let hint = |command| state.keymap.hint(command);
+    let scroll = format!("{} {}", hint(Command::Up), hint(Command::Down));
+    let pairs: Vec<(String, &str)> = match layer {
+        Layer::Plan(_) => vec![
+            (hint(Command::Confirm), "confirm"),
+            ("Esc".to_owned(), "leave it"),
+            (hint(Command::Replan), "plan anew"),
+            (hint(Command::CopyByHand), "copy by hand"),
+            (scroll, "scroll"),
+        ],
+        Layer::Deploy(_) => vec![
+            ("Enter".to_owned(), "plan it"),
+            ("Tab".to_owned(), "next field"),
+            ("C-u".to_owned(), "clear"),
+            ("Esc".to_owned(), "leave it"),
+        ],
+        Layer::Palette { .. } | Layer::Targets { .. } => {
+            vec![("Enter".to_owned(), "choose"), (scroll, "move"), ("Esc".to_owned(), "leave it")]
+        }
+        Layer::Diff(_) => vec![
+            ("Esc".to_owned(), "back to the deck"),
+            (hint(Command::Reveal), "show values"),
+            (scroll, "scroll"),
+        ],
+        Layer::Help { .. } => vec![("Esc".to_owned(), "back to the deck"), (scroll, "scroll")],
+        Layer::Events(_) | Layer::Logs(_) => vec![
+            ("Esc".to_owned(), "back to the deck"),
+            (hint(Command::Refresh), "read again"),
+            (scroll, "scroll"),
+        ],
+    };
+    let mut line = Line::from(" ");
+    for (key, text) in pairs {
+        line.push_span(piece(key, theme.style(Role::Key)));
+        line.push_span(piece(format!(" {text}  "), theme.style(Role::Text)));
     }
     put(buffer, area, 0, &line);
 }

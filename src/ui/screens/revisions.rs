@@ -9,7 +9,7 @@ use super::super::{
 use super::difference;
 use crate::{
     dashboard::{Panel, State, dialog::DiffPreview, update::diff_preview},
-    domain::{Deployable, Revision, TrackRecord, last_good},
+    domain::{Deployable, Revision, TrackRecord, last_good, text::brief},
 };
 
 pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
@@ -77,7 +77,10 @@ fn split(state: &State, body: Rect) -> (Rect, Option<(&DiffPreview, Rect)>) {
     )
 }
 
-/// `▌ 8 new  New droplet deployed.   4m hana`
+/// How wide the word is that says what is known of a revision.
+const WORD: usize = 10;
+
+/// `▌ 8 new       New droplet deployed.   4m hana`
 fn row_line(
     state: &State,
     theme: &Theme,
@@ -94,16 +97,23 @@ fn row_line(
     let dot = theme.glyphs.mark;
     let (word, role) = match one {
         one if one.incoming => ("new".to_owned(), Role::New),
-        one if one.deployed && rolling => (format!("old{dot}"), Role::Old),
-        one if one.deployed => (format!("{dot}now"), Role::Good),
-        Revision { deployable: Deployable::No(_), .. } => ("gone".to_owned(), Role::Dim),
-        _ if good == Some(true) => ("good".to_owned(), Role::Good),
-        // Nobody knows; nothing speaks against it.
-        _ if good.is_some() => ("good?".to_owned(), Role::Dim),
-        one if one.track_record == TrackRecord::Unfinished => ("bad?".to_owned(), Role::Warn),
-        _ => (String::new(), Role::Dim),
+        one if one.deployed => {
+            (format!("{dot}serving"), if rolling { Role::Old } else { Role::Good })
+        }
+        Revision { deployable: Deployable::No(_), .. } => ("expired".to_owned(), Role::Dim),
+        one if one.track_record == TrackRecord::Unfinished => ("failed".to_owned(), Role::Warn),
+        one => {
+            // What is known of it, and no guess: how long it served, or lived where nobody knows whether it was well.
+            let word = match (one.track_record, one.served) {
+                (TrackRecord::Served, Some(served)) => format!("ran {}", brief(served)),
+                (TrackRecord::Served, None) => "ran".to_owned(),
+                (_, Some(lived)) => format!("lived {}", brief(lived)),
+                (_, None) => String::new(),
+            };
+            (word, if good == Some(true) { Role::Good } else { Role::Dim })
+        }
     };
-    line.push_span(piece(fit(&word, 5), theme.style(role)));
+    line.push_span(piece(fit(&word, WORD), theme.style(role)));
     let who = one
         .by
         .as_deref()
@@ -114,7 +124,7 @@ fn row_line(
         Some(at) if exact => at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
         at => age(at, state.now, false),
     };
-    let tail = if width >= 34 {
+    let tail = if width >= 44 {
         format!(" {} {}", fit(&when, if exact { 20 } else { 6 }), fit(&who, 6))
     } else {
         format!(" {}", fit(&when, 6))
