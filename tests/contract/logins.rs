@@ -159,3 +159,70 @@ async fn a_certificate_that_nobody_knows_is_not_trusted() {
     assert!(text.contains("certificate") && text.contains(&server), "{text}");
     assert!(!text.contains("skip"), "it does not talk anybody into trusting blindly: {text}");
 }
+
+/// A SOCKS 5 proxy without a login (RFC 1928), as `ssh -D` is one; it counts the connections that it has made.
+async fn socks() -> (String, Arc<std::sync::atomic::AtomicUsize>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("socks5://{}", listener.local_addr().unwrap());
+    let made = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = made.clone();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let count = count.clone();
+            tokio::spawn(async move {
+                let mut greeting = [0; 2];
+                client.read_exact(&mut greeting).await?;
+                client.read_exact(&mut vec![0; greeting[1].into()]).await?;
+                client.write_all(&[5, 0]).await?;
+                let mut request = [0; 4];
+                client.read_exact(&mut request).await?;
+                let host = if request[3] == 1 {
+                    let mut host = [0; 4];
+                    client.read_exact(&mut host).await?;
+                    std::net::Ipv4Addr::from(host).to_string()
+                } else {
+                    let length = client.read_u8().await?;
+                    let mut host = vec![0; length.into()];
+                    client.read_exact(&mut host).await?;
+                    String::from_utf8_lossy(&host).into_owned()
+                };
+                let port = client.read_u16().await?;
+                let mut server = tokio::net::TcpStream::connect((host, port)).await?;
+                count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    });
+    (address, made)
+}
+
+/// The way to a cluster behind a bastion, as the Kubernetes documentation has it.
+#[tokio::test]
+async fn a_cluster_is_reached_through_a_socks_proxy() {
+    let simulator = Simulator::kubernetes(&simulator::Options::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (proxy, made) = socks().await;
+    let server = format!("{}\", proxy-url: \"{proxy}", url(&simulator));
+    let cluster = open(folder.path(), &config(&server, "{}")).unwrap();
+    assert!(!cluster.apps(&Scope::Home).await.unwrap().is_empty());
+    assert!(made.load(std::sync::atomic::Ordering::Relaxed) > 0, "not past the proxy");
+}
+
+/// Several files as kubectl merges them (`clientcmd/loader.go`): one that is missing is passed over, and a value that is
+/// empty in the first is that of the next.
+#[tokio::test]
+async fn several_kubeconfigs_are_one() {
+    let simulator = Simulator::kubernetes(&simulator::Options::default()).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let whole = config(&url(&simulator), "{}");
+    fs::write(file("first"), "apiVersion: v1\nkind: Config\ncurrent-context: \"\"\n").unwrap();
+    fs::write(file("second"), whole).unwrap();
+    let list = std::env::join_paths([file("missing"), file("first"), file("second")]).unwrap();
+    let options = Options { kubeconfig: Some(list.into()), ..Options::default() };
+    let now = revdeck::runtime::clock::system();
+    let cluster = Kubernetes::open(TargetId::new("k8s"), &options, now).unwrap();
+    assert!(!cluster.apps(&Scope::Home).await.unwrap().is_empty());
+}

@@ -82,8 +82,12 @@ fn read_files(list: &Path) -> Result<Kubeconfig, KubeconfigError> {
         env::split_paths(list).filter(|file| !file.as_os_str().is_empty()).collect();
     let there: Vec<_> = files.iter().filter(|file| file.exists()).collect();
     let read = if there.is_empty() { files.iter().take(1).collect() } else { there };
-    read.into_iter()
-        .try_fold(Kubeconfig::default(), |all, file| all.merge(Kubeconfig::read_from(file)?))
+    read.into_iter().try_fold(Kubeconfig::default(), |all, file| {
+        let mut all = all.merge(Kubeconfig::read_from(file)?)?;
+        // An empty value is none: the next file may have one.
+        all.current_context = all.current_context.filter(|name| !name.is_empty());
+        Ok(all)
+    })
 }
 
 impl Connection {
