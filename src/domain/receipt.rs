@@ -74,6 +74,9 @@ pub struct Receipt {
     /// Since when its rollout is seen to be over while instances are missing.
     #[serde(default)]
     pub settling: Option<Timestamp>,
+    /// Since when something of its rollout is seen broken, and when the rollout had moved last by then.
+    #[serde(default)]
+    pub broken: Option<(Timestamp, Option<Timestamp>)>,
     /// What the operator should know of it when it is over, in a clause.
     #[serde(default)]
     pub remark: Option<String>,

@@ -107,8 +107,10 @@ const LONG: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
 /// With `rolling` the old side still serves and is the last good one. `None` where nothing earlier can be deployed.
 pub fn last_good(revisions: &[Revision], rolling: bool) -> Option<(&Revision, bool)> {
     let can = |revision: &&Revision| !matches!(revision.deployable, Deployable::No(_));
+    // A restart has the same revision on both sides.
+    let alone = revisions.iter().filter(|one| one.deployed).count() == 1;
     let old = |one: &&Revision| {
-        one.deployed && !one.incoming && one.track_record != TrackRecord::Unfinished
+        one.deployed && (alone || !one.incoming) && one.track_record != TrackRecord::Unfinished
     };
     if rolling && let Some(old) = revisions.iter().find(old) {
         return Some((old, true));

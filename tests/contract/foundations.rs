@@ -257,7 +257,51 @@ async fn in_a_chain_the_last_good_one_is_the_one_that_served() {
     assert!(plan.title.contains("to rev 7 (last good"), "{}", plan.title);
     let outcome = bench.run(plan).await;
     assert!(done(&outcome).contains("back on rev 7"), "{outcome:?}");
-    assert_eq!(bench.app("checkout").await.condition(), Condition::Ok);
+    let app = bench.app("checkout").await;
+    assert_eq!(app.condition(), Condition::Ok);
+    // A cancel would have left the app the droplet of rev 8 (`deployment_cancel.rb`), for the next restart to start.
+    let history = bench.platform.revisions(&app.id).await.unwrap();
+    let seven = history.revisions.iter().find(|one| one.label == "7").unwrap();
+    let path = format!("/v3/apps/{}/relationships/current_droplet", app.id);
+    let now = bench.call("GET", &path, Value::Null).await["data"]["guid"].clone();
+    assert_eq!(now.as_str(), seven.artifact.as_deref());
+}
+
+/// A restart has the revision that is there (`revision_resolver.rb`): the way back from one is that very revision, and one
+/// that was cancelled says nothing of what it runs.
+#[tokio::test]
+async fn a_restart_is_no_proof_against_its_revision() {
+    let bench = Bench::start().await;
+    let restart = bench.plan("catalog", Operation::Restart).await;
+    assert!(matches!(bench.execute(restart).await, Sent::Accepted(_)));
+    bench.pass(6.0);
+    let plan = bench.plan("catalog", back()).await;
+    assert!(plan.title.contains("to rev 9 (last good"), "{}", plan.title);
+    assert!(plan.calls().next().unwrap().contains("/actions/cancel"));
+    done(&bench.run(plan).await);
+    let app = bench.app("catalog").await;
+    let history = bench.platform.revisions(&app.id).await.unwrap();
+    let nine = history.revisions.iter().find(|one| one.label == "9").unwrap();
+    assert_ne!(nine.track_record, revdeck::domain::TrackRecord::Unfinished);
+}
+
+/// Killed between the cancel and the environment: what somebody has set since is not taken away by the run that goes on.
+#[tokio::test]
+async fn a_variable_set_since_is_not_undone_by_a_later_run_either() {
+    let bench = Bench::start().await;
+    let app = bench.app("checkout").await;
+    let plan = bench.plan("checkout", back()).await;
+    bench.faults("hang@PATCH:/v3/apps#1");
+    let Sent::Lost(mut receipt) = bench.execute(plan).await else { panic!("it hangs") };
+    // As if it had been killed just before the second step.
+    (receipt.done, receipt.lost) = (1, false);
+    bench.faults("");
+    bench.set_environment(&app, json!({ "FEATURE": "off" })).await;
+    let (progress, _lines) = mpsc::unbounded_channel();
+    let sent = operation::resume(&bench.platform, receipt, &progress, &NoRecord).await;
+    let Sent::Ended(Outcome::Failed(text)) = sent else { panic!("{sent:?}") };
+    assert!(text.contains("its environment or sidecars were changed since"), "{text}");
+    assert_eq!(bench.environment(&app).await["FEATURE"], "off");
 }
 
 /// The platform moves `last_successful_healthcheck` only when it adds an instance (`up_scaler.rb`): an app that needs 150

@@ -260,6 +260,56 @@ async fn what_does_not_matter_does_not_void_a_plan() {
     let sent = bench.execute(plan).await;
     let Sent::Ended(Outcome::Refused(text)) = sent else { panic!("{sent:?}") };
     assert!(text.contains("has changed its template"), "{text}");
+    // How Pods are replaced matters, too: with another partition more of them would roll than was agreed to.
+    let partition = |below: u32| json!({ "spec": { "updateStrategy": { "rollingUpdate": { "partition": below } } } });
+    bench.patch(DB, partition(2)).await;
+    let plan = bench.plan_image("db", "db:17").await;
+    bench.patch(DB, partition(0)).await;
+    let sent = bench.execute(plan).await;
+    let Sent::Ended(Outcome::Refused(text)) = sent else { panic!("{sent:?}") };
+    assert!(text.contains("has changed how its Pods are replaced"), "{text}");
+}
+
+/// Neither a StatefulSet nor a DaemonSet has a deadline, and each Pod takes its time: that is no failure.
+#[tokio::test]
+async fn pods_that_take_their_time_are_waited_for() {
+    let bench = Bench::start().await;
+    bench.patch(DB, json!({ "spec": { "minReadySeconds": 0, "replicas": 5 } })).await;
+    bench.pass(120.0);
+    let plan = bench.plan_image("db", "db:17-crawl").await;
+    done(&bench.run(plan).await);
+}
+
+/// In a chain the last that was rolled out to the end is what one goes back to (`currentRevision`), and not what crashes.
+#[tokio::test]
+async fn in_a_chain_of_a_stateful_set_the_last_whole_one_is_good() {
+    let bench = Bench::start().await;
+    bench.patch(DB, json!({ "spec": { "replicas": 1 } })).await;
+    bench.pass(60.0);
+    let good = bench.app("db").await.deployed.unwrap();
+    for image in ["db:17-crash", "db:18-crash"] {
+        let plan = bench.plan_image("db", image).await;
+        assert!(matches!(bench.execute(plan).await, Sent::Accepted(_)));
+        bench.pass(40.0);
+    }
+    let app = bench.app("db").await;
+    assert_eq!(app.rollout.unwrap().from.map(|from| from.id), Some(good.id));
+    let plan = bench.plan("db", back()).await;
+    assert!(plan.title.contains(&format!("to rev {}", good.label.unwrap())), "{}", plan.title);
+    done(&bench.run(plan).await);
+}
+
+/// A Rollout's template has no defaults and that of its ReplicaSets has (`argo-rollouts`, `utils/replicaset`): paused as a
+/// whole, its sides are told all the same.
+#[tokio::test]
+async fn a_paused_rollout_keeps_its_sides() {
+    let bench = Bench::start().await;
+    let before = bench.app("pricing").await.rollout.unwrap();
+    let path = "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/pricing";
+    bench.patch(path, json!({ "spec": { "paused": true } })).await;
+    let paused = bench.app("pricing").await.rollout.unwrap();
+    assert_eq!((paused.from, paused.to), (before.from, before.to));
+    assert_eq!(paused.new.count().running, Some(1));
 }
 
 /// Admission that puts a digest in place of a tag (Kyverno's `mutateDigest`) is not another rollout.

@@ -173,6 +173,7 @@ pub(super) fn receipt(rollout: Option<&str>, lost: bool) -> Receipt {
         theirs: false,
         resent: false,
         settling: None,
+        broken: None,
         remark: None,
     }
 }

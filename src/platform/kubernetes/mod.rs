@@ -23,7 +23,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::{OnceCell, mpsc, watch as channel};
@@ -268,6 +268,11 @@ impl Platform for Kubernetes {
 
     async fn observe(&self, receipt: &Receipt) -> Result<Observation, Error> {
         observe::observe(&self.0, receipt).await
+    }
+
+    fn longest_write(&self) -> SignedDuration {
+        // The API server gives a write 34 seconds; before it may come a few that were refused because somebody scaled.
+        SignedDuration::from_mins(3)
     }
 
     fn tracking(&self, app: &App) -> Option<Value> {

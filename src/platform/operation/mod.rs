@@ -155,6 +155,7 @@ pub async fn execute(
         theirs: false,
         resent: false,
         settling: None,
+        broken: None,
         remark: None,
     };
     match platform.changed(&receipt.app.app, &receipt.recipe.guard).await {
@@ -234,6 +235,7 @@ pub fn follow(platform: &dyn Platform, app: &App) -> Option<Receipt> {
         theirs: true,
         resent: false,
         settling: None,
+        broken: None,
         remark: None,
     })
 }

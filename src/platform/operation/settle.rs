@@ -29,6 +29,7 @@ pub async fn settle(platform: &dyn Platform, receipt: &Receipt) -> Result<Settle
     // After that it cannot come any more.
     let certain = waited.is_none_or(|waited| waited >= platform.longest_write());
     let mut receipt = receipt.clone();
+    let mut untold = false;
     if receipt.lost
         && let Some(step) = receipt.recipe.steps.get(receipt.done)
     {
@@ -60,7 +61,7 @@ pub async fn settle(platform: &dyn Platform, receipt: &Receipt) -> Result<Settle
                 });
             }
             Some(false) => return Ok(pending(Standing::Accepted, receipt, None)),
-            None if receipt.complete() => {}
+            None if receipt.complete() => untold = true,
             None if certain => return Ok(Settlement::Ended(words::not_known(&receipt))),
             None if late => return Ok(Settlement::Open(words::not_known(&receipt))),
             None => return Ok(pending(Standing::Accepted, receipt, None)),
@@ -74,12 +75,16 @@ pub async fn settle(platform: &dyn Platform, receipt: &Receipt) -> Result<Settle
         receipt.done = receipt.recipe.steps.len();
     }
     Ok(match verdict {
-        Verdict::NotArrived if receipt.lost && late => not_seen(&receipt, certain),
+        // That it was not found is not that it is not there, where not all could be looked at.
+        Verdict::NotArrived if receipt.lost && certain && untold => {
+            Settlement::Ended(words::not_known(&receipt))
+        }
+        Verdict::NotArrived if receipt.lost && late => not_seen(&receipt, certain && !untold),
         Verdict::NotArrived => pending(Standing::Accepted, receipt, rollout),
         Verdict::Overtaken { what, by } => {
             Settlement::Ended(words::overtaken(&receipt, what, by.as_deref()))
         }
-        Verdict::Moving => match rollout.as_ref().and_then(|one| stuck(&receipt, one, now)) {
+        Verdict::Moving => match rollout.as_ref().and_then(|one| stuck(&mut receipt, one, now)) {
             Some(outcome) => Settlement::Ended(outcome),
             None => {
                 let standing = match rollout.as_ref().map(|rollout| rollout.phase) {
@@ -137,12 +142,17 @@ fn since(at: Option<Timestamp>, now: Timestamp) -> Option<SignedDuration> {
     at.map(|at| now.duration_since(at))
 }
 
-/// The end of a rollout that does not move: the platform's own deadline has passed, or ours where it has none.
-fn stuck(receipt: &Receipt, rollout: &Rollout, now: Timestamp) -> Option<Outcome> {
+/// The end of a rollout that does not move: the platform's own deadline has passed, or ours where it has none. That
+/// something is broken for a moment is no end: it counts from when it was first seen without progress since.
+fn stuck(receipt: &mut Receipt, rollout: &Rollout, now: Timestamp) -> Option<Outcome> {
+    if receipt.broken.is_some_and(|(_, moved)| moved != rollout.moved_at) {
+        receipt.broken = None;
+    }
     let stuck = rollout.stuck.as_ref().filter(|_| !receipt.recipe.undoes)?;
-    let since = now.duration_since(stuck.since);
-    let over = stuck.late || (rollout.deadline.is_none() && since >= STUCK);
-    over.then(|| words::stuck(receipt, &stuck.why, since))
+    let (seen, _) = *receipt.broken.get_or_insert((now, rollout.moved_at));
+    let patient = now.duration_since(seen) >= STUCK;
+    let over = stuck.late || (rollout.deadline.is_none() && patient);
+    over.then(|| words::stuck(receipt, &stuck.why, now.duration_since(stuck.since)))
 }
 
 fn pending(standing: Standing, receipt: Receipt, rollout: Option<Rollout>) -> Settlement {

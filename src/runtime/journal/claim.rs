@@ -5,7 +5,10 @@ use std::{
     collections::HashMap,
     fs::{self, File},
     io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use rustix::{
@@ -15,6 +18,9 @@ use rustix::{
 
 use super::open_private;
 
+/// How often a lock is tried that another program has, and how soon again.
+const LOOKS: u32 = 3;
+const LOOK: Duration = Duration::from_millis(10);
 const PREFIX: &str = "following-";
 const SUFFIX: &str = ".lock";
 
@@ -29,8 +35,8 @@ fn file_of(directory: &Path, operation: &str) -> PathBuf {
 }
 
 /// Locks a file; `false` where another program has it. A file system without locks has nobody else on it.
-fn lock(file: &File) -> io::Result<bool> {
-    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+fn lock(file: &File, how: FlockOperation) -> io::Result<bool> {
+    match flock(file, how) {
         Ok(()) | Err(Errno::NOTSUP | Errno::NOLCK | Errno::NOSYS) => Ok(true),
         Err(Errno::WOULDBLOCK) => Ok(false),
         Err(error) => Err(error.into()),
@@ -48,12 +54,25 @@ impl Claims {
         if self.has(operation) {
             return Ok(true);
         }
-        let file = open_private(&file_of(directory, operation))?;
-        let taken = lock(&file)?;
-        if taken {
-            self.0.insert(operation.to_owned(), file);
+        let path = file_of(directory, operation);
+        for tried in 0.. {
+            let file = open_private(&path)?;
+            if !lock(&file, FlockOperation::NonBlockingLockExclusive)? {
+                // Somebody may only have looked at this moment.
+                if tried < LOOKS {
+                    thread::sleep(LOOK);
+                    continue;
+                }
+                return Ok(false);
+            }
+            // Another program may have swept the file away between its opening and the lock.
+            let (own, there) = (file.metadata()?, fs::metadata(&path));
+            if there.is_ok_and(|there| (there.dev(), there.ino()) == (own.dev(), own.ino())) {
+                self.0.insert(operation.to_owned(), file);
+                return Ok(true);
+            }
         }
-        Ok(taken)
+        Ok(false)
     }
 
     /// Gives an operation back that has its end.
@@ -69,7 +88,8 @@ impl Claims {
     pub(super) fn another_has(&self, directory: &Path, operation: &str) -> bool {
         let taken = || {
             let file = File::open(file_of(directory, operation)).ok()?;
-            lock(&file).ok().map(|ours| !ours)
+            // A shared one: whoever takes the operation up at this moment is not told that another has it.
+            lock(&file, FlockOperation::NonBlockingLockShared).ok().map(|ours| !ours)
         };
         !self.has(operation) && taken().unwrap_or(false)
     }
@@ -83,7 +103,9 @@ pub(super) fn sweep(directory: &Path, open: &[&str]) {
         let ours = name.to_str().is_some_and(|n| n.starts_with(PREFIX) && n.ends_with(SUFFIX));
         if ours
             && !kept.contains(&entry.path())
-            && File::open(entry.path()).is_ok_and(|file| lock(&file).unwrap_or(false))
+            && File::open(entry.path()).is_ok_and(|file| {
+                lock(&file, FlockOperation::NonBlockingLockExclusive).unwrap_or(false)
+            })
         {
             let _ = fs::remove_file(entry.path());
         }

@@ -89,8 +89,10 @@ impl Journal {
         let lines = plan.lines(false).into_iter();
         let lines: Vec<_> = lines.map(|(label, text)| format!("{label}: {text}")).collect();
         let id = plan.recipe.as_ref().map(|recipe| recipe.id.clone()).unwrap_or_default();
-        if let Some(directory) = self.directory() {
-            self.claims().take(directory, &id)?;
+        if let Some(directory) = self.directory()
+            && !self.claims().take(directory, &id)?
+        {
+            return Err(io::Error::other("another program follows this very operation"));
         }
         self.write(&id, "intent", json!({
             "target": target.id.as_str(), "platform": target.platform.name, "api": target.api, "user": target.user,

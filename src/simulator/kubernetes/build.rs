@@ -166,8 +166,8 @@ impl World {
         last: bool,
     ) {
         let Some(object) = self.store.get(key).cloned() else { return };
-        let hash = hash_of(&object["spec"]["template"]);
-        let mut template = object["spec"]["template"].clone();
+        let mut template = defaults::whole(&object["spec"]["template"]);
+        let hash = hash_of(&template);
         template["metadata"]["labels"][label] = hash.clone().into();
         let mut selector = object["spec"]["selector"].clone();
         selector["matchLabels"][label] = hash.clone().into();

@@ -8,13 +8,14 @@ use super::{
     world::is_workload,
 };
 
+fn set(object: &mut Value, field: &str, value: Value) {
+    if object[field].is_null() {
+        object[field] = value;
+    }
+}
+
 /// Fills in the defaults of a kind.
 pub(crate) fn fill(kind: Kind, object: &mut Value) {
-    let set = |object: &mut Value, field: &str, value: Value| {
-        if object[field].is_null() {
-            object[field] = value;
-        }
-    };
     let spec = &mut object["spec"];
     if kind == DEPLOYMENTS {
         set(spec, "replicas", json!(1));
@@ -54,24 +55,37 @@ pub(crate) fn fill(kind: Kind, object: &mut Value) {
     if kind == REPLICA_SETS {
         set(spec, "replicas", json!(1));
     }
-    if is_workload(kind) {
-        let template = &mut spec["template"]["spec"];
-        set(template, "restartPolicy", json!("Always"));
-        set(template, "terminationGracePeriodSeconds", json!(30));
-        set(template, "dnsPolicy", json!("ClusterFirst"));
-        set(template, "schedulerName", json!("default-scheduler"));
-        set(template, "securityContext", json!({}));
-        for container in template["containers"].as_array_mut().into_iter().flatten() {
-            let image = container["image"].as_str().unwrap_or_default();
-            let tag = image.rsplit('/').next().unwrap_or_default().split_once(':');
-            let moves = tag.is_none_or(|(_, tag)| tag == "latest");
-            let policy = if moves { "Always" } else { "IfNotPresent" };
-            set(container, "imagePullPolicy", json!(policy));
-            set(container, "resources", json!({}));
-            set(container, "terminationMessagePath", json!("/dev/termination-log"));
-            set(container, "terminationMessagePolicy", json!("File"));
-        }
+    // The schema of a custom resource has no defaults for its template.
+    if is_workload(kind) && kind != ROLLOUTS {
+        fill_template(&mut spec["template"]);
     }
+}
+
+/// The defaults of a Pod template.
+pub(crate) fn fill_template(template: &mut Value) {
+    let template = &mut template["spec"];
+    set(template, "restartPolicy", json!("Always"));
+    set(template, "terminationGracePeriodSeconds", json!(30));
+    set(template, "dnsPolicy", json!("ClusterFirst"));
+    set(template, "schedulerName", json!("default-scheduler"));
+    set(template, "securityContext", json!({}));
+    for container in template["containers"].as_array_mut().into_iter().flatten() {
+        let image = container["image"].as_str().unwrap_or_default();
+        let tag = image.rsplit('/').next().unwrap_or_default().split_once(':');
+        let moves = tag.is_none_or(|(_, tag)| tag == "latest");
+        let policy = if moves { "Always" } else { "IfNotPresent" };
+        set(container, "imagePullPolicy", json!(policy));
+        set(container, "resources", json!({}));
+        set(container, "terminationMessagePath", json!("/dev/termination-log"));
+        set(container, "terminationMessagePolicy", json!("File"));
+    }
+}
+
+/// A template as the server stores it in a ReplicaSet.
+pub(crate) fn whole(template: &Value) -> Value {
+    let mut template = template.clone();
+    fill_template(&mut template);
+    template
 }
 
 /// The status of a new object: what the API always shows of it is there from the beginning.

@@ -60,6 +60,7 @@ fn nature(pod: &Value) -> Nature {
             tag if tag.contains("typo") => return Nature::NoPull,
             tag if tag.contains("unready") => return Nature::Unready,
             tag if tag.contains("slow") => return Nature::Good(8.0),
+            tag if tag.contains("crawl") => return Nature::Good(50.0),
             _ => {}
         }
     }

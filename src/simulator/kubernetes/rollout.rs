@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
+    defaults::whole,
     deployment,
     resources::{PODS, REPLICA_SETS},
     store::Key,
@@ -32,7 +33,8 @@ pub(crate) fn sync(world: &mut World, key: &Key, object: &Value) -> bool {
             return true;
         }
     }
-    let hash = hash_of(&object["spec"]["template"]);
+    // Compared with its defaults, which a Rollout's own template has not (`utils/replicaset/replicaset.go`).
+    let hash = hash_of(&whole(&object["spec"]["template"]));
     let mut sets = world.store.owned(&uid, REPLICA_SETS);
     sets.sort_by_key(|(_, set)| revision(set));
     match sets.iter().position(|(_, set)| hash_of(&set["spec"]["template"]) == hash) {
@@ -162,7 +164,7 @@ fn remove(object: &mut Value, field: &str) {
 
 fn create_set(world: &mut World, key: &Key, object: &Value, sets: &[Set], hash: &str) {
     let number_of = sets.iter().map(|(_, set)| revision(set)).max().unwrap_or(0) + 1;
-    let mut template = object["spec"]["template"].clone();
+    let mut template = whole(&object["spec"]["template"]);
     strip_hash(&mut template);
     template["metadata"]["labels"][HASH] = hash.into();
     let mut selector = object["spec"]["selector"].clone();

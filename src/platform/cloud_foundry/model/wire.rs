@@ -266,6 +266,9 @@ pub(in crate::platform::cloud_foundry) struct Deployment {
     pub(in crate::platform::cloud_foundry) options: DeploymentOptions,
     #[serde(default, deserialize_with = "null_is_default")]
     pub(in crate::platform::cloud_foundry) new_processes: Vec<NewProcess>,
+    /// The droplet that the app had when it began, and gets again when it is cancelled.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub(in crate::platform::cloud_foundry) previous_droplet: Reference,
     pub(in crate::platform::cloud_foundry) revision: Option<DeploymentRevision>,
     pub(in crate::platform::cloud_foundry) created_at: Option<Timestamp>,
     pub(in crate::platform::cloud_foundry) updated_at: Option<Timestamp>,

@@ -76,11 +76,17 @@ async fn configuration(
     }
     let path = format!("/v3/apps/{app}/environment_variables");
     let sidecars = format!("/v3/apps/{app}/sidecars");
-    let (environment, sidecars) = tokio::try_join!(
+    let (environment, sidecars) = tokio::join!(
         foundation.http.get::<wire::Environment>(&path, &[]),
         foundation.all(&sidecars, Vec::new()),
-    )?;
-    Ok(Some(configuration_mark(Some(&environment), &sidecars)))
+    );
+    // What was hidden when the plan was made is hidden now.
+    let environment = match environment {
+        Ok(environment) => Some(environment),
+        Err(Error::Forbidden { .. } | Error::NotFound { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    Ok(Some(configuration_mark(environment.as_ref(), &sidecars?)))
 }
 
 /// Sends one step, once.
@@ -191,9 +197,13 @@ pub(in crate::platform::cloud_foundry) async fn outdated(
     let newest = [("order_by", "-created_at".to_owned()), ("per_page", "1".to_owned())];
     let of_app = [newest.to_vec(), vec![("app_guids", app.to_owned())]].concat();
     let revisions = format!("/v3/apps/{app}/revisions");
-    let (deployments, revisions) = tokio::try_join!(
+    // As long as nothing of it was put back, it must be as it was when the plan was made.
+    let first = receipt.recipe.steps.iter().position(|step| step.completes);
+    let untouched = first == Some(receipt.done) && guard.configuration.is_some();
+    let (deployments, revisions, now) = tokio::try_join!(
         foundation.http.get::<Page<wire::Deployment>>("/v3/deployments", &of_app),
         foundation.http.get::<Page<wire::Revision>>(&revisions, &newest),
+        configuration(foundation, app, untouched),
     )?;
     let deployment = deployments.resources.first().map(|one| one.guid.as_str());
     let revision = revisions.resources.first().map(|one| one.guid.as_str());
@@ -203,6 +213,9 @@ pub(in crate::platform::cloud_foundry) async fn outdated(
         }
         () if revision != guard.latest.as_deref() => {
             Some("there is a newer revision by now".to_owned())
+        }
+        () if untouched && now != guard.configuration => {
+            Some("its environment or sidecars were changed since".to_owned())
         }
         () => None,
     })

@@ -89,7 +89,8 @@ pub(super) async fn plan(
             "there is no record that it served: it was pushed without a rollout".to_owned(),
         ));
     }
-    if chosen.incoming && rolling {
+    let is_old_side = rolling && snapshot.deployed().is_some_and(|old| old.guid == target.guid);
+    if chosen.incoming && rolling && !is_old_side {
         plan.refused =
             Some(format!("rev {} is what the rollout in progress brings", target.version));
         return Ok(plan);
@@ -106,8 +107,11 @@ pub(super) async fn plan(
     plan.notes.extend(
         details.to.hidden.iter().map(|text| Note::Info(format!("{text}: it is not compared"))),
     );
-    let is_old_side = snapshot.deployed().is_some_and(|old| old.guid == target.guid);
-    if rolling && is_old_side && cancelling_is_quickest(snapshot) {
+    // A cancel gives the app the droplet that it had when the rollout began (`deployment_cancel.rb`), which in a chain of
+    // rollouts is that of the one before and not that of the process which it leaves.
+    let its_droplet = snapshot.active().and_then(|one| one.previous_droplet.guid.as_ref());
+    let right_droplet = its_droplet.is_none() || its_droplet == target.droplet.guid.as_ref();
+    if is_old_side && right_droplet && cancelling_is_quickest(snapshot) {
         if details.environment.is_some() {
             return Ok(by_cancel(snapshot, plan, target, &details));
         }
@@ -218,7 +222,8 @@ fn by_cancel(
         ..Tracking::default()
     };
     let goal = format!("back on rev {}", target.version);
-    let leaving = new.map(|version| format!("rev {version}"));
+    let leaving = new.filter(|version| *version != target.version);
+    let leaving = leaving.map(|version| format!("rev {version}"));
     finish(plan, recipe(new_id(), snapshot, steps, &tracking), goal, leaving)
 }
 

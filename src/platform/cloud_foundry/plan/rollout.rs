@@ -48,6 +48,13 @@ pub(super) async fn cancel(
     plan.by_hand.push(format!("cf cancel-deployment {}", quoted(name)));
     let mut steps = vec![Action::Cancel { deployment: active.guid.clone() }];
     if let Some(old) = old {
+        let leaves = active.previous_droplet.guid.as_ref();
+        if leaves.is_some() && leaves != old.droplet.guid.as_ref() {
+            plan.notes.push(Note::Warning(format!(
+                "the app keeps the droplet of the rollout before this one: the next restart would start that. Roll back to rev {} instead",
+                old.version
+            )));
+        }
         let path = format!("/v3/revisions/{}/environment_variables", old.guid);
         let environment = foundation.http.get::<wire::Environment>(&path, &[]).await.ok();
         if environment.is_none() || snapshot.environment.is_none() {

@@ -154,13 +154,15 @@ impl Snapshot {
             Err(Error::Forbidden { .. } | Error::NotFound { .. }) => None,
             Err(error) => return Err(error),
         };
+        let mut processes = processes?;
+        foundation.embed_stats(&mut processes, &deployments).await;
         Ok(Self {
             guid: guid.to_owned(),
             name: clean(&app.name),
             app,
             versioned: feature.map(|feature| feature.enabled).unwrap_or(true),
             revisions,
-            processes: processes?,
+            processes,
             deployments,
             environment,
             sidecars: sidecars.unwrap_or_default(),
@@ -198,8 +200,14 @@ impl Snapshot {
     /// The web process that a cancel of the active deployment leaves: of the rollouts that it has superseded the newest
     /// that still has a running instance, else the oldest process of all (`deployment_updater/actions/cancel.rb`).
     pub(super) fn survivor(&self) -> Option<&wire::Process> {
-        let (old, superseded) =
-            (self.old_web(), |one: &&wire::Deployment| convert::phase(one) == Phase::Superseded);
+        // A canary that was superseded while it waited counts as cancelled there, and its process goes.
+        let waited = |one: &wire::Deployment| {
+            let canary = one.status.canary.as_ref();
+            canary.is_some_and(|canary| canary.steps.current < canary.steps.total)
+        };
+        let old = self.old_web();
+        let superseded =
+            |one: &&wire::Deployment| convert::phase(one) == Phase::Superseded && !waited(one);
         let interim = self.deployments.iter().rev().filter(superseded).find_map(|one| {
             let brought = |process: &&&wire::Process| {
                 one.new_processes.iter().any(|new| new.guid == process.guid)
@@ -207,7 +215,7 @@ impl Snapshot {
             let runs = |process: &&&wire::Process| {
                 let instances = process.embedded.as_ref();
                 process.instances > 0
-                    && instances.is_none_or(|all| all.iter().any(|one| one.state == "RUNNING"))
+                    && instances.is_some_and(|all| all.iter().any(|one| one.state == "RUNNING"))
             };
             old.iter().filter(brought).find(runs).copied()
         });

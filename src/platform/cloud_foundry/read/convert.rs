@@ -13,10 +13,10 @@ use crate::platform::cloud_foundry::model::wire;
 
 /// The annotation that says which operation of ours made a deployment.
 pub(in crate::platform::cloud_foundry) const OPERATION: &str = "revdeck-operation";
+/// A revision and the deployment that it is made with are made within so long.
+const MADE_TOGETHER: SignedDuration = SignedDuration::from_secs(60);
 /// How long fetching a droplet or an image may take before its instance starts.
 const FETCHING: SignedDuration = SignedDuration::from_secs(60);
-/// How long finding a place for an instance may take before it counts as missing, in seconds.
-const PLACING: f64 = 10.0;
 /// The annotation that says why.
 pub(in crate::platform::cloud_foundry) const REASON: &str = "revdeck-reason";
 
@@ -70,14 +70,6 @@ pub(in crate::platform::cloud_foundry) fn instance_state(
     }
 }
 
-/// An instance that was asked for a moment ago and that no cell has yet is told as DOWN (`instances_stats_reporter.rb`),
-/// without a reason: it is on its way.
-fn placed(state: InstanceState, seconds: Option<f64>, reason: Option<&str>) -> InstanceState {
-    let young = seconds.is_none_or(|seconds| seconds < PLACING);
-    let told = reason.is_some_and(|reason| !reason.is_empty());
-    if state == InstanceState::Down && young && !told { InstanceState::Starting } else { state }
-}
-
 fn ago(now: Timestamp, seconds: Option<f64>) -> Option<Timestamp> {
     let span = SignedDuration::try_from_secs_f64(seconds?).ok()?;
     now.checked_sub(span).ok()
@@ -96,7 +88,7 @@ pub(in crate::platform::cloud_foundry) fn embedded(
     let instances = process.embedded.as_ref()?;
     let shown = instances.iter().map(|one| Instance {
         name: Some(name(&process.kind, one.index)),
-        state: placed(instance_state(&one.state, None), one.since, None),
+        state: instance_state(&one.state, None),
         since: ago(now, one.since),
         reason: None,
     });
@@ -112,11 +104,7 @@ pub(in crate::platform::cloud_foundry) fn stats(
         .iter()
         .map(|one| Instance {
             name: Some(name(&one.kind, one.index)),
-            state: placed(
-                instance_state(&one.state, one.routable),
-                one.uptime,
-                one.details.as_deref(),
-            ),
+            state: instance_state(&one.state, one.routable),
             since: ago(now, one.uptime),
             reason: one.details.as_deref().map(clean).filter(|text| !text.is_empty()),
         })
@@ -222,7 +210,7 @@ fn survivor<'a, 'b>(
             && read
                 .instances
                 .as_ref()
-                .is_none_or(|all| all.iter().any(|one| one.state == InstanceState::Running))
+                .is_some_and(|all| all.iter().any(|one| one.state == InstanceState::Running))
     };
     old().skip(1).filter(runs).last().or_else(|| old().next())
 }
@@ -273,9 +261,16 @@ pub(in crate::platform::cloud_foundry) fn revision(
             .iter()
             .filter(|one| one.revision.as_ref().is_some_and(|of| of.guid == revision.guid))
     };
+    // A restart has the revision that is there (`revision_resolver.rb`): that one did not finish says nothing of what it
+    // runs. Only the rollout that the revision was made with does.
+    let with_it = |one: &&wire::Deployment| {
+        one.created_at.zip(revision.created_at).is_none_or(|(deployment, revision)| {
+            deployment.duration_since(revision).abs() < MADE_TOGETHER
+        })
+    };
     let track_record = if mine().any(|one| phase(one) == Phase::Done) {
         TrackRecord::Served
-    } else if mine().next().is_some() {
+    } else if mine().any(|one| with_it(&one)) {
         TrackRecord::Unfinished
     } else {
         TrackRecord::Unknown

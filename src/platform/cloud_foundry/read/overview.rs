@@ -19,6 +19,8 @@ use crate::{
 
 /// How many deployments are looked through for the labels of deployed revisions.
 const RECENT: u32 = 500;
+/// How long finding a place for an instance may take before it counts as missing.
+const PLACING: SignedDuration = SignedDuration::from_secs(10);
 /// How long a rollout rests before its new instances are asked for one by one.
 const RESTS: SignedDuration = SignedDuration::from_secs(15);
 /// Of how many resting rollouts at a time.
@@ -125,6 +127,15 @@ impl CloudFoundry {
             if process.kind == "web" && (instances.is_none() || (rests && new)) {
                 instances = self.stats(&process.guid).await.ok().or(instances);
             }
+            // What was just asked for and has no cell yet is told as DOWN, without an age (`instances_stats_reporter.rb`).
+            let just = deployment.and_then(convert::moved);
+            let just = just.is_some_and(|moved| now.duration_since(moved) < PLACING);
+            for one in instances.iter_mut().flatten() {
+                let unplaced = one.state == domain::InstanceState::Down && one.reason.is_none();
+                if just && new && unplaced {
+                    one.state = domain::InstanceState::Starting;
+                }
+            }
             Read { process, instances }
         };
         if deployment.is_none() {
@@ -134,6 +145,31 @@ impl CloudFoundry {
                 .collect();
         }
         join_all(processes.iter().map(|process| read(process))).await
+    }
+
+    /// Where rollouts overlap, whether an instance of each process runs decides what a cancel leaves: it is asked for
+    /// where the list did not tell.
+    pub(in crate::platform::cloud_foundry) async fn embed_stats(
+        &self,
+        processes: &mut [wire::Process],
+        deployments: &[wire::Deployment],
+    ) {
+        let rolling = deployments.iter().any(|one| convert::phase(one).active());
+        let web = processes.iter_mut().filter(|one| one.kind == "web" && one.embedded.is_none());
+        let unknown: Vec<_> = web.collect();
+        if !rolling || unknown.len() < 3 {
+            return;
+        }
+        for process in unknown {
+            let path = format!("/v3/processes/{}/stats", process.guid);
+            let Ok(stats) = self.http.get::<wire::Stats>(&path, &[]).await else { continue };
+            let one = |one: wire::Stat| wire::ProcessInstance {
+                index: one.index,
+                state: one.state,
+                since: one.uptime,
+            };
+            process.embedded = Some(stats.resources.into_iter().map(one).collect());
+        }
     }
 
     pub(in crate::platform::cloud_foundry) async fn stats(

@@ -94,7 +94,7 @@ pub(in crate::platform::kubernetes) async fn follow<T, N>(
     T: Kept + DeserializeOwned + Clone,
 {
     let mut resource_version: Option<String> = None;
-    let mut failures = 0;
+    let (mut failures, mut silences) = (0, 0);
     let mut broken_since: Option<Instant> = None;
     nudge.borrow_and_update();
     let home_only = watched.namespace.is_some();
@@ -119,8 +119,16 @@ pub(in crate::platform::kubernetes) async fn follow<T, N>(
         }
         let error = match turn {
             Turn::NobodyListens => return,
+            Turn::Silent => {
+                // A new connection tells; a second silence is about the revision.
+                silences += 1;
+                if silences > 1 {
+                    (silences, resource_version) = (0, None);
+                }
+                continue;
+            }
             Turn::Again => {
-                (failures, broken_since) = (0, None);
+                (failures, broken_since, silences) = (0, None, 0);
                 // What was forbidden for a moment must not narrow the view for good.
                 if watched.namespace.is_some() && !home_only && can_list(cluster, &watched).await {
                     watched.namespace = None;
@@ -178,6 +186,9 @@ async fn there(cluster: &Cluster, root: &str) -> bool {
 enum Turn {
     /// The watch has ended as watches do.
     Again,
+    /// Nothing came, not even a bookmark: the connection is dead, the kind is quiet on a server that sends none for it, or
+    /// the server was restored from a backup and has not reached the revision yet.
+    Silent,
     Failed(Error),
     NobodyListens,
 }
@@ -246,11 +257,7 @@ where
             () = message.closed() => return Turn::NobodyListens,
         };
         let change = match next {
-            Err(_) => {
-                // A server that was restored from a backup is silent about a revision that it has not reached yet.
-                *resource_version = None;
-                return Turn::Failed(exchange::silent(connection, SILENCE).error);
-            }
+            Err(_) => return Turn::Silent,
             Ok(Ok(None)) => return Turn::Again,
             Ok(Ok(Some(WatchEvent::Added(object) | WatchEvent::Modified(object)))) => {
                 *resource_version = Some(object.metadata().resource_version.clone());

@@ -276,11 +276,15 @@ impl Template {
             .collect();
         let restarted_at =
             template["metadata"]["annotations"][RESTARTED].as_str().map(str::to_owned);
-        let hash = template.to_string().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
-            (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        Self { hash, images, restarted_at }
+        Self { hash: hash(&template), images, restarted_at }
     }
+}
+
+/// The same for the same JSON, also in another run of the program (FNV-1a).
+pub(in crate::platform::kubernetes) fn hash(value: &Value) -> u64 {
+    value.to_string().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
+        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// Takes away what the controllers add to a template.
@@ -328,6 +332,7 @@ pub(in crate::platform::kubernetes) struct WorkloadStatus {
     #[serde(rename = "stableRS")]
     pub(in crate::platform::kubernetes) stable_rs: String,
     pub(in crate::platform::kubernetes) current_step_index: Option<u32>,
+    pub(in crate::platform::kubernetes) current_pod_hash: String,
     #[serde(deserialize_with = "nullable")]
     pub(in crate::platform::kubernetes) pause_conditions: Vec<IgnoredAny>,
     pub(in crate::platform::kubernetes) abort: bool,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::platform::kubernetes::{
     Cluster, Connection,
-    model::wire::{Pod, Template},
+    model::wire::{Pod, Template, hash},
     operate::observe::Tracking,
     read::instances,
 };
@@ -33,6 +33,8 @@ pub(in crate::platform::kubernetes) struct Guard {
     /// The Pod template, by its hash.
     template: u64,
     paused: bool,
+    /// How Pods are replaced, by its hash: a partition that was lowered since lets all of them roll.
+    strategy: u64,
 }
 
 impl Guard {
@@ -43,6 +45,7 @@ impl Guard {
             uid: object["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
             template: Template::read(object["spec"]["template"].clone()).hash,
             paused: object["spec"]["paused"] == true,
+            strategy: hash(&json!([object["spec"]["strategy"], object["spec"]["updateStrategy"]])),
         }
     }
 }
@@ -84,6 +87,9 @@ fn difference(guard: &Guard, now: &Value) -> Option<String> {
     match () {
         () if own.uid != guard.uid => Some("it was deleted and made anew".to_owned()),
         () if own.template != guard.template => Some(format!("{} has changed its template", who())),
+        () if own.strategy != guard.strategy => {
+            Some(format!("{} has changed how its Pods are replaced", who()))
+        }
         () if own.paused && !guard.paused => Some(format!("{} has paused it", who())),
         () if guard.paused && !own.paused => Some(format!("{} has let it go on", who())),
         () => None,

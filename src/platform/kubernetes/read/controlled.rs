@@ -4,16 +4,18 @@
 //! with a partition is done when those above it are of the new revision, and one that replaces nothing by itself
 //! (`OnDelete`) is never done by itself.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::domain::{
-    App, AppState, Count, Instance, Phase, RevisionId, RevisionRef, Rollout, RolloutId, Side,
-    Strategy, TargetId,
+    App, AppState, Count, Instance, InstanceState, Phase, RevisionId, RevisionRef, Rollout,
+    RolloutId, Side, Strategy, TargetId,
 };
 use crate::platform::kubernetes::{
     model::store::{Kind, Kinded, OwnRevision, Store},
     model::wire::Pod,
-    read::instances::{side, why},
+    read::instances::{instance, side, why},
 };
 
 /// The label of a Pod that says of which ControllerRevision it is.
@@ -128,6 +130,17 @@ impl Store {
         let hash = object.spec.as_ref().map_or(0, |spec| spec.template.hash);
         let held = held(&mix, &old);
         let started_at = object.metadata.manager.as_ref().and_then(|manager| manager.at);
+        // Neither kind says when it moved last: its new Pods do. Where these are not known, nothing is concluded.
+        let moved_at = split(true).map(|new| {
+            let steps = new.iter().flat_map(|pod| {
+                let status = pod.status.as_ref();
+                let conditions = status.into_iter().flat_map(|status| &status.conditions);
+                let ready = conditions.filter(|one| one.kind == "Ready" && one.status == "True");
+                let ready = ready.filter_map(|one| one.last_transition_time);
+                ready.chain(pod.metadata.creation_timestamp).collect::<Vec<_>>()
+            });
+            steps.chain(started_at).max()
+        });
         let mut rollout = Rollout {
             id: RolloutId::new(format!("{uid}/{hash:016x}")),
             phase: match () {
@@ -147,14 +160,17 @@ impl Store {
             from: before,
             to: new,
             started_at,
-            moved_at: started_at,
+            moved_at: moved_at.flatten(),
             deadline: None,
             stuck: None,
             held,
             error: None,
             note: None,
         };
-        let blocked = rollout.old.has_bad() && mix == Mix::Moving;
+        // In order, one old Pod that is not well holds all others up for ever.
+        let ordered = workload.kind == Kind::StatefulSet
+            && object.spec.as_ref().is_some_and(|spec| spec.pod_management_policy != "Parallel");
+        let blocked = ordered && rollout.old.has_bad() && mix == Mix::Moving;
         rollout.judge(blocked, false, None, now, why);
         app.rollout = Some(rollout);
         app
@@ -171,10 +187,18 @@ impl Store {
         (update.cloned(), update.map(|name| named(name)))
     }
 
-    /// The revision before the newest one: that which most of the old Pods carry, else what the status names.
+    /// The revision before the newest one: that which most of the old Pods carry that are ready, else what the status
+    /// names, which is the last that was rolled out to the end.
     fn before(&self, workload: &Kinded, old: &[&Pod]) -> Option<RevisionRef> {
-        let marks = || old.iter().filter_map(|pod| pod.metadata.labels.get(MARK));
-        let most = marks().max_by_key(|mark| marks().filter(|other| other == mark).count());
+        let ready = |pod: &&&Pod| instance(pod).state == InstanceState::Running;
+        let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
+        for mark in old.iter().filter(ready).filter_map(|pod| pod.metadata.labels.get(MARK)) {
+            *counts.entry(mark).or_default() += 1;
+        }
+        let highest = counts.values().copied().max();
+        let mut leading = counts.iter().filter(|(_, count)| Some(**count) == highest);
+        // Of several that are equal none is chosen.
+        let most = leading.next().filter(|_| leading.next().is_none()).map(|(mark, _)| *mark);
         if workload.kind == Kind::DaemonSet {
             let own = self.own_of(workload);
             let carried = own.iter().find(|one| most == Some(&one.mark));

@@ -8,7 +8,9 @@ use crate::domain::{
 };
 use crate::platform::kubernetes::{
     model::store::{Kind, Kinded, Store},
-    model::wire::{Condition, Metadata, Pod, ReplicaSet, Template, WorkloadSpec, WorkloadStatus},
+    model::wire::{
+        Condition, HASH, Metadata, Pod, ReplicaSet, Template, WorkloadSpec, WorkloadStatus,
+    },
     read::instances::side,
 };
 
@@ -85,8 +87,18 @@ pub(in crate::platform::kubernetes) fn sides<'a>(
             .find(|set| observed && own.is_some() && one_of(&set.metadata, REVISION) == own)
     };
     // While it is paused no ReplicaSet is made for a new template, and its number stays that of the old one.
-    let paused = object.spec.as_ref().is_some_and(|spec| spec.paused);
-    let new = same.first().copied().or_else(|| if paused { None } else { by_number() });
+    let paused =
+        workload.kind == Kind::Deployment && object.spec.as_ref().is_some_and(|spec| spec.paused);
+    // The template of a Rollout is not defaulted and that of its ReplicaSets is, so that they are never the same: it
+    // names the newest one by its hash (argo-rollouts, `utils/replicaset/replicaset.go`).
+    let by_hash = || {
+        let hash = object.status.as_ref().map(|status| &status.current_pod_hash)?;
+        sets.iter()
+            .copied()
+            .find(|set| observed && !hash.is_empty() && set.metadata.labels.get(HASH) == Some(hash))
+    };
+    let new = same.first().copied().or_else(by_hash);
+    let new = new.or_else(|| if paused { None } else { by_number() });
     let other = |set: &&ReplicaSet| new.is_none_or(|new| new.metadata.uid != set.metadata.uid);
     let alive = |set: &&ReplicaSet| {
         let (wanted, there, _) = sizes(set);
