@@ -218,10 +218,14 @@ pub struct SimulatorArgs {
     pub scenario: String,
     /// Faults, such as latency=300ms,503~5%,reset-after@POST:/v3/deployments#1
     ///
-    /// Comma-separated `KIND[=VALUE][~PERCENT%][@<METHOD:/path>][#COUNT]`; kinds are latency=TIME, hang, reset-before,
-    /// reset-after, truncate, html, html-502, 429=TIME, token=TIME, limit=N, and any status from 400 to 599.
+    /// Comma-separated `KIND[=VALUE][~PERCENT%][@<METHOD:/path>][#COUNT]`; kinds are latency=TIME, hang, late=TIME,
+    /// reset-before, reset-after, truncate, html, html-502, redirect, 429=TIME, token=TIME, limit=N, role=ROLE, api=VERSION,
+    /// diego, watch=TIME, 410, future, admission=digests, and any status from 400 to 599.
     #[arg(long, value_name = "SPEC", default_value = "")]
     pub faults: String,
+    /// The version of Cloud Foundry's API, such as 3.195
+    #[arg(long, value_name = "VERSION")]
+    pub api_version: Option<String>,
     /// At least so many apps, each with 100 revisions
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub apps: usize,

@@ -315,7 +315,10 @@ fn options(args: &SimulatorArgs) -> simulator::Options {
         speed: args.speed,
         seed: args.seed,
         scenario: args.scenario.clone(),
-        faults: args.faults.clone(),
+        faults: match &args.api_version {
+            Some(version) => format!("api={version},{}", args.faults),
+            None => args.faults.clone(),
+        },
         apps: args.apps,
         keep_log: false,
     }

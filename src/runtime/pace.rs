@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// At most so often a frame is painted.
+/// So soon after a frame the next one may be painted: what belongs together comes within this.
+const SOON: Duration = Duration::from_millis(4);
+/// In a storm at most so often.
 const FRAME: Duration = Duration::from_millis(33);
 /// News after so long a quiet are painted at once.
 const QUIET: Duration = Duration::from_millis(300);
 /// The bytes a second that a storm of news may take.
-const RATE: f64 = 80.0;
+const RATE: f64 = 400.0;
 /// The bytes that it may take at once.
-const BURST: f64 = 200.0;
-/// However many there are: the screen is never older than this.
-const OLDEST: Duration = Duration::from_secs(1);
+const BURST: f64 = 1_000.0;
+/// However many there are: the screen is never older than this. Where the link is slower, writing blocks, and no frame is
+/// begun until the one before is through.
+const OLDEST: Duration = Duration::from_millis(150);
 
 /// Paces the frames.
 #[derive(Debug)]
@@ -44,7 +47,7 @@ impl Pace {
     pub(super) fn due(&self, urgent: bool) -> Option<Instant> {
         let last = self.last?;
         let wait = if urgent || self.first || self.budget >= 0.0 {
-            FRAME
+            SOON
         } else {
             Duration::from_secs_f64(-self.budget / RATE).clamp(FRAME, OLDEST)
         };
@@ -77,24 +80,24 @@ mod tests {
         assert_eq!(pace.due(false), None);
         pace.painted(5_000, true, start);
         let mut now = start + Duration::from_secs(1);
-        assert_eq!(pace.due(false), Some(start + FRAME));
-        for _ in 0..4 {
+        assert_eq!(pace.due(false), Some(start + SOON));
+        for _ in 0..20 {
             pace.painted(200, false, now);
             now += FRAME;
         }
         let last = now - FRAME;
         assert!(pace.due(false).is_some_and(|due| due > now && due <= last + OLDEST));
-        assert_eq!(pace.due(true), Some(last + FRAME));
+        assert_eq!(pace.due(true), Some(last + SOON));
         pace.painted(9_000, false, now);
         assert_eq!(pace.due(false), Some(now + OLDEST));
         pace.news(now);
-        assert_eq!(pace.due(false), Some(now + FRAME));
+        assert_eq!(pace.due(false), Some(now + SOON));
         pace.painted(100, false, now);
         pace.news(now + QUIET / 2);
         assert_eq!(pace.due(false), Some(now + OLDEST));
         now += Duration::from_secs(200);
         pace.painted(1, false, now);
-        assert_eq!(pace.due(false), Some(now + FRAME));
+        assert_eq!(pace.due(false), Some(now + SOON));
     }
 
     #[test]
