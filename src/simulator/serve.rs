@@ -174,6 +174,8 @@ pub(crate) async fn strike(
             Kind::Truncate => after.truncate = true,
             Kind::Compact => after.compact = true,
             Kind::Future => after.future = true,
+            // What has no effect is not late, and neither is a login.
+            Kind::Late(_) if method == "GET" || path.starts_with("/oauth") => {}
             Kind::Late(time) => after.late = Some(time),
             Kind::Redirect => {
                 let away = [(header::LOCATION, "/login-page")];

@@ -1,7 +1,7 @@
 //! The simulated cluster: its objects, its time, and the loop of its controllers.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -44,6 +44,9 @@ pub(crate) struct World {
     pub(crate) observed: HashMap<String, Timestamp>,
     /// Whether an admission plugin puts digests in place of tags.
     pub(crate) digests: bool,
+    /// The events about an object, by its UID, and all of them, oldest first.
+    events_about: HashMap<String, Vec<Key>>,
+    events: VecDeque<(String, Key)>,
     counter: u64,
 }
 
@@ -58,6 +61,8 @@ impl World {
             touched: HashMap::new(),
             observed: HashMap::new(),
             digests: false,
+            events_about: HashMap::new(),
+            events: VecDeque::new(),
             counter: 0,
         }
     }
@@ -211,18 +216,16 @@ impl World {
         let Some(object) = self.store.get(about).cloned() else { return };
         let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
         let at = stamp(self.now);
-        let known = self.store.list(EVENTS, Some(&about.namespace));
-        let mine = known.iter().filter(|(_, event)| {
-            event["involvedObject"]["uid"] == uid.as_str() && event["reason"] == reason
-        });
+        let known = self.events_about.get(&uid).into_iter().flatten();
+        let known = known.filter_map(|key| Some((key, self.store.get(key)?)));
         let (mut alike, mut same, mut folded) = (0, None, None);
-        for (key, event) in mine {
+        for (key, event) in known.filter(|(_, event)| event["reason"] == reason) {
             let text = event["message"].as_str().unwrap_or_default();
             alike += 1;
             if text == message {
-                same = Some((*key).clone());
+                same = Some(key.clone());
             } else if text.starts_with("(combined from similar events): ") {
-                folded = Some((*key).clone());
+                folded = Some(key.clone());
             }
         }
         let again = same.or_else(|| folded.filter(|_| alike > 10));
@@ -244,7 +247,7 @@ impl World {
         };
         let name = format!("{}.{:016x}", about.name, self.fresh());
         let event = json!({
-            "metadata": { "name": name },
+            "metadata": { "name": name.clone() },
             "involvedObject": {
                 "kind": ALL[about.kind].kind, "namespace": about.namespace, "name": about.name,
                 "uid": uid, "apiVersion": ALL[about.kind].api_version(),
@@ -254,15 +257,19 @@ impl World {
             "source": { "component": from }, "reportingComponent": from, "reportingInstance": "",
             "firstTimestamp": at, "lastTimestamp": at, "eventTime": null,
         });
+        let key = Key::new(EVENTS, about.namespace.clone(), name);
         self.create(EVENTS, &about.namespace, event);
-        let all = self.store.list(EVENTS, None);
-        if all.len() > EVENTS_KEPT {
-            let oldest = all
-                .iter()
-                .min_by_key(|(_, event)| event["lastTimestamp"].as_str().map(str::to_owned))
-                .map(|(key, _)| (*key).clone());
-            if let Some(key) = oldest {
-                self.store.remove(&key);
+        self.events_about.entry(uid.clone()).or_default().push(key.clone());
+        self.events.push_back((uid, key));
+        if self.events.len() > EVENTS_KEPT
+            && let Some((uid, key)) = self.events.pop_front()
+        {
+            self.store.remove(&key);
+            if let Some(about) = self.events_about.get_mut(&uid) {
+                about.retain(|known| *known != key);
+                if about.is_empty() {
+                    self.events_about.remove(&uid);
+                }
             }
         }
     }
