@@ -2,9 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::domain::{
-    App, AppState, Count, Phase, Stage, StageState, Strategy, Stuck, TargetId, text::clean,
-};
+use crate::domain::{App, AppState, Count, Phase, Stage, StageState, Strategy, Stuck, text::clean};
 use crate::platform::kubernetes::{
     model::store::{Kinded, Store},
     model::wire::{CanaryStep, HASH, ReplicaSet, WorkloadStatus},
@@ -43,13 +41,12 @@ impl Store {
     /// A Rollout as an app.
     pub(in crate::platform::kubernetes) fn argo(
         &self,
-        target: &TargetId,
         workload: &Kinded,
+        mut app: App,
         now: Timestamp,
     ) -> App {
         let object = &workload.object;
         let uid = &object.metadata.uid;
-        let mut app = Self::base(target, workload);
         let sets = self.sets.owned(uid);
         let sides = sides(workload, &sets);
         let stable = stable(workload, &sets);

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::domain::{
     App, AppState, Count, Instance, InstanceState, Phase, RevisionId, RevisionRef, Rollout,
-    RolloutId, Side, Strategy, TargetId,
+    RolloutId, Side, Strategy,
 };
 use crate::platform::kubernetes::{
     model::store::{Kind, Kinded, OwnRevision, Store},
@@ -95,13 +95,12 @@ impl Store {
     /// A StatefulSet or DaemonSet as an app.
     pub(in crate::platform::kubernetes) fn controlled(
         &self,
-        target: &TargetId,
         workload: &Kinded,
+        mut app: App,
         now: Timestamp,
     ) -> App {
         let object = &workload.object;
         let uid = &object.metadata.uid;
-        let mut app = Self::base(target, workload);
         let status = object.status.clone().unwrap_or_default();
         let Numbers { wanted, updated, ready, .. } = Numbers::of(workload);
         let observed = status.observed_generation >= object.metadata.generation;

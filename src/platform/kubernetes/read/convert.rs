@@ -135,13 +135,12 @@ impl Store {
         now: Timestamp,
     ) -> Option<App> {
         let workload = self.workloads.get(uid)?;
+        let base = Self::base(target, workload);
         Some(match workload.kind {
-            kind if kind.has_sets() && self.no_sets => {
-                self.without_sets(workload, Self::base(target, workload), now)
-            }
-            Kind::Deployment => self.deployment(target, workload, now),
-            Kind::Rollout => self.argo(target, workload, now),
-            Kind::StatefulSet | Kind::DaemonSet => self.controlled(target, workload, now),
+            kind if kind.has_sets() && self.no_sets => self.without_sets(workload, base, now),
+            Kind::Deployment => self.deployment(workload, base, now),
+            Kind::Rollout => self.argo(workload, base, now),
+            Kind::StatefulSet | Kind::DaemonSet => self.controlled(workload, base, now),
         })
     }
 
@@ -168,10 +167,9 @@ impl Store {
         }
     }
 
-    fn deployment(&self, target: &TargetId, workload: &Kinded, now: Timestamp) -> App {
+    fn deployment(&self, workload: &Kinded, mut app: App, now: Timestamp) -> App {
         let object = &workload.object;
         let uid = &object.metadata.uid;
-        let mut app = Self::base(target, workload);
         app.paused = object.spec.as_ref().is_some_and(|spec| spec.paused);
         let sets = self.sets.owned(uid);
         let sides = sides(workload, &sets);

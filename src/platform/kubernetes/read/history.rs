@@ -69,7 +69,7 @@ impl Cluster {
             store.with_pods.insert(app.to_string());
         }
         // During a rollout the newest is on its way, and what the other Pods carry serves.
-        let shown = store.controlled(&self.target, &workload, (self.now)());
+        let shown = store.controlled(&workload, Store::base(&self.target, &workload), (self.now)());
         let (update, current) = match &shown.rollout {
             Some(rollout) => (rollout.to.clone(), rollout.from.clone()),
             None => (shown.deployed.clone(), shown.deployed),
