@@ -39,12 +39,7 @@ pub(in crate::platform::kubernetes) fn stable<'a>(
 
 impl Store {
     /// A Rollout as an app.
-    pub(in crate::platform::kubernetes) fn argo(
-        &self,
-        workload: &Kinded,
-        mut app: App,
-        now: Timestamp,
-    ) -> App {
+    pub(super) fn argo(&self, workload: &Kinded, mut app: App, now: Timestamp) -> App {
         let object = &workload.object;
         let uid = &object.metadata.uid;
         let sets = self.sets.owned(uid);

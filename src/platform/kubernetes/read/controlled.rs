@@ -93,12 +93,7 @@ fn named(revision: &str) -> RevisionRef {
 
 impl Store {
     /// A StatefulSet or DaemonSet as an app.
-    pub(in crate::platform::kubernetes) fn controlled(
-        &self,
-        workload: &Kinded,
-        mut app: App,
-        now: Timestamp,
-    ) -> App {
+    pub(super) fn controlled(&self, workload: &Kinded, mut app: App, now: Timestamp) -> App {
         let object = &workload.object;
         let uid = &object.metadata.uid;
         let status = object.status.clone().unwrap_or_default();
