@@ -77,6 +77,8 @@ pub struct Held {
     pub by: Condition,
     /// Until when. One that is well again keeps its place for as long as it is selected.
     pub until: Timestamp,
+    /// Whether it stays exactly where it was, rather than below those that need somebody now.
+    pub firm: bool,
 }
 
 /// Old and new running instances over time.

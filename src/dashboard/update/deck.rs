@@ -29,7 +29,7 @@ const WELL: SignedDuration = SignedDuration::from_mins(1);
 /// them.
 fn need(known: &Known) -> (Condition, bool) {
     match known.held {
-        Some(held) => (held.by, held.by.needs_attention()),
+        Some(held) => (held.by, held.by.needs_attention() && !held.firm),
         None => (known.app.condition(), false),
     }
 }
@@ -68,7 +68,7 @@ pub(super) fn hold(before: Option<&App>, app: &App, now: Timestamp) -> Hold {
         (Some(Ok | Stopped), Ok | Stopped) | (_, Degraded) => return Hold::Same,
         _ => return Hold::Release,
     };
-    Hold::Keep(Held { by, until: now.checked_add(time).unwrap_or(now) })
+    Hold::Keep(Held { by, until: now.checked_add(time).unwrap_or(now), firm: false })
 }
 
 /// The rows of apps with an operation of ours keep their places from here on, until it is over.
@@ -77,7 +77,7 @@ pub(super) fn keep_places(state: &mut State) {
         if let Some(known) = state.apps.get_mut(&one.app) {
             let by = known.held.map_or_else(|| known.app.condition(), |held| held.by);
             let until = state.now.checked_add(WELL).unwrap_or(state.now);
-            known.held = Some(Held { by, until });
+            known.held = Some(Held { by, until, firm: true });
         }
     }
 }

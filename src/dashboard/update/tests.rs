@@ -390,7 +390,9 @@ fn leaving_the_filter_selects_what_was_selected() {
 #[test]
 fn rows_keep_their_places_while_something_of_ours_runs() {
     let mut script = Script::incident();
+    script.apps(vec![app("zebra", Some(Phase::Stuck))]);
     let before = script.state.listed.clone();
+    assert_eq!(script.state.selected, before.first().cloned());
     script.keys("R");
     script.planned();
     script.pass(400);
