@@ -57,7 +57,7 @@ pub struct App {
     pub scope: String,
     /// Whether it runs, rollouts aside.
     pub state: AppState,
-    /// Instances over both sides of a rollout.
+    /// How many instances are wanted in the end, and how many run on both sides of a rollout.
     pub instances: Count,
     /// What serves now; during a rollout the old side's.
     pub deployed: Option<RevisionRef>,

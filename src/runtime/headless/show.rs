@@ -129,7 +129,7 @@ pub(super) fn status(app: &App, now: Timestamp) -> String {
     let mut lines = vec![
         format!("app        {} ({})", app.name, app.scope),
         format!("state      {}", app.condition()),
-        format!("instances  {} running", count(app.instances)),
+        instances(app),
         format!("deployed   rev {}", label(app.deployed.as_ref())),
     ];
     if let Some(rollout) = &app.rollout {
@@ -191,6 +191,19 @@ pub(super) fn status(app: &App, now: Timestamp) -> String {
         }
     }
     lines.join("\n") + "\n"
+}
+
+/// `2 of 5 wanted run: old 2, new 0 of 4`
+fn instances(app: &App) -> String {
+    let shown = |running: Option<u32>| running.map_or_else(|| "?".to_owned(), |n| n.to_string());
+    let Count { desired, running } = app.instances;
+    let mut line = format!("instances  {} of {desired} wanted", shown(running));
+    if let Some(rollout) = &app.rollout {
+        let (old, new) = (rollout.old.count(), rollout.new.count());
+        line +=
+            &format!("; old {}, new {} of {}", shown(old.running), shown(new.running), new.desired);
+    }
+    line
 }
 
 pub(super) fn differences(from: &str, to: &str, differs: &[Difference], reveal: bool) -> String {

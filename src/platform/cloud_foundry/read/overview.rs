@@ -205,7 +205,7 @@ impl CloudFoundry {
                 })
                 .sum(),
         };
-        let instances = shown(&web);
+        let mut instances = shown(&web);
         let rollout = deployment.map(|deployment| {
             let copies: Vec<_> = web
                 .iter()
@@ -214,6 +214,10 @@ impl CloudFoundry {
             let start_time = convert::start_time(deployment, &copies);
             self.judged(convert::rollout(deployment, &copies, labels), start_time)
         });
+        if let Some(rollout) = &rollout {
+            // Both sides add up to more than anybody wants.
+            instances.desired = rollout.wanted;
+        }
         let all: Vec<_> = reads.iter().collect();
         let state = if base.stopped { AppState::Stopped } else { AppState::judge(shown(&all)) };
         let deployed = match &rollout {

@@ -49,16 +49,10 @@ impl Store {
         let spec = object.spec.as_ref();
         let wanted = spec.map_or(1, |spec| spec.replicas.unwrap_or(1));
         let observed = status.observed_generation >= object.metadata.generation;
-        let sum = |part: fn((u32, u32, u32)) -> u32| -> u32 {
-            sets.iter().map(|set| part(sizes(set))).sum()
-        };
         let ready =
             |set: &&ReplicaSet| set.status.as_ref().map_or(0, |status| status.ready_replicas);
-        let available = sum(|(_, _, available)| available);
-        app.instances = Count {
-            desired: sum(|(wanted, ..)| wanted).max(wanted),
-            running: Some(sets.iter().map(ready).sum()),
-        };
+        let available: u32 = sets.iter().map(|set| sizes(set).2).sum();
+        app.instances = Count { desired: wanted, running: Some(sets.iter().map(ready).sum()) };
         let count = Count { desired: wanted, running: Some(available) };
         app.state = if wanted == 0 { AppState::Stopped } else { AppState::judge(count) };
         app.deployed = stable.or(sides.new).map(reference);

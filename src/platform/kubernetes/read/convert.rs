@@ -180,8 +180,7 @@ impl Store {
         let ready =
             |set: &&ReplicaSet| set.status.as_ref().map_or(0, |status| status.ready_replicas);
         let ready: u32 = sets.iter().map(ready).sum();
-        let active: u32 = sets.iter().map(|set| sizes(set).0).sum();
-        app.instances = Count { desired: active.max(wanted), running: Some(ready) };
+        app.instances = Count { desired: wanted, running: Some(ready) };
         let new_sizes = sides.new.map_or((0, 0, 0), sizes);
         let old_there = sides.old.iter().any(|set| sizes(set).0 > 0 || sizes(set).1 > 0);
         let observed =
