@@ -104,10 +104,14 @@ impl Painter {
         self.blank = true;
     }
 
-    /// Puts text on the operator's clipboard with the next frame.
+    /// Offers text to the clipboard of the operator's terminal with the next frame (OSC 52), through tmux and screen where
+    /// one of them is in between. Nothing tells whether it was taken.
     pub(super) fn copy(&mut self, text: &str) {
+        let mut offer = Vec::new();
         // Writing to memory cannot fail.
-        let _ = queue!(self.extra, CopyToClipboard::to_clipboard_from(text));
+        let _ = queue!(offer, CopyToClipboard::to_clipboard_from(text));
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        self.extra.extend(through(&offer, set("TMUX"), set("STY")));
     }
 
     /// Draws a frame and sends what differs from the last one; nothing at all where nothing does. How many bytes that
@@ -145,6 +149,19 @@ impl Painter {
     }
 }
 
+/// A sequence as it passes a multiplexer: tmux wants its escapes doubled, screen takes it as it is.
+fn through(sequence: &[u8], tmux: bool, screen: bool) -> Vec<u8> {
+    let wrapped = |begin: &[u8], inside: Vec<u8>| [begin, inside.as_slice(), b"\x1b\\"].concat();
+    if tmux {
+        let doubled = sequence.iter().flat_map(|byte| match byte {
+            0x1b => vec![0x1b, 0x1b],
+            byte => vec![*byte],
+        });
+        return wrapped(b"\x1bPtmux;", doubled.collect());
+    }
+    if screen { wrapped(b"\x1bP", sequence.to_vec()) } else { sequence.to_vec() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,5 +183,13 @@ mod tests {
         assert_eq!(columns("ab", "在"), [0]);
         assert_eq!(columns("在庫", "在庫"), Vec::<usize>::new());
         assert_eq!(columns("在庫", ""), [0, 1, 2, 3]);
+    }
+    #[test]
+    fn the_clipboard_is_offered_through_a_multiplexer() {
+        let offer = b"\x1b]52;c;YQ==\x1b\\";
+        assert_eq!(through(offer, false, false), offer);
+        let tmux = b"\x1bPtmux;\x1b\x1b]52;c;YQ==\x1b\x1b\\\x1b\\";
+        assert_eq!(through(offer, true, false), tmux);
+        assert_eq!(through(offer, false, true), b"\x1bP\x1b]52;c;YQ==\x1b\\\x1b\\");
     }
 }

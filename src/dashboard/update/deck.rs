@@ -315,6 +315,7 @@ pub(super) fn copy(state: &mut State) -> Vec<Effect> {
         _ => state.app().map(|app| app.name.clone()),
     };
     let Some(text) = text else { return Vec::new() };
-    state.notice = Some(super::Notice::Hint(format!("copied: {text}")));
+    state.notice =
+        Some(super::Notice::Hint(format!("{text}   (offered to your terminal's clipboard)")));
     vec![Effect::Copy(text)]
 }
