@@ -248,6 +248,9 @@ impl Plan {
                 let name = |one: &Difference| {
                     if one.secret {
                         format!("{} (value hidden)", one.key)
+                    } else if one.group == super::Group::Artifact && one.line(false).contains('/') {
+                        // Of an image the registry matters as much as the tag.
+                        format!("{} {}", one.group.word(), one.line(false))
                     } else {
                         format!("{} {}", one.group.word(), one.key)
                     }

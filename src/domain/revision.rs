@@ -116,7 +116,12 @@ pub fn last_good(revisions: &[Revision], rolling: bool) -> Option<(&Revision, bo
         return Some((old, true));
     }
     let at = revisions.iter().position(|one| one.deployed || (rolling && one.incoming))?;
-    let (now, earlier) = revisions.get(at..)?.split_first()?;
+    let (now, mut earlier) = revisions.get(at..)?.split_first()?;
+    // What somebody went back from lies between what runs now and what that was made of: it was left for a reason.
+    let made_from = now.made_from.as_deref();
+    if let Some(origin) = earlier.iter().position(|one| Some(one.label.as_str()) == made_from) {
+        earlier = &earlier[origin..];
+    }
     // A roll back makes a twin of an older revision: going "back" to the twin would change nothing.
     let other = |one: &&Revision| {
         one.artifact.is_none() || one.artifact != now.artifact || !twins(one, now)
@@ -241,6 +246,10 @@ mod tests {
         list[0].deployed = true;
         list[0].made_from = Some("2".to_owned());
         list[0].artifact = Some("2".to_owned());
-        assert_eq!(goal(&list, false), Some(("3", true)));
+        // Somebody went back from 3 to 2, and 2 is what runs.
+        assert_eq!(goal(&list, false), None);
+        let mut older = list.to_vec();
+        older.push(revision("1", TrackRecord::Served));
+        assert_eq!(goal(&older, false), Some(("1", true)));
     }
 }

@@ -35,7 +35,9 @@ pub(super) fn open_diff(state: &mut State) -> Vec<Effect> {
     let to = state.selected_revision();
     let marked =
         state.marked.as_ref().and_then(|id| history.revisions.iter().find(|one| &one.id == id));
-    let from = marked.or_else(|| history.revisions.iter().find(|one| one.deployed));
+    let serving = || history.revisions.iter().find(|one| one.deployed && !one.incoming);
+    let from = marked.or_else(serving);
+    let from = from.or_else(|| history.revisions.iter().find(|one| one.deployed));
     let (Some(from), Some(to)) = (from, to) else {
         state.notice =
             Some(Notice::Hint("nothing is deployed: mark a revision to compare from".to_owned()));

@@ -111,6 +111,7 @@ pub async fn settle(platform: &dyn Platform, receipt: &Receipt) -> Result<Settle
         Verdict::Arrived { count, label } => {
             Settlement::Ended(words::arrived(&receipt, count, label.as_deref(), waited))
         }
+        Verdict::Held(_) if receipt.theirs => pending(Standing::Paused, receipt, rollout),
         Verdict::Held(what) => Settlement::Ended(words::held(&receipt, &what)),
         Verdict::Failed(why) => Settlement::Ended(words::given_up(&receipt, &why)),
     })

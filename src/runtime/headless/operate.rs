@@ -255,8 +255,20 @@ async fn follow(
                 }
             }
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            _ = tokio::signal::ctrl_c() => {
+                return Ok(Followed::Left(Outcome::Unknown(left(context, &receipt))));
+            }
+        }
     }
+}
+
+/// What is said of an operation that is left before its end.
+fn left(context: &Context, receipt: &Receipt) -> String {
+    let what = format!("the {} of {} goes on", receipt.verb.words(), receipt.name);
+    let follows = if receipt.theirs || context.journal.is_skipped() { "watch" } else { "resume" };
+    format!("{what}; `revdeck {follows}` follows it")
 }
 
 /// Whether two lines differ in more than an age.

@@ -132,6 +132,9 @@ pub(super) fn status(app: &App, now: Timestamp) -> String {
         instances(app),
         format!("deployed   rev {}", label(app.deployed.as_ref())),
     ];
+    if app.paused && app.rollout.is_none() {
+        lines.push("paused     nothing new rolls out until it goes on".to_owned());
+    }
     if let Some(rollout) = &app.rollout {
         lines.push(format!(
             "rollout    {} {} ({}), since {}",
@@ -170,7 +173,7 @@ pub(super) fn status(app: &App, now: Timestamp) -> String {
         }
         if let Some(stuck) = &rollout.stuck {
             lines.push(format!(
-                "STUCK      for {}: {}; it will not end by itself",
+                "STUCK      for {}: {}; the platform goes on trying",
                 span(now.duration_since(stuck.since)),
                 stuck.why
             ));

@@ -218,7 +218,7 @@ fn verdict(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec
                 Some(left) if left.is_positive() => {
                     format!("The platform calls it failed in under {}", roughly(left))
                 }
-                _ => "It will not end by itself".to_owned(),
+                _ => "The platform goes on trying".to_owned(),
             };
             (format!("STUCK for {since}: {}. {end}", stuck.why), Role::Bad)
         }
@@ -227,9 +227,12 @@ fn verdict(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec
         }
         (None, Phase::Slow) => {
             let since = age(rollout.moved_at, state.now, false);
-            let text =
-                format!("SLOW: nothing has moved for {since}, and nothing is known to be broken");
-            (text, Role::Warn)
+            let known = if rollout.new.instances.is_none() {
+                "what its instances do cannot be read"
+            } else {
+                "nothing is known to be broken"
+            };
+            (format!("SLOW: nothing has moved for {since}, and {known}"), Role::Warn)
         }
         (None, Phase::Paused) => {
             let (go_on, cancel) = (

@@ -80,6 +80,13 @@ pub(super) async fn plan(
         plan.refused = Some(format!("rev {} cannot be deployed: {reason}", target.version));
         return Ok(plan);
     }
+    let (running, wanted) = Snapshot::running(&snapshot.web());
+    let well = running.is_some_and(|running| running >= wanted) && wanted > 0;
+    if *goal == RollBackTo::LastGood && !rolling && well && !snapshot.stopped() {
+        plan.notes.push(Note::Warning(
+            "all instances of what runs now are well: this goes back further".to_owned(),
+        ));
+    }
     if chosen.track_record == TrackRecord::Unfinished && !chosen.deployed {
         plan.notes
             .push(Note::Warning(format!("no rollout of rev {} ever finished", target.version)));

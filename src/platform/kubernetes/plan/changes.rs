@@ -11,7 +11,7 @@ use crate::platform::kubernetes::{
     Cluster,
     model::store::Kind,
     model::wire,
-    plan::snapshot::{Cause, Snapshot},
+    plan::snapshot::{Cause, Snapshot, end},
     read::template,
 };
 
@@ -149,6 +149,7 @@ pub(in crate::platform::kubernetes) fn hold(
     snapshot: &Snapshot,
     plan: &mut Plan,
     pause: bool,
+    serving: Option<&Value>,
 ) -> Result<Mutation, String> {
     let name = plan.app.clone();
     if !snapshot.address.kind.has_sets() {
@@ -185,6 +186,23 @@ pub(in crate::platform::kubernetes) fn hold(
         .from
         .as_ref()
         .map_or_else(|| "on what it was".to_owned(), |from| format!("on {}", from.name));
+    let shown = match snapshot.pending().filter(|_| !pause) {
+        Some(new) => {
+            // Going on is a release of what waits: it is compared like one.
+            let goal = new.artifact.as_ref().map_or(shown, |image| format!("on {image}"));
+            if let Some(serving) = serving {
+                let mut now = snapshot.template().clone();
+                wire::strip(&mut now);
+                plan.differs =
+                    differences(&template::of_template(serving), &template::of_template(&now));
+            }
+            plan.from = snapshot.deployed().map(end);
+            plan.to = Some(new);
+            "the rollout of what was changed during the pause begins".clone_into(&mut plan.method);
+            goal
+        }
+        None => shown,
+    };
     Ok(Mutation {
         patch: Value::Array(steps),
         template: None,

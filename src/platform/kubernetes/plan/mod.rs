@@ -17,27 +17,22 @@ use crate::platform::kubernetes::{
     operate::send::{Action, JSON_PATCH, MANAGER},
     plan::argo as argo_verbs,
     plan::changes::{Mutation, deploy, hold, restart, template_patch},
-    plan::snapshot::{Cause, Snapshot},
+    plan::snapshot::{Cause, Snapshot, end},
     plan::warnings::warnings,
     read::instances,
     read::template,
 };
 use crate::{
     domain::{
-        Note, Operation, Plan, Recipe, Request, Revision, RevisionSummary, RollBackTo, RolloutId,
-        Step, TrackRecord, differences, last_good,
-        text::{clean, span},
+        Group, Note, Operation, Plan, Recipe, Request, Revision, RollBackTo, RolloutId, Step,
+        TrackRecord, differences, last_good,
+        text::{clean, quoted, span},
     },
     platform::{Error, http::WriteError, operation},
 };
 
-fn end(one: &Revision) -> RevisionSummary {
-    RevisionSummary {
-        name: format!("rev {}", one.label),
-        artifact: Some(one.description.clone()),
-        remark: None,
-    }
-}
+/// What a roll back is told that nothing asks for.
+const WELL: &str = "all instances of what runs now are well: this goes back further";
 
 /// Works out a plan.
 pub(in crate::platform::kubernetes) async fn make(
@@ -63,8 +58,14 @@ pub(in crate::platform::kubernetes) async fn make(
         Operation::Cancel => cancel(cluster, &snapshot, &mut plan).await?,
         Operation::Deploy => deploy(&snapshot, &mut plan),
         Operation::Restart => restart(cluster, &snapshot, &mut plan),
-        Operation::Continue => hold(&snapshot, &mut plan, false),
-        Operation::Pause => hold(&snapshot, &mut plan, true),
+        Operation::Continue => {
+            let serving = match (snapshot.pending(), snapshot.deployed()) {
+                (Some(_), Some(one)) => Some(cluster.template(&plan.request.app, &one.id).await?),
+                _ => None,
+            };
+            hold(&snapshot, &mut plan, false, serving.as_ref())
+        }
+        Operation::Pause => hold(&snapshot, &mut plan, true, None),
         Operation::EnableRevisions => {
             Err("Kubernetes keeps revisions by itself: see revisionHistoryLimit".to_owned())
         }
@@ -151,7 +152,14 @@ async fn back_to(
         )));
     }
     plan.differs = differences(&template::of_template(&now), &template::of_template(&template));
-    plan.method = if snapshot.rolling {
+    let on_delete =
+        snapshot.workload.object.spec.as_ref().is_some_and(wire::WorkloadSpec::on_delete);
+    plan.method = if on_delete {
+        format!(
+            "the template of rev {} again: Pods that have another must be deleted for it",
+            wanted.label
+        )
+    } else if snapshot.rolling {
         format!(
             "the template of rev {} again: old instances still serve, and the rollout turns round",
             wanted.label
@@ -162,6 +170,14 @@ async fn back_to(
     if wanted.track_record == TrackRecord::Unfinished {
         let text = format!("rev {} FAILED: it was never well for as long as it ran", wanted.label);
         plan.notes.push(Note::Warning(text));
+    }
+    let whole = snapshot.workload.object.status.as_ref().is_some_and(|status| {
+        let replicas = snapshot.workload.object.spec.as_ref().and_then(|spec| spec.replicas);
+        let wanted = replicas.unwrap_or(status.desired_number_scheduled.max(1));
+        status.ready_replicas.max(status.number_ready) >= wanted
+    });
+    if last.is_some() && !snapshot.rolling && whole {
+        plan.notes.push(Note::Warning(WELL.to_owned()));
     }
     if last == Some(false) {
         plan.notes.push(Note::Warning(format!(
@@ -175,13 +191,33 @@ async fn back_to(
     plan.notes.push(Note::Info(
         "ConfigMaps, Secrets and the number of instances do not roll back".to_owned(),
     ));
-    plan.by_hand.push(if snapshot.address.kind == Kind::Rollout {
-        let undo = format!("undo {} --to-revision={}", snapshot.address.name, wanted.label);
-        snapshot.by_hand("kubectl argo rollouts", &undo)
+    if let Some(pending) = snapshot.pending() {
+        plan.from = Some(pending);
+    }
+    // kubectl does not undo what is paused, and going on first would roll out what waits.
+    if snapshot.paused() && snapshot.address.kind == Kind::Deployment {
+        if plan.differs.iter().all(|one| one.group == Group::Artifact) {
+            let images = Template::read(template.clone()).images;
+            let images: Vec<_> =
+                images.iter().map(|(name, image)| format!("{name}={}", quoted(image))).collect();
+            let set = format!("set image {} {}", snapshot.named(), images.join(" "));
+            plan.by_hand.push(snapshot.by_hand("kubectl", &set));
+            let resume = format!("rollout resume {}", snapshot.named());
+            plan.by_hand.push(snapshot.by_hand("kubectl", &resume));
+        } else {
+            let edit = snapshot.by_hand("kubectl", &format!("edit {}", snapshot.named()));
+            let label = &wanted.label;
+            plan.by_hand.push(format!("{edit}  # spec.template as in rev {label}, paused: false"));
+        }
     } else {
-        let undo = format!("rollout undo {} --to-revision={}", snapshot.named(), wanted.label);
-        snapshot.by_hand("kubectl", &undo)
-    });
+        plan.by_hand.push(if snapshot.address.kind == Kind::Rollout {
+            let undo = format!("undo {} --to-revision={}", snapshot.address.name, wanted.label);
+            snapshot.by_hand("kubectl argo rollouts", &undo)
+        } else {
+            let undo = format!("rollout undo {} --to-revision={}", snapshot.named(), wanted.label);
+            snapshot.by_hand("kubectl", &undo)
+        });
+    }
     let leaving = snapshot.leaving(Some(&wanted.id));
     let goal = format!("back on rev {}{}", wanted.label, snapshot.above());
     let reason = plan.request.reason.clone();

@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use crate::platform::kubernetes::{
     Cluster,
-    model::store::{Address, Kinded, Store},
+    model::store::{Address, Kind, Kinded, Store},
     model::wire::{self, ReplicaSet, Workload, WorkloadSpec},
     operate::send::Guard,
-    read::convert::{CAUSE, REASON},
+    read::convert::{CAUSE, REASON, images},
 };
 use crate::{
     domain::{
-        AppId, History, Revision, RevisionId,
+        AppId, History, Revision, RevisionId, RevisionSummary,
         text::{clean, quoted},
     },
     platform::Error,
@@ -130,6 +130,20 @@ impl Snapshot {
         Guard::of(&self.address.path(), &self.whole)
     }
 
+    /// The template that waits while it is paused, of which there is no revision yet.
+    pub(in crate::platform::kubernetes) fn pending(&self) -> Option<RevisionSummary> {
+        let serving = self.history.revisions.iter().any(|one| one.incoming);
+        if !self.paused() || !self.rolling || serving || self.address.kind == Kind::Rollout {
+            return None;
+        }
+        let template = &self.workload.object.spec.as_ref()?.template;
+        Some(RevisionSummary {
+            name: "a new revision".to_owned(),
+            artifact: Some(images(template)),
+            remark: Some("it waits since the pause".to_owned()),
+        })
+    }
+
     /// The steps that write the annotations of a change: why it was made, and what is asked for by it. The change-cause
     /// is the platform's own word: `kubectl rollout undo` has it as the target's, and all later releases inherit it.
     pub(in crate::platform::kubernetes) fn annotate(
@@ -189,4 +203,13 @@ pub(in crate::platform::kubernetes) enum Cause<'a> {
     Is(&'a str),
     /// It is that of this revision.
     Of(&'a RevisionId),
+}
+
+/// One end of a change.
+pub(super) fn end(one: &Revision) -> RevisionSummary {
+    RevisionSummary {
+        name: format!("rev {}", one.label),
+        artifact: Some(one.description.clone()),
+        remark: None,
+    }
 }

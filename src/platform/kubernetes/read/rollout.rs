@@ -2,16 +2,28 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::{App, AppState, Count, Phase, Rollout, RolloutId, Side, Strategy, text::clean};
+use crate::domain::{
+    App, AppState, Count, Phase, RevisionId, RevisionRef, Rollout, RolloutId, Side, Strategy,
+    text::clean,
+};
 use crate::platform::kubernetes::{
     model::store::{Kind, Kinded, Store},
     model::wire::ReplicaSet,
-    read::convert::{Sides, condition, limits, reference, sizes},
+    read::convert::{Sides, condition, images, limits, reference, sizes},
     read::instances::{side, why},
 };
 
 /// A progress deadline of so many seconds stands for none.
 const NEVER: i64 = i32::MAX as i64;
+
+/// What waits while a Deployment is paused: it has no ReplicaSet yet, and is called by its image.
+fn pending(workload: &Kinded, paused: bool) -> Option<RevisionRef> {
+    let template = &workload.object.spec.as_ref().filter(|_| paused)?.template;
+    let name = images(template);
+    let tag = name.rsplit_once(':').map_or(name.as_str(), |(_, tag)| tag);
+    let label = Some(if template.images.len() == 1 { tag.to_owned() } else { name.clone() });
+    Some(RevisionRef { id: RevisionId::new(format!("{:016x}", template.hash)), label })
+}
 
 impl Store {
     /// The rollout of a Deployment.
@@ -71,7 +83,7 @@ impl Store {
             old,
             overlap,
             new,
-            to: sides.new.map(reference),
+            to: sides.new.map(reference).or_else(|| pending(workload, paused)),
             started_at,
             moved_at: moved_at.max(started_at),
             deadline: moved_at
