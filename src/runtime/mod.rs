@@ -11,7 +11,12 @@ pub mod clock;
 pub mod headless;
 pub mod journal;
 
-use std::{collections::HashMap, io, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    io::{self, Write as _},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -199,7 +204,22 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
     watching.iter().for_each(tokio::task::JoinHandle::abort);
     painter.finish().await;
     drop(terminal);
+    say_what_goes_on(&setup, &state);
     Ok(())
+}
+
+/// Leaves a line in the shell for every operation that the platform has and that nobody follows now. The simulated
+/// platform ends with the program.
+fn say_what_goes_on(setup: &Setup, state: &State) {
+    let mut err = io::stderr().lock();
+    for one in state.running.iter().filter(|_| !setup.demo) {
+        let Some(receipt) = &one.receipt else { continue };
+        let follows = if receipt.theirs || setup.journal.is_skipped() { "watch" } else { "resume" };
+        let (words, name) = (one.verb.words(), &one.name);
+        // The terminal may be gone.
+        let _ =
+            writeln!(err, "revdeck: the {words} of {name} goes on; `revdeck {follows}` follows it");
+    }
 }
 
 fn now() -> Instant {

@@ -248,6 +248,11 @@ async fn two_operators_at_once_undo_once() {
     tokio::time::timeout(Duration::from_secs(10), settled).await.expect("it is gone back once");
 }
 
+#[tokio::test]
+async fn a_rollout_that_turns_round_goes_on_to_its_end() {
+    crate::watching::a_rollout_that_turns_round_goes_on_to_its_end(&Simulated).await;
+}
+
 /// What is pasted elsewhere must not go to whichever cluster is current there.
 #[tokio::test]
 async fn commands_by_hand_name_their_context() {

@@ -69,6 +69,33 @@ impl Drop for Watch {
     }
 }
 
+/// A rollout that is turned round is over when all instances are there (`DeploymentComplete` in
+/// `deployment/util/deployment_util.go`), not when the last of those that it had begun with is gone.
+#[cfg(feature = "kubernetes")]
+pub async fn a_rollout_that_turns_round_goes_on_to_its_end(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let mut watch = Watch::start(&deck);
+    watch.apps().await;
+    let app = deck.app(Role::Stuck).await;
+    let plan = deck.plan(Role::Stuck, Operation::RollBack(RollBackTo::LastGood)).await;
+    assert!(matches!(deck.execute(plan).await, Sent::Accepted(_)));
+    let turned = |app: &App| app.rollout.as_ref().is_none_or(|rollout| rollout.stuck.is_none());
+    while !turned(&watch.apps[&app.id]) {
+        watch.apps().await;
+    }
+    for _ in 0..100 {
+        let app = &watch.apps[&app.id];
+        if app.rollout.is_none() {
+            assert_eq!(app.condition(), Condition::Ok, "{app:?}");
+            return;
+        }
+        deck.fixture.pass(0.5);
+        watch.nudge();
+        watch.apps().await;
+    }
+    panic!("it never ends");
+}
+
 pub async fn the_watch_follows_a_rollout_to_its_end(harness: &dyn Harness) {
     let deck = Deck::open(harness).await;
     let mut watch = Watch::start(&deck);

@@ -303,7 +303,10 @@ impl Watcher {
         let key = (uid.to_owned(), hash);
         match &app.rollout {
             Some(rollout) => {
-                if self.feed.app(uid).is_some_and(|known| known.rollout.is_none()) {
+                let turned = |known: &App| {
+                    known.rollout.as_ref().is_none_or(|before| before.id != rollout.id)
+                };
+                if self.feed.app(uid).is_some_and(turned) {
                     self.store.began.insert(key, at);
                 }
                 if let (Some(_), Some(to)) = (&rollout.stuck, &rollout.to)
