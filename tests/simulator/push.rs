@@ -87,6 +87,29 @@ async fn an_app_is_pushed_rolling() {
     assert_eq!(after["resources"][0]["droplet"]["guid"], droplet.as_str());
 }
 
+/// `DELETE /v3/apps/:guid` answers with a job (`apps_controller.rb`, `destroy`); what stays are the audit events.
+#[tokio::test]
+async fn an_app_is_deleted_by_a_job() {
+    let client = Client::with(Options { speed: 100.0, ..Options::default() }).await;
+    let guid = client.app("web").await;
+    let path = format!("/v3/apps/{guid}");
+    let (status, _) = client.send("DELETE", &path, None).await;
+    assert_eq!(status, 202);
+    for gone in [path.clone(), format!("{path}/revisions"), format!("{path}/processes/web/stats")] {
+        let (status, _) = client.send("GET", &gone, None).await;
+        assert_eq!(status, 404, "{gone}");
+    }
+    for list in ["/v3/apps?names=web", "/v3/deployments?status_values=ACTIVE", "/v3/processes"] {
+        let body = client.get(list).await.to_string();
+        assert!(!body.contains(&guid), "{list}");
+    }
+    let events = client.get(&format!("/v3/audit_events?target_guids={guid}")).await.to_string();
+    assert!(events.contains("audit.app.delete-request"), "{events}");
+    // Its name is free.
+    push(&client, "web").await;
+    assert_ne!(client.app("web").await, guid);
+}
+
 #[tokio::test]
 async fn a_new_app_is_pushed_and_started() {
     let client = Client::with(Options { speed: 100.0, ..Options::default() }).await;

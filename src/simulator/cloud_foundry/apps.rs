@@ -10,6 +10,7 @@ use super::{
     build,
     call::{Answer, Call, Reply},
     error::ApiError,
+    jobs::{self, Job},
     list::{self, Item, Spec},
     orgs::check_include,
     present,
@@ -40,7 +41,7 @@ pub(crate) fn list(world: &World, call: &Call) -> Answer {
     let (names, spaces, orgs) =
         (call.list("names"), call.list("space_guids"), call.list("organization_guids"));
     let kind = call.param("lifecycle_type");
-    let items = world.apps.iter().filter(|app| {
+    let items = world.apps.iter().filter(|app| !app.deleted).filter(|app| {
         let space = &world.spaces[app.space];
         names.as_ref().is_none_or(|names| names.contains(&app.name))
             && spaces.as_ref().is_none_or(|spaces| spaces.contains(&space.guid))
@@ -99,7 +100,7 @@ pub(crate) fn create(world: &mut World, call: &Call) -> Answer {
             "Invalid space. Ensure that the space exists and you have access to it.",
         )
     })?;
-    if world.apps.iter().any(|app| app.space == space && app.name == name) {
+    if world.apps.iter().any(|app| app.space == space && app.name == name && !app.deleted) {
         return Err(ApiError::unprocessable(format!("App with the name '{name}' already exists.")));
     }
     let mut app = build::new_app(world, name, space);
@@ -134,6 +135,10 @@ pub(crate) fn app(world: &mut World, call: &Call, guid: &str, tail: &[&str]) -> 
             apply_metadata(&mut app.metadata, &body["metadata"])?;
             app.updated_at = now;
             Ok(Reply::ok(world.show_app(call, &world.apps[index])))
+        }
+        (&Method::DELETE, []) => {
+            delete(world, index, &call.actor);
+            Ok(jobs::accepted(world, call, Job::Deletion))
         }
         (&Method::GET, ["features"]) => Ok(Reply::ok(json!({
             "resources": [feature(&world.apps[index], "ssh"), feature(&world.apps[index], "revisions")],
@@ -252,6 +257,22 @@ pub(crate) fn power(app: &mut App, seed: u64, now: Timestamp, actor: &str, verb:
         }
     }
     app.record(seed, now, &format!("audit.app.{verb}"), actor, json!({}));
+}
+
+/// What `AppDelete` leaves of an app (`app/actions/app_delete.rb`): its audit events.
+fn delete(world: &mut World, index: usize, actor: &str) {
+    let (seed, now) = (world.seed, world.now);
+    let app = world.app(index);
+    app.record(seed, now, "audit.app.delete-request", actor, json!({}));
+    app.deleted = true;
+    app.started = false;
+    app.droplet = None;
+    app.processes.clear();
+    app.sidecars.clear();
+    let events = std::mem::take(&mut app.history.events);
+    app.history = super::world::History { told: true, events, ..Default::default() };
+    world.rolling.remove(&index);
+    world.staging.remove(&index);
 }
 
 fn feature(app: &App, name: &str) -> Value {

@@ -201,6 +201,7 @@ fn empty_app(seed: u64, index: usize, name: &str, space: usize, born: Timestamp)
         index,
         name: name.to_owned(),
         space,
+        deleted: false,
         started: true,
         created_at: born,
         updated_at: born,

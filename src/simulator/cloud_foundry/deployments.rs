@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::http::{Method, StatusCode};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     apps::apply_metadata,
@@ -253,13 +253,4 @@ pub(crate) fn one(world: &mut World, call: &Call, guid: &str, tail: &[&str]) -> 
     }
     let app = &world.apps[index];
     Ok(Reply::ok(presented(call, app, &app.history.deployments[at])))
-}
-
-/// A response body for a job that is done as soon as it is asked for.
-pub(crate) fn job(call: &Call, guid: &str, now: Timestamp) -> Value {
-    json!({
-        "guid": guid, "created_at": present::time(now), "updated_at": present::time(now),
-        "operation": "space.apply_manifest", "state": "COMPLETE", "errors": [], "warnings": [],
-        "links": { "self": { "href": format!("{}/v3/jobs/{guid}", call.base) } },
-    })
 }

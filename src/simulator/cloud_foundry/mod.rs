@@ -16,6 +16,7 @@ mod deployments;
 mod error;
 mod events;
 mod health;
+mod jobs;
 mod limiter;
 mod list;
 mod logs;

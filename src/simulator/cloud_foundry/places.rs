@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::{StatusCode, header};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,6 +10,7 @@ use super::{
     build,
     call::{Answer, Call, Reply},
     error::ApiError,
+    jobs::{self, Job},
     list::{self, Item, Spec},
     present,
     world::{App, World},
@@ -63,6 +63,7 @@ pub(crate) fn routes(world: &World, call: &Call, path: &str, only: Option<usize>
     let items = world
         .apps
         .iter()
+        .filter(|app| !app.deleted)
         .filter(|app| {
             only.is_none_or(|only| app.index == only)
                 && apps.as_ref().is_none_or(|apps| apps.contains(&app.guid))
@@ -168,7 +169,8 @@ pub(crate) fn apply_manifest(world: &mut World, call: &Call, space: &str) -> Ans
     let manifest: Manifest = yaml_serde::from_str(&call.body)
         .map_err(|error| ApiError::unprocessable(format!("Manifest is invalid: {error}")))?;
     for wanted in manifest.applications {
-        let known = world.apps.iter().position(|app| app.space == space && app.name == wanted.name);
+        let is = |app: &App| app.space == space && app.name == wanted.name;
+        let known = world.apps.iter().position(|app| is(app) && !app.deleted);
         let index = known.unwrap_or_else(|| {
             let app = build::new_app(world, &wanted.name, space);
             world.apps.push(app);
@@ -203,9 +205,7 @@ pub(crate) fn apply_manifest(world: &mut World, call: &Call, space: &str) -> Ans
             }
         }
     }
-    let job = guid::make(world.seed, Kind::Other, 0, 3);
-    Ok(Reply::empty(StatusCode::ACCEPTED)
-        .header(header::LOCATION, &format!("{}/v3/jobs/{job}", call.base)))
+    Ok(jobs::accepted(world, call, Job::Manifest))
 }
 
 fn megabytes(text: &str) -> Option<u64> {

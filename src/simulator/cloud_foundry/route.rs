@@ -8,7 +8,7 @@ use super::{
     call::{Answer, Call, Reply},
     deployments,
     error::ApiError,
-    events, logs, orgs, places, processes, revisions, root,
+    events, jobs, logs, orgs, places, processes, revisions, root,
     uaa::Uaa,
     world::World,
 };
@@ -51,7 +51,7 @@ pub(crate) fn answer(world: &mut World, call: &Call, uaa: &Uaa) -> Answer {
             Ok(Reply::status(StatusCode::CREATED, json!({ "diff": [] })))
         }
         ["v3", "spaces", guid, tail @ ..] if get => orgs::space(world, call, guid, tail),
-        ["v3", "jobs", guid] if get => Ok(Reply::ok(deployments::job(call, guid, world.now))),
+        ["v3", "jobs", guid] if get => Ok(Reply::ok(jobs::show(world, call, guid))),
         ["v3", "domains"] if get => Ok(places::domains(call, "/v3/domains")),
         ["v3", "domains", _] if get => Ok(Reply::ok(places::domain(call))),
         ["v3", "stacks"] if get => Ok(places::stacks(call)),

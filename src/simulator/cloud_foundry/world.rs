@@ -60,6 +60,8 @@ pub(crate) struct App {
     pub(crate) index: usize,
     pub(crate) name: String,
     pub(crate) space: usize,
+    /// It keeps its place among the apps, since others are found by theirs.
+    pub(crate) deleted: bool,
     pub(crate) started: bool,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
@@ -340,7 +342,8 @@ impl World {
     pub(crate) fn owner(&self, guid: &str) -> Option<usize> {
         let (kind, index, _) = guid::read(guid)?;
         let of_app = !matches!(kind, Kind::Org | Kind::Space | Kind::Quota | Kind::User);
-        (of_app && index < self.apps.len()).then_some(index)
+        let there = self.apps.get(index).is_some_and(|app| !app.deleted);
+        (of_app && there).then_some(index)
     }
 
     pub(crate) fn app_index(&self, guid: &str) -> Option<usize> {
