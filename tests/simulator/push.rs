@@ -93,8 +93,13 @@ async fn an_app_is_deleted_by_a_job() {
     let client = Client::with(Options { speed: 100.0, ..Options::default() }).await;
     let guid = client.app("web").await;
     let path = format!("/v3/apps/{guid}");
+    let routes = client.get(&format!("{path}/routes")).await;
+    let route = format!("/v3/routes/{}", routes["resources"][0]["guid"].as_str().unwrap());
     let (status, _) = client.send("DELETE", &path, None).await;
     assert_eq!(status, 202);
+    // `cf delete -r` goes on where its route is gone already, and only on this error.
+    let (status, error) = client.send("DELETE", &route, None).await;
+    assert_eq!((status, &error["errors"][0]["title"]), (404, &json!("CF-ResourceNotFound")));
     for gone in [path.clone(), format!("{path}/revisions"), format!("{path}/processes/web/stats")] {
         let (status, _) = client.send("GET", &gone, None).await;
         assert_eq!(status, 404, "{gone}");

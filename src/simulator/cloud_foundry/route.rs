@@ -56,6 +56,10 @@ pub(crate) fn answer(world: &mut World, call: &Call, uaa: &Uaa) -> Answer {
         ["v3", "domains", _] if get => Ok(Reply::ok(places::domain(call))),
         ["v3", "stacks"] if get => Ok(places::stacks(call)),
         ["v3", "routes"] if get => places::routes(world, call, "/v3/routes", None),
+        // A route is that of an app here, and goes with it: `cf delete -r` asks for it all the same.
+        ["v3", "routes", guid] if world.owner(guid).is_none() => {
+            Err(ApiError::not_found("Route not found"))
+        }
         ["v3", "resource_matches"] if post => {
             Ok(Reply::status(StatusCode::CREATED, json!({ "resources": [] })))
         }
