@@ -117,10 +117,12 @@ pub fn last_good(revisions: &[Revision], rolling: bool) -> Option<(&Revision, bo
     }
     let at = revisions.iter().position(|one| one.deployed || (rolling && one.incoming))?;
     let (now, mut earlier) = revisions.get(at..)?.split_first()?;
-    // What somebody went back from lies between what runs now and what that was made of: it was left for a reason.
-    let made_from = now.made_from.as_deref();
-    if let Some(origin) = earlier.iter().position(|one| Some(one.label.as_str()) == made_from) {
-        earlier = &earlier[origin..];
+    // What somebody went back from has a number between that of what runs now and that which it was made from.
+    let number = |label: &str| label.parse::<u64>().ok();
+    if let Some(origin) = now.made_from.as_deref().and_then(number) {
+        let kept =
+            earlier.iter().position(|one| number(&one.label).is_none_or(|one| one <= origin));
+        earlier = &earlier[kept.unwrap_or(earlier.len())..];
     }
     // A roll back makes a twin of an older revision: going "back" to the twin would change nothing.
     let other = |one: &&Revision| {
@@ -251,5 +253,10 @@ mod tests {
         let mut older = list.to_vec();
         older.push(revision("1", TrackRecord::Served));
         assert_eq!(goal(&older, false), Some(("1", true)));
+        // Where going back gives the old one a new number, there is no 2 any more, and 3 was left all the same.
+        older.retain(|one| one.label != "2");
+        assert_eq!(goal(&older, false), Some(("1", true)));
+        older.pop();
+        assert_eq!(goal(&older, false), None);
     }
 }

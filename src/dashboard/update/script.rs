@@ -142,21 +142,12 @@ impl Script {
 }
 
 pub(super) fn plan(request: Request, at: Timestamp) -> Plan {
+    let title = "ROLL BACK checkout to rev 7".to_owned();
     Plan {
-        request,
-        app: "checkout".to_owned(),
-        title: "ROLL BACK checkout to rev 7".to_owned(),
-        refused: None,
         method: "cancel the rollout".to_owned(),
-        from: None,
-        to: None,
-        differs: Vec::new(),
-        capacity: Vec::new(),
-        patch: None,
-        notes: Vec::new(),
         by_hand: vec!["cf cancel-deployment checkout".to_owned()],
-        checked_at: at,
         recipe: Some(Recipe { id: "op-1".to_owned(), ..Default::default() }),
+        ..Plan::draft(request, "checkout".to_owned(), title, at)
     }
 }
 
