@@ -207,6 +207,9 @@ pub struct SimulatorArgs {
     /// Where to listen
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
+    /// Serve TLS, with a certificate of its own that the login trusts
+    #[arg(long)]
+    pub tls: bool,
     /// How many simulated seconds pass in a real one
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub speed: f64,

@@ -321,6 +321,7 @@ fn options(args: &SimulatorArgs) -> simulator::Options {
         },
         apps: args.apps,
         keep_log: false,
+        tls: args.tls,
     }
 }
 

@@ -9,13 +9,18 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use axum::{extract::connect_info::Connected, serve::IncomingStream};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::timeout,
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::either::Either;
 
 /// The switch that cuts one connection.
 #[derive(Clone, Debug, Default)]
@@ -28,11 +33,28 @@ impl Scissors {
     }
 }
 
-pub(crate) struct CuttableListener(pub(crate) TcpListener);
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+type Socket = Either<TcpStream, TlsStream<TcpStream>>;
+
+/// Listens for TCP, and for TLS on it where there is a certificate.
+pub(crate) struct CuttableListener {
+    tcp: TcpListener,
+    tls: Option<TlsAcceptor>,
+    /// The connections that are not yet ready to be served.
+    handshakes: JoinSet<Option<(Socket, SocketAddr)>>,
+}
 
 pub(crate) struct CuttableStream {
-    stream: TcpStream,
+    stream: Socket,
     scissors: Scissors,
+}
+
+impl CuttableListener {
+    pub(crate) fn new(tcp: TcpListener, tls: Option<TlsAcceptor>) -> Self {
+        Self { tcp, tls, handshakes: JoinSet::new() }
+    }
 }
 
 impl axum::serve::Listener for CuttableListener {
@@ -40,14 +62,32 @@ impl axum::serve::Listener for CuttableListener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, address) = axum::serve::Listener::accept(&mut self.0).await;
-        // Small answers must not wait for the peer's delayed acknowledgement.
-        let _ = stream.set_nodelay(true);
+        let (stream, address) = loop {
+            tokio::select! {
+                accepted = axum::serve::Listener::accept(&mut self.tcp) => {
+                    // Small answers must not wait for the peer's delayed acknowledgement.
+                    let _ = accepted.0.set_nodelay(true);
+                    let Some(tls) = self.tls.clone() else {
+                        break (Either::Left(accepted.0), accepted.1);
+                    };
+                    // One who does not shake hands must not keep the others waiting.
+                    self.handshakes.spawn(async move {
+                        let stream = timeout(HANDSHAKE, tls.accept(accepted.0)).await.ok()?.ok()?;
+                        Some((Either::Right(stream), accepted.1))
+                    });
+                }
+                Some(ready) = self.handshakes.join_next() => {
+                    if let Ok(Some(ready)) = ready {
+                        break ready;
+                    }
+                }
+            }
+        };
         (CuttableStream { stream, scissors: Scissors::default() }, address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.0.local_addr()
+        self.tcp.local_addr()
     }
 }
 

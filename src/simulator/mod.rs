@@ -11,6 +11,7 @@ pub mod kubernetes;
 mod listener;
 mod scenario;
 mod serve;
+mod tls;
 
 use std::{io, net::SocketAddr, pin::Pin};
 
@@ -35,6 +36,8 @@ pub struct Options {
     pub apps: usize,
     /// Whether the requests are kept for `log` of the world.
     pub keep_log: bool,
+    /// Whether to serve TLS, with a certificate of its own.
+    pub tls: bool,
 }
 
 impl Default for Options {
@@ -47,6 +50,7 @@ impl Default for Options {
             faults: String::new(),
             apps: 0,
             keep_log: false,
+            tls: false,
         }
     }
 }

@@ -20,6 +20,7 @@ use super::{
     clock::{Clock, seconds_between},
     fault::{Faults, Kind},
     listener::{CuttableListener, Scissors},
+    tls::Certificate,
 };
 
 /// The largest body that is taken or cut, in bytes.
@@ -31,8 +32,8 @@ pub(crate) trait Served: Send + Sync + Sized + 'static {
     fn build(options: &Options, clock: Clock, faults: Faults, base: String)
     -> Result<Self, String>;
 
-    /// Writes the files with which a client is logged in.
-    fn write_login(&self, home: &Path) -> io::Result<()>;
+    /// Writes the files with which a client is logged in; with the certificate, in PEM, where TLS is served.
+    fn write_login(&self, home: &Path, certificate: Option<&str>) -> io::Result<()>;
 
     /// The one line of JSON that tells a client where to go.
     fn banner(&self, home: &Path) -> serde_json::Value;
@@ -70,18 +71,24 @@ pub(super) async fn start<W: Served>(
     let at = options.listen.to_string();
     let listener = TcpListener::bind(options.listen).await.map_err(failed(at.clone()))?;
     let address = listener.local_addr().map_err(failed(at))?;
-    let world = W::build(options, clock.clone(), faults.clone(), format!("http://{address}"));
+    let certificate = options.tls.then(|| Certificate::make(address.ip().to_string()));
+    let certificate = certificate.transpose().map_err(StartError::Options)?;
+    let scheme = if certificate.is_some() { "https" } else { "http" };
+    let world = W::build(options, clock.clone(), faults.clone(), format!("{scheme}://{address}"));
     let world = Arc::new(world.map_err(StartError::Options)?);
     let home = tempfile::Builder::new()
         .prefix("revdeck-simulator-")
         .tempdir()
         .map_err(failed("a temporary directory".to_owned()))?;
-    world.write_login(home.path()).map_err(failed(home.path().display().to_string()))?;
+    let (pem, acceptor) = certificate.map(|one| (one.pem, one.acceptor)).unzip();
+    let written = world.write_login(home.path(), pem.as_deref());
+    written.map_err(failed(home.path().display().to_string()))?;
     let banner = world.banner(home.path()).to_string();
     let environment = world.environment(home.path());
     let service = world.clone().router().into_make_service_with_connect_info::<Scissors>();
+    let listener = CuttableListener::new(listener, acceptor);
     let server = tokio::spawn(async move {
-        if let Err(error) = axum::serve(CuttableListener(listener), service).await {
+        if let Err(error) = axum::serve(listener, service).await {
             tracing::error!(%error, "the simulator stopped serving");
         }
     });

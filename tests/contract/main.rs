@@ -34,6 +34,8 @@ mod screen;
 #[path = "../support/skipped.rs"]
 mod skipped;
 mod toy;
+#[cfg(feature = "kubernetes")]
+mod transport;
 mod watching;
 #[cfg(feature = "kubernetes")]
 mod workloads;

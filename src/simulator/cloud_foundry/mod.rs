@@ -103,9 +103,9 @@ impl Served for Foundation {
     }
 
     /// The session file of a `cf login` that targets the first space.
-    fn write_login(&self, home: &Path) -> io::Result<()> {
+    fn write_login(&self, home: &Path, certificate: Option<&str>) -> io::Result<()> {
         let world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-        session::write(home, &self.base, &self.uaa, &world)
+        session::write(home, (&self.base, certificate.is_some()), &self.uaa, &world)
     }
 
     fn environment(&self, home: &Path) -> Vec<(String, String)> {

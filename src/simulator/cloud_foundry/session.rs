@@ -6,7 +6,12 @@ use serde_json::json;
 
 use super::{root::VERSION, uaa::Uaa, world::World};
 
-pub(crate) fn write(home: &Path, base: &str, uaa: &Uaa, world: &World) -> io::Result<()> {
+pub(crate) fn write(
+    home: &Path,
+    (base, own_certificate): (&str, bool),
+    uaa: &Uaa,
+    world: &World,
+) -> io::Result<()> {
     let (access, refresh) = uaa.session();
     let space = world.spaces.first();
     let org = space.map(|space| &world.orgs[space.org]);
@@ -15,7 +20,7 @@ pub(crate) fn write(home: &Path, base: &str, uaa: &Uaa, world: &World) -> io::Re
         "AuthorizationEndpoint": base, "UaaEndpoint": base, "DopplerEndPoint": base.replacen("http", "ws", 1),
         "LogCacheEndPoint": base, "RoutingAPIEndpoint": "", "NetworkPolicyV1Endpoint": "",
         "AccessToken": format!("bearer {access}"), "RefreshToken": refresh,
-        "SSLDisabled": false, "AsyncTimeout": 0, "Trace": "", "ColorEnabled": "", "Locale": "",
+        "SSLDisabled": own_certificate, "AsyncTimeout": 0, "Trace": "", "ColorEnabled": "", "Locale": "",
         "UAAOAuthClient": "cf", "UAAOAuthClientSecret": "", "UAAGrantType": "",
         "SSHOAuthClient": "ssh-proxy", "MinCLIVersion": "", "MinRecommendedCLIVersion": "",
         "OrganizationFields": { "GUID": org.map(|org| &org.guid), "Name": org.map(|org| &org.name) },

@@ -10,7 +10,7 @@ use super::{
     resources::{ALL, Kind},
     world::stamp,
 };
-use crate::simulator::clock::after;
+use crate::simulator::{clock::after, tls::Certificate};
 
 /// The context that the kubeconfig points at.
 pub(crate) const CONTEXT: &str = "demo";
@@ -25,7 +25,10 @@ const HOME: &str = "shop";
 const AS: &str = "/as/";
 
 /// A kubeconfig with four contexts: who may all, who may look, who knows one namespace, and who has few rights.
-pub(crate) fn kubeconfig(base: &str, user: &str) -> String {
+pub(crate) fn kubeconfig(base: &str, user: &str, certificate: Option<&str>) -> String {
+    let authority = certificate.map(Certificate::base64);
+    let authority = authority.map(|one| format!(", certificate-authority-data: {one}"));
+    let authority = authority.unwrap_or_default();
     let context = |name: &str, user: &str| {
         format!(
             "- name: {name}\n  context: {{ cluster: {name}, user: \"{user}\", namespace: {HOME} }}\n"
@@ -33,7 +36,7 @@ pub(crate) fn kubeconfig(base: &str, user: &str) -> String {
     };
     let cluster = |name: &str| {
         let path = if name == CONTEXT { String::new() } else { format!("{AS}{name}") };
-        format!("- name: {name}\n  cluster: {{ server: \"{base}{path}\" }}\n")
+        format!("- name: {name}\n  cluster: {{ server: \"{base}{path}\"{authority} }}\n")
     };
     let login =
         |name: &str, token: &str| format!("- name: \"{name}\"\n  user: {{ token: {token} }}\n");

@@ -130,8 +130,9 @@ impl Served for Cluster {
     }
 
     /// A kubeconfig with a context for the operator and one for somebody who may only look.
-    fn write_login(&self, home: &Path) -> io::Result<()> {
-        fs::write(home.join("kubeconfig"), access::kubeconfig(&self.base, &self.user))
+    fn write_login(&self, home: &Path, certificate: Option<&str>) -> io::Result<()> {
+        let kubeconfig = access::kubeconfig(&self.base, &self.user, certificate);
+        fs::write(home.join("kubeconfig"), kubeconfig)
     }
 
     fn environment(&self, home: &Path) -> Vec<(String, String)> {

@@ -15,7 +15,9 @@ use tokio::{
     sync::{Mutex, oneshot},
     time,
 };
+use tower::BoxError;
 
+use super::transport;
 use crate::{
     domain::text::clean,
     platform::{Error, OpenError, http::Meter},
@@ -66,7 +68,7 @@ pub(in crate::platform::kubernetes) struct Connection {
     client: Mutex<Held>,
 }
 
-type Making = oneshot::Receiver<Result<Client, kube::Error>>;
+type Making = oneshot::Receiver<Result<Client, BoxError>>;
 
 /// The client once it is made, and its making while that goes on: a plugin that hangs is not started twice.
 #[derive(Default)]
@@ -208,14 +210,14 @@ impl Connection {
         };
         let client = made
             .map_err(|error| self.login(&error.to_string()))?
-            .map_err(|error| self.login(&crate::platform::http::causes(&error)))?;
+            .map_err(|error| self.login(&crate::platform::http::causes(&*error)))?;
         held.client = Some(client.clone());
         Ok(client)
     }
 
     /// Begins to make a client, on a thread that may wait, and that nobody waits for when the program ends.
     async fn begin(&self) -> Result<Making, Error> {
-        let mut config = match &self.kubeconfig {
+        let config = match &self.kubeconfig {
             None => Config::incluster().map_err(|error| self.login(&error.to_string()))?,
             Some(kubeconfig) => {
                 let options =
@@ -224,11 +226,7 @@ impl Connection {
                 config.map_err(|error| self.login(&error.to_string()))?
             }
         };
-        // What is sent again, and when, is decided here and not below.
-        config.default_retry = false;
-        config.connect_timeout = Some(Duration::from_secs(6));
-        config.read_timeout = None;
-        config.write_timeout = None;
+        let ping = self.timeout / 3;
         let (made, making) = oneshot::channel();
         let runtime = Handle::current();
         std::thread::spawn(move || {
@@ -236,7 +234,7 @@ impl Connection {
             // Fails only where a provider has been installed before, which is as good.
             let _ = rustls::crypto::ring::default_provider().install_default();
             // Nobody may listen any more.
-            let _ = made.send(Client::try_from(config));
+            let _ = made.send(transport::client(&config, ping));
         });
         Ok(making)
     }

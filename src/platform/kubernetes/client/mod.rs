@@ -3,3 +3,4 @@
 pub(super) mod connect;
 mod request;
 pub(super) mod stream;
+mod transport;

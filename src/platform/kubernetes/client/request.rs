@@ -14,7 +14,10 @@ use crate::platform::{
         WRITES_WAIT, WriteError, causes, collect,
         exchange::{self, Answer, Api, NoAnswer, Said},
     },
-    kubernetes::{client::connect::Connection, model::dialect},
+    kubernetes::{
+        client::{connect::Connection, transport::NotConnected},
+        model::dialect,
+    },
 };
 
 impl Connection {
@@ -159,6 +162,9 @@ impl Api for Connection {
 fn never_stood(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
+        if error.is::<NotConnected>() {
+            return true;
+        }
         let of_client = error.downcast_ref::<hyper_util::client::legacy::Error>();
         if of_client.is_some_and(hyper_util::client::legacy::Error::is_connect) {
             return true;
