@@ -147,12 +147,14 @@ impl Invoked<'_> {
             tracing::warn!(complaint);
         }
         let open = story.open().into_iter().filter(|one| !one.followed);
+        let (theme, theme_on) = self.theme();
         let setup = Setup {
             open: open.map(|one| one.receipt).collect(),
             platforms,
             now,
             keymap: self.keymap()?,
-            theme: self.theme(),
+            theme,
+            theme_on,
             journal,
             demo: demo.is_some(),
             speed: demo.unwrap_or(1.0),
@@ -169,7 +171,8 @@ impl Invoked<'_> {
             .map_err(|text| Exit::new(Code::Usage, text))
     }
 
-    fn theme(&self) -> Theme {
+    /// How the dashboard looks; and how, once the terminal has told its background, where it has to be asked for that.
+    fn theme(&self) -> (Theme, Option<Theme>) {
         let variable = |name: &str| std::env::var(name).ok();
         let depth = match self.config.color.value {
             Colour::Never => Depth::None,
@@ -192,9 +195,9 @@ impl Invoked<'_> {
             (_, depth) => depth,
         };
         let ground = match asked {
-            ThemeWord::Light => Ground::Light,
-            ThemeWord::Auto => Ground::detect(variable).unwrap_or_default(),
-            ThemeWord::Dark | ThemeWord::Terminal => Ground::Dark,
+            ThemeWord::Light => Some(Ground::Light),
+            ThemeWord::Auto => Ground::detect(variable),
+            ThemeWord::Dark | ThemeWord::Terminal => Some(Ground::Dark),
         };
         let shown = |column| self.config.columns.value.contains(&column);
         let columns = Columns {
@@ -203,7 +206,13 @@ impl Invoked<'_> {
             changed: shown(Column::Changed),
         };
         let ascii = self.config.ascii.value || plain;
-        Theme::new(depth, ascii).on(ground).with(columns)
+        let theme = |depth| Theme::new(depth, ascii).with(columns);
+        match ground {
+            Some(ground) => (theme(depth).on(ground), None),
+            // The terminal's own colours can be read on its own background, whichever that is.
+            None if depth == Depth::Many => (theme(Depth::Sixteen), Some(theme(depth))),
+            None => (theme(depth), None),
+        }
     }
 
     /// The dashboard on simulated platforms in the same process, on their clock.

@@ -4,11 +4,18 @@ use std::sync::Arc;
 
 use crossterm::event::{self, Event as Raw, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use rustix::event::{PollFd, PollFlags, poll};
-use tokio::sync::{Notify, mpsc};
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::Instant,
+};
 
-use crate::dashboard::{
-    Event,
-    key::{Code, Key, Name},
+use super::background::Answer;
+use crate::{
+    dashboard::{
+        Event,
+        key::{Code, Key, Name},
+    },
+    ui::theme::Ground,
 };
 
 /// How many events may wait; more than anybody types.
@@ -21,22 +28,31 @@ pub(super) struct Input {
 }
 
 impl Input {
-    pub(super) fn start() -> Self {
+    /// Begins to read. Where the terminal was asked for its background, the answer comes by the receiver; what has none
+    /// leaves it waiting.
+    pub(super) fn start(asked: bool) -> (Self, oneshot::Receiver<Ground>) {
+        let (answered, ground) = oneshot::channel();
         let (sender, events) = mpsc::channel(WAITING);
         let gone = Arc::new(Notify::new());
         watch_hangup(gone.clone());
         let closed = gone.clone();
         std::thread::spawn(move || {
+            let mut answer = Answer::new(asked, Instant::now());
+            let mut answered = Some(answered);
             while let Ok(raw) = event::read() {
-                if let Some(event) = translate(raw)
-                    && sender.blocking_send(event).is_err()
-                {
-                    return;
+                let sorted = answer.sort(raw, Instant::now());
+                if let Some((ground, answered)) = sorted.ground.zip(answered.take()) {
+                    let _ = answered.send(ground);
+                }
+                for event in sorted.input.into_iter().filter_map(translate) {
+                    if sender.blocking_send(event).is_err() {
+                        return;
+                    }
                 }
             }
             closed.notify_one();
         });
-        Self { events, gone }
+        (Self { events, gone }, ground)
     }
 
     /// The next thing that the operator does; `None` when the terminal is gone.

@@ -1,5 +1,6 @@
 //! The shell around the pure heart: the loop, the terminal, and what carries effects out.
 
+mod background;
 mod executor;
 mod input;
 mod pace;
@@ -32,7 +33,10 @@ use crate::{
     dashboard::{Effect, Event, Keymap, Sort, Start, State, begin, update},
     domain::{Interest, Receipt, Report, Scope, TargetId},
     platform::{Now, Platform, http::Backoff},
-    ui::{self, theme::Theme},
+    ui::{
+        self,
+        theme::{Ground, Theme},
+    },
 };
 
 /// How often ages are looked at while something moves, and while nothing does.
@@ -51,6 +55,8 @@ pub struct Setup {
     pub keymap: Keymap,
     /// How it looks.
     pub theme: Theme,
+    /// How it looks once the terminal has told its background; `None` where that is known or does not matter.
+    pub theme_on: Option<Theme>,
     /// Where operations are written down.
     pub journal: Journal,
     /// Operations of earlier runs that have no end yet.
@@ -73,6 +79,7 @@ pub struct Setup {
 #[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Turn {
     Event(Event),
+    Ground(Option<Ground>),
     Quit,
     Suspend,
     Paint,
@@ -103,9 +110,13 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         only_active: setup.only_active,
         scope: setup.scope.clone(),
     });
+    let mut theme = setup.theme.clone();
+    if setup.theme_on.is_some() {
+        background::ask()?;
+    }
     let mut painter = Painter::new(size);
-    // The first frame comes before anything is asked of anybody.
-    painter.paint(|area, buffer| ui::draw(&state, &setup.theme, area, buffer));
+    // The first frame comes before anything is asked of any platform.
+    painter.paint(|area, buffer| ui::draw(&state, &theme, area, buffer));
 
     let (events, mut incoming) = mpsc::channel(WAITING);
     let (mut interests, mut watching) = (HashMap::new(), Vec::new());
@@ -116,7 +127,8 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         watching.push(watch_platform(platform.clone(), interested, events.clone()));
     }
     let executor = Executor::new(&setup, events, interests);
-    let mut input = Input::start();
+    let (mut input, mut ground) = Input::start(setup.theme_on.is_some());
+    let mut theme_on = setup.theme_on.clone();
     for effect in begin(&mut state) {
         executor.carry_out(effect);
     }
@@ -133,6 +145,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
             _ = interrupts.recv() => Turn::Quit,
             _ = stops.recv() => Turn::Suspend,
             event = input.next() => event.map_or(Turn::Quit, Turn::Event),
+            told = &mut ground, if theme_on.is_some() => Turn::Ground(told.ok()),
             event = incoming.recv() => event.map_or(Turn::Quit, Turn::Event),
             () = painter.idle(), if dirty && painter.busy() => Turn::Paint,
             () = sleep_until(pace.due(urgent).unwrap_or_else(now)), if dirty && !painter.busy() => Turn::Paint,
@@ -154,6 +167,14 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
                     events.push(Event::Resize(columns, rows));
                 }
                 events.push(event);
+            }
+            Turn::Ground(told) => {
+                // One answer is all there is.
+                let known = theme_on.take();
+                if let Some((ground, known)) = told.zip(known) {
+                    theme = known.on(ground);
+                    (dirty, urgent) = (true, true);
+                }
             }
             Turn::Paint => {}
         }
@@ -190,7 +211,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
             next_tick = next_tick.min(now() + LIVELY);
         }
         if dirty && pace.due(urgent).is_none_or(|due| now() >= due) && !painter.busy() {
-            let bytes = painter.paint(|area, buffer| ui::draw(&state, &setup.theme, area, buffer));
+            let bytes = painter.paint(|area, buffer| ui::draw(&state, &theme, area, buffer));
             pace.painted(bytes, urgent, now());
             urgent = false;
             update(&mut state, Event::Painted, (setup.now)());

@@ -60,6 +60,25 @@ fn the_same_keys_roll_a_cluster_back() {
     screen.is_left_usable();
 }
 
+/// On a slow link the terminal's answer about its background comes late, between keys.
+#[test]
+fn a_late_answer_of_the_terminal_is_no_key() {
+    let mut screen = Screen::start(80, 24, &["demo", "--scenario", "quiet"]);
+    screen.expect("shop", LONG);
+    screen.write(b"?");
+    screen.expect("KEYS", LONG);
+    screen.write(b"\x1b]11;rgb:ffff/");
+    Screen::settle(Duration::from_millis(300));
+    screen.write(b"ffff/ffff\x1b\\");
+    screen.write(b"\x1b");
+    // Its characters would have filtered, deployed, and more.
+    screen.expect("R back", LONG);
+    let text = screen.text();
+    assert!(!text.contains("ffff") && !text.contains("DEPLOY"), "{text}");
+    screen.press("q");
+    assert_eq!(screen.ends(), Some(0));
+}
+
 #[test]
 fn signals_leave_the_terminal_usable() {
     for signal in ["TERM", "HUP", "INT"] {

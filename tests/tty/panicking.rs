@@ -54,6 +54,7 @@ fn dashboard_that_panics() {
             platforms: vec![Arc::new(platform)],
             now,
             keymap: Keymap::shipped().unwrap(),
+            theme_on: None,
             theme: Theme::new(Depth::Sixteen, false),
             journal: Journal::nowhere(clock::system()),
             open: Vec::new(),

@@ -1,5 +1,7 @@
 //! Building the cluster's world: from a scenario, or thousands of plain Deployments.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -43,15 +45,24 @@ impl World {
             world.workload(plan, present)?;
         }
         let spaces = ["shop", "staging"];
+        // The first of a kind is built and settled; the others are like it but for their names.
+        let (mut models, mut copies) = (HashMap::new(), Vec::new());
         for index in scenario.workload.len()..apps {
             let mixed = scramble(seed ^ index as u64);
             let name = format!("{}-{index:05}", WORDS[(mixed % 8) as usize]);
-            let plan =
-                WorkloadPlan::plain(&name, spaces[(mixed >> 8) as usize % 2], 1 + mixed as u32 % 4);
-            world.namespace(&plan.namespace);
-            world.workload(&plan, present)?;
+            let (space, replicas) = (spaces[(mixed >> 8) as usize % 2], 1 + mixed as u32 % 4);
+            if let Some(model) = models.get(&(space, replicas)) {
+                copies.push((Key::clone(model), name));
+                continue;
+            }
+            world.namespace(space);
+            world.workload(&WorkloadPlan::plain(&name, space, replicas), present)?;
+            models.insert((space, replicas), Key::new(DEPLOYMENTS, space, name));
         }
         world.settle(present);
+        for (model, name) in copies {
+            world.copy(&model, &name);
+        }
         let mut scripts: Vec<_> = scenario
             .workload
             .iter()

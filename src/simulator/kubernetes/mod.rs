@@ -7,6 +7,7 @@
 
 mod access;
 mod build;
+mod copy;
 mod daemon;
 mod defaults;
 mod deployment;

@@ -228,3 +228,31 @@ fn a_crashing_container_backs_off_and_events_are_folded() {
     };
     assert!(events.iter().any(|(_, event)| folded(event)));
 }
+
+/// A copy is an object of its own, and its controllers work on it.
+#[test]
+fn a_copy_stands_for_itself() {
+    let mut bench = Bench::new(DEPLOYMENTS, 3);
+    let model = bench.key.clone();
+    bench.world.copy(&model, "shop-2");
+    let uids = |world: &World| {
+        let all = [DEPLOYMENTS, REPLICA_SETS, PODS]
+            .into_iter()
+            .flat_map(|kind| world.store.list(kind, None));
+        all.map(|(_, object)| object["metadata"]["uid"].to_string())
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(uids(&bench.world).len(), 2 * (1 + 1 + 3));
+    assert!(!bench.world.busy(), "it is at rest as the model is");
+    bench.key = Key::new(DEPLOYMENTS, "shop", "shop-2");
+    bench.image("web:2");
+    bench.pass(60.0);
+    let images = |name: &str| -> Vec<Value> {
+        let pods = bench.world.store.list(PODS, None).into_iter();
+        pods.filter(|(key, _)| key.name.starts_with(name))
+            .map(|(_, pod)| pod["spec"]["containers"][0]["image"].clone())
+            .collect()
+    };
+    assert_eq!(images("shop-2-"), ["web:2"; 3]);
+    assert_eq!(images("web-"), ["web:1"; 3], "the model is left alone");
+}
