@@ -15,11 +15,28 @@ use revdeck::{
 
 use crate::harness::{Fault, Fixture, Harness, Role};
 
-pub struct Simulated;
+/// A simulated foundation, and what holds of it from beginning to end.
+pub struct Simulated {
+    /// As `--faults` takes it: a role, a version of the API, something that is broken.
+    pub standing: &'static str,
+    /// How long the adapter waits.
+    pub timeout: Duration,
+}
+
+/// As it is, with little patience.
+const PLAIN: Simulated = Simulated { standing: "", timeout: Duration::from_millis(800) };
 
 struct Foundation {
     simulator: Simulator<simulator::cloud_foundry::Foundation>,
     platform: Arc<CloudFoundry>,
+    standing: &'static str,
+}
+
+impl Foundation {
+    fn faults(&self, more: &str) {
+        let all = [self.standing, more].into_iter().filter(|one| !one.is_empty());
+        self.simulator.faults().set(&all.collect::<Vec<_>>().join(",")).unwrap();
+    }
 }
 
 #[async_trait]
@@ -28,11 +45,12 @@ impl Harness for Simulated {
         let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
         let options = simulator::Options { keep_log: true, ..simulator::Options::default() };
         let simulator = Simulator::cloud_foundry_at(&options, clock.clone()).await.unwrap();
-        let timeout = Duration::from_millis(800);
-        let options = Options { home: simulator.home_buf(), timeout, ..Options::default() };
+        simulator.faults().set(self.standing).unwrap();
+        let (home, timeout) = (simulator.home_buf(), self.timeout);
+        let options = Options { home, timeout, ..Options::default() };
         let now = Arc::new(move || clock.now());
         let platform = Arc::new(CloudFoundry::open(TargetId::new("cf"), &options, now).unwrap());
-        Box::new(Foundation { simulator, platform })
+        Box::new(Foundation { simulator, platform, standing: self.standing })
     }
 }
 
@@ -58,22 +76,19 @@ impl Fixture for Foundation {
 
     fn break_reads(&self, fault: Fault, times: Option<u32>) {
         let count = times.map(|times| format!("#{times}")).unwrap_or_default();
-        self.simulator.faults().set(&format!("{}@GET:/v3{count}", fault.specification())).unwrap();
+        self.faults(&format!("{}@GET:/v3{count}", fault.specification()));
     }
 
     fn break_writes(&self, fault: Fault) {
-        self.simulator
-            .faults()
-            .set(&format!("{}@POST:/v3/deployments#1", fault.specification()))
-            .unwrap();
+        self.faults(&format!("{}@POST:/v3/deployments#1", fault.specification()));
     }
 
     fn mend(&self) {
-        self.simulator.faults().set("").unwrap();
+        self.faults("");
     }
 
     fn short_logins(&self) {
-        self.simulator.faults().set("token=1s,401@GET:/v3/apps#1").unwrap();
+        self.faults("token=1s,401@GET:/v3/apps#1");
     }
 
     fn writes(&self) -> usize {
@@ -82,7 +97,7 @@ impl Fixture for Foundation {
     }
 }
 
-crate::contract!(Simulated);
+crate::contract!(PLAIN);
 
 /// The overview of any number of apps costs a handful of list requests.
 #[tokio::test]

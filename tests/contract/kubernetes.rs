@@ -19,38 +19,62 @@ use tokio::sync::mpsc;
 
 use crate::harness::{Deck, Fault, Fixture, Harness, Role, done};
 
-pub struct Simulated;
+/// A simulated cluster, and what holds of it from beginning to end.
+pub struct Simulated {
+    /// As `--faults` takes it: something that is broken or in between.
+    pub standing: &'static str,
+    /// The login.
+    pub context: Option<&'static str>,
+    /// How long the adapter waits.
+    pub timeout: Duration,
+}
+
+/// As it is, with little patience.
+pub const PLAIN: Simulated =
+    Simulated { standing: "", context: None, timeout: Duration::from_millis(800) };
 
 struct Bench {
     simulator: Simulator<Cluster>,
     platform: Kubernetes,
+    standing: &'static str,
+}
+
+impl Bench {
+    fn faults(&self, more: &str) {
+        let all = [self.standing, more].into_iter().filter(|one| !one.is_empty());
+        self.simulator.faults().set(&all.collect::<Vec<_>>().join(",")).unwrap();
+    }
 }
 
 /// A cluster on a clock of the test's own, and the adapter for it.
 pub async fn cluster() -> (Simulator<Cluster>, Kubernetes) {
-    cluster_with(0).await
+    PLAIN.cluster(0).await
 }
 
-/// The same with so many apps more.
-async fn cluster_with(apps: usize) -> (Simulator<Cluster>, Kubernetes) {
-    let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
-    let options = simulator::Options { keep_log: true, apps, ..simulator::Options::default() };
-    let simulator = Simulator::kubernetes_at(&options, clock.clone()).await.unwrap();
-    let options = Options {
-        kubeconfig: Some(simulator.home().join("kubeconfig")),
-        timeout: Duration::from_millis(800),
-        ..Options::default()
-    };
-    let now = Arc::new(move || clock.now());
-    let platform = Kubernetes::open(TargetId::new("k8s"), &options, now).unwrap();
-    (simulator, platform)
+impl Simulated {
+    /// The same with so many apps at least.
+    async fn cluster(&self, apps: usize) -> (Simulator<Cluster>, Kubernetes) {
+        let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
+        let options = simulator::Options { keep_log: true, apps, ..simulator::Options::default() };
+        let simulator = Simulator::kubernetes_at(&options, clock.clone()).await.unwrap();
+        simulator.faults().set(self.standing).unwrap();
+        let options = Options {
+            kubeconfig: Some(simulator.home().join("kubeconfig")),
+            context: self.context.map(str::to_owned),
+            timeout: self.timeout,
+            ..Options::default()
+        };
+        let now = Arc::new(move || clock.now());
+        let platform = Kubernetes::open(TargetId::new("k8s"), &options, now).unwrap();
+        (simulator, platform)
+    }
 }
 
 #[async_trait]
 impl Harness for Simulated {
     async fn start(&self) -> Box<dyn Fixture> {
-        let (simulator, platform) = cluster().await;
-        Box::new(Bench { simulator, platform })
+        let (simulator, platform) = self.cluster(0).await;
+        Box::new(Bench { simulator, platform, standing: self.standing })
     }
 }
 
@@ -77,20 +101,20 @@ impl Fixture for Bench {
 
     fn break_reads(&self, fault: Fault, times: Option<u32>) {
         let count = times.map(|times| format!("#{times}")).unwrap_or_default();
-        self.simulator.faults().set(&format!("{}@GET:/api{count}", fault.specification())).unwrap();
+        self.faults(&format!("{}@GET:/api{count}", fault.specification()));
     }
 
     fn break_writes(&self, fault: Fault) {
         let fault = format!("{}@PATCH:/apis/apps/v1#1", fault.specification());
-        self.simulator.faults().set(&fault).unwrap();
+        self.faults(&fault);
     }
 
     fn mend(&self) {
-        self.simulator.faults().set("").unwrap();
+        self.faults("");
     }
 
     fn short_logins(&self) {
-        self.simulator.faults().set("401@GET:/apis#1").unwrap();
+        self.faults("401@GET:/apis#1");
     }
 
     fn writes(&self) -> usize {
@@ -101,12 +125,12 @@ impl Fixture for Bench {
     }
 }
 
-crate::contract!(Simulated);
+crate::contract!(PLAIN);
 
 /// The status lies for a moment in three ways; an operation is neither done nor failed for it.
 #[tokio::test]
 async fn a_stale_status_is_not_believed() {
-    let deck = Deck::open(&Simulated).await;
+    let deck = Deck::open(&PLAIN).await;
     // Taken a moment ago: the old generation is observed, and all is as it was wanted then.
     let plan = deck.plan(Role::Healthy, Operation::RollBack(RollBackTo::LastGood)).await;
     let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
@@ -132,7 +156,7 @@ async fn a_stale_status_is_not_believed() {
 /// Going back gives the old ReplicaSet a new number: it is the same revision all the same.
 #[tokio::test]
 async fn a_revision_stays_itself_under_a_new_number() {
-    let deck = Deck::open(&Simulated).await;
+    let deck = Deck::open(&PLAIN).await;
     let app = deck.app(Role::Healthy).await;
     let before = deck.platform.revisions(&app.id).await.unwrap().revisions;
     let wanted = before[2].clone();
@@ -149,7 +173,7 @@ async fn a_revision_stays_itself_under_a_new_number() {
 /// A deploy on top of another one: each of what serves and what is new are told apart.
 #[tokio::test]
 async fn overlapping_rollouts_keep_their_sides() {
-    let deck = Deck::open(&Simulated).await;
+    let deck = Deck::open(&PLAIN).await;
     for image in ["inventory:9", "inventory:9-typo"] {
         let plan = deck.plan_image(Role::Healthy, image).await;
         assert!(matches!(deck.execute(plan).await, Sent::Accepted(_)));
@@ -179,7 +203,7 @@ async fn overlapping_rollouts_keep_their_sides() {
 /// An object of 10 MB is an app like any other.
 #[tokio::test]
 async fn an_object_of_ten_megabytes_is_read() {
-    let deck = Deck::open(&Simulated).await;
+    let deck = Deck::open(&PLAIN).await;
     let app = deck.app(Role::Waiting).await;
     let api = deck.platform.target().api;
     let value = "x".repeat(10_000_000);
@@ -250,13 +274,13 @@ async fn two_operators_at_once_undo_once() {
 
 #[tokio::test]
 async fn a_rollout_that_turns_round_goes_on_to_its_end() {
-    crate::watching::a_rollout_that_turns_round_goes_on_to_its_end(&Simulated).await;
+    crate::watching::a_rollout_that_turns_round_goes_on_to_its_end(&PLAIN).await;
 }
 
 /// What is pasted elsewhere must not go to whichever cluster is current there.
 #[tokio::test]
 async fn commands_by_hand_name_their_context() {
-    let deck = Deck::open(&Simulated).await;
+    let deck = Deck::open(&PLAIN).await;
     for (role, operation) in [
         (Role::Healthy, Operation::RollBack(RollBackTo::LastGood)),
         (Role::Healthy, Operation::Restart),
@@ -272,7 +296,7 @@ async fn commands_by_hand_name_their_context() {
 /// Long lists come in pages, and begin anew where the server forgets their beginning.
 #[tokio::test]
 async fn a_long_list_is_read_whole() {
-    let (simulator, platform) = cluster_with(700).await;
+    let (simulator, platform) = PLAIN.cluster(700).await;
     simulator.faults().set("410@GET:/apis/apps/v1/deployments#2").unwrap();
     let apps = platform.apps(&Scope::Everything).await.unwrap();
     assert_eq!(apps.len(), 700);
@@ -283,7 +307,7 @@ async fn a_long_list_is_read_whole() {
 /// The events of a busy namespace come in many pages; those of the app are found among them, and only those.
 #[tokio::test]
 async fn a_crowd_does_not_hide_the_events_of_an_app() {
-    let deck = Deck::open(&Simulated).await;
+    let deck = Deck::open(&PLAIN).await;
     let api = deck.platform.target().api;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::new();
@@ -310,7 +334,7 @@ async fn a_crowd_does_not_hide_the_events_of_an_app() {
 /// Whoever else has a hand in how many instances there are is named in the plan.
 #[tokio::test]
 async fn autoscalers_and_budgets_are_named() {
-    let deck = Deck::open(&Simulated).await;
+    let deck = Deck::open(&PLAIN).await;
     let api = deck.platform.target().api;
     let _ = rustls::crypto::ring::default_provider().install_default();
     for (path, body) in [
@@ -338,7 +362,7 @@ async fn autoscalers_and_budgets_are_named() {
 /// A StatefulSet that a Pod holds up for ever is freed by going back.
 #[tokio::test]
 async fn a_stuck_stateful_set_is_freed() {
-    let deck = Deck::open(&Simulated).await;
+    let deck = Deck::open(&PLAIN).await;
     let app = deck.platform.app("db").await.unwrap();
     let broken = Request::new(app.id.clone(), Operation::Deploy).with("image", "db:16-typo");
     let plan = deck.platform.plan(broken).await.unwrap();
@@ -360,7 +384,7 @@ async fn a_stuck_stateful_set_is_freed() {
 /// Every kind of workload: who only watches is told the end that it really has.
 #[tokio::test]
 async fn rollouts_of_every_kind_are_followed() {
-    let deck = Deck::open(&Simulated).await;
+    let deck = Deck::open(&PLAIN).await;
     for name in ["inventory", "db", "kube-system/agent", "pricing"] {
         let app = deck.platform.app(name).await.unwrap();
         let restart = Request::new(app.id.clone(), Operation::Restart);

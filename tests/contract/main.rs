@@ -12,6 +12,7 @@
 #[cfg(feature = "kubernetes")]
 mod argo;
 mod cloud_foundry;
+mod conditions;
 #[cfg(feature = "kubernetes")]
 mod converge;
 mod faults;

@@ -68,7 +68,7 @@ async fn through(simulator_home: &Path, timeout: Duration) -> (Relay, Kubernetes
     (relay, cluster)
 }
 
-async fn served() -> simulator::Simulator<simulator::kubernetes::Cluster> {
+async fn served() -> Simulator<simulator::kubernetes::Cluster> {
     let options = simulator::Options { tls: true, ..simulator::Options::default() };
     Simulator::kubernetes(&options).await.unwrap()
 }

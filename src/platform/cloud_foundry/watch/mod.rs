@@ -269,12 +269,20 @@ impl<'a> Watcher<'a> {
         };
         let over: Vec<_> = apps.iter().filter(was_rolling).map(|app| app.id.clone()).collect();
         let ended = !over.is_empty();
-        self.settling.extend(over.into_iter().map(|id| (id, instant() + SETTLING)));
         if ended {
             self.foundation.learn_few(&mut apps).await;
+            // Older servers do not tell with a list what runs now; whoever has followed it wants to know at once.
+            let (mut ends, rest): (Vec<_>, _) =
+                apps.into_iter().partition(|app| over.contains(&app.id));
+            self.foundation.count_few(&mut ends).await;
+            let counted = ends.iter().filter(|app| app.instances.running.is_some());
+            self.counted.extend(counted.map(|app| (app.id.clone(), instant())));
+            apps = rest;
+            apps.extend(ends);
             // Its other processes and state are read again soon.
             self.next_all = self.next_all.min(instant() + ROLLING);
         }
+        self.settling.extend(over.into_iter().map(|id| (id, instant() + SETTLING)));
         let gone = if complete { self.feed.missing(&apps) } else { Vec::new() };
         for app in &mut apps {
             let Some(known) = self.feed.app(app.id.as_str()) else { continue };

@@ -11,7 +11,6 @@ use kube::{
     config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 use tokio::{
-    runtime::Handle,
     sync::{Mutex, oneshot},
     time,
 };
@@ -215,7 +214,7 @@ impl Connection {
         Ok(client)
     }
 
-    /// Begins to make a client, on a thread that may wait, and that nobody waits for when the program ends.
+    /// Begins to make a client, on a thread that may wait: nobody waits for those when the program ends.
     async fn begin(&self) -> Result<Making, Error> {
         let config = match &self.kubeconfig {
             None => Config::incluster().map_err(|error| self.login(&error.to_string()))?,
@@ -228,9 +227,7 @@ impl Connection {
         };
         let ping = self.timeout / 3;
         let (made, making) = oneshot::channel();
-        let runtime = Handle::current();
-        std::thread::spawn(move || {
-            let _inside = runtime.enter();
+        tokio::task::spawn_blocking(move || {
             // Fails only where a provider has been installed before, which is as good.
             let _ = rustls::crypto::ring::default_provider().install_default();
             // Nobody may listen any more.
