@@ -38,6 +38,10 @@ pub(super) fn open_diff(state: &mut State) -> Vec<Effect> {
     let serving = || history.revisions.iter().find(|one| one.deployed && !one.incoming);
     let from = marked.or_else(serving);
     let from = from.or_else(|| history.revisions.iter().find(|one| one.deployed));
+    // What serves is selected: what the rollout brings is what it is compared with.
+    let incoming = || history.revisions.iter().find(|one| one.incoming);
+    let same = from.zip(to).is_some_and(|(from, to)| from.id == to.id);
+    let to = if same { incoming().or(to) } else { to };
     let (Some(from), Some(to)) = (from, to) else {
         state.notice =
             Some(Notice::Hint("nothing is deployed: mark a revision to compare from".to_owned()));

@@ -5,15 +5,14 @@ use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 use super::super::{
     text::{cut, fit, piece, put},
     theme::{Role, Theme},
-    widgets::popup,
+    widgets::{page, popup},
 };
-use crate::dashboard::{State, guard, keymap::COMMANDS, update::dialogs::found};
+use crate::dashboard::{State, guard, keymap::COMMANDS, plan_view::wrap, update::dialogs::found};
 
 pub(crate) fn draw(state: &State, scroll: usize, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     // What a command is called in the key table is of use only to who changes that.
     let wide = area.width >= 100;
-    let width = area.width.saturating_sub(4).min(110);
-    let room = usize::from(width.saturating_sub(4));
+    let room = usize::from(area.width.saturating_sub(2).min(120));
     let mut rows = Vec::new();
     for table in ["deck", "plan"] {
         let title = if table == "deck" { "on the deck" } else { "in a plan" };
@@ -28,13 +27,16 @@ pub(crate) fn draw(state: &State, scroll: usize, theme: &Theme, area: Rect, buff
                 None => (*text).to_owned(),
             };
             let text_role = if role == Role::Dim { Role::Dim } else { Role::Text };
-            let mut row = Line::from(piece(fit(&keys.join(" "), 15), theme.style(role)));
+            let mut lead = Line::from(piece(fit(&keys.join(" "), 15), theme.style(role)));
             if wide {
-                row.push_span(piece(fit(name, 21), theme.style(Role::Dim)));
+                lead.push_span(piece(fit(name, 21), theme.style(Role::Dim)));
             }
-            let room = room.saturating_sub(row.width());
-            row.push_span(piece(cut(&text, room), theme.style(text_role)));
-            rows.push(row);
+            let indent = lead.width();
+            for part in wrap(&text, room.saturating_sub(indent).max(8)) {
+                lead.push_span(piece(part, theme.style(text_role)));
+                let next = Line::from(" ".repeat(indent));
+                rows.push(std::mem::replace(&mut lead, next));
+            }
         }
         rows.push(Line::default());
     }
@@ -43,15 +45,8 @@ pub(crate) fn draw(state: &State, scroll: usize, theme: &Theme, area: Rect, buff
         "{} running  {} starting  {} crashed  {} down  {} not ready",
         glyphs.running, glyphs.starting, glyphs.crashed, glyphs.down, glyphs.half
     )));
-    let height = (rows.len() as u16 + 2).min(area.height.saturating_sub(2));
-    let inside = popup(
-        theme,
-        area,
-        (width, height),
-        "KEYS   (Esc closes, keybindings.toml changes them)",
-        Role::Title,
-        buffer,
-    );
+    let title = "KEYS   (Esc closes, keybindings.toml changes them)";
+    let inside = page(theme, area, title, buffer);
     let most = rows.len().saturating_sub(usize::from(inside.height));
     for (row, line) in
         rows.iter().skip(scroll.min(most)).take(usize::from(inside.height)).enumerate()

@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 use super::super::{
     text::{age, fit, piece, put},
     theme::{Role, Theme},
-    widgets::popup,
+    widgets::page as sheet,
 };
 use super::difference;
 use crate::{
@@ -19,17 +19,6 @@ use crate::{
     },
     domain::{AppEvent, LogLine, Problem},
 };
-
-fn frame(theme: &Theme, area: Rect, title: &str, buffer: &mut Buffer) -> Rect {
-    popup(
-        theme,
-        area,
-        (area.width.saturating_sub(2), area.height.saturating_sub(2)),
-        title,
-        Role::Title,
-        buffer,
-    )
-}
 
 /// Says that rows are not there yet, or why they will not be.
 fn missing<T>(rows: Option<&Result<T, Problem>>, theme: &Theme, inside: Rect, buffer: &mut Buffer) {
@@ -56,7 +45,7 @@ pub(crate) fn events(
     area: Rect,
     buffer: &mut Buffer,
 ) {
-    let inside = frame(theme, area, &format!("EVENTS of {}, newest first", page.name), buffer);
+    let inside = sheet(theme, area, &format!("EVENTS of {}, newest first", page.name), buffer);
     let Some(Ok(rows)) = &page.rows else {
         missing(page.rows.as_ref(), theme, inside, buffer);
         return;
@@ -105,7 +94,7 @@ pub(crate) fn logs(
     buffer: &mut Buffer,
 ) {
     let refresh = state.keymap.hint(Command::Refresh);
-    let inside = frame(
+    let inside = sheet(
         theme,
         area,
         &format!("LOGS of {}, newest last ({refresh} reads again)", page.name),
@@ -160,7 +149,7 @@ pub(crate) fn diff(
     let (from, to) = &dialog.labels;
     let reveal = state.keymap.hint(Command::Reveal);
     let title = format!("WHAT DIFFERS from rev {from} to rev {to}   ({reveal} shows values)");
-    let inside = frame(theme, area, &title, buffer);
+    let inside = sheet(theme, area, &title, buffer);
     let Some(Ok(found)) = &dialog.found else {
         missing(dialog.found.as_ref(), theme, inside, buffer);
         return;

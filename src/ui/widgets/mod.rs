@@ -1,7 +1,9 @@
 //! Pieces that several screens share.
 
 mod bar;
+mod page;
 mod popup;
 
 pub(super) use bar::{bar, glyph, levels};
+pub(super) use page::page;
 pub(super) use popup::popup;
