@@ -9,7 +9,7 @@ use std::{
 };
 
 use revdeck::{
-    domain::{ProblemKind, Scope, TargetId},
+    domain::{Operation, ProblemKind, Request, Scope, TargetId, Verb},
     platform::{
         Error, OpenError, Platform,
         kubernetes::{Kubernetes, Options},
@@ -96,10 +96,10 @@ async fn a_plugin_that_gives_no_login_is_named() {
     let error = refusal(here, &server, &user).await;
     assert_eq!(error.problem().kind, ProblemKind::Login, "{error}");
     // One that asks gets no answer; one that takes for ever is not waited for.
-    let (_, user) = plugin(here, "printf 'Password: ' >&2; read password || exit 4; sleep 60");
+    let (_, user) = plugin(here, "printf 'Password: ' >&2; read password || exit 4; sleep 3");
     let error = refusal(here, &server, &user).await.to_string();
     assert!(error.contains("Password"), "{error}");
-    let (_, user) = plugin(here, "exec sleep 60");
+    let (_, user) = plugin(here, "exec sleep 3");
     let error = refusal(here, &server, &user).await.to_string();
     assert!(error.contains("has not answered"), "{error}");
     let ready = r#"echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"operator-token"}}'"#;
@@ -225,4 +225,27 @@ async fn several_kubeconfigs_are_one() {
     let now = revdeck::runtime::clock::system();
     let cluster = Kubernetes::open(TargetId::new("k8s"), &options, now).unwrap();
     assert!(!cluster.apps(&Scope::Home).await.unwrap().is_empty());
+}
+
+/// `kubectl --as`: what somebody else may do is what may be done, and what is told to do by hand says so.
+#[tokio::test]
+async fn one_acts_as_somebody_else() {
+    let simulator = Simulator::kubernetes(&simulator::Options::default()).await.unwrap();
+    let open = |name: &str| {
+        let options = Options {
+            kubeconfig: Some(simulator.home().join("kubeconfig")),
+            impersonate: Some((name.to_owned(), vec!["on-call".to_owned()])),
+            ..Options::default()
+        };
+        let now = revdeck::runtime::clock::system();
+        Kubernetes::open(TargetId::new("k8s"), &options, now).unwrap()
+    };
+    let can = open("viewer").capabilities().await.unwrap();
+    assert!(can.reason(Verb::RollBack).is_some_and(|why| why.contains("patch deployments")));
+    let admin = open("admin");
+    assert!(admin.target().user.starts_with("admin (as "), "{}", admin.target().user);
+    let app = admin.app("inventory").await.unwrap();
+    let plan = admin.plan(Request::new(app.id, Operation::Restart)).await.unwrap();
+    let hand = plan.by_hand.join(" ");
+    assert!(hand.contains(" --as admin --as-group on-call "), "{hand}");
 }

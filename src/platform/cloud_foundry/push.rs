@@ -31,8 +31,8 @@ use crate::{
 
 /// What the cf CLI never uploads.
 const NEVER: [&str; 7] = [".cfignore", "_darcs", ".DS_Store", ".git", ".gitignore", ".hg", ".svn"];
-/// What it does not upload from the top of the directory.
-const NEVER_ON_TOP: &str = "manifest.yml";
+/// What it does not upload from the top of the directory (`actor/sharedaction/resource.go`).
+const NEVER_ON_TOP: [&str; 2] = ["manifest.yml", "manifest.yaml"];
 /// How often an upload or a build is looked at.
 const POLL: Duration = Duration::from_secs(2);
 /// How long processing an upload or staging may take.
@@ -108,8 +108,9 @@ fn entries(directory: &Path) -> Result<Vec<Found>, ignore::Error> {
         .add_custom_ignore_filename(".cfignore")
         .sort_by_file_name(Ord::cmp)
         .filter_entry(move |entry| {
-            let left_out =
-                |name: &str| never.contains(name) || (entry.depth() == 1 && name == NEVER_ON_TOP);
+            let left_out = |name: &str| {
+                never.contains(name) || (entry.depth() == 1 && NEVER_ON_TOP.contains(&name))
+            };
             !entry.file_name().to_str().is_some_and(left_out)
         })
         .build();
@@ -313,6 +314,7 @@ mod tests {
             "log/x.log",
             ".cfignore",
             "manifest.yml",
+            "manifest.yaml",
             "lib/manifest.yml",
         ] {
             write(name);

@@ -13,6 +13,8 @@ use crate::{
 pub struct Provider;
 
 const KUBECONFIG: &str = "KUBECONFIG";
+const AS: &str = "REVDECK_AS";
+const AS_GROUP: &str = "REVDECK_AS_GROUP";
 
 /// Context and namespace of a location. The names of contexts on EKS hold colons and slashes: the last part is the
 /// namespace.
@@ -37,13 +39,29 @@ impl registry::Provider for Provider {
     }
 
     fn settings(&self) -> &'static [Setting] {
-        &[Setting {
-            name: "kubeconfig",
-            variable: KUBECONFIG,
-            flag: None,
-            value: "FILE",
-            help: "The kubeconfig",
-        }]
+        &[
+            Setting {
+                name: "kubeconfig",
+                variable: KUBECONFIG,
+                flag: None,
+                value: "FILE",
+                help: "The kubeconfig",
+            },
+            Setting {
+                name: "as",
+                variable: AS,
+                flag: Some("as"),
+                value: "USER",
+                help: "Whom to act as on Kubernetes, such as system:serviceaccount:NAMESPACE:NAME",
+            },
+            Setting {
+                name: "as-group",
+                variable: AS_GROUP,
+                flag: Some("as-group"),
+                value: "GROUPS",
+                help: "The groups that --as is in, with commas",
+            },
+        ]
     }
 
     fn discover(&self, environment: &Environment) -> Vec<TargetSpec> {
@@ -72,10 +90,19 @@ impl registry::Provider for Provider {
         };
         let named = environment.variable(KUBECONFIG).map(PathBuf::from);
         let usual = || environment.home().map(|home| home.join(".kube/config"));
+        let groups = environment.variable(AS_GROUP).unwrap_or_default().split(',');
+        let groups = groups.map(str::trim).filter(|group| !group.is_empty()).map(str::to_owned);
+        let groups: Vec<_> = groups.collect();
+        let name = environment.variable(AS).filter(|name| !name.is_empty());
+        if name.is_none() && !groups.is_empty() {
+            return Err(OpenError::login("--as-group names groups of nobody: say --as USER, too"));
+        }
+        let impersonate = name.map(|name| (name.to_owned(), groups));
         let options = Options {
             kubeconfig: named.or_else(|| usual().filter(|file| file.exists())),
             context: context.map(str::to_owned),
             namespace: namespace.map(str::to_owned),
+            impersonate,
             state: environment.state().cloned(),
             ..Options::default()
         };

@@ -92,6 +92,20 @@ pub(crate) fn who(authorization: &str, login: Option<&str>) -> Result<User, ApiE
 }
 
 impl User {
+    /// Whom a request is made as (`filters/impersonation.go`): the operator may act as anybody, the others as nobody.
+    pub(super) fn acting_as(self, name: Option<&[u8]>) -> Result<Self, ApiError> {
+        let Some(name) = name else { return Ok(self) };
+        if self != Self::Operator {
+            return Err(ApiError::new(403, "Forbidden", "users is forbidden: cannot impersonate"));
+        }
+        Ok(match name {
+            b"viewer" => Self::Viewer,
+            b"tenant" => Self::Tenant,
+            b"junior" => Self::Junior,
+            _ => Self::Operator,
+        })
+    }
+
     pub(super) fn allowed(self, verb: &str, resource: &str, namespace: Option<&str>) -> bool {
         match self {
             Self::Operator => true,

@@ -31,6 +31,8 @@ pub struct Options {
     pub context: Option<String>,
     /// Another namespace than the context's.
     pub namespace: Option<String>,
+    /// Whom to act as, and in which groups, as `kubectl --as` does.
+    pub impersonate: Option<(String, Vec<String>)>,
     /// How long an answer may take to begin, and each of its parts to come.
     pub timeout: Duration,
     /// The directory for what was seen of revisions, which the cluster does not keep.
@@ -43,6 +45,7 @@ impl Default for Options {
             kubeconfig: None,
             context: None,
             namespace: None,
+            impersonate: None,
             timeout: crate::platform::http::TIMEOUT,
             state: None,
         }
@@ -60,6 +63,8 @@ pub(in crate::platform::kubernetes) struct Connection {
     /// Neither the operator nor the context names a namespace: all of them are meant.
     pub(in crate::platform::kubernetes) everywhere: bool,
     pub(in crate::platform::kubernetes) insecure: bool,
+    /// Whom it acts as, and in which groups.
+    pub(in crate::platform::kubernetes) impersonated: Option<(String, Vec<String>)>,
     /// The command of an exec plugin.
     plugin: Option<String>,
     pub(in crate::platform::kubernetes) timeout: Duration,
@@ -149,6 +154,10 @@ impl Connection {
                     plugin.clone_from(&exec.command);
                 }
             }
+            if let (Some((name, groups)), Some(info)) = (&options.impersonate, &mut one.auth_info) {
+                info.impersonate = Some(name.clone());
+                info.impersonate_groups = Some(groups.clone()).filter(|groups| !groups.is_empty());
+            }
         }
         let namespace = options.namespace.clone().or(inner.namespace);
         let namespace = namespace.filter(|name| !name.is_empty());
@@ -156,7 +165,11 @@ impl Connection {
             kubeconfig: Some(kubeconfig),
             context,
             api: api.trim_end_matches('/').to_owned(),
-            user,
+            user: match &options.impersonate {
+                Some((name, _)) => format!("{name} (as {user})"),
+                None => user,
+            },
+            impersonated: options.impersonate.clone(),
             everywhere: namespace.is_none(),
             namespace: namespace.unwrap_or_else(|| "default".to_owned()),
             insecure,
@@ -179,6 +192,7 @@ impl Connection {
                 .unwrap_or_else(|| config.default_namespace.clone()),
             everywhere: false,
             insecure: false,
+            impersonated: None,
             plugin: None,
             timeout: options.timeout,
             meter: Meter::default(),

@@ -28,7 +28,8 @@ pub(in crate::platform::kubernetes) struct Snapshot {
     pub(in crate::platform::kubernetes) rolling: bool,
     /// The change-causes of its ReplicaSets, by UID.
     causes: HashMap<String, String>,
-    context: Option<String>,
+    /// The flags by which kubectl acts as this login does.
+    login: String,
 }
 
 impl Snapshot {
@@ -71,8 +72,13 @@ impl Snapshot {
         }
         let shown = store.app(&cluster.target, app.as_str(), (cluster.now)());
         let rolling = shown.is_some_and(|app| app.rollout.is_some());
-        let context = cluster.connection.named().map(str::to_owned);
-        Ok(Self { address, whole, workload, history, rolling, causes, context })
+        let context = cluster.connection.named().map(|name| format!(" --context {}", quoted(name)));
+        let mut login = context.unwrap_or_default();
+        if let Some((name, groups)) = &cluster.connection.impersonated {
+            login += &format!(" --as {}", quoted(name));
+            login.extend(groups.iter().map(|group| format!(" --as-group {}", quoted(group))));
+        }
+        Ok(Self { address, whole, workload, history, rolling, causes, login })
     }
 
     pub(in crate::platform::kubernetes) fn deployed(&self) -> Option<&Revision> {
@@ -111,8 +117,7 @@ impl Snapshot {
 
     /// The same by hand. It names the context: where it is pasted, another one may be the current one.
     pub(in crate::platform::kubernetes) fn by_hand(&self, tool: &str, command: &str) -> String {
-        let context = self.context.as_deref().map(|name| format!(" --context {}", quoted(name)));
-        format!("{tool}{} -n {} {command}", context.unwrap_or_default(), self.address.namespace)
+        format!("{tool}{} -n {} {command}", self.login, self.address.namespace)
     }
 
     /// As kubectl names it: `deployment/web`.
