@@ -28,7 +28,7 @@ impl PlanView {
 
 /// Lays a plan dialog out for a terminal of this size.
 pub fn lay_out(dialog: &PlanDialog, size: (u16, u16)) -> PlanView {
-    let width = size.0.saturating_sub(2).clamp(20, 110);
+    let width = size.0.clamp(20, 112);
     let text_width = usize::from(width).saturating_sub(LABEL + 5).max(8);
     let mut lines = Vec::new();
     if let Some(Ok(plan)) = &dialog.plan {

@@ -112,13 +112,7 @@ fn liveness(connection: &Connection, now: Timestamp) -> (String, Role) {
             (format!("{what}, {old}, again in {left}"), Role::Bad)
         }
         (None, None) => ("reading …".to_owned(), Role::Warn),
-        (None, Some(_)) if connection.live(now) => {
-            if connection.status.watched {
-                return ("live, watched".to_owned(), Role::Good);
-            }
-            let seconds = connection.fresh_for.as_secs();
-            (format!("live, every {seconds}s"), Role::Good)
-        }
+        (None, Some(_)) if connection.live(now) => ("live".to_owned(), Role::Good),
         (None, Some(at)) => (format!("STALE, {} old", age(Some(at), now, true)), Role::Warn),
     }
 }

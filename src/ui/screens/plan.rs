@@ -87,7 +87,7 @@ fn why(dialog: &PlanDialog, theme: &Theme, inside: Rect, row: u16, buffer: &mut 
         width: inside.width.saturating_sub(8),
         height: 1,
     };
-    put(buffer, inside, row, &Line::styled("why", theme.style(Role::Dim)));
+    put(buffer, inside, row, &Line::styled("reason", theme.style(Role::Dim)));
     match (&dialog.why, &dialog.request.reason) {
         (Some(area), _) => {
             let mut area = (**area).clone();
@@ -106,7 +106,7 @@ fn why(dialog: &PlanDialog, theme: &Theme, inside: Rect, row: u16, buffer: &mut 
             buffer.set_string(
                 place.x,
                 place.y,
-                "(w says why; written down)",
+                "w to write one (kept in the journal)",
                 theme.style(Role::Dim),
             );
         }
