@@ -46,7 +46,7 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{ConnectInfo, State},
-    http::{Method, StatusCode, header, request::Parts},
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
@@ -220,7 +220,7 @@ async fn respond(
     let path: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(decode).collect();
     let query: BTreeMap<_, _> = pairs(parts.uri.query().unwrap_or_default()).into_iter().collect();
     let user = access::who(header(parts, header::AUTHORIZATION), login)?;
-    let user = user.acting_as(parts.headers.get("impersonate-user").map(|name| name.as_bytes()))?;
+    let user = user.acting_as(parts.headers.get("impersonate-user").map(HeaderValue::as_bytes))?;
     let bytes = to_bytes(body, BODY_LIMIT)
         .await
         .map_err(|_| ApiError::new(413, "RequestEntityTooLarge", "the request is too large"))?;
