@@ -75,10 +75,15 @@ pub(super) fn apps(apps: &[App], now: Timestamp) -> String {
 /// `rev 7→8, old 5/5, new 0/1, 4m`.
 pub(super) fn short(rollout: &Rollout, now: Timestamp) -> String {
     let step = rollout.step().map(|step| format!(", step {} of {}", step.current, step.total));
+    // A rollout that has just begun may not have told yet of what.
+    let known = |of: &Option<RevisionRef>| of.as_ref().is_some_and(|of| of.label.is_some());
+    let revisions = if known(&rollout.from) || known(&rollout.to) {
+        format!("rev {}→{}, ", label(rollout.from.as_ref()), label(rollout.to.as_ref()))
+    } else {
+        String::new()
+    };
     format!(
-        "rev {}→{}, old {}, new {}{}, {}",
-        label(rollout.from.as_ref()),
-        label(rollout.to.as_ref()),
+        "{revisions}old {}, new {}{}, {}",
         count(rollout.old.count()),
         count(rollout.new.count()),
         step.unwrap_or_default(),
