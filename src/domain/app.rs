@@ -71,6 +71,8 @@ pub struct App {
     pub versioned: Option<bool>,
     /// Whether nothing new rolls out until somebody lets it, also while nothing rolls.
     pub paused: bool,
+    /// The options of a deploy that can bring it something new, by name; all that its platform has where it is empty.
+    pub takes: &'static [&'static str],
 }
 
 /// What an operator sees of an app in one word, most urgent first.

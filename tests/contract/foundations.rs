@@ -495,3 +495,18 @@ async fn a_redirect_is_no_answer() {
     assert!(text.contains("is a proxy in between?"), "{text}");
     assert!(bench.app("checkout").await.rollout.is_some());
 }
+
+/// What an app's lifecycle takes is what a deploy of it is offered.
+#[tokio::test]
+async fn an_app_is_offered_what_it_takes() {
+    let bench = Bench::start().await;
+    assert_eq!(bench.app("catalog").await.takes, ["path", "droplet"]);
+    let spaces = bench.call("GET", "/v3/spaces?names=prod", Value::Null).await;
+    let space = spaces["resources"][0]["guid"].clone();
+    let body = json!({
+        "name": "boxed", "lifecycle": { "type": "docker", "data": {} },
+        "relationships": { "space": { "data": { "guid": space } } },
+    });
+    bench.call("POST", "/v3/apps", body).await;
+    assert_eq!(bench.app("boxed").await.takes, ["droplet", "image"]);
+}

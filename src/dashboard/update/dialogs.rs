@@ -17,7 +17,9 @@ pub const SCOPES: [Scope; 3] = [Scope::Home, Scope::Organization, Scope::Everyth
 
 pub(super) fn open_deploy(state: &mut State) {
     let Some(app) = state.app() else { return };
-    let fields = app.platform.options(Verb::Deploy);
+    let mut fields = app.platform.options(Verb::Deploy);
+    fields
+        .retain(|field| !field.artifact || app.takes.is_empty() || app.takes.contains(&field.name));
     let dialog = DeployDialog {
         app: app.key(),
         name: app.name.clone(),

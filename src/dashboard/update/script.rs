@@ -225,6 +225,7 @@ pub(crate) fn app(name: &str, phase: Option<Phase>) -> App {
         updated_at: Some(start()),
         versioned: Some(true),
         paused: false,
+        takes: &[],
     }
 }
 

@@ -286,6 +286,7 @@ impl Letter {
             updated_at: None,
             versioned: Some(true),
             paused: false,
+            takes: &[],
         }
     }
 

@@ -250,6 +250,7 @@ impl CloudFoundry {
             updated_at: base.updated_at,
             versioned: None,
             paused: false,
+            takes: base.takes,
         }
     }
 
@@ -354,6 +355,7 @@ pub(in crate::platform::cloud_foundry) struct Base {
     stopped: bool,
     updated_at: Option<Timestamp>,
     scope: String,
+    takes: &'static [&'static str],
 }
 
 impl Base {
@@ -364,6 +366,11 @@ impl Base {
             stopped: app.state == "STOPPED",
             updated_at: app.updated_at,
             scope,
+            takes: match app.lifecycle.kind.as_str() {
+                "docker" => &["droplet", "image"],
+                "buildpack" | "cnb" => &["path", "droplet"],
+                _ => &[],
+            },
         }
     }
 
@@ -374,6 +381,7 @@ impl Base {
             stopped: false,
             updated_at: None,
             scope: String::new(),
+            takes: &[],
         }
     }
 
@@ -384,6 +392,7 @@ impl Base {
             stopped: app.state == AppState::Stopped,
             updated_at: app.updated_at,
             scope: app.scope.clone(),
+            takes: app.takes,
         }
     }
 }
