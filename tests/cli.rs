@@ -131,9 +131,20 @@ fn the_whole_story_without_a_screen() {
     );
 
     let revisions = foundation.run(&["revisions", "checkout", "--output", "json"]).json();
-    for key in ["id", "label", "description", "created_at", "deployable", "deployed"] {
+    for key in [
+        "id",
+        "label",
+        "description",
+        "created_at",
+        "deployable",
+        "deployed",
+        "incoming",
+        "by",
+        "record",
+    ] {
         assert!(!revisions[0][key].is_null(), "{key}");
     }
+    assert_eq!(revisions[0]["record"], "unfinished", "it is what was gone back from");
     let diff = foundation.run(&["diff", "checkout", "--to", "8"]);
     assert!(diff.out.contains("MEMORY_LIMIT •••• → ••••"), "{}", diff.out);
     let diff = foundation.run(&["diff", "checkout", "--to", "8", "--reveal"]);

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::super::journal::Open;
 
-use crate::domain::{App, Count, Deployable, Difference, Plan, Revision, RevisionRef, Target};
+use crate::domain::{
+    App, Count, Deployable, Difference, Plan, Revision, RevisionRef, Target, TrackRecord,
+};
 
 pub(super) fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
@@ -59,7 +61,14 @@ pub(super) fn revision(revision: &Revision) -> Value {
     json!({
         "id": revision.id.as_str(), "label": revision.label, "description": revision.description,
         "created_at": revision.created_at.map(|at| at.to_string()), "deployable": deployable,
-        "deployed": revision.deployed,
+        "deployed": revision.deployed, "incoming": revision.incoming, "by": revision.by,
+        "artifact": revision.artifact, "made_from": revision.made_from, "note": revision.note,
+        "record": match revision.track_record {
+            TrackRecord::Served => "served",
+            TrackRecord::Unfinished => "unfinished",
+            TrackRecord::Unknown => "unknown",
+        },
+        "served_seconds": revision.served.map(|served| served.as_secs()),
     })
 }
 
