@@ -41,7 +41,9 @@ impl Input {
             let mut answered = Some(answered);
             while let Ok(raw) = event::read() {
                 let sorted = answer.sort(raw, Instant::now());
-                if let Some((ground, answered)) = sorted.ground.zip(answered.take()) {
+                if let Some(ground) = sorted.ground
+                    && let Some(answered) = answered.take()
+                {
                     let _ = answered.send(ground);
                 }
                 for event in sorted.input.into_iter().filter_map(translate) {

@@ -65,16 +65,19 @@ fn the_same_keys_roll_a_cluster_back() {
 fn a_late_answer_of_the_terminal_is_no_key() {
     let mut screen = Screen::start(80, 24, &["demo", "--scenario", "quiet"]);
     screen.expect("shop", LONG);
-    screen.write(b"?");
-    screen.expect("KEYS", LONG);
+    screen.expect("R back", LONG);
+    assert!(!screen.has_fixed_colours(), "the terminal's own, until it has answered");
     screen.write(b"\x1b]11;rgb:ffff/");
     Screen::settle(Duration::from_millis(300));
     screen.write(b"ffff/ffff\x1b\\");
+    screen.write(b"?");
+    screen.expect("KEYS", LONG);
+    assert!(screen.has_fixed_colours(), "the answer was not heard");
     screen.write(b"\x1b");
     // Its characters would have filtered, deployed, and more.
     screen.expect("R back", LONG);
     let text = screen.text();
-    assert!(!text.contains("ffff") && !text.contains("DEPLOY"), "{text}");
+    assert!(text.contains("showing all") && !text.contains("DEPLOY"), "{text}");
     screen.press("q");
     assert_eq!(screen.ends(), Some(0));
 }

@@ -106,6 +106,18 @@ impl Screen {
         self.seen.lock().unwrap().parser.screen().contents()
     }
 
+    /// Whether anything is drawn in a colour that is not one of the terminal's own sixteen.
+    pub fn has_fixed_colours(&self) -> bool {
+        let seen = self.seen.lock().unwrap();
+        let screen = seen.parser.screen();
+        let (rows, columns) = screen.size();
+        let cells =
+            (0..rows.get()).flat_map(|row| (0..columns.get()).map(move |column| (row, column)));
+        cells
+            .filter_map(|(row, column)| screen.cell(row, column))
+            .any(|cell| matches!(cell.fgcolor(), vt100::Color::Idx(16..)))
+    }
+
     pub fn row_with(&self, text: &str) -> String {
         self.text().lines().find(|line| line.contains(text)).unwrap_or_default().to_owned()
     }
