@@ -80,6 +80,7 @@ fn app(number: usize) -> App {
         updated_at: Some(at()),
         versioned: Some(true),
         paused: false,
+        takes: &[],
     }
 }
 
