@@ -335,3 +335,29 @@ fn the_configuration_is_read_and_shown() {
     assert_eq!(wrong.code, 2);
     assert!(wrong.err.contains("own.toml, line 2: order is none of"), "{}", wrong.err);
 }
+
+/// A proxy of the environment is used for a cluster, except where `NO_PROXY` leaves the cluster out.
+#[cfg(feature = "kubernetes")]
+#[test]
+fn a_cluster_may_be_left_out_of_the_proxy() {
+    let mut simulator = revdeck()
+        .args(["simulator", "kubernetes", "--tls", "--scenario", "quiet"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(simulator.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let banner: Value = serde_json::from_str(&line).unwrap();
+    // Nobody listens at the port that is given to nobody.
+    let apps = |no_proxy: &str| {
+        let mut command = revdeck();
+        command.env("KUBECONFIG", banner["kubeconfig"].as_str().unwrap());
+        command.env("HTTPS_PROXY", "http://127.0.0.1:1").env("NO_PROXY", no_proxy);
+        ran(command.args(["apps", "--target", "kubernetes"]))
+    };
+    let (through, past) = (apps(""), apps("127.0.0.0/8"));
+    let _ = simulator.kill();
+    let _ = simulator.wait();
+    assert_eq!(through.code, 6, "{}", through.err);
+    assert_eq!(past.code, 0, "{}", past.err);
+}

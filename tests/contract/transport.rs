@@ -73,6 +73,19 @@ async fn served() -> Simulator<simulator::kubernetes::Cluster> {
     Simulator::kubernetes(&options).await.unwrap()
 }
 
+/// Waits until a watch reports apps.
+async fn apps(reports: &mut mpsc::Receiver<Report>, when: &str) {
+    let reported = timeout(Duration::from_secs(20), async {
+        while let Some(report) = reports.recv().await {
+            if matches!(report, Report::Apps { .. }) {
+                return;
+            }
+        }
+        panic!("the watch has ended");
+    });
+    assert!(reported.await.is_ok(), "no apps came {when}");
+}
+
 /// A start costs one handshake, not one a request.
 #[tokio::test]
 async fn one_connection_serves_everything() {
@@ -81,14 +94,7 @@ async fn one_connection_serves_everything() {
     let (_interest, interested) = watch::channel(Interest::default());
     let (sender, mut reports) = mpsc::channel(64);
     let watching = tokio::spawn(async move { cluster.watch(interested, sender).await });
-    let seen = timeout(Duration::from_secs(20), async {
-        while let Some(report) = reports.recv().await {
-            if matches!(report, Report::Apps { .. }) {
-                return;
-            }
-        }
-    });
-    seen.await.expect("no apps came");
+    apps(&mut reports, "at the start").await;
     assert_eq!(relay.made.load(Ordering::Relaxed), 1);
     watching.abort();
 }
@@ -101,17 +107,7 @@ async fn a_dead_connection_is_noticed_and_replaced() {
     let (_interest, interested) = watch::channel(Interest::default());
     let (sender, mut reports) = mpsc::channel(64);
     let watching = tokio::spawn(async move { cluster.watch(interested, sender).await });
-    let mut apps = async |what: &str| {
-        let seen = timeout(Duration::from_secs(20), async {
-            while let Some(report) = reports.recv().await {
-                if matches!(report, Report::Apps { .. }) {
-                    return;
-                }
-            }
-        });
-        assert!(seen.await.is_ok(), "{what}");
-    };
-    apps("at the start").await;
+    apps(&mut reports, "at the start").await;
     relay.forget.send(()).unwrap();
     let reconnected = timeout(Duration::from_secs(20), async {
         while relay.made.load(Ordering::Relaxed) < 2 {
@@ -119,7 +115,7 @@ async fn a_dead_connection_is_noticed_and_replaced() {
         }
     });
     reconnected.await.expect("the dead connection was not given up");
-    // What happens from here on is seen: the demo world has a rollout that goes on.
-    apps("after the connection was replaced").await;
+    // Whoever was told of the problem is told of its end.
+    apps(&mut reports, "after the connection was replaced").await;
     watching.abort();
 }

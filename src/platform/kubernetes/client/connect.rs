@@ -96,6 +96,14 @@ fn read_files(list: &Path) -> Result<Kubeconfig, KubeconfigError> {
     })
 }
 
+/// Who acts, in words.
+fn acting(login: String, options: &Options) -> String {
+    match &options.impersonate {
+        Some((name, _)) => format!("{name} (as {login})"),
+        None => login,
+    }
+}
+
 impl Connection {
     /// Reads the kubeconfig, or the service account in a Pod; speaks to nobody and runs nothing yet.
     pub(in crate::platform::kubernetes) fn open(options: &Options) -> Result<Self, OpenError> {
@@ -154,10 +162,6 @@ impl Connection {
                     plugin.clone_from(&exec.command);
                 }
             }
-            if let (Some((name, groups)), Some(info)) = (&options.impersonate, &mut one.auth_info) {
-                info.impersonate = Some(name.clone());
-                info.impersonate_groups = Some(groups.clone()).filter(|groups| !groups.is_empty());
-            }
         }
         let namespace = options.namespace.clone().or(inner.namespace);
         let namespace = namespace.filter(|name| !name.is_empty());
@@ -165,10 +169,7 @@ impl Connection {
             kubeconfig: Some(kubeconfig),
             context,
             api: api.trim_end_matches('/').to_owned(),
-            user: match &options.impersonate {
-                Some((name, _)) => format!("{name} (as {user})"),
-                None => user,
-            },
+            user: acting(user, options),
             impersonated: options.impersonate.clone(),
             everywhere: namespace.is_none(),
             namespace: namespace.unwrap_or_else(|| "default".to_owned()),
@@ -185,14 +186,14 @@ impl Connection {
             kubeconfig: None,
             context: "in-cluster".to_owned(),
             api: config.cluster_url.to_string().trim_end_matches('/').to_owned(),
-            user: "service account".to_owned(),
+            user: acting("service account".to_owned(), options),
             namespace: options
                 .namespace
                 .clone()
                 .unwrap_or_else(|| config.default_namespace.clone()),
             everywhere: false,
             insecure: false,
-            impersonated: None,
+            impersonated: options.impersonate.clone(),
             plugin: None,
             timeout: options.timeout,
             meter: Meter::default(),
@@ -230,7 +231,7 @@ impl Connection {
 
     /// Begins to make a client, on a thread that may wait: nobody waits for those when the program ends.
     async fn begin(&self) -> Result<Making, Error> {
-        let config = match &self.kubeconfig {
+        let mut config = match &self.kubeconfig {
             None => Config::incluster().map_err(|error| self.login(&error.to_string()))?,
             Some(kubeconfig) => {
                 let options =
@@ -239,6 +240,11 @@ impl Connection {
                 config.map_err(|error| self.login(&error.to_string()))?
             }
         };
+        if let Some((name, groups)) = &self.impersonated {
+            config.auth_info.impersonate = Some(name.clone());
+            config.auth_info.impersonate_groups =
+                Some(groups.clone()).filter(|groups| !groups.is_empty());
+        }
         let ping = self.timeout / 3;
         let (made, making) = oneshot::channel();
         tokio::task::spawn_blocking(move || {
