@@ -90,7 +90,7 @@ pub(super) fn accepted(state: &mut State, id: u64, receipt: Receipt) -> Vec<Effe
         "UNKNOWN: the answer was lost after the request left: looking (it is sent once)"
             .clone_into(&mut running.line);
     } else {
-        "taken by the platform".clone_into(&mut running.line);
+        "accepted by the platform".clone_into(&mut running.line);
     }
     running.look_at = if lost { now } else { now + LOOK };
     running.receipt = Some(receipt);
@@ -128,7 +128,7 @@ pub(super) fn settled(
                 running.standing = Some(standing);
                 running.look_at = now + LOOK;
                 running.line = match standing {
-                    Standing::Accepted => "taken, waiting for the platform to begin",
+                    Standing::Accepted => "accepted, waiting for the platform to begin",
                     Standing::Rolling => "rolling",
                     Standing::Paused => "waits",
                     Standing::Converging => "the rollout is over, the last instances are starting",

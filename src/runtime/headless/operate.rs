@@ -100,9 +100,9 @@ pub async fn operate(
         Sent::Ended(outcome) => Followed::Ended(outcome),
         Sent::Accepted(_) if consenting.no_wait => {
             Context::say(if context.journal.is_skipped() {
-                "taken; not waiting for the end"
+                "accepted; not waiting for the end"
             } else {
-                "taken; not waiting for the end (`revdeck resume` follows it)"
+                "accepted; not waiting for the end (`revdeck resume` follows it)"
             });
             return Ok(());
         }

@@ -243,7 +243,7 @@ impl Sender<'_> {
         self.foundation.learn_all(std::slice::from_ref(&made));
         let version = made.revision.as_ref().and_then(|of| of.version);
         if let Some(version) = version {
-            say(self.progress, format!("taken: rolling to rev {version}"));
+            say(self.progress, format!("accepted: rolling to rev {version}"));
         }
         let unknown = self.receipt.recipe.goal == ON_THE_NEW;
         let remark = self.between(&made.guid).await;
