@@ -15,13 +15,15 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Output, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
     time::Duration,
 };
 
 use serde_json::Value;
 
-/// How often the journal of a program is looked at before it counts as stuck.
-const LOOKS: u32 = 600;
+/// How long a request may take to leave before it counts as stuck.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 fn revdeck(state: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_revdeck"));
@@ -32,6 +34,7 @@ fn revdeck(state: &Path) -> Command {
 
 struct Foundation {
     process: Child,
+    strikes: Receiver<String>,
     home: String,
     state: tempfile::TempDir,
 }
@@ -43,13 +46,19 @@ impl Foundation {
         let mut process = revdeck(&elsewhere)
             .args(["simulator", "cloud-foundry", "--speed", "40", "--faults", faults])
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
+        let (strike, strikes) = mpsc::channel();
+        let told = BufReader::new(process.stderr.take().unwrap());
+        thread::spawn(move || {
+            told.lines().map_while(Result::ok).try_for_each(|line| strike.send(line))
+        });
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let banner: Value = serde_json::from_str(&line).unwrap();
         let home = banner["cf_home"].as_str().unwrap().to_owned();
-        Self { process, home, state }
+        Self { process, strikes, home, state }
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -70,15 +79,11 @@ impl Foundation {
         serde_json::from_str(&out).unwrap()
     }
 
-    /// Runs a command and kills it as soon as its journal has so many lines.
-    fn kill_after(&self, lines: usize, args: &[&str]) {
+    /// Runs a command and kills it while a request of it hangs: it is written down and has left, and has no answer.
+    fn kill_while_hanging(&self, args: &[&str]) {
         let mut process = self.command(args).stderr(Stdio::null()).spawn().unwrap();
-        let mut looks = 0;
-        while self.journal().len() < lines {
-            looks += 1;
-            assert!(looks < LOOKS, "the journal never has {lines} lines");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let strike = self.strikes.recv_timeout(PATIENCE).unwrap();
+        assert!(strike.contains("Hang"), "{strike}");
         process.kill().unwrap();
         process.wait().unwrap();
     }
@@ -123,7 +128,7 @@ impl Drop for Foundation {
 #[test]
 fn killed_between_the_request_and_its_answer() {
     let foundation = Foundation::start("hang@POST:/v3/deployments#1");
-    foundation.kill_after(2, &["rollback", "catalog", "--yes"]);
+    foundation.kill_while_hanging(&["rollback", "catalog", "--yes"]);
     let (code, out, _) = foundation.run(&["resume", "--list"]);
     assert_eq!(code, 0);
     assert!(
@@ -154,7 +159,7 @@ fn killed_between_the_cancel_and_the_environment() {
     let calls: Vec<_> = plan["calls"].as_array().unwrap().iter().map(Value::to_string).collect();
     assert!(calls[0].contains("actions/cancel"), "{calls:?}");
     assert!(calls[1].contains("environment_variables"), "{calls:?}");
-    foundation.kill_after(3, &["rollback", app, "--yes"]);
+    foundation.kill_while_hanging(&["rollback", app, "--yes"]);
     // As if it had been killed just before the second step was written down: it was not sent yet.
     foundation.drop_last_line();
     assert_eq!(foundation.events(), ["intent", "sent"]);
@@ -171,7 +176,7 @@ fn killed_between_the_cancel_and_the_environment() {
 #[test]
 fn killed_while_the_environment_was_on_its_way() {
     let foundation = Foundation::start("hang@PATCH:/v3/apps#1");
-    foundation.kill_after(3, &["rollback", "checkout", "--yes"]);
+    foundation.kill_while_hanging(&["rollback", "checkout", "--yes"]);
     foundation.age();
     let (code, out, err) = foundation.run(&["resume"]);
     assert_eq!(code, 0, "{err}");
@@ -183,7 +188,7 @@ fn killed_while_the_environment_was_on_its_way() {
 #[test]
 fn two_at_once_send_nothing_twice() {
     let foundation = Foundation::start("hang@PATCH:/v3/apps#1");
-    foundation.kill_after(3, &["rollback", "checkout", "--yes"]);
+    foundation.kill_while_hanging(&["rollback", "checkout", "--yes"]);
     foundation.drop_last_line();
     let resume = || {
         foundation
@@ -207,7 +212,7 @@ fn two_at_once_send_nothing_twice() {
 #[test]
 fn what_came_since_is_not_undone() {
     let foundation = Foundation::start("hang@PATCH:/v3/apps#1");
-    foundation.kill_after(3, &["rollback", "checkout", "--yes"]);
+    foundation.kill_while_hanging(&["rollback", "checkout", "--yes"]);
     foundation.drop_last_line();
     // The cancel comes to its end, and then somebody rolls out something else.
     foundation.run(&["watch", "checkout"]);

@@ -6,7 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::broadcast::error::RecvError,
+};
 
 use super::{Action, Command, Global, Invocation, Operate, OperationArgs, Output, SimulatorArgs};
 use crate::{
@@ -346,6 +349,7 @@ async fn serve(platform: &str, args: &SimulatorArgs) -> Result<(), Exit> {
     };
     let simulator = (simulated.start)(options(args), Clock::running(args.speed)).await;
     let simulator = simulator.map_err(not_started)?;
+    let mut strikes = simulator.faults().strikes();
     {
         let mut out = io::stdout().lock();
         writeln!(out, "{}", simulator.banner())?;
@@ -353,10 +357,23 @@ async fn serve(platform: &str, args: &SimulatorArgs) -> Result<(), Exit> {
     }
     let mut ends = signal(SignalKind::terminate())?;
     let mut hangups = signal(SignalKind::hangup())?;
+    let told = async {
+        loop {
+            match strikes.recv().await {
+                // Nobody has to listen.
+                Ok(strike) => {
+                    let _ = writeln!(io::stderr(), "fault {strike}");
+                }
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => std::future::pending::<()>().await,
+            }
+        }
+    };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = ends.recv() => {}
         _ = hangups.recv() => {}
+        () = told => {}
     }
     Ok(())
 }

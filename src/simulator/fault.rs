@@ -25,7 +25,8 @@
 //! | `diego` | the runtime cannot be asked for instances: 503 for what needs them (Cloud Foundry, a setting) |
 //! | `limit=2000` | so many requests an hour, with the headers that tell what is left (a setting as well) |
 //!
-//! Without a percentage a fault strikes always; with `#COUNT` only so often. `@POST:/v3/deployments` limits it to
+//! Without a percentage a fault strikes always; with `#COUNT` only so often, and `revdeck simulator` tells on stderr when
+//! it does. `@POST:/v3/deployments` limits it to
 //! requests whose method and path begin so; `@/v3/apps` to any method.
 
 use std::{
@@ -34,7 +35,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
+
+/// So many strikes are kept for one who listens slowly.
+const STRIKES: usize = 256;
 
 /// What a fault does to a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,21 +108,35 @@ pub struct Fault {
 }
 
 /// The faults of one simulator; clones share them, and tests may change them while it runs.
-#[derive(Clone, Debug, Default)]
-pub struct Faults(Arc<Mutex<Vec<Fault>>>, watch::Sender<u64>);
+#[derive(Clone, Debug)]
+pub struct Faults {
+    faults: Arc<Mutex<Vec<Fault>>>,
+    changes: watch::Sender<u64>,
+    strikes: broadcast::Sender<String>,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self {
+            faults: Arc::default(),
+            changes: watch::Sender::default(),
+            strikes: broadcast::Sender::new(STRIKES),
+        }
+    }
+}
 
 impl Faults {
     /// Replaces all faults by those of a specification; an empty one removes them.
     pub fn set(&self, specification: &str) -> Result<(), String> {
         let faults = parse(specification)?;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = faults;
-        self.1.send_modify(|epoch| *epoch += 1);
+        *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+        self.changes.send_modify(|epoch| *epoch += 1);
         Ok(())
     }
 
     /// The faults that strike this request, counted as having struck.
     pub(crate) fn strike(&self, method: &str, path: &str) -> Vec<Kind> {
-        let mut faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kinds = Vec::new();
         for fault in faults.iter_mut() {
             let meant = fault.method.as_deref().is_none_or(|wanted| wanted == method)
@@ -127,6 +145,7 @@ impl Faults {
             if meant && (fault.chance >= 1.0 || fastrand::f64() < fault.chance) {
                 if let Some(left) = &mut fault.left {
                     *left -= 1;
+                    let _ = self.strikes.send(format!("{:?}: {method} {path}", fault.kind));
                 }
                 kinds.push(fault.kind.clone());
             }
@@ -134,9 +153,14 @@ impl Faults {
         kinds
     }
 
+    /// A line for each counted fault that strikes from now on, with the request that it strikes.
+    pub fn strikes(&self) -> broadcast::Receiver<String> {
+        self.strikes.subscribe()
+    }
+
     /// Changes with every change of the faults: what is under way then, such as a watch, ends.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
-        self.1.subscribe()
+        self.changes.subscribe()
     }
 
     /// How many requests are allowed an hour, where a fault says so.
@@ -156,7 +180,7 @@ impl Faults {
     }
 
     fn setting<T>(&self, wanted: impl Fn(&Kind) -> Option<T>) -> Option<T> {
-        let faults = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         faults.iter().find_map(|fault| wanted(&fault.kind))
     }
 

@@ -17,7 +17,7 @@ use std::{io, net::SocketAddr, pin::Pin};
 
 pub use serve::Simulator;
 
-use self::{clock::Clock, cloud_foundry::Foundation, kubernetes::Cluster};
+use self::{clock::Clock, cloud_foundry::Foundation, fault::Faults, kubernetes::Cluster};
 
 /// What a simulator is asked to be.
 #[derive(Clone, Debug)]
@@ -62,6 +62,9 @@ pub trait Serving: Send {
 
     /// The variables of the environment by which a client finds the login.
     fn environment(&self) -> Vec<(String, String)>;
+
+    /// The faults that it injects.
+    fn faults(&self) -> &Faults;
 }
 
 impl<W: Send + Sync> Serving for Simulator<W> {
@@ -71,6 +74,10 @@ impl<W: Send + Sync> Serving for Simulator<W> {
 
     fn environment(&self) -> Vec<(String, String)> {
         Self::environment(self)
+    }
+
+    fn faults(&self) -> &Faults {
+        Self::faults(self)
     }
 }
 
