@@ -110,7 +110,7 @@ pub struct Fault {
 /// The faults of one simulator; clones share them, and tests may change them while it runs.
 #[derive(Clone, Debug)]
 pub struct Faults {
-    faults: Arc<Mutex<Vec<Fault>>>,
+    all: Arc<Mutex<Vec<Fault>>>,
     changes: watch::Sender<u64>,
     strikes: broadcast::Sender<String>,
 }
@@ -118,7 +118,7 @@ pub struct Faults {
 impl Default for Faults {
     fn default() -> Self {
         Self {
-            faults: Arc::default(),
+            all: Arc::default(),
             changes: watch::Sender::default(),
             strikes: broadcast::Sender::new(STRIKES),
         }
@@ -129,14 +129,14 @@ impl Faults {
     /// Replaces all faults by those of a specification; an empty one removes them.
     pub fn set(&self, specification: &str) -> Result<(), String> {
         let faults = parse(specification)?;
-        *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+        *self.all.lock().unwrap_or_else(PoisonError::into_inner) = faults;
         self.changes.send_modify(|epoch| *epoch += 1);
         Ok(())
     }
 
     /// The faults that strike this request, counted as having struck.
     pub(crate) fn strike(&self, method: &str, path: &str) -> Vec<Kind> {
-        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut faults = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kinds = Vec::new();
         for fault in faults.iter_mut() {
             let meant = fault.method.as_deref().is_none_or(|wanted| wanted == method)
@@ -180,7 +180,7 @@ impl Faults {
     }
 
     fn setting<T>(&self, wanted: impl Fn(&Kind) -> Option<T>) -> Option<T> {
-        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let faults = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         faults.iter().find_map(|fault| wanted(&fault.kind))
     }
 

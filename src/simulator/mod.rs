@@ -5,6 +5,8 @@
 
 pub mod clock;
 pub mod cloud_foundry;
+#[cfg(feature = "ecs")]
+pub mod ecs;
 pub mod fault;
 mod guid;
 pub mod kubernetes;
@@ -17,6 +19,8 @@ use std::{io, net::SocketAddr, pin::Pin};
 
 pub use serve::Simulator;
 
+#[cfg(feature = "ecs")]
+use self::ecs::Region;
 use self::{clock::Clock, cloud_foundry::Foundation, fault::Faults, kubernetes::Cluster};
 
 /// What a simulator is asked to be.
@@ -103,6 +107,8 @@ fn starting<W: serve::Served>(options: Options, clock: Clock) -> Starting {
 pub const SIMULATED: &[Simulated] = &[
     Simulated { name: "cloud-foundry", start: starting::<Foundation> },
     Simulated { name: "kubernetes", start: starting::<Cluster> },
+    #[cfg(feature = "ecs")]
+    Simulated { name: "ecs", start: starting::<Region> },
 ];
 
 /// Why a simulator did not start.
@@ -141,6 +147,19 @@ impl Simulator<Cluster> {
 
     /// Starts a simulated cluster on a clock of the caller's.
     pub async fn kubernetes_at(options: &Options, clock: Clock) -> Result<Self, StartError> {
+        serve::start(options, clock).await
+    }
+}
+
+#[cfg(feature = "ecs")]
+impl Simulator<Region> {
+    /// Starts a simulated region of Amazon ECS on the wall clock, times the options' speed.
+    pub async fn ecs(options: &Options) -> Result<Self, StartError> {
+        Self::ecs_at(options, Clock::running(options.speed)).await
+    }
+
+    /// Starts a simulated region of Amazon ECS on a clock of the caller's.
+    pub async fn ecs_at(options: &Options, clock: Clock) -> Result<Self, StartError> {
         serve::start(options, clock).await
     }
 }

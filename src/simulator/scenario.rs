@@ -27,6 +27,123 @@ pub(crate) struct Scenario {
     /// What a simulated cluster has.
     #[serde(default)]
     pub(crate) workload: Vec<WorkloadPlan>,
+    /// What a simulated region of Amazon ECS has.
+    #[serde(default)]
+    #[cfg_attr(
+        not(feature = "ecs"),
+        expect(dead_code, reason = "its simulator is not in this build")
+    )]
+    pub(crate) service: Vec<ServicePlan>,
+}
+
+/// A service of Amazon ECS.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(not(feature = "ecs"), expect(dead_code, reason = "its simulator is not in this build"))]
+pub(crate) struct ServicePlan {
+    pub(crate) name: String,
+    pub(crate) cluster: String,
+    #[serde(default = "one")]
+    pub(crate) desired: u32,
+    #[serde(default = "replica")]
+    pub(crate) scheduling: String,
+    #[serde(default = "ecs")]
+    pub(crate) controller: String,
+    #[serde(default = "rolling")]
+    pub(crate) strategy: String,
+    /// `deploymentConfiguration`, as the API has it.
+    pub(crate) configuration: Option<toml::Table>,
+    /// Least and most tasks of auto scaling.
+    pub(crate) scaling: Option<(u32, u32)>,
+    /// The task definitions of its family, oldest first.
+    pub(crate) definition: Vec<DefinitionPlan>,
+    /// What happened lately, played through the real scheduler.
+    #[serde(default)]
+    pub(crate) script: Vec<ServiceStep>,
+}
+
+/// A revision of a task definition.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(not(feature = "ecs"), expect(dead_code, reason = "its simulator is not in this build"))]
+pub(crate) struct DefinitionPlan {
+    #[serde(deserialize_with = "seconds")]
+    pub(crate) age: f64,
+    pub(crate) image: String,
+    /// What the image's tag points to from then on; any text stands for a digest.
+    pub(crate) digest: Option<String>,
+    #[serde(default = "pipeline")]
+    pub(crate) by: String,
+    /// What its tasks do, as the variable `SIMULATE` says it.
+    pub(crate) health: Option<String>,
+    #[serde(default)]
+    pub(crate) env: BTreeMap<String, String>,
+    /// Whether it was deployed when it was registered.
+    #[serde(default = "yes")]
+    pub(crate) deployed: bool,
+    /// Whether that deployment was taken back by the circuit breaker.
+    #[serde(default)]
+    pub(crate) failed: bool,
+    /// Whether it was deregistered.
+    #[serde(default)]
+    pub(crate) inactive: bool,
+}
+
+/// Something done to a service lately: `deploy` a revision, or `stop` the deployment under way.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(not(feature = "ecs"), expect(dead_code, reason = "its simulator is not in this build"))]
+pub(crate) struct ServiceStep {
+    #[serde(deserialize_with = "seconds")]
+    pub(crate) ago: f64,
+    #[serde(rename = "do")]
+    pub(crate) action: String,
+    pub(crate) to: Option<u32>,
+}
+
+fn replica() -> String {
+    "REPLICA".to_owned()
+}
+fn ecs() -> String {
+    "ECS".to_owned()
+}
+fn rolling() -> String {
+    "ROLLING".to_owned()
+}
+
+#[cfg(feature = "ecs")]
+impl ServicePlan {
+    /// The family of its task definitions.
+    pub(crate) fn family(&self) -> &str {
+        &self.name
+    }
+
+    /// A service like many others.
+    pub(crate) fn plain(name: &str, cluster: &str, desired: u32) -> Self {
+        let definition = |age: f64, tag: &str| DefinitionPlan {
+            age: age * 86_400.0,
+            image: format!("111122223333.dkr.ecr.eu-west-1.amazonaws.com/{name}:{tag}"),
+            digest: None,
+            by: pipeline(),
+            health: None,
+            env: BTreeMap::new(),
+            deployed: true,
+            failed: false,
+            inactive: false,
+        };
+        Self {
+            name: name.to_owned(),
+            cluster: cluster.to_owned(),
+            desired,
+            scheduling: replica(),
+            controller: ecs(),
+            strategy: rolling(),
+            configuration: None,
+            scaling: None,
+            definition: vec![definition(60.0, "1.0.0"), definition(9.0, "1.1.0")],
+            script: Vec::new(),
+        }
+    }
 }
 
 /// A Deployment, StatefulSet, DaemonSet or Rollout.
