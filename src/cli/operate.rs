@@ -47,7 +47,8 @@ fn command(registry: &Registry, verb: &VerbSpec) -> Command {
     let mut command = Command::new(verb.command).arg(app);
     if verb.verb == Verb::RollBack {
         let help = "The revision to go back to [default: the last good one]";
-        command = command.arg(Arg::new("to").long("to").value_name("REV").help(help));
+        command = command
+            .arg(Arg::new("to").long("to").visible_alias("revision").value_name("REV").help(help));
     }
     let several = registry.providers().count() > 1;
     let mut artifacts = Vec::new();
@@ -66,6 +67,14 @@ fn command(registry: &Registry, verb: &VerbSpec) -> Command {
                 OptionKind::Percentages => Ok(value.to_owned()),
                 _ => spec.check(value).map(|()| value.to_owned()),
             });
+        if spec.kind == OptionKind::Flag {
+            arg = arg
+                .value_name("yes|no")
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("yes");
+            arg = arg.hide_possible_values(true);
+        }
         if let Some(short) = spec.short {
             arg = arg.short(short);
         }

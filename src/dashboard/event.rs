@@ -54,7 +54,7 @@ pub enum Event {
         /// Which operation.
         id: u64,
         /// What to follow it by.
-        receipt: Receipt,
+        receipt: Box<Receipt>,
     },
     /// An operation was not sent, since it could not be written down before.
     NoJournal {

@@ -15,6 +15,8 @@ pub enum OptionKind {
     Percentages,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// Nothing on the command line; `yes` or `no` in a form.
+    Flag,
 }
 
 /// One option of a verb, as an adapter declares it.
@@ -60,6 +62,8 @@ impl OptionSpec {
                     )),
                 }
             }
+            OptionKind::Flag if ["yes", "no"].contains(&value) => Ok(()),
+            OptionKind::Flag => Err(format!("{name}: {value:?} is neither yes nor no")),
             OptionKind::Choice(words) if words.contains(&value) => Ok(()),
             OptionKind::Choice(words) => {
                 Err(format!("{name}: {value:?} is none of {}", words.join(", ")))
@@ -94,6 +98,11 @@ impl Options {
     /// The value of an option.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// Whether a flag is set.
+    pub fn flag(&self, name: &str) -> bool {
+        self.get(name) == Some("yes")
     }
 
     /// The value of a number; `None` where it is not given.

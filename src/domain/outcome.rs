@@ -1,11 +1,12 @@
 //! How operations go and end.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{Count, Receipt, Rollout, RolloutId};
 
 /// How an operation ended. Each text is one sentence for the operator.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// What was asked for is so.
     Done(String),

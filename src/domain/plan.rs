@@ -272,9 +272,10 @@ impl Plan {
             .collect()
     }
 
-    /// The calls that will be made, in order.
+    /// The calls that will be made, in order, with those that come when it is over.
     pub fn calls(&self) -> impl Iterator<Item = &str> {
-        let steps = self.recipe.iter().flat_map(|recipe| &recipe.steps);
+        let steps =
+            self.recipe.iter().flat_map(|recipe| recipe.steps.iter().chain(&recipe.afterwards));
         steps.flat_map(|step| &step.calls).map(String::as_str)
     }
 

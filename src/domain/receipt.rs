@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AppKey, RolloutId, Verb};
+use super::{AppKey, Outcome, RolloutId, Verb};
 
 /// One step of an operation: what is sent in one go.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,12 @@ pub struct Step {
     /// Whether the operation goes on where this fails.
     #[serde(default)]
     pub optional: bool,
+    /// Of what comes afterwards: whether it is left out where the operation did not get there.
+    #[serde(default)]
+    pub only_if_done: bool,
+    /// Of what comes afterwards: the same by hand, for whoever has to do it.
+    #[serde(default)]
+    pub by_hand: String,
 }
 
 /// What carrying a plan out consists of.
@@ -35,6 +41,10 @@ pub struct Recipe {
     pub guard: Value,
     /// The steps, in order.
     pub steps: Vec<Step>,
+    /// What is promised for when it is over, however it ends, such as to release what was held back. Each leads to the same
+    /// when it is sent twice.
+    #[serde(default)]
+    pub afterwards: Vec<Step>,
     /// What the app will be, such as `back on rev 7`.
     pub goal: String,
     /// What it will no longer be on, such as `rev 8`.
@@ -80,12 +90,23 @@ pub struct Receipt {
     /// What the operator should know of it when it is over, in a clause.
     #[serde(default)]
     pub remark: Option<String>,
+    /// How it ended, while what comes afterwards is left to be sent.
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
+    /// How much of what comes afterwards was dealt with.
+    #[serde(default)]
+    pub closed: usize,
 }
 
 impl Receipt {
     /// The rollout that it makes or changes, once that is known.
     pub fn rollout(&self) -> Option<&RolloutId> {
         self.recipe.rollout.as_ref()
+    }
+
+    /// Whether something is promised for when it is over, and left to be done.
+    pub fn promises(&self) -> bool {
+        self.closed < self.recipe.afterwards.len()
     }
 
     /// Whether no step is left to be sent.

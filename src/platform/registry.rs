@@ -165,6 +165,8 @@ impl Registry {
         let registry = Self::default().with(super::cloud_foundry::Provider);
         #[cfg(feature = "kubernetes")]
         let registry = registry.with(super::kubernetes::Provider);
+        #[cfg(feature = "ecs")]
+        let registry = registry.with(super::ecs::Provider);
         registry
     }
 

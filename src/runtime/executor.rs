@@ -173,9 +173,11 @@ impl Executor {
             let receipt = match taken.await {
                 Ok(Ok(Some(receipt))) => receipt,
                 // Another program sends what is left of it; its end is worth telling here, too.
-                Ok(Ok(None)) => return Event::Accepted { id, receipt },
+                Ok(Ok(None)) => return Event::Accepted { id, receipt: Box::new(receipt) },
                 // Where nothing is left to be sent, looking needs no journal.
-                _ if receipt.complete() => return Event::Accepted { id, receipt },
+                _ if receipt.complete() => {
+                    return Event::Accepted { id, receipt: Box::new(receipt) };
+                }
                 Ok(Err(error)) => return Event::NoJournal { id, why: error.to_string() },
                 Err(error) => return Event::NoJournal { id, why: error.to_string() },
             };
@@ -187,7 +189,9 @@ impl Executor {
 fn sent(id: u64, sent: Sent) -> Event {
     match sent {
         Sent::Ended(outcome) => Event::Ended { id, outcome },
-        Sent::Accepted(receipt) | Sent::Lost(receipt) => Event::Accepted { id, receipt },
+        Sent::Accepted(receipt) | Sent::Lost(receipt) => {
+            Event::Accepted { id, receipt: Box::new(receipt) }
+        }
     }
 }
 

@@ -76,7 +76,6 @@ pub struct Setup {
 }
 
 /// Why the loop goes round once more, or ends.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Turn {
     Event(Event),
     Ground(Option<Ground>),

@@ -15,6 +15,8 @@ mod cloud_foundry;
 mod conditions;
 #[cfg(feature = "kubernetes")]
 mod converge;
+#[cfg(feature = "ecs")]
+mod ecs;
 mod faults;
 mod foundations;
 mod harness;

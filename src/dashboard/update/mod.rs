@@ -62,7 +62,7 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             running::progress(state, id, line, replaces);
             Vec::new()
         }
-        Event::Accepted { id, receipt } => running::accepted(state, id, receipt),
+        Event::Accepted { id, receipt } => running::accepted(state, id, *receipt),
         Event::NoJournal { id, why } => running::no_journal(state, id, &why),
         Event::Ended { id, outcome } => running::ended(state, id, outcome),
         Event::Settled { id, settlement } => running::settled(state, id, *settlement),

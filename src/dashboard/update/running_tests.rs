@@ -15,7 +15,7 @@ fn an_operation_is_followed_to_its_end() {
     script.keys("y");
     let id = script.executed().unwrap();
     let receipt = receipt(Some("rollout-1"), true);
-    script.event(Event::Accepted { id, receipt: receipt.clone() });
+    script.event(Event::Accepted { id, receipt: Box::new(receipt.clone()) });
     let settles = |script: &Script| {
         script.effects.iter().filter(|one| matches!(one, Effect::Settle { .. })).count()
     };

@@ -166,6 +166,8 @@ pub(super) fn receipt(rollout: Option<&str>, lost: bool) -> Receipt {
         settling: None,
         broken: None,
         remark: None,
+        outcome: None,
+        closed: 0,
     }
 }
 

@@ -217,7 +217,7 @@ fn a_second_roll_back_in_a_hurry_goes_no_further_back() {
     script.keys("y");
     let id = script.executed().unwrap();
     let receipt = receipt(None, false);
-    script.event(Event::Accepted { id, receipt });
+    script.event(Event::Accepted { id, receipt: Box::new(receipt) });
     script.keys("R");
     assert!(script.state.layers.is_empty());
     assert!(script.hint().contains("is under way"), "{}", script.hint());

@@ -96,6 +96,7 @@ impl CloudFoundry {
         let settings = Settings {
             api: session.api.clone(),
             skip_verification: session.skip_verification,
+            authorities: None,
             timeout: options.timeout,
             login_command: format!("cf login -a {}", session.api),
             tls_advice: "set SSL_CERT_FILE to your CA, or log in with --skip-ssl-validation if you must",

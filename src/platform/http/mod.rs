@@ -6,7 +6,7 @@ pub mod exchange;
 mod meter;
 mod retry;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use reqwest::{
@@ -45,6 +45,8 @@ pub struct Settings {
     pub api: String,
     /// Whether certificates are accepted unverified.
     pub skip_verification: bool,
+    /// A file of certificates that are trusted besides the system's.
+    pub authorities: Option<PathBuf>,
     /// How long an answer may take to begin, and each of its parts to come.
     pub timeout: Duration,
     /// The command that logs in, for advice.
@@ -89,6 +91,12 @@ pub fn client(settings: &Settings) -> Result<reqwest::Client, String> {
     }
     if is_loopback(&settings.api) {
         builder = builder.no_proxy();
+    }
+    if let Some(file) = &settings.authorities {
+        let unusable = |why: String| format!("the certificates in {}: {why}", file.display());
+        let pem = std::fs::read(file).map_err(|error| unusable(error.to_string()))?;
+        let all = reqwest::Certificate::from_pem_bundle(&pem);
+        builder = builder.tls_certs_merge(all.map_err(|error| unusable(causes(&error)))?);
     }
     if settings.skip_verification {
         builder = builder.danger_accept_invalid_certs(true);

@@ -157,6 +157,8 @@ pub async fn execute(
         settling: None,
         broken: None,
         remark: None,
+        outcome: None,
+        closed: 0,
     };
     match platform.changed(&receipt.app.app, &receipt.recipe.guard).await {
         Ok(None) => {}
@@ -175,6 +177,9 @@ pub async fn resume(
     progress: &Progress,
     record: &dyn Record,
 ) -> Sent {
+    if let Some(outcome) = receipt.outcome.clone() {
+        return Run { platform, receipt, progress, record }.close(outcome).await;
+    }
     if receipt.lost
         && let Some(step) = receipt.recipe.steps.get(receipt.done)
     {
@@ -194,16 +199,22 @@ pub async fn resume(
     if receipt.complete() {
         return if receipt.lost { Sent::Lost(receipt) } else { Sent::Accepted(receipt) };
     }
-    if receipt.recipe.steps[receipt.done..].iter().any(|step| !step.completes && !step.optional) {
-        return Sent::Ended(words::cut_short(&receipt, "it was not gone on with in time"));
+    let left = &receipt.recipe.steps[receipt.done..];
+    let cut_short = if left.iter().any(|step| !step.completes && !step.optional) {
+        Some("it was not gone on with in time".to_owned())
+    } else {
+        // What completes an operation would undo what somebody has done since.
+        match platform.outdated(&receipt).await {
+            Ok(outdated) => outdated,
+            Err(_) => return Sent::Lost(Receipt { lost: true, ..receipt }),
+        }
+    };
+    let run = Run { platform, receipt, progress, record };
+    match cut_short.map(|why| words::cut_short(&run.receipt, &why)) {
+        None => run.steps().await,
+        Some(outcome) if run.receipt.promises() => run.close(outcome).await,
+        Some(outcome) => Sent::Ended(outcome),
     }
-    // What completes an operation would undo what somebody has done since.
-    match platform.outdated(&receipt).await {
-        Ok(None) => {}
-        Ok(Some(what)) => return Sent::Ended(words::cut_short(&receipt, &what)),
-        Err(_) => return Sent::Lost(Receipt { lost: true, ..receipt }),
-    }
-    Run { platform, receipt, progress, record }.steps().await
 }
 
 /// A receipt for the rollout in progress of an app, whoever began it, so that its end can be told.
@@ -237,6 +248,8 @@ pub fn follow(platform: &dyn Platform, app: &App) -> Option<Receipt> {
         settling: None,
         broken: None,
         remark: None,
+        outcome: None,
+        closed: 0,
     })
 }
 
@@ -250,8 +263,13 @@ struct Run<'a> {
 impl Run<'_> {
     async fn steps(mut self) -> Sent {
         while let Some(step) = self.receipt.recipe.steps.get(self.receipt.done).cloned() {
-            if let Some(sent) = self.step(&step).await {
-                return sent;
+            match self.step(&step).await {
+                None => {}
+                // What was held back for it is released, however far it came.
+                Some(Sent::Ended(outcome)) if self.receipt.done > 0 && self.receipt.promises() => {
+                    return self.close(outcome).await;
+                }
+                Some(sent) => return sent,
             }
             self.receipt.done += 1;
             self.receipt.lost = false;
@@ -317,6 +335,43 @@ impl Run<'_> {
                 self.look_for(step).await
             }
         }
+    }
+
+    /// Sends what was promised for the end, and tells the end with it.
+    async fn close(mut self, outcome: Outcome) -> Sent {
+        self.receipt.outcome = Some(outcome.clone());
+        let (mut done, mut failed) = (Vec::new(), Vec::new());
+        while let Some(step) = self.receipt.recipe.afterwards.get(self.receipt.closed).cloned() {
+            if !step.only_if_done || matches!(outcome, Outcome::Done(_)) {
+                match self.afterwards(&step).await {
+                    Ok(()) => done.push(step.label),
+                    Err(why) => failed.push(words::not_afterwards(&step, &why)),
+                }
+            }
+            self.receipt.closed += 1;
+        }
+        Sent::Ended(words::closed(outcome, &done, &failed))
+    }
+
+    /// Sends one of the steps that come afterwards; one that was lost is looked for, and sent once more.
+    async fn afterwards(&self, step: &Step) -> Result<(), String> {
+        self.record.sending(&self.receipt).await.map_err(|why| words::no_journal(&why))?;
+        say(self.progress, step.label.clone());
+        let mut lost = String::new();
+        for look in 1..=LOOKS {
+            let order = Order { receipt: &self.receipt, step };
+            match self.platform.send(order, self.progress).await {
+                Ok(_) => return Ok(()),
+                Err(StepError::NoEffect(error)) => return Err(error.to_string()),
+                Err(StepError::Failed(why)) => return Err(why),
+                Err(StepError::Lost(error)) => lost = error.to_string(),
+            }
+            if let Ok(Some(true)) = self.platform.took_effect(&self.receipt, step).await {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_secs(u64::from(look))).await;
+        }
+        Err(lost)
     }
 
     /// What comes after a lost step depends on it: its effect is looked for, and it is never sent again.

@@ -18,11 +18,25 @@ const STUCK: SignedDuration = SignedDuration::from_secs(120);
 /// How long the last instances may take to settle.
 const SETTLING: SignedDuration = SignedDuration::from_secs(300);
 
-/// Looks, without changing anything, how an operation is going.
+/// Looks, without changing anything, how an operation is going. Where something was promised for its end, it is not over
+/// before that is sent.
 ///
 /// # Errors
 /// Where it cannot be read; that says nothing about the operation.
 pub async fn settle(platform: &dyn Platform, receipt: &Receipt) -> Result<Settlement, Error> {
+    if receipt.outcome.is_some() {
+        return Ok(Settlement::Unfinished(Box::new(receipt.clone())));
+    }
+    Ok(match look(platform, receipt).await? {
+        Settlement::Ended(outcome) if receipt.promises() => {
+            let ended = Receipt { outcome: Some(outcome), ..receipt.clone() };
+            Settlement::Unfinished(Box::new(ended))
+        }
+        settlement => settlement,
+    })
+}
+
+async fn look(platform: &dyn Platform, receipt: &Receipt) -> Result<Settlement, Error> {
     let now = platform.now();
     let waited = since(receipt.sent_at, now);
     let late = is_late(platform, receipt);

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::domain::{Count, Outcome, Overtaken, Receipt, text::span};
+use crate::domain::{Count, Outcome, Overtaken, Receipt, Step, text::span};
 
 pub(super) fn changed(what: &str) -> String {
     format!("CHANGED since the plan was made: {what}. Nothing was sent; look again")
@@ -26,6 +26,29 @@ pub(super) fn cut_short(receipt: &Receipt, why: &str) -> Outcome {
         labels(receipt, 0..done),
         labels(receipt, done..all)
     ))
+}
+
+/// Something that was promised for the end and could not be done.
+pub(super) fn not_afterwards(step: &Step, why: &str) -> String {
+    let hand = if step.by_hand.is_empty() { String::new() } else { format!(": {}", step.by_hand) };
+    format!("NOT done: {} ({why}); do it by hand{hand}", step.label)
+}
+
+/// The end of an operation with what came afterwards.
+pub(super) fn closed(outcome: Outcome, done: &[String], failed: &[String]) -> Outcome {
+    if !failed.is_empty() {
+        return Outcome::Failed(format!("{}. But {}", outcome.text(), failed.join("; ")));
+    }
+    if done.is_empty() {
+        return outcome;
+    }
+    let text = format!("{}; afterwards: {}", outcome.text(), done.join(", "));
+    match outcome {
+        Outcome::Done(_) => Outcome::Done(text),
+        Outcome::Refused(_) => Outcome::Refused(text),
+        Outcome::Failed(_) => Outcome::Failed(text),
+        Outcome::Unknown(_) => Outcome::Unknown(text),
+    }
 }
 
 /// A lost request of which no sign has come.

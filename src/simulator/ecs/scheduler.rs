@@ -270,7 +270,9 @@ impl World {
         let standing = service.deployments.iter().position(|one| one.revision == revision);
         match standing.filter(|_| shifted) {
             Some(place) => {
-                let old = service.deployments.remove(place);
+                let mut old = service.deployments.remove(place);
+                old.state = "IN_PROGRESS";
+                old.updated_at = now;
                 service.deployments.insert(0, old);
             }
             None => {

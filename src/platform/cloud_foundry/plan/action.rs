@@ -83,9 +83,9 @@ impl Action {
             calls: self.calls(app),
             rechecks: matches!(self, Self::Deploy { staged: true, .. }),
             completes,
-            optional: false,
             // An action is made of texts and JSON: it cannot fail to become JSON.
             action: serde_json::to_value(self).unwrap_or_default(),
+            ..Step::default()
         }
     }
 }

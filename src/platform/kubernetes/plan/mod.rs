@@ -381,6 +381,7 @@ async fn finish(
         // Texts and numbers: it cannot fail to become JSON.
         guard: serde_json::to_value(&guard).unwrap_or_default(),
         steps,
+        afterwards: Vec::new(),
         goal: change.goal,
         leaving: change.leaving,
         undoes: change.ends == Some(true),

@@ -1,0 +1,254 @@
+//! Amazon ECS: services, the revisions of their task definitions and their deployments, with the login of the AWS CLI.
+//!
+//! Two objects tell of a rollout. `deployments[]` of a service has the counts of every side, of whichever age the service
+//! is; a *service deployment* (since October 2024) has its state, stage and end. Their identifiers have nothing in common.
+//! What is believed: counts and task definitions are those of `deployments[]`, the end is that of the service deployment,
+//! and "done" is only where the deployment that serves is the one that was begun, by its identifier: the circuit breaker
+//! puts the old task definition back as a deployment of its own, and every waiter calls that stable.
+//!
+//! Left out: the *managed daemons* of 2026, which have deployments of their own and no way to stop one, and task sets, which
+//! are told and not changed.
+
+mod client;
+mod model;
+mod operate;
+mod plan;
+mod provider;
+mod read;
+mod watch;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::{
+    sync::{mpsc, watch as channel},
+    time::Instant,
+};
+
+pub use provider::Provider;
+
+use self::{
+    client::{api::Connection, settings::Settings},
+    operate::{observe, send},
+};
+use super::{
+    Environment, Error, Now, OpenError, Platform, http,
+    operation::{Learned, Order, Progress, StepError},
+};
+use crate::domain::{
+    App, AppEvent, AppId, Capabilities, Capability, Detail, History, Interest, LogLine,
+    Observation, Plan, PlatformKind, Receipt, Report, Request, RevisionId, Scope, Step, Target,
+    TargetId, Verb, text::clean,
+};
+
+/// What kind of platform this is.
+pub const KIND: PlatformKind =
+    PlatformKind { name: "ecs", short: "ecs", options: plan::options::OPTIONS };
+
+/// For how long calls that the server does not have are not tried again.
+const UNAVAILABLE: Duration = Duration::from_mins(1);
+
+/// Which login to use, and where to look.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The profile, where one is named outright.
+    pub profile: Option<String>,
+    /// The region, where one is named outright.
+    pub region: Option<String>,
+    /// The one cluster that is looked at; all of the region's where it is `None`.
+    pub cluster: Option<String>,
+    /// How long an answer may take to begin, and each of its parts to come.
+    pub timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { profile: None, region: None, cluster: None, timeout: http::TIMEOUT }
+    }
+}
+
+/// A region, seen with one login. Clones are the same one.
+#[derive(Clone)]
+pub struct Ecs(Arc<Region>);
+
+/// What is known of a region, and the way to it.
+struct Region {
+    target: TargetId,
+    connection: Connection,
+    cluster: Option<String>,
+    now: Now,
+    /// Task definitions by ARN; they never change.
+    definitions: Mutex<HashMap<String, Value>>,
+    /// Service revisions by ARN; they never change.
+    revisions: Mutex<HashMap<String, Value>>,
+    /// Why the tasks of a deployment stop, by its identifier, and when that was asked.
+    reasons: Mutex<HashMap<String, (String, Timestamp)>>,
+    /// Why service deployments cannot be asked for, and since when.
+    unavailable: Mutex<Option<(String, Instant)>>,
+}
+
+impl Ecs {
+    /// Reads the login; speaks to nobody yet.
+    pub fn open(
+        target: TargetId,
+        options: &Options,
+        environment: &Environment,
+        now: Now,
+    ) -> Result<Self, OpenError> {
+        let settings =
+            Settings::read(environment, options.profile.as_deref(), options.region.as_deref())?;
+        let named = options.profile.is_some();
+        let connection = Connection::open(environment, settings, named, options.timeout)?;
+        Ok(Self(Arc::new(Region {
+            target,
+            connection,
+            cluster: options.cluster.clone(),
+            now,
+            definitions: Mutex::default(),
+            revisions: Mutex::default(),
+            reasons: Mutex::default(),
+            unavailable: Mutex::default(),
+        })))
+    }
+}
+
+impl Region {
+    fn known_definition(&self, arn: &str) -> Option<Value> {
+        lock(&self.definitions).get(arn).cloned()
+    }
+
+    fn keep_definition(&self, arn: &str, definition: Value) {
+        lock(&self.definitions).insert(arn.to_owned(), definition);
+    }
+
+    /// Forgets a task definition of which the status has changed.
+    fn forget_definition(&self, arn: &str) {
+        lock(&self.definitions).remove(arn);
+    }
+
+    /// Why service deployments are not to be asked for now.
+    fn unavailable(&self) -> Option<String> {
+        let unavailable = lock(&self.unavailable);
+        let (why, since) = unavailable.as_ref()?;
+        (since.elapsed() < UNAVAILABLE).then(|| why.clone())
+    }
+
+    /// Notes that service deployments cannot be asked for here.
+    fn note_unavailable(&self, error: &Error) {
+        *lock(&self.unavailable) = Some((error.to_string(), Instant::now()));
+    }
+
+    /// Reads back what this adapter has put into a plan or a receipt.
+    fn read_own<T: DeserializeOwned>(&self, location: &str, value: &Value) -> Result<T, Error> {
+        T::deserialize(value).map_err(|error| Error::Garbled {
+            api: self.connection.settings().ecs.clone(),
+            location: location.to_owned(),
+            why: error.to_string(),
+        })
+    }
+
+    fn scope_label(&self, scope: &Scope) -> String {
+        let region = &self.connection.settings().region;
+        match &self.cluster {
+            Some(cluster) if *scope == Scope::Home => {
+                format!("{}/{}", clean(region), clean(cluster))
+            }
+            _ => clean(region),
+        }
+    }
+}
+
+/// What is inside of a lock; a task that panicked while it held it has left nothing half done.
+fn lock<T>(inside: &Mutex<T>) -> MutexGuard<'_, T> {
+    inside.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[async_trait]
+impl Platform for Ecs {
+    fn target(&self) -> Target {
+        let settings = self.0.connection.settings();
+        Target {
+            id: self.0.target.clone(),
+            platform: KIND,
+            api: settings.ecs.clone(),
+            scope_label: self.0.scope_label(&Scope::Home),
+            user: settings.profile.as_deref().map_or_else(|| "default".to_owned(), clean),
+            badge: None,
+        }
+    }
+
+    async fn capabilities(&self) -> Result<Capabilities, Error> {
+        let no = |what: &str| Capability::No(what.to_owned());
+        Ok(Capabilities::all()
+            .with(Verb::Pause, no("Amazon ECS cannot hold a rollout where it is"))
+            .with(Verb::EnableRevisions, no("Amazon ECS keeps task definitions by itself")))
+    }
+
+    async fn watch(&self, interest: channel::Receiver<Interest>, reports: mpsc::Sender<Report>) {
+        watch::run(&self.0, interest, reports).await;
+    }
+
+    async fn apps(&self, scope: &Scope) -> Result<Vec<App>, Error> {
+        self.0.list(scope).await
+    }
+
+    async fn app(&self, name: &str) -> Result<App, Error> {
+        self.0.find(name).await
+    }
+
+    async fn revisions(&self, app: &AppId) -> Result<History, Error> {
+        self.0.history(app).await
+    }
+
+    async fn detail(&self, _: &AppId, revision: &RevisionId) -> Result<Detail, Error> {
+        Ok(read::definition::detail(&self.0.definition(revision.as_str()).await?))
+    }
+
+    async fn prepare(&self, request: Request) -> Result<Plan, Error> {
+        plan::make(&self.0, request).await
+    }
+
+    async fn changed(&self, app: &AppId, guard: &Value) -> Result<Option<String>, Error> {
+        send::changed(&self.0, app, guard).await
+    }
+
+    async fn send(&self, order: Order<'_>, _: &Progress) -> Result<Learned, StepError> {
+        send::send(&self.0, order).await
+    }
+
+    async fn took_effect(&self, receipt: &Receipt, step: &Step) -> Result<Option<bool>, Error> {
+        send::took_effect(&self.0, receipt, &step.action).await
+    }
+
+    async fn observe(&self, receipt: &Receipt) -> Result<Observation, Error> {
+        observe::observe(&self.0, receipt).await
+    }
+
+    fn tracking(&self, app: &App) -> Option<Value> {
+        let rollout = app.rollout.as_ref()?;
+        Some(observe::Tracking::of(&rollout.id, rollout.to.as_ref()).json())
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.0.now)()
+    }
+
+    async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error> {
+        let service = self.0.service(app).await?;
+        // Where tasks may not be listed, the service's own events are still something.
+        let fallen = self.0.fallen(&service).await.unwrap_or_default();
+        Ok(read::events::events(&service, &fallen))
+    }
+
+    async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {
+        let service = self.0.service(app).await?;
+        Ok(read::events::lines(self.0.fallen(&service).await?))
+    }
+}

@@ -1,0 +1,242 @@
+//! How an operation stands: whether the deployment that it began or changed is there, and what became of it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::domain::{
+    App, Count, Observation, Overtaken, Receipt, RevisionRef, Rollout, RolloutId, Verdict,
+    text::clean,
+};
+use crate::platform::{
+    Error,
+    ecs::{
+        Region,
+        model::wire::{Deployment, Service, ServiceDeployment},
+        read::convert::reference,
+    },
+};
+
+/// What is needed to recognise the deployment of an operation.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub(in crate::platform::ecs) struct Tracking {
+    /// The entries of `deployments[]` that were there before.
+    #[serde(default)]
+    pub(in crate::platform::ecs) before: Vec<String>,
+    /// The service deployment that was the current one before.
+    pub(in crate::platform::ecs) was: Option<String>,
+    /// The task definition that is wanted.
+    pub(in crate::platform::ecs) wanted: Option<String>,
+    /// The entry of `deployments[]` that is ours.
+    pub(in crate::platform::ecs) deployment: Option<String>,
+    /// The service deployment that is changed or followed.
+    pub(in crate::platform::ecs) service_deployment: Option<String>,
+    /// The hook that is answered.
+    pub(in crate::platform::ecs) hook: Option<String>,
+}
+
+impl Tracking {
+    /// That of a rollout that is only followed.
+    pub(in crate::platform::ecs) fn of(id: &RolloutId, to: Option<&RevisionRef>) -> Self {
+        let wanted = to.map(|to| to.id.as_str().to_owned());
+        let id = Some(id.as_str().to_owned());
+        if is_service_deployment(id.as_deref().unwrap_or_default()) {
+            Self { service_deployment: id, wanted, ..Self::default() }
+        } else {
+            Self { deployment: id, wanted, ..Self::default() }
+        }
+    }
+
+    /// The same as a plan keeps it.
+    pub(in crate::platform::ecs) fn json(&self) -> Value {
+        // Texts: it cannot fail to become JSON.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+fn is_service_deployment(id: &str) -> bool {
+    id.contains(":service-deployment/")
+}
+
+fn overtaken(what: Overtaken) -> Verdict {
+    Verdict::Overtaken { what, by: None }
+}
+
+/// Looks, without changing anything, how an operation stands.
+pub(in crate::platform::ecs) async fn observe(
+    region: &Region,
+    receipt: &Receipt,
+) -> Result<Observation, Error> {
+    let tracking: Tracking = region.read_own("the receipt", &receipt.recipe.tracking)?;
+    let service = match region.service(&receipt.app.app).await {
+        Ok(service) => service,
+        Err(Error::NotFound { .. }) => return Ok(overtaken(Overtaken::Deleted).into()),
+        Err(error) => return Err(error),
+    };
+    let apps = region.convert(std::slice::from_ref(&service), false).await?;
+    let app = apps.into_iter().next();
+    let rollout = app.as_ref().and_then(|app| app.rollout.clone());
+    let learned = receipt.rollout().map(|id| id.as_str().to_owned());
+    let known = tracking
+        .service_deployment
+        .clone()
+        .or(learned.clone().filter(|id| is_service_deployment(id)));
+    let own = own(&service, &tracking, learned.as_deref());
+    let known = match (known, own) {
+        (Some(known), _) => Some(known),
+        (None, None) if tracking.deployment.is_none() && learned.is_none() => {
+            return Ok(Observation { verdict: Verdict::NotArrived, rollout, id: None });
+        }
+        // It is the current one as soon as it is on record.
+        (None, Some(own)) if own.primary() => service
+            .current_service_deployment
+            .clone()
+            .filter(|current| Some(current) != tracking.was.as_ref()),
+        (None, _) => find_ended(region, &service, &tracking).await?,
+    };
+    let id = known.clone().or_else(|| own.map(|one| one.id.clone())).map(RolloutId::new);
+    let told = match &known {
+        Some(arn) => region.deployments(std::slice::from_ref(arn), false).await?.into_iter().next(),
+        None => None,
+    };
+    let verdict = match &told {
+        Some(told) => by_record(receipt, &tracking, &service, told, rollout.as_ref()),
+        None => by_counts(receipt, &service, own, app.as_ref()),
+    };
+    Ok(Observation { verdict, rollout, id })
+}
+
+/// The entry of `deployments[]` that is ours.
+fn own<'a>(
+    service: &'a Service,
+    tracking: &Tracking,
+    learned: Option<&str>,
+) -> Option<&'a Deployment> {
+    let named = tracking.deployment.as_deref().or(learned.filter(|id| !is_service_deployment(id)));
+    if let Some(id) = named {
+        return service.deployments.iter().find(|one| one.id == id);
+    }
+    if tracking.before.is_empty() {
+        return None;
+    }
+    // A lost answer: it is the one that is new and has the wanted task definition.
+    let new = service.deployments.iter().filter(|one| !tracking.before.contains(&one.id));
+    new.into_iter().find(|one| tracking.wanted.as_deref() == Some(one.task_definition.as_str()))
+}
+
+/// The service deployment that was ours and is not the current one any more.
+async fn find_ended(
+    region: &Region,
+    service: &Service,
+    tracking: &Tracking,
+) -> Result<Option<String>, Error> {
+    if region.unavailable().is_some() {
+        return Ok(None);
+    }
+    let all = region.service_deployments(service).await?;
+    let newer: Vec<_> =
+        all.iter().take_while(|one| Some(&one.arn) != tracking.was.as_ref()).collect();
+    let arns: Vec<_> = newer.iter().filter_map(|one| one.target().map(str::to_owned)).collect();
+    let revisions = region.service_revisions(&arns).await?;
+    let ours = newer.iter().rev().find(|one| {
+        let revision = one.target().and_then(|arn| revisions.get(arn));
+        revision.and_then(|one| one["taskDefinition"].as_str()) == tracking.wanted.as_deref()
+    });
+    Ok(ours.map(|one| one.arn.clone()))
+}
+
+/// What the record of a service deployment says.
+fn by_record(
+    receipt: &Receipt,
+    tracking: &Tracking,
+    service: &Service,
+    told: &ServiceDeployment,
+    rollout: Option<&Rollout>,
+) -> Verdict {
+    let undoes = receipt.recipe.undoes;
+    let reason =
+        || told.status_reason.as_deref().map_or_else(|| "it says no more".to_owned(), clean);
+    match told.status.as_str() {
+        "SUCCESSFUL" if undoes => overtaken(Overtaken::Finished),
+        "SUCCESSFUL" => {
+            let primary = service.deployments.iter().find(|one| one.primary());
+            let serves = primary.is_none_or(|one| {
+                tracking.wanted.is_none()
+                    || tracking.wanted.as_deref() == Some(one.task_definition.as_str())
+            });
+            let current = service.current_service_deployment.as_deref() == Some(told.arn.as_str());
+            if serves || current { arrived(service, told) } else { overtaken(Overtaken::Followed) }
+        }
+        "ROLLBACK_SUCCESSFUL" if undoes => arrived(service, told),
+        "ROLLBACK_SUCCESSFUL" if told.given_up() => {
+            let back = primary_name(service);
+            Verdict::Failed(format!("{}: {back} is back", reason().trim_end_matches('.')))
+        }
+        "ROLLBACK_SUCCESSFUL" => overtaken(Overtaken::Cancelled),
+        "ROLLBACK_FAILED" => Verdict::Failed(format!("going back failed: {}", reason())),
+        "STOPPED" if told.given_up() => Verdict::Failed(reason()),
+        "STOPPED" => overtaken(Overtaken::Superseded),
+        _ if told.goes_back() => Verdict::Moving,
+        _ if undoes && !receipt.theirs => Verdict::NotArrived,
+        _ => match told.waiting() {
+            Some(hook) if tracking.hook.as_ref() == Some(&hook.hook_id) && !receipt.theirs => {
+                Verdict::NotArrived
+            }
+            Some(_) => Verdict::Waiting(
+                rollout.and_then(Rollout::step).map(|step| (step.current, step.total)),
+            ),
+            None => Verdict::Moving,
+        },
+    }
+}
+
+fn primary_name(service: &Service) -> String {
+    let primary = service.deployments.iter().find(|one| one.primary());
+    primary.map_or_else(
+        || "what was before".to_owned(),
+        |one| reference(&one.task_definition, service).name(),
+    )
+}
+
+/// It came to its end: whether all of its tasks run.
+fn arrived(service: &Service, told: &ServiceDeployment) -> Verdict {
+    settled(service, told.finished_at)
+}
+
+fn settled(service: &Service, since: Option<jiff::Timestamp>) -> Verdict {
+    let count = Count { desired: service.desired_count, running: Some(service.running_count) };
+    if service.running_count < service.desired_count {
+        return Verdict::Settling { count, since };
+    }
+    let primary = service.deployments.iter().find(|one| one.primary());
+    let label = primary.and_then(|one| reference(&one.task_definition, service).label);
+    Verdict::Arrived {
+        count: Some(Count {
+            running: Some(service.running_count.min(service.desired_count)),
+            ..count
+        }),
+        label,
+    }
+}
+
+/// What `deployments[]` says, where there is no record.
+fn by_counts(
+    receipt: &Receipt,
+    service: &Service,
+    own: Option<&Deployment>,
+    app: Option<&App>,
+) -> Verdict {
+    let Some(own) = own else {
+        // It was there, and is not any more: another one has taken its place, or it was taken back.
+        return overtaken(Overtaken::Superseded);
+    };
+    let reason =
+        || own.rollout_state_reason.as_deref().map_or_else(|| "it says no more".to_owned(), clean);
+    let rolls = app.is_some_and(|app| app.rollout.is_some());
+    match own.rollout_state.as_deref() {
+        Some("FAILED") => Verdict::Failed(reason()),
+        _ if !own.primary() && !receipt.recipe.undoes => overtaken(Overtaken::Superseded),
+        Some("COMPLETED") => settled(service, own.updated_at),
+        None if !rolls => settled(service, own.updated_at),
+        _ => Verdict::Moving,
+    }
+}

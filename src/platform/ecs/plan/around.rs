@@ -1,0 +1,150 @@
+//! What is done around a change: auto scaling held back and released, the task definition that is left deregistered.
+
+use serde_json::{Value, json};
+
+use crate::domain::{Note, Plan, Step, text::quoted};
+use crate::platform::{
+    Error,
+    ecs::{
+        Region,
+        client::api::Service as Of,
+        model::wire::{Service, last},
+        operate::send::Action,
+        plan::{Change, Snapshot, options, step},
+    },
+};
+
+/// What Application Auto Scaling calls the number of tasks.
+const DIMENSION: &str = "ecs:service:DesiredCount";
+
+/// The parts of scaling that can be suspended.
+const PARTS: [&str; 3] =
+    ["DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended"];
+
+impl Region {
+    /// The scalable target of a service; `None` where nothing scales it.
+    pub(in crate::platform::ecs) async fn scalable(
+        &self,
+        service: &Service,
+    ) -> Result<Option<Value>, Error> {
+        self.scalable_of(&resource(service)).await
+    }
+
+    pub(in crate::platform::ecs) async fn scalable_of(
+        &self,
+        resource: &str,
+    ) -> Result<Option<Value>, Error> {
+        let body = json!({ "ServiceNamespace": "ecs", "ResourceIds": [resource], "ScalableDimension": DIMENSION });
+        let told: Value =
+            self.connection.ask(Of::Scaling, "DescribeScalableTargets", &body).await?;
+        Ok(told["ScalableTargets"].as_array().and_then(|all| all.first()).cloned())
+    }
+}
+
+/// What a service is called there.
+fn resource(service: &Service) -> String {
+    format!("service/{}/{}", last(&service.cluster_arn), service.service_name)
+}
+
+/// The body of the call that suspends or releases.
+pub(in crate::platform::ecs) fn scaling_body(resource: &str, suspended: bool) -> Value {
+    let state: Value = PARTS
+        .iter()
+        .map(|part| ((*part).to_owned(), json!(suspended)))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    json!({ "ServiceNamespace": "ecs", "ResourceId": resource, "ScalableDimension": DIMENSION, "SuspendedState": state })
+}
+
+/// Whether all of it is suspended, or none of it.
+pub(in crate::platform::ecs) fn is_suspended(target: &Value, suspended: bool) -> bool {
+    PARTS.iter().all(|part| (target["SuspendedState"][*part] == true) == suspended)
+}
+
+fn scaling(snapshot: &Snapshot, suspended: bool) -> Step {
+    let resource = resource(&snapshot.service);
+    let label = if suspended { "suspend auto scaling" } else { "release auto scaling" };
+    let action = Action::Scaling { resource: resource.clone(), suspended };
+    let state: Vec<_> = PARTS.iter().map(|part| format!("{part}={suspended}")).collect();
+    let hand = format!(
+        "application-autoscaling register-scalable-target --service-namespace ecs --scalable-dimension {DIMENSION} --resource-id {} --suspended-state {}",
+        quoted(&resource),
+        state.join(",")
+    );
+    let call =
+        format!("RegisterScalableTarget SuspendedState={}", if suspended { "all" } else { "none" });
+    Step { by_hand: snapshot.by_hand_of("aws", &hand), ..step(label, &call, &action) }
+}
+
+/// Adds to a change what was asked for around it.
+pub(super) async fn add(
+    region: &Region,
+    snapshot: &Snapshot,
+    plan: &mut Plan,
+    change: &mut Change,
+) -> Result<(), Error> {
+    let asked = |name: &str| plan.request.options.flag(name);
+    let hold = asked(options::HOLD);
+    let (suspend, release) = (hold || asked(options::SUSPEND), hold || asked(options::RESUME));
+    let deregister = asked(options::DEREGISTER);
+    let mut notes = Vec::new();
+    let scalable = match region.scalable(&snapshot.service).await {
+        Ok(scalable) => scalable,
+        Err(error) if suspend || release => return Err(error),
+        // Whether something scales it is good to know, and no more than that.
+        Err(_) => None,
+    };
+    match &scalable {
+        None if suspend || release => {
+            notes.push(Note::Info(
+                "nothing scales this service: there is nothing to suspend or release".to_owned(),
+            ));
+        }
+        None => {}
+        Some(target) => {
+            let already = is_suspended(target, true);
+            let (least, most) = (&target["MinCapacity"], &target["MaxCapacity"]);
+            if suspend && !already {
+                let first = scaling(snapshot, true);
+                plan.by_hand.insert(0, first.by_hand.clone());
+                change.steps.insert(0, first);
+            }
+            if release {
+                let after = scaling(snapshot, false);
+                plan.by_hand.push(format!("{}  # when it is over", after.by_hand));
+                change.afterwards.push(after);
+                notes.push(Note::Info("auto scaling is released when it is over, however it ends; `revdeck resume` keeps the promise if revdeck is ended before".to_owned()));
+            } else if suspend {
+                notes.push(Note::Warning(
+                    "auto scaling stays suspended: nothing releases it by itself".to_owned(),
+                ));
+            } else if already {
+                notes.push(Note::Warning(
+                    "auto scaling of this service is suspended: --resume-auto-scaling releases it"
+                        .to_owned(),
+                ));
+            } else {
+                notes.push(Note::Info(format!("auto scaling may change the number of tasks meanwhile ({least} to {most}); --hold suspends it")));
+            }
+        }
+    }
+    if deregister {
+        let arn = snapshot.service.task_definition.clone();
+        let hand = format!("deregister-task-definition --task-definition {}", quoted(last(&arn)));
+        let label = format!("deregister {}", last(&arn));
+        let call = format!("DeregisterTaskDefinition taskDefinition={}", last(&arn));
+        let after = Step {
+            only_if_done: true,
+            by_hand: snapshot.by_hand(&hand),
+            ..step(label, &call, &Action::Deregister { arn: arn.clone() })
+        };
+        notes.push(Note::Warning(format!(
+            "{} will be deregistered: after that nobody can deploy it again",
+            last(&arn)
+        )));
+        plan.by_hand.push(format!("{}  # when it is done", after.by_hand));
+        change.afterwards.push(after);
+    }
+    plan.notes.extend(notes);
+    Ok(())
+}

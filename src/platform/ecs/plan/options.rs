@@ -1,0 +1,52 @@
+//! The options of verbs on Amazon ECS.
+
+use crate::domain::{OptionKind, OptionSpec, Verb, VerbOptions};
+
+pub(in crate::platform::ecs) const IMAGE: &str = "image";
+pub(in crate::platform::ecs) const TASK_DEFINITION: &str = "task-definition";
+
+pub(in crate::platform::ecs) const HOLD: &str = "hold";
+pub(in crate::platform::ecs) const SUSPEND: &str = "suspend-auto-scaling";
+pub(in crate::platform::ecs) const RESUME: &str = "resume-auto-scaling";
+pub(in crate::platform::ecs) const DEREGISTER: &str = "deregister";
+
+const fn flag(name: &'static str, hint: &'static str) -> OptionSpec {
+    OptionSpec { name, short: None, value: "yes|no", hint, kind: OptionKind::Flag, artifact: false }
+}
+
+/// What can be held back meanwhile, and what is done afterwards.
+const AROUND: [OptionSpec; 4] = [
+    flag(HOLD, "auto scaling is suspended before and released when it is over"),
+    flag(SUSPEND, "auto scaling is suspended before, and stays so"),
+    flag(RESUME, "auto scaling is released when it is over"),
+    flag(DEREGISTER, "the task definition that is left is deregistered when it is done"),
+];
+
+/// All of them.
+pub(in crate::platform::ecs) const OPTIONS: &[VerbOptions] = &[
+    VerbOptions {
+        verbs: &[Verb::Deploy],
+        options: &[
+            OptionSpec {
+                name: IMAGE,
+                short: None,
+                value: "IMAGE",
+                hint: "an image, or CONTAINER=IMAGE where there are several containers",
+                kind: OptionKind::Text,
+                artifact: true,
+            },
+            OptionSpec {
+                name: TASK_DEFINITION,
+                short: None,
+                value: "FAMILY:N",
+                hint: "a task definition that is registered",
+                kind: OptionKind::Text,
+                artifact: true,
+            },
+        ],
+    },
+    VerbOptions {
+        verbs: &[Verb::RollBack, Verb::Deploy, Verb::Cancel, Verb::Restart],
+        options: &AROUND,
+    },
+];

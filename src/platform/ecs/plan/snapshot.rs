@@ -1,0 +1,109 @@
+//! What a plan stands on, read at one time.
+
+use serde_json::Value;
+
+use crate::domain::{App, AppId, History, Revision, RevisionSummary, text::quoted};
+use crate::platform::{
+    Error,
+    ecs::{
+        Region,
+        model::wire::{Service, ServiceDeployment, last},
+        operate::send::Guard,
+        read::{convert::ago, definition::short_image, history::lived},
+    },
+};
+
+/// A service with all that a plan needs of it.
+pub(in crate::platform::ecs) struct Snapshot {
+    pub(in crate::platform::ecs) service: Service,
+    pub(in crate::platform::ecs) app: App,
+    pub(in crate::platform::ecs) history: History,
+    /// The service deployment that is under way.
+    pub(in crate::platform::ecs) live: Option<ServiceDeployment>,
+    /// `--region R --profile P`, for commands by hand.
+    login: String,
+    now: jiff::Timestamp,
+}
+
+impl Snapshot {
+    pub(in crate::platform::ecs) async fn read(
+        region: &Region,
+        app: &AppId,
+    ) -> Result<Self, Error> {
+        let service = region.service(app).await?;
+        let history = region.history_of(&service).await?;
+        let current: Vec<_> = service.current_service_deployment.iter().cloned().collect();
+        let current = region.deployments(&current, false).await?;
+        let apps = region.convert(std::slice::from_ref(&service), false).await?;
+        let app = apps.into_iter().next();
+        let app = app.ok_or_else(|| Error::NotFound { what: "the service is gone".to_owned() })?;
+        let settings = region.connection.settings();
+        let mut login = format!(" --region {}", quoted(&settings.region));
+        if let Some(profile) = &settings.profile {
+            login.push_str(&format!(" --profile {}", quoted(profile)));
+        }
+        let live = current.into_iter().find(ServiceDeployment::live);
+        Ok(Self { service, app, history, live, login, now: (region.now)() })
+    }
+
+    pub(in crate::platform::ecs) fn name(&self) -> &str {
+        &self.app.name
+    }
+
+    pub(in crate::platform::ecs) fn rolling(&self) -> bool {
+        self.app.rollout.is_some()
+    }
+
+    /// What serves now.
+    pub(in crate::platform::ecs) fn deployed(&self) -> Option<&Revision> {
+        self.history.revisions.iter().find(|one| one.deployed)
+    }
+
+    /// The name of what a change takes the app away from: what comes in, where something does.
+    pub(in crate::platform::ecs) fn leaving(&self, kept: Option<&str>) -> Option<String> {
+        let rollout = self.app.rollout.as_ref();
+        let left = rollout.and_then(|one| one.to.clone()).or_else(|| self.app.deployed.clone())?;
+        (Some(left.id.as_str()) != kept).then(|| left.name())
+    }
+
+    /// `aws ecs VERB …`, to be copied.
+    pub(in crate::platform::ecs) fn by_hand(&self, rest: &str) -> String {
+        self.by_hand_of("aws ecs", rest)
+    }
+
+    /// `PROGRAM …`, with the login.
+    pub(in crate::platform::ecs) fn by_hand_of(&self, program: &str, rest: &str) -> String {
+        format!("{program} {rest}{}", self.login)
+    }
+
+    /// `--cluster C --service S`.
+    pub(in crate::platform::ecs) fn named(&self) -> String {
+        format!(
+            "--cluster {} --service {}",
+            quoted(last(&self.service.cluster_arn)),
+            quoted(&self.service.service_name)
+        )
+    }
+
+    pub(in crate::platform::ecs) fn guard(&self) -> Value {
+        // Texts: it cannot fail to become JSON.
+        serde_json::to_value(Guard::of(&self.service, self.live.as_ref())).unwrap_or_default()
+    }
+
+    /// A revision as an end of a change.
+    pub(in crate::platform::ecs) fn end(&self, revision: &Revision) -> RevisionSummary {
+        let artifact = revision.artifact.as_deref();
+        let images =
+            artifact.map(|all| all.split(' ').map(short_image).collect::<Vec<_>>().join(" "));
+        let by = revision.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
+        let registered =
+            ago(revision.created_at, self.now).map(|ago| format!("registered {ago}{by}"));
+        let served = lived(revision).map(|lived| format!("served {lived}"));
+        let remark: Vec<_> = registered.into_iter().chain(served).collect();
+        RevisionSummary {
+            name: crate::domain::revision_name(&revision.label),
+            artifact: images,
+            remark: (!remark.is_empty()).then(|| remark.join(", ")),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! What is read of a region, and what it means.
+
+pub(super) mod convert;
+pub(super) mod definition;
+pub(super) mod events;
+pub(super) mod history;
+pub(super) mod lists;
+pub(super) mod stages;
