@@ -266,6 +266,7 @@ impl Platform for Toy {
             undoes,
             rollout: rollout.map(|one| RolloutId::new(&one.id)),
             tracking: json!(rollout.map(|one| (one.id.clone(), one.step))),
+            ..Recipe::default()
         });
         Ok(plan)
     }
