@@ -45,7 +45,7 @@ pub fn open(
     clock: Clock,
 ) -> Arc<Ecs> {
     let environment = Environment::default().with(simulator.environment());
-    let options = Options { cluster: Some("shop".to_owned()), timeout, ..Options::default() };
+    let options = Options { cluster: Some("retail".to_owned()), timeout, ..Options::default() };
     let now = Arc::new(move || clock.now());
     Arc::new(Ecs::open(TargetId::new("ecs"), &options, &environment, now).unwrap())
 }
@@ -71,7 +71,7 @@ impl Fixture for Region {
         match role {
             Role::Stuck => "orders-api",
             Role::Healthy => "search",
-            Role::Waiting => "pricing",
+            Role::Waiting => "quotes",
             Role::CancelledRollBack => "notify",
             Role::NoWayBack => "ledger",
         }

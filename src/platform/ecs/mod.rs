@@ -36,6 +36,7 @@ pub use provider::Provider;
 
 use self::{
     client::{api::Connection, settings::Settings},
+    model::wire::Service,
     operate::{observe, send},
 };
 use super::{
@@ -120,6 +121,39 @@ impl Ecs {
 }
 
 impl Region {
+    /// What can be done at all. What the login may not do is known only once it was refused.
+    fn capabilities(&self) -> Capabilities {
+        let no = |what: &str| Capability::No(what.to_owned());
+        let all = Capabilities::all()
+            .with(Verb::Pause, no("Amazon ECS cannot hold a rollout where it is"))
+            .with(Verb::EnableRevisions, no("Amazon ECS keeps task definitions by itself"));
+        let needs = [
+            (Verb::Deploy, "UpdateService"),
+            (Verb::Restart, "UpdateService"),
+            (Verb::RollBack, "UpdateService"),
+            (Verb::Cancel, "StopServiceDeployment"),
+            (Verb::Continue, "ContinueServiceDeployment"),
+        ];
+        needs.into_iter().fold(all, |all, (verb, operation)| {
+            match self.connection.denied(operation) {
+                Some(_) => all.with(
+                    verb,
+                    Capability::No(format!("this login lacks the permission ecs:{operation}")),
+                ),
+                None => all,
+            }
+        })
+    }
+
+    /// The same for one service.
+    fn allowed(&self, service: &Service) -> Capabilities {
+        let Some(why) = read::convert::read_only(service) else { return self.capabilities() };
+        let verbs = [Verb::RollBack, Verb::Deploy, Verb::Cancel, Verb::Continue, Verb::Restart];
+        verbs
+            .into_iter()
+            .fold(self.capabilities(), |all, verb| all.with(verb, Capability::No(why.clone())))
+    }
+
     fn known_definition(&self, arn: &str) -> Option<Value> {
         lock(&self.definitions).get(arn).cloned()
     }
@@ -185,10 +219,7 @@ impl Platform for Ecs {
     }
 
     async fn capabilities(&self) -> Result<Capabilities, Error> {
-        let no = |what: &str| Capability::No(what.to_owned());
-        Ok(Capabilities::all()
-            .with(Verb::Pause, no("Amazon ECS cannot hold a rollout where it is"))
-            .with(Verb::EnableRevisions, no("Amazon ECS keeps task definitions by itself")))
+        Ok(self.0.capabilities())
     }
 
     async fn watch(&self, interest: channel::Receiver<Interest>, reports: mpsc::Sender<Report>) {

@@ -245,6 +245,8 @@ impl Watch<'_> {
             Err(Error::NotFound { .. }) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
+        let capabilities = self.region.allowed(&service);
+        self.feed.report(Report::Allowed { app: app.id.clone(), capabilities }).await?;
         let history = self.region.history_of(&service).await;
         // That one service's history cannot be read says nothing of the others.
         let history = history.unwrap_or_else(|error| crate::domain::History {

@@ -1,8 +1,9 @@
 //! Calls in JSON 1.1, signed, by the rules of every API: a read is repeated where the fault passes, a change is sent once.
 
 use std::{
+    collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, SystemTime},
@@ -23,7 +24,7 @@ use serde_json::Value;
 use super::{connector, login::Login, pace::Pace, settings::Settings};
 use crate::platform::{
     Environment, Error, OpenError,
-    ecs::model::dialect,
+    ecs::{lock, model::dialect},
     http::{
         self, Meter, WRITES_WAIT, WriteError, collect,
         exchange::{self, Answer, Api, NoAnswer, Said},
@@ -50,6 +51,8 @@ struct Inner {
     timeout: Duration,
     meter: Meter,
     pace: Pace,
+    /// What the login may not do, by operation, as far as that was found out.
+    denied: Mutex<HashMap<&'static str, String>>,
     /// How far the server's clock is ahead of ours, in seconds.
     skew: AtomicI64,
 }
@@ -106,12 +109,18 @@ impl Connection {
             timeout,
             meter: Meter::default(),
             pace: Pace::default(),
+            denied: Mutex::default(),
             skew: AtomicI64::new(0),
         })))
     }
 
     pub(in crate::platform::ecs) fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// Why the login may not do something, where it has been refused before.
+    pub(in crate::platform::ecs) fn denied(&self, operation: &str) -> Option<String> {
+        lock(&self.0.denied).get(operation).cloned()
     }
 
     /// How fast a watch may ask.
@@ -147,7 +156,11 @@ impl Connection {
         let bytes = body.to_string().into_bytes();
         let timeout = self.0.timeout * WRITES_WAIT;
         let make = || Ok(Call { operation, body: bytes.clone(), timeout });
-        let answer = exchange::write(&api, operation, make).await?;
+        let answer = exchange::write(&api, operation, make).await;
+        if let Err(WriteError::NoEffect(Error::Forbidden { what, .. })) = &answer {
+            lock(&self.0.denied).insert(operation, what.clone());
+        }
+        let answer = answer?;
         // What came is not what was to come: it may have had its effect.
         exchange::decode(api.address(), operation, &answer).map_err(WriteError::Lost)
     }

@@ -84,6 +84,8 @@ pub(in crate::platform::ecs) struct Service {
     #[serde(deserialize_with = "lenient")]
     pub(in crate::platform::ecs) resource_management_type: String,
     pub(in crate::platform::ecs) current_service_deployment: Option<String>,
+    #[serde(deserialize_with = "time")]
+    pub(in crate::platform::ecs) created_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -154,6 +156,8 @@ impl Deployment {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(in crate::platform::ecs) struct TaskSet {
+    #[serde(deserialize_with = "time")]
+    pub(in crate::platform::ecs) updated_at: Option<Timestamp>,
     pub(in crate::platform::ecs) status: String,
     pub(in crate::platform::ecs) task_definition: String,
 }

@@ -20,6 +20,8 @@ pub(in crate::platform::ecs) struct Known<'a> {
     pub(in crate::platform::ecs) current: Option<&'a ServiceDeployment>,
     /// Why its tasks stopped last.
     pub(in crate::platform::ecs) reason: Option<&'a str>,
+    /// The task definition that the service deployment was to bring.
+    pub(in crate::platform::ecs) target: Option<&'a str>,
 }
 
 /// A task definition as others refer to it: by its number, and by its whole name where it is of another family than usual.
@@ -84,7 +86,10 @@ pub(in crate::platform::ecs) fn app(
             side(service.desired_count, service.running_count, pending, failed, known.reason)
         }),
         rollout,
-        updated_at: primary.and_then(|one| one.updated_at),
+        updated_at: primary
+            .and_then(|one| one.updated_at)
+            .or(sets.and_then(|one| one.updated_at))
+            .or(service.created_at),
         versioned: Some(true),
         paused: false,
         takes: &[],
@@ -155,7 +160,9 @@ fn rollout(service: &Service, known: Known<'_>, now: Timestamp) -> Option<Rollou
     } else {
         (others.last().map(|one| &one.task_definition), Some(&primary.task_definition))
     };
-    let named = |arn: Option<&String>| arn.map(|arn| reference(arn, service));
+    // Its last task may be gone already.
+    let to = to.map(String::as_str).or(known.target.filter(|_| back));
+    let named = |arn: Option<&str>| arn.map(|arn| reference(arn, service));
     let wanted = service.desired_count;
     let (old_side, new_side) = if back {
         let restored =
@@ -212,13 +219,13 @@ fn rollout(service: &Service, known: Known<'_>, now: Timestamp) -> Option<Rollou
         reason: word(primary, live),
         strategy: if stages.is_empty() { Strategy::Rolling } else { Strategy::Canary },
         max_in_flight: None,
-        limits: limits(service),
+        limits: limits(service, live),
         stages,
         wanted,
         old: old_side,
         overlap,
         new: new_side,
-        from: named(from),
+        from: named(from.map(String::as_str)),
         to: named(to),
         started_at: live.and_then(|one| one.created_at).or(primary.created_at),
         moved_at: moved(primary, live),
@@ -226,7 +233,7 @@ fn rollout(service: &Service, known: Known<'_>, now: Timestamp) -> Option<Rollou
         stuck: None,
         held: None,
         error: live.and_then(|one| one.status_reason.as_deref()).map(clean),
-        note: breaker(service, live),
+        note: None,
     };
     let failing = primary.failed_tasks > 0 && !back;
     rollout.judge(failing, failed, None, now, |_| why(primary, known.reason, failed));
@@ -254,24 +261,28 @@ fn word(primary: &Deployment, live: Option<&ServiceDeployment>) -> String {
     clean(&word)
 }
 
-fn limits(service: &Service) -> Option<String> {
+/// How far it may go at a time, and what gives it up.
+fn limits(service: &Service, live: Option<&ServiceDeployment>) -> Option<String> {
     let configuration = &service.deployment_configuration;
-    let (least, most) = (configuration.minimum_healthy_percent?, configuration.maximum_percent?);
-    Some(format!("{least}% to {most}% of {}", service.desired_count))
+    let bounds = configuration.minimum_healthy_percent.zip(configuration.maximum_percent);
+    let bounds =
+        bounds.map(|(least, most)| format!("{least}% to {most}% of {}", service.desired_count));
+    let parts: Vec<_> = bounds.into_iter().chain(breaker(service, live)).collect();
+    (!parts.is_empty()).then(|| parts.join(" · "))
 }
 
 /// How near the circuit breaker is.
 fn breaker(service: &Service, live: Option<&ServiceDeployment>) -> Option<String> {
     let told = live?.deployment_circuit_breaker.as_ref()?;
     if told.status == "DISABLED" {
-        return Some("no circuit breaker: nothing gives it up".to_owned());
+        return Some("no circuit breaker".to_owned());
     }
     let then = match &service.deployment_configuration.deployment_circuit_breaker {
         Some(setting) if setting.rollback => "rolls back",
         _ => "stops",
     };
     Some(format!(
-        "circuit breaker {then} at {} failed tasks, now {}",
+        "circuit breaker {then} at {} failed tasks, {} so far",
         told.threshold, told.failure_count
     ))
 }

@@ -34,20 +34,30 @@ pub(in crate::platform::ecs) fn events(service: &Service, fallen: &[Task]) -> Ve
             what: clean(what),
         }
     };
-    let stopped = |task: &Task| AppEvent {
-        at: task.stopped_at.unwrap_or_default(),
-        who: "ECS".to_owned(),
-        what: format!(
-            "task {} of rev {} stopped: {}",
-            short(last(&task.task_arn)),
-            clean(family(&task.task_definition_arn).1),
-            reason(task)
-        ),
-        bad: true,
-        routine: false,
+    // Newest first: what many tasks did alike is said once.
+    let mut alike: Vec<(&Task, String, usize)> = Vec::new();
+    for task in fallen {
+        let why = reason(task);
+        let same = |one: &&mut (&Task, String, usize)| {
+            one.0.task_definition_arn == task.task_definition_arn && one.1 == why
+        };
+        match alike.iter_mut().find(same) {
+            Some(one) => one.2 += 1,
+            None => alike.push((task, why, 1)),
+        }
+    }
+    let stopped = |(task, why, count): &(&Task, String, usize)| {
+        let revision = clean(family(&task.task_definition_arn).1);
+        let id = short(last(&task.task_arn));
+        let what = match count {
+            1 => format!("task {id} of rev {revision} stopped: {why}"),
+            count => format!("{count} tasks of rev {revision} stopped, the last one {id}: {why}"),
+        };
+        let (at, who) = (task.stopped_at.unwrap_or_default(), "ECS".to_owned());
+        AppEvent { at, who, what, bad: true, routine: false }
     };
     let mut events: Vec<_> =
-        service.events.iter().map(tell).chain(fallen.iter().map(stopped)).collect();
+        service.events.iter().map(tell).chain(alike.iter().map(stopped)).collect();
     events.sort_by_key(|one| std::cmp::Reverse(one.at));
     events
 }

@@ -18,7 +18,7 @@ use crate::platform::{
         lock,
         model::wire::{self, Service, ServiceDeployment, family, last},
         read::{
-            convert::{ago, reference},
+            convert::reference,
             definition::{images, short_image},
             lists::missing,
         },
@@ -38,7 +38,7 @@ const REVISIONS: usize = 20;
 struct Past {
     served: bool,
     tried: bool,
-    failed_at: Option<Timestamp>,
+    failed: bool,
     lived: Option<SignedDuration>,
 }
 
@@ -108,12 +108,11 @@ impl Region {
                 described.insert(arn.clone(), told?);
             }
         }
-        let now = (self.now)();
         let revisions = arns
             .iter()
             .map(|(arn, active)| {
                 let past = past.get(arn).copied().unwrap_or_default();
-                let mut one = revision(service, arn, *active, described.get(arn), past, now);
+                let mut one = revision(service, arn, *active, described.get(arn), past);
                 one.deployed = Some(arn) == deployed;
                 one.incoming = Some(arn) == incoming;
                 one
@@ -184,7 +183,7 @@ impl Region {
                     entry.lived = entry.lived.max(lived);
                 }
                 "ROLLBACK_SUCCESSFUL" | "ROLLBACK_FAILED" | "STOPPED" => {
-                    entry.failed_at = entry.failed_at.max(one.finished_at.or(one.created_at));
+                    entry.failed = true;
                 }
                 _ => {}
             }
@@ -225,7 +224,6 @@ fn revision(
     active: bool,
     definition: Option<&Value>,
     past: Past,
-    now: Timestamp,
 ) -> Revision {
     let none = Value::Null;
     let definition = definition.unwrap_or(&none);
@@ -244,12 +242,11 @@ fn revision(
         Past { tried: true, .. } => TrackRecord::Unfinished,
         _ => TrackRecord::Unknown,
     };
-    let description = match (shown.is_empty(), past.failed_at.filter(|_| !past.served)) {
-        (true, _) => String::new(),
-        (false, Some(at)) => {
-            format!("{}, taken back {}", shown.join(" "), ago(Some(at), now).unwrap_or_default())
-        }
-        (false, None) => shown.join(" "),
+    let taken_back = past.failed && !past.served;
+    let description = if taken_back && !shown.is_empty() {
+        format!("{}, taken back", shown.join(" "))
+    } else {
+        shown.join(" ")
     };
     Revision {
         id: RevisionId::new(arn),

@@ -162,6 +162,12 @@ impl Region {
     ) -> Result<Vec<App>, Error> {
         let currents = self.currents(services, paced).await?;
         self.explain(services, paced).await;
+        let targets: Vec<_> = currents
+            .iter()
+            .filter(|one| one.goes_back())
+            .filter_map(|one| one.target().map(str::to_owned))
+            .collect();
+        let targets = self.service_revisions(&targets).await.unwrap_or_default();
         let now = (self.now)();
         let reasons = lock(&self.reasons);
         let apps = services.iter().map(|service| {
@@ -171,7 +177,10 @@ impl Region {
             let primary = service.deployments.iter().find(|one| one.primary());
             let reason =
                 primary.and_then(|one| reasons.get(&one.id)).map(|(reason, _)| reason.as_str());
-            app(&self.target, service, Known { current: currents.iter().find(is), reason }, now)
+            let current = currents.iter().find(is);
+            let target =
+                current.and_then(|one| targets.get(one.target()?)?["taskDefinition"].as_str());
+            app(&self.target, service, Known { current, reason, target }, now)
         });
         Ok(apps.collect())
     }
