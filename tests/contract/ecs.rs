@@ -4,15 +4,19 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use revdeck::{
-    domain::TargetId,
+    domain::{
+        AppId, Condition, Consent, Note, Operation, Outcome, Plan, Request, RevisionId, RollBackTo,
+        TargetId,
+    },
     platform::{
         Environment, Platform,
         ecs::{Ecs, Options},
+        operation::Sent,
     },
     simulator::{self, Simulator, clock::Clock},
 };
 
-use crate::harness::{Fault, Fixture, Harness, Role};
+use crate::harness::{Deck, Fault, Fixture, Harness, Role, done};
 
 /// A simulated region, and what holds of it from beginning to end.
 pub struct Simulated {
@@ -104,3 +108,167 @@ impl Fixture for Region {
 }
 
 crate::contract!(PLAIN);
+
+fn definition(name: &str) -> RevisionId {
+    RevisionId::new(format!("arn:aws:ecs:eu-west-1:111122223333:task-definition/{name}"))
+}
+
+async fn roll_back(deck: &Deck, app: &AppId, to: &str) -> Plan {
+    let operation = Operation::RollBack(RollBackTo::Revision(definition(to)));
+    deck.platform.plan(Request::new(app.clone(), operation)).await.unwrap()
+}
+
+fn warnings(plan: &Plan) -> Vec<&str> {
+    let warned = |note: &&Note| matches!(note, Note::Warning(_));
+    plan.notes.iter().filter(warned).map(Note::text).collect()
+}
+
+/// The circuit breaker puts the old task definition back as a deployment of its own, and the service is stable: that is
+/// a failure of what was asked for (`ROLLBACK_SUCCESSFUL` of the service deployment, API model of ECS).
+#[tokio::test]
+async fn the_breakers_roll_back_is_told_as_failure() {
+    let deck = Deck::open(&PLAIN).await;
+    let app = deck.app(Role::Healthy).await;
+    let plan = roll_back(&deck, &app.id, "search:3").await;
+    assert!(warnings(&plan).iter().any(|text| text.contains("rev 3 FAILED")), "{plan:?}");
+    let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
+    let outcome = deck.follow(receipt).await;
+    let Outcome::Failed(text) = &outcome else { panic!("{outcome:?}") };
+    assert!(text.contains("circuit breaker") && text.contains("rev 4 is back"), "{text}");
+    let after = deck.app(Role::Healthy).await;
+    assert_eq!((after.condition(), after.deployed), (Condition::Ok, app.deployed));
+}
+
+/// A hook that waits is answered; it is not stopped.
+#[tokio::test]
+async fn a_paused_hook_is_rolled_back_by_answering_it() {
+    let deck = Deck::open(&PLAIN).await;
+    let plan = deck.plan(Role::Waiting, Operation::RollBack(RollBackTo::LastGood)).await;
+    let calls: Vec<_> = plan.calls().collect();
+    assert_eq!(calls, ["ContinueServiceDeployment action=ROLLBACK"]);
+    let waiting = deck.app(Role::Waiting).await.rollout.unwrap();
+    let stage = waiting.stages.iter().find_map(|stage| stage.detail.clone()).unwrap_or_default();
+    assert!(stage.contains("is rolled back by itself in 5"), "{stage}");
+    let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
+    done(&deck.follow(receipt).await);
+    assert_eq!(deck.app(Role::Waiting).await.condition(), Condition::Ok);
+}
+
+/// A new deployment of an old task definition resolves its tags anew: that is not what ran.
+#[tokio::test]
+async fn a_tag_that_has_moved_is_warned_of() {
+    let deck = Deck::open(&PLAIN).await;
+    let app = deck.platform.app("platform/edge").await.unwrap();
+    let plan = roll_back(&deck, &app.id, "edge:1").await;
+    let warned = warnings(&plan);
+    assert!(
+        warned.iter().any(|text| text.contains("the tag of edge:stable has moved")),
+        "{warned:?}"
+    );
+    let search = deck.app(Role::Healthy).await;
+    let plan = roll_back(&deck, &search.id, "search:2").await;
+    assert!(!warnings(&plan).iter().any(|text| text.contains("moved")), "{plan:?}");
+}
+
+/// A task definition travels as it is: with members that this build does not know, and that it does not need to.
+#[tokio::test]
+async fn members_that_are_not_known_survive_a_deploy() {
+    let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
+    let options = simulator::Options { keep_log: true, ..simulator::Options::default() };
+    let simulator = Simulator::ecs_at(&options, clock.clone()).await.unwrap();
+    simulator.world().amend(
+        "ledger",
+        1,
+        &serde_json::json!({ "quantumIsolation": { "mode": "full" } }),
+    );
+    let platform = open(&simulator, Duration::from_secs(2), clock);
+    let app = platform.app("ledger").await.unwrap();
+    let request = Request::new(app.id, Operation::Deploy).with("image", "ledger:2");
+    let plan = platform.plan(request).await.unwrap();
+    assert_eq!(plan.refused, None);
+    let (progress, _lines) = tokio::sync::mpsc::unbounded_channel();
+    let confirmed = plan.confirm(Consent::Flag).unwrap();
+    let record = revdeck::platform::operation::NoRecord;
+    let sent =
+        revdeck::platform::operation::execute(platform.as_ref(), confirmed, &progress, &record);
+    assert!(matches!(sent.await, Sent::Accepted(_)));
+    let log = simulator.world().log();
+    let registered =
+        log.iter().find(|line| line.starts_with("POST /RegisterTaskDefinition")).unwrap();
+    assert!(registered.contains(r#""quantumIsolation":{"mode":"full"}"#), "{registered}");
+    for told in ["registeredAt", "requiresAttributes", "\"revision\""] {
+        assert!(!registered.contains(told), "{told}: {registered}");
+    }
+}
+
+/// What something else rolls out is read and not changed.
+#[tokio::test]
+async fn what_code_deploy_rolls_out_is_read_only() {
+    let deck = Deck::open(&PLAIN).await;
+    let app = deck.platform.app("statements").await.unwrap();
+    assert_eq!(app.condition(), Condition::Ok);
+    let plan = deck.platform.plan(Request::new(app.id, Operation::Restart)).await.unwrap();
+    let refused = plan.refused.unwrap();
+    assert!(refused.contains("AWS CodeDeploy"), "{refused}");
+}
+
+/// Every change is one request, whatever becomes of it.
+#[tokio::test]
+async fn every_change_is_sent_once() {
+    let faults = [
+        Fault::ResetBefore,
+        Fault::ResetAfter,
+        Fault::Status(500),
+        Fault::Status(503),
+        Fault::RateLimited,
+        Fault::Hang,
+    ];
+    for fault in faults {
+        for (role, operation) in [
+            (Role::Stuck, Operation::Cancel),
+            (Role::Waiting, Operation::Continue),
+            (Role::Healthy, Operation::Restart),
+            (Role::Healthy, Operation::RollBack(RollBackTo::LastGood)),
+        ] {
+            let deck = Deck::open(&PLAIN).await;
+            let plan = deck.plan(role, operation.clone()).await;
+            deck.fixture.break_writes(fault);
+            match deck.execute(plan).await {
+                Sent::Accepted(receipt) | Sent::Lost(receipt) => {
+                    deck.follow(receipt).await;
+                }
+                Sent::Ended(_) => {}
+            }
+            assert_eq!(deck.fixture.writes(), 1, "{operation:?} under {fault:?}");
+        }
+    }
+}
+
+/// Auto scaling is held back for as long as it takes, and released however it ends.
+#[tokio::test]
+async fn scaling_is_released_when_it_is_over() {
+    for (to, well) in [("search:2", true), ("search:3", false)] {
+        let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
+        let options = simulator::Options { keep_log: true, ..simulator::Options::default() };
+        let simulator = Simulator::ecs_at(&options, clock.clone()).await.unwrap();
+        let platform = open(&simulator, Duration::from_secs(2), clock);
+        let deck = Deck {
+            platform: platform.clone(),
+            fixture: Box::new(Region { simulator, platform, standing: "" }),
+        };
+        let app = deck.app(Role::Healthy).await;
+        let operation = Operation::RollBack(RollBackTo::Revision(definition(to)));
+        let request = Request::new(app.id, operation).with("hold", "yes").with("deregister", "yes");
+        let plan = deck.platform.plan(request).await.unwrap();
+        let calls: Vec<_> = plan.calls().map(str::to_owned).collect();
+        assert_eq!(calls.len(), 4, "{calls:?}");
+        let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
+        let outcome = deck.follow(receipt).await;
+        assert_eq!(matches!(outcome, Outcome::Done(_)), well, "{outcome:?}");
+        let text = outcome.text();
+        assert!(text.contains("afterwards: release auto scaling"), "{text}");
+        // What did not get there leaves everything to go back to.
+        assert_eq!(text.contains("deregister search:4"), well, "{text}");
+        assert_eq!(deck.fixture.writes(), if well { 4 } else { 3 });
+    }
+}

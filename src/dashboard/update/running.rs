@@ -155,7 +155,11 @@ pub(super) fn settled(
                 return Vec::new();
             }
             running.receipt = None;
-            "its first part has taken effect: going on".clone_into(&mut running.line);
+            match receipt.outcome {
+                Some(_) => "it is over: what was promised for its end is sent",
+                None => "its first part has taken effect: going on",
+            }
+            .clone_into(&mut running.line);
             return vec![Effect::Resume { id, receipt }];
         }
         Err(problem) => {

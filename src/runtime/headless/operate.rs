@@ -234,7 +234,10 @@ async fn follow(
                 ))));
             }
             Ok(Settlement::Unfinished(learned)) => {
-                Context::say("its first part has taken effect: going on");
+                Context::say(match &learned.outcome {
+                    Some(_) => "it is over: what was promised for its end is sent",
+                    None => "its first part has taken effect: going on",
+                });
                 let sent = telling(|progress| async move {
                     operation::resume(platform, *learned, &progress, &context.journal).await
                 });

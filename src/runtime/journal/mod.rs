@@ -107,9 +107,13 @@ impl Journal {
     /// # Errors
     /// The step must not be sent where this fails.
     pub fn sent(&self, receipt: &Receipt) -> io::Result<()> {
-        let step = receipt.recipe.steps.get(receipt.done).map(|step| step.label.as_str());
+        let (steps, at) = match receipt.outcome {
+            Some(_) => (&receipt.recipe.afterwards, receipt.closed),
+            None => (&receipt.recipe.steps, receipt.done),
+        };
+        let step = steps.get(at).map(|step| step.label.as_str());
         self.write(&receipt.recipe.id, "sent", json!({
-            "step": receipt.done + 1, "of": receipt.recipe.steps.len(), "doing": step, "name": receipt.name,
+            "step": at + 1, "of": steps.len(), "doing": step, "afterwards": receipt.outcome.is_some(), "name": receipt.name,
             "process": std::process::id(), "receipt": receipt,
         }))
     }

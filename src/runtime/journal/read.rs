@@ -82,7 +82,9 @@ impl Story {
             let text = match event.as_str() {
                 "intent" => word("title"),
                 "sent" => {
-                    format!("step {} of {}: {}", value["step"], value["of"], word("doing"))
+                    let after = if value["afterwards"] == true { "afterwards, " } else { "" };
+                    let (step, of) = (&value["step"], &value["of"]);
+                    format!("{after}step {step} of {of}: {}", word("doing"))
                 }
                 "resumed" => "followed by another run".to_owned(),
                 _ => format!("{}: {}", word("outcome").to_uppercase(), word("text")),

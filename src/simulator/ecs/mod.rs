@@ -129,6 +129,16 @@ impl Region {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Adds members to a task definition, as a newer platform may know them.
+    pub fn amend(&self, family: &str, revision: usize, members: &Value) {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = world.definitions.get_mut(family);
+        let one = all.and_then(|all| all.get_mut(revision.checked_sub(1)?));
+        if let (Some(Value::Object(one)), Value::Object(members)) = (one, members) {
+            one.extend(members.clone());
+        }
+    }
+
     fn work(&self, call: &Call) -> Answer {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         world.catch_up();
