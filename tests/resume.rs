@@ -35,16 +35,21 @@ fn revdeck(state: &Path) -> Command {
 struct Foundation {
     process: Child,
     strikes: Receiver<String>,
-    home: String,
+    login: Vec<(&'static str, String)>,
     state: tempfile::TempDir,
 }
 
 impl Foundation {
     fn start(faults: &str) -> Self {
+        Self::simulate("cloud-foundry", faults, &[("CF_HOME", "cf_home")])
+    }
+
+    /// A simulated platform; `login` says which variables are which members of its banner.
+    fn simulate(platform: &str, faults: &str, login: &[(&'static str, &str)]) -> Self {
         let state = tempfile::tempdir().unwrap();
         let elsewhere = state.path().join("simulator");
         let mut process = revdeck(&elsewhere)
-            .args(["simulator", "cloud-foundry", "--speed", "40", "--faults", faults])
+            .args(["simulator", platform, "--speed", "40", "--faults", faults])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -57,13 +62,14 @@ impl Foundation {
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let banner: Value = serde_json::from_str(&line).unwrap();
-        let home = banner["cf_home"].as_str().unwrap().to_owned();
-        Self { process, strikes, home, state }
+        let told = |member: &str| banner[member].as_str().unwrap().to_owned();
+        let login = login.iter().map(|(name, member)| (*name, told(member))).collect();
+        Self { process, strikes, login, state }
     }
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = revdeck(self.state.path());
-        command.env("CF_HOME", &self.home).args(args);
+        command.envs(self.login.iter().map(|(name, value)| (name, value))).args(args);
         command
     }
 
@@ -222,6 +228,39 @@ fn what_came_since_is_not_undone() {
     assert_eq!(code, 1, "{err}");
     assert!(err.contains("another rollout has begun since"), "{err}");
     assert!(err.contains("Done: cancel the rollout; not done: put the environment back"), "{err}");
+}
+
+/// Auto scaling was suspended for a roll back that never arrived: what was promised is kept by the next one who looks.
+#[cfg(feature = "ecs")]
+#[test]
+fn what_was_held_back_is_released_after_a_crash() {
+    let login = [
+        ("AWS_CONFIG_FILE", "config_file"),
+        ("AWS_SHARED_CREDENTIALS_FILE", "credentials_file"),
+        ("AWS_REGION", "region"),
+        ("AWS_ACCESS_KEY_ID", "access_key_id"),
+        ("AWS_SECRET_ACCESS_KEY", "secret_access_key"),
+        ("AWS_ENDPOINT_URL", "endpoint"),
+    ];
+    let region = Foundation::simulate("ecs", "hang@POST:/UpdateService#1", &login);
+    let held = |region: &Foundation| {
+        let plan = region.run(&["restart", "search", "--dry-run"]).1;
+        plan.contains("auto scaling of this service is suspended")
+    };
+    assert!(!held(&region));
+    region.kill_while_hanging(&["rollback", "search", "--to", "2", "--hold", "--yes"]);
+    assert!(held(&region), "it was suspended first");
+    assert_eq!(region.events(), ["intent", "sent", "sent"]);
+    region.age();
+    let (code, _, err) = region.run(&["resume"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("never took effect"), "{err}");
+    assert!(err.contains("afterwards: release auto scaling"), "{err}");
+    assert!(!held(&region), "and released");
+    let told = region.run(&["journal", "--app", "search"]).1;
+    assert!(told.contains("afterwards, step 1 of 1: release auto scaling"), "{told}");
+    let (_, out, _) = region.run(&["resume", "--list"]);
+    assert_eq!(out.trim(), "every operation in the journal has its end");
 }
 
 #[test]
