@@ -23,3 +23,7 @@ pub mod runtime;
 pub mod simulator;
 pub mod telemetry;
 pub mod ui;
+
+#[cfg(test)]
+#[path = "../tests/support/skipped.rs"]
+mod skipped;

@@ -1,17 +1,17 @@
 //! The documented sample responses, where they are at hand: every one that is read must decode, also with fields and
 //! words that nobody knows yet.
 
-#[path = "../../../tests/support/skipped.rs"]
-mod skipped;
-
 use std::{fs, path::PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::platform::cloud_foundry::{
-    model::wire::{self, Page},
-    read::convert,
+use crate::{
+    platform::cloud_foundry::{
+        model::wire::{self, Page},
+        read::convert,
+    },
+    skipped,
 };
 
 fn directory() -> Option<PathBuf> {

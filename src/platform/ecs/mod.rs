@@ -15,6 +15,8 @@ mod operate;
 mod plan;
 mod provider;
 mod read;
+#[cfg(test)]
+mod samples;
 mod watch;
 
 use std::{

@@ -64,7 +64,8 @@ pub(in crate::platform::ecs) fn events(service: &Service, fallen: &[Task]) -> Ve
 
 /// Why a task stopped, in a clause: what the platform says, and how its containers ended.
 pub(in crate::platform::ecs) fn reason(task: &Task) -> String {
-    let said = task.stopped_reason.as_deref().map(clean).unwrap_or_else(|| "it stopped".to_owned());
+    let said = task.stopped_reason.as_deref().map(clean).filter(|text| !text.is_empty());
+    let said = said.unwrap_or_else(|| "it stopped".to_owned());
     let exits: Vec<_> = task
         .containers
         .iter()
