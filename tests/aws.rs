@@ -204,7 +204,7 @@ fn python() -> Result<PathBuf, String> {
         return Err("python3 with venv is not at hand".to_owned());
     }
     let pip = Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--timeout", "20", "--retries", "1"])
+        .args(["-m", "pip", "install", "--quiet", "--timeout", "20", "--retries", "3"])
         .args([MOTO, "boto3", "flask", "flask-cors"])
         .output();
     match pip {
@@ -302,4 +302,65 @@ async fn without_service_deployments_the_counts_are_those_of_the_service() {
     assert!(plan.refused.is_some_and(|why| why.contains("no service deployments")));
     let plan = platform.plan(Request::new(app.id.clone(), Operation::Restart)).await.unwrap();
     assert_eq!(plan.refused, None);
+}
+
+/// What the documentation of `ecspresso rollback` shows has a command here that does it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ecspresso_shows_has_a_command_here() {
+    let simulator = region().await;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ecspresso.yml");
+    std::fs::write(
+        &file,
+        "region: eu-west-1\ncluster: retail\nservice: search\nservice_definition: x.json\n",
+    )
+    .unwrap();
+    let target = format!("ecs:{}", file.display());
+    let revdeck = async |words: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_revdeck"));
+        login(&mut command, &simulator);
+        command.env("XDG_STATE_HOME", directory.path()).env("XDG_CONFIG_HOME", directory.path());
+        command.args(["--target", &target]).args(words.split(' ')).stdin(Stdio::null());
+        run(command).await
+    };
+    let says = async |words: &str, what: &str| {
+        let ran = revdeck(words).await;
+        let out = told(&ran) + &String::from_utf8_lossy(&ran.stderr);
+        assert!(out.contains(what), "{words}: {out}");
+        out
+    };
+    says("apps", "search").await;
+    assert!(!told(&revdeck("apps").await).contains("orders-api"), "the file names one service");
+    // ecspresso rollback --config ecspresso.yml --revision 2 --dry-run
+    says("rollback search --revision 2 --dry-run", "UpdateService taskDefinition=search:2").await;
+    // ecspresso rollback --config ecspresso.yml --revision 2
+    says("rollback search --revision 2 --yes", "DONE  search is back on rev 2: 3 of 3 running")
+        .await;
+    // … --no-wait
+    says("rollback search --revision 1 --no-wait --yes", "accepted").await;
+    says("resume", "search is back on rev 1").await;
+    // … --suspend-auto-scaling --resume-auto-scaling
+    says(
+        "rollback search --revision 2 --suspend-auto-scaling --resume-auto-scaling --yes",
+        "afterwards: release auto scaling",
+    )
+    .await;
+    // ecspresso deploy --rollback-events DEPLOYMENT_FAILURE: the circuit breaker does it, and it is told as a failure.
+    let failed = revdeck("deploy search --task-definition search:3 --yes").await;
+    assert_eq!(failed.status.code(), Some(1), "{failed:?}");
+    assert!(String::from_utf8_lossy(&failed.stderr).contains("rev 2 is back"), "{failed:?}");
+    // In a pipeline, instead of counting revisions: the last one that served.
+    says("rollback search --yes", "search is back on rev 1").await;
+    // … --deregister
+    says("rollback search --revision 2 --deregister --yes", "afterwards: deregister search:1")
+        .await;
+    says("revisions search", "deregistered").await;
+    let refused = revdeck("rollback search --revision 1 --yes").await;
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("was deregistered"), "{refused:?}");
+    // Templates are ecspresso's own.
+    std::fs::write(&file, "region: {{ must_env `AWS_REGION` }}\ncluster: retail\n").unwrap();
+    let refused = revdeck("apps").await;
+    let err = String::from_utf8_lossy(&refused.stderr);
+    assert!(err.contains("line 1 has a template"), "{err}");
 }

@@ -67,13 +67,15 @@ pub struct Options {
     pub region: Option<String>,
     /// The one cluster that is looked at; all of the region's where it is `None`.
     pub cluster: Option<String>,
+    /// The one service of it that is looked at; all of them where it is `None`.
+    pub service: Option<String>,
     /// How long an answer may take to begin, and each of its parts to come.
     pub timeout: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { profile: None, region: None, cluster: None, timeout: http::TIMEOUT }
+        Self { profile: None, region: None, cluster: None, service: None, timeout: http::TIMEOUT }
     }
 }
 
@@ -86,6 +88,7 @@ struct Region {
     target: TargetId,
     connection: Connection,
     cluster: Option<String>,
+    service: Option<String>,
     now: Now,
     /// Task definitions by ARN; they never change.
     definitions: Mutex<HashMap<String, Value>>,
@@ -113,6 +116,7 @@ impl Ecs {
             target,
             connection,
             cluster: options.cluster.clone(),
+            service: options.service.clone(),
             now,
             definitions: Mutex::default(),
             revisions: Mutex::default(),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use crate::{
     domain::PlatformKind,
     platform::{
@@ -31,13 +33,40 @@ fn parts(location: &str) -> (Option<&str>, Option<&str>, Option<&str>) {
     (profile, Some(region).filter(|region| !region.is_empty()), cluster)
 }
 
+/// What a configuration of ecspresso says of its service: <https://github.com/kayac/ecspresso#configuration-file>.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Ecspresso {
+    region: Option<String>,
+    cluster: Option<String>,
+    service: Option<String>,
+}
+
+/// Whether a location is a file of ecspresso's.
+fn is_file(location: &str) -> bool {
+    [".yml", ".yaml"].iter().any(|end| location.ends_with(end))
+}
+
+/// Reads a file of ecspresso's.
+fn read(file: &str) -> Result<Ecspresso, OpenError> {
+    let wrong = |why: String| OpenError::login(format!("{file}: {why}"));
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    if let Some(line) = text.lines().position(|line| line.contains("{{")) {
+        return Err(wrong(format!(
+            "line {} has a template, which ecspresso fills in and revdeck does not: say `--target ecs:REGION/CLUSTER`",
+            line + 1
+        )));
+    }
+    yaml_serde::from_str(&text).map_err(|error| wrong(error.to_string()))
+}
+
 impl registry::Provider for Provider {
     fn kind(&self) -> PlatformKind {
         KIND
     }
 
     fn usage(&self) -> &'static str {
-        "ecs[:[PROFILE@]REGION[/CLUSTER]]"
+        "ecs[:[PROFILE@]REGION[/CLUSTER]|:ecspresso.yml]"
     }
 
     fn login_hint(&self) -> &'static str {
@@ -71,6 +100,9 @@ impl registry::Provider for Provider {
     }
 
     fn check_location(&self, location: &str) -> Result<(), String> {
+        if is_file(location) {
+            return Ok(());
+        }
         match parts(location) {
             (Some(""), ..) => Err(format!("{location:?} names no profile before the @")),
             (_, None, _) => Err(format!("{location:?} names no region")),
@@ -85,6 +117,13 @@ impl registry::Provider for Provider {
         environment: &Environment,
         now: &Now,
     ) -> Result<Arc<dyn Platform>, OpenError> {
+        if let Some(file) = spec.location.as_deref().filter(|location| is_file(location)) {
+            let Ecspresso { region, cluster, service } = read(file)?;
+            // As ecspresso has it where nothing is said.
+            let cluster = cluster.or_else(|| Some("default".to_owned()));
+            let options = Options { region, cluster, service, ..Options::default() };
+            return Ok(Arc::new(Ecs::open(spec.id.clone(), &options, environment, now.clone())?));
+        }
         let (profile, region, cluster) = spec.location.as_deref().map(parts).unwrap_or_default();
         let options = Options {
             profile: profile.map(str::to_owned),

@@ -171,7 +171,8 @@ impl Watch<'_> {
         let mut hidden = Vec::new();
         let mut present = Vec::new();
         let clusters = self.region.clusters(&self.wanted.scope, true).await?;
-        let lists = clusters.iter().map(|cluster| self.region.service_arns(cluster, true));
+        let scope = &self.wanted.scope;
+        let lists = clusters.iter().map(|cluster| self.region.service_arns(scope, cluster, true));
         let lists = join_all(lists).await;
         let mut services = Vec::new();
         for (cluster, list) in clusters.iter().zip(lists) {

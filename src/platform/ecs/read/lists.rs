@@ -50,12 +50,16 @@ impl Region {
         }
     }
 
-    /// The ARNs of the services of a cluster.
+    /// The services of a cluster, by ARN, or by name where only one is looked at.
     pub(in crate::platform::ecs) async fn service_arns(
         &self,
+        scope: &Scope,
         cluster: &str,
         paced: bool,
     ) -> Result<Vec<String>, Error> {
+        if let (Scope::Home, Some(service)) = (scope, &self.service) {
+            return Ok(vec![service.clone()]);
+        }
         let (mut arns, mut next) = (Vec::new(), None);
         loop {
             let mut body = json!({ "cluster": cluster, "maxResults": 100 });
@@ -211,7 +215,7 @@ impl Region {
     pub(in crate::platform::ecs) async fn list(&self, scope: &Scope) -> Result<Vec<App>, Error> {
         let mut apps = Vec::new();
         for cluster in self.clusters(scope, false).await? {
-            let arns = self.service_arns(&cluster, false).await?;
+            let arns = self.service_arns(scope, &cluster, false).await?;
             let services = self.describe_all(&cluster, &arns, false).await?;
             apps.extend(self.convert(&services, false).await?);
         }
