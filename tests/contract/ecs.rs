@@ -165,6 +165,16 @@ async fn a_tag_that_has_moved_is_warned_of() {
         warned.iter().any(|text| text.contains("the tag of edge:stable has moved")),
         "{warned:?}"
     );
+    // What ran can be had: by its digest, in a task definition of its own.
+    let operation = Operation::RollBack(RollBackTo::Revision(definition("edge:1")));
+    let request = Request::new(app.id.clone(), operation).with("re-register", "yes");
+    let plan = deck.platform.plan(request).await.unwrap();
+    assert!(!warnings(&plan).iter().any(|text| text.contains("moved")), "{plan:?}");
+    let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
+    done(&deck.follow(receipt).await);
+    let history = deck.platform.revisions(&app.id).await.unwrap();
+    let artifact = history.revisions[0].artifact.clone().unwrap();
+    assert!(artifact.starts_with("public.ecr.aws/acme/edge@sha256:"), "{artifact}");
     let search = deck.app(Role::Healthy).await;
     let plan = roll_back(&deck, &search.id, "search:2").await;
     assert!(!warnings(&plan).iter().any(|text| text.contains("moved")), "{plan:?}");
@@ -270,5 +280,45 @@ async fn scaling_is_released_when_it_is_over() {
         // What did not get there leaves everything to go back to.
         assert_eq!(text.contains("deregister search:4"), well, "{text}");
         assert_eq!(deck.fixture.writes(), if well { 4 } else { 3 });
+    }
+}
+
+/// How often a large region is asked, by kind of request, while one of its services rolls.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it measures for two minutes: cargo test --test contract large_region -- --ignored --nocapture"]
+async fn a_large_region_is_asked_at_a_pace() {
+    let options = simulator::Options { keep_log: true, apps: 300, ..simulator::Options::default() };
+    let simulator = Simulator::ecs(&options).await.unwrap();
+    let environment = Environment::default().with(simulator.environment());
+    let now = revdeck::runtime::clock::system();
+    let platform = Ecs::open(TargetId::new("ecs"), &Options::default(), &environment, now).unwrap();
+    let focus = Some(platform.app("orders-api").await.unwrap().id);
+    let asked = simulator.world().log().len();
+    let interest = revdeck::domain::Interest { focus, ..revdeck::domain::Interest::default() };
+    let (_interest, interested) = tokio::sync::watch::channel(interest);
+    let (reports, mut reported) = tokio::sync::mpsc::channel(64);
+    let began = std::time::Instant::now();
+    let told = async {
+        let (mut first, mut all) = (None, std::collections::HashSet::new());
+        while began.elapsed() < Duration::from_secs(120) {
+            let next = tokio::time::timeout(Duration::from_secs(1), reported.recv()).await;
+            let Ok(Some(revdeck::domain::Report::Apps { changed, .. })) = next else { continue };
+            first.get_or_insert_with(|| began.elapsed());
+            let before = all.len();
+            all.extend(changed.into_iter().map(|app| app.id));
+            if before < 300 && all.len() >= 300 {
+                println!("all {} services after {:?}", all.len(), began.elapsed());
+            }
+        }
+        println!("the first rows after {first:?}");
+    };
+    tokio::select! { () = told => {}, () = platform.watch(interested, reports) => {} }
+    let mut counts = std::collections::BTreeMap::new();
+    for line in &simulator.world().log()[asked..] {
+        let operation = line.split(' ').nth(1).unwrap_or_default().to_owned();
+        *counts.entry(operation).or_insert(0_u32) += 1;
+    }
+    for (operation, count) in counts {
+        println!("{operation}: {count}, {:.2} a second", f64::from(count) / 120.0);
     }
 }

@@ -373,28 +373,28 @@ async fn deploy(region: &Region, snapshot: &Snapshot, plan: &mut Plan) -> Result
     }
     plan.differs = differences(&detail(&now), &detail(&body));
     let of = family(&snapshot.service.task_definition).0.to_owned();
-    let newest = snapshot.history.revisions.iter().filter(|one| family(one.id.as_str()).0 == of);
-    let newest =
-        newest.filter_map(|one| family(one.id.as_str()).1.parse::<u64>().ok()).max().unwrap_or(0);
+    let (steps, tracking, number) = registered(snapshot, &of, &body);
     plan.title = format!("DEPLOY {} to {name}", clean(short_image(image)));
     plan.to = Some(RevisionSummary {
-        name: format!("rev {} (new)", newest + 1),
+        name: format!("rev {number} (new)"),
         artifact: Some(clean(short_image(image))),
         remark: None,
     });
     plan.method = format!(
-        "the task definition is registered anew with the image, as {of}:{} or higher, and deployed",
-        newest + 1
+        "the task definition is registered anew with the image, as {of}:{number} or higher, and deployed"
     );
-    plan.by_hand.push(
-        snapshot.by_hand("register-task-definition --cli-input-json file://task-definition.json"),
-    );
-    plan.by_hand.push(snapshot.by_hand(&format!(
-        "update-service {} --task-definition {}",
-        snapshot.named(),
-        quoted(&of)
-    )));
-    let register = Action::Register { family: of.clone(), above: newest, body: body.clone() };
+    by_hand_registered(snapshot, plan, &of);
+    let goal = format!("on {}", short_image(image));
+    let leaving = snapshot.leaving(None);
+    Ok(Ok(Change { steps, goal, leaving, tracking, ..Change::default() }))
+}
+
+/// A task definition that is registered and then deployed, and the number that it gets at least.
+fn registered(snapshot: &Snapshot, of: &str, body: &Value) -> (Vec<Step>, Tracking, u64) {
+    let known = snapshot.history.revisions.iter().map(|one| family(one.id.as_str()));
+    let known = known.filter(|(name, _)| *name == of);
+    let newest = known.filter_map(|(_, number)| number.parse().ok()).max().unwrap_or(0);
+    let register = Action::Register { family: of.to_owned(), above: newest, body: body.clone() };
     let (mut second, mut tracking) = update(snapshot, None, "update the service to it".to_owned());
     second.calls = vec![format!("UpdateService taskDefinition={of}:{}", newest + 1)];
     second.rechecks = true;
@@ -406,20 +406,17 @@ async fn deploy(region: &Region, snapshot: &Snapshot, plan: &mut Plan) -> Result
     }
     .json();
     tracking.wanted = None;
-    Ok(Ok(Change {
-        steps: vec![
-            step(
-                "register the task definition",
-                &format!("RegisterTaskDefinition family={of}"),
-                &register,
-            ),
-            second,
-        ],
-        goal: format!("on {}", short_image(image)),
-        leaving: snapshot.leaving(None),
-        tracking,
-        ..Change::default()
-    }))
+    let call = format!("RegisterTaskDefinition family={of}");
+    let first = step("register the task definition", &call, &register);
+    (vec![first, second], tracking, newest + 1)
+}
+
+fn by_hand_registered(snapshot: &Snapshot, plan: &mut Plan, of: &str) {
+    let lines = [
+        "register-task-definition --cli-input-json file://task-definition.json".to_owned(),
+        format!("update-service {} --task-definition {}", snapshot.named(), quoted(of)),
+    ];
+    plan.by_hand.extend(lines.iter().map(|line| snapshot.by_hand(line)));
 }
 
 /// A body of JSON with members that say nothing to a comparison left out.

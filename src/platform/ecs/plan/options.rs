@@ -14,6 +14,8 @@ const fn flag(name: &'static str, hint: &'static str) -> OptionSpec {
     OptionSpec { name, short: None, value: "yes|no", hint, kind: OptionKind::Flag, artifact: false }
 }
 
+pub(in crate::platform::ecs) const REGISTER: &str = "re-register";
+
 /// What can be held back meanwhile, and what is done afterwards.
 const AROUND: [OptionSpec; 4] = [
     flag(HOLD, "auto scaling is suspended before and released when it is over"),
@@ -48,5 +50,12 @@ pub(in crate::platform::ecs) const OPTIONS: &[VerbOptions] = &[
     VerbOptions {
         verbs: &[Verb::RollBack, Verb::Deploy, Verb::Cancel, Verb::Restart],
         options: &AROUND,
+    },
+    VerbOptions {
+        verbs: &[Verb::RollBack],
+        options: &[flag(
+            REGISTER,
+            "the task definition is registered again, with the images that it ran by digest",
+        )],
     },
 ];

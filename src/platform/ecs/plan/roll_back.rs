@@ -1,16 +1,22 @@
 //! Going back: by stopping the deployment under way, or by deploying an earlier task definition.
 
+use serde_json::Value;
+
 use crate::domain::{
-    Note, Plan, Revision, RollBackTo, TrackRecord, differences, last_good,
+    Deployable, Note, Plan, Revision, RollBackTo, TrackRecord, differences, last_good,
     text::{clean, quoted, span},
 };
 use crate::platform::{
     Error,
     ecs::{
         Region,
-        model::wire::last,
-        plan::{Built, Change, Snapshot, take_back, update, warnings},
-        read::definition::detail,
+        model::wire::{family, last},
+        operate::send::registrable,
+        plan::{
+            Built, Change, Snapshot, by_hand_registered, options, registered, take_back, update,
+            warnings,
+        },
+        read::definition::{detail, short_image},
     },
 };
 
@@ -61,8 +67,13 @@ pub(super) async fn roll_back(
     if wanted.deployed && rollout.is_none() {
         return Ok(Err(format!("nothing would change: {name} runs {label} already")));
     }
-    if let crate::domain::Deployable::No(why) = &wanted.deployable {
-        return Ok(Err(format!("{label} of {name} cannot be deployed: {why}")));
+    let again = plan.request.options.flag(options::REGISTER);
+    if let Deployable::No(why) = &wanted.deployable
+        && !again
+    {
+        return Ok(Err(format!(
+            "{label} of {name} cannot be deployed: {why}; --re-register registers it again"
+        )));
     }
     if last.is_some()
         && rollout.is_none()
@@ -74,7 +85,10 @@ pub(super) async fn roll_back(
         "the task definition {} again, as a deployment of its own",
         clean(last_part(wanted))
     );
-    warnings::not_restored(region, snapshot, plan, wanted).await?;
+    let ran = warnings::not_restored(region, snapshot, plan, wanted).await?;
+    if again {
+        return Ok(Ok(register_again(snapshot, plan, wanted, &then, &ran)));
+    }
     plan.by_hand.push(snapshot.by_hand(&format!(
         "update-service {} --task-definition {}",
         snapshot.named(),
@@ -92,6 +106,49 @@ pub(super) async fn roll_back(
         tracking,
         ..Change::default()
     }))
+}
+
+/// Registers what a task definition says once more, with the images that it ran, and deploys that.
+fn register_again(
+    snapshot: &Snapshot,
+    plan: &mut Plan,
+    wanted: &Revision,
+    then: &Value,
+    ran: &[(String, String)],
+) -> Change {
+    let mut body = registrable(then);
+    let mut pinned = Vec::new();
+    for container in body["containerDefinitions"].as_array_mut().into_iter().flatten() {
+        let image = container["image"].as_str().unwrap_or_default().to_owned();
+        if let Some((_, digest)) = ran.iter().find(|(name, _)| *name == image) {
+            // A tag comes after the last slash; a port does not.
+            let (path, last) =
+                image.rsplit_once('/').map_or(("", image.as_str()), |(path, last)| (path, last));
+            let bare = last.split(':').next().unwrap_or(last);
+            let slash = if path.is_empty() { "" } else { "/" };
+            container["image"] = format!("{path}{slash}{bare}@{digest}").into();
+            pinned.push(clean(short_image(&image)));
+        }
+    }
+    let of = family(wanted.id.as_str()).0.to_owned();
+    let (steps, tracking, number) = registered(snapshot, &of, &body);
+    plan.method = format!(
+        "{} is registered again, as {of}:{number} or higher, and deployed",
+        clean(last_part(wanted))
+    );
+    plan.notes.push(Note::Info(if pinned.is_empty() {
+        "which images it ran is not on record: its tags are resolved anew".to_owned()
+    } else {
+        format!("by digest, as it ran: {}", pinned.join(", "))
+    }));
+    by_hand_registered(snapshot, plan, &of);
+    Change {
+        steps,
+        goal: format!("back on {}", crate::domain::revision_name(&wanted.label)),
+        leaving: snapshot.leaving(None),
+        tracking,
+        ..Change::default()
+    }
 }
 
 fn last_part(revision: &Revision) -> &str {

@@ -11,7 +11,7 @@ use crate::platform::{
     Error,
     ecs::{
         Region,
-        plan::Snapshot,
+        plan::{Snapshot, options},
         read::{definition::short_image, lists::missing},
     },
 };
@@ -74,20 +74,21 @@ pub(super) fn common(snapshot: &Snapshot, plan: &mut Plan, undoes: bool) {
     }
 }
 
-/// What a deployment of an earlier task definition does not bring back.
+/// What a deployment of an earlier task definition does not bring back. The images that it ran are returned, each with its
+/// digest, as far as they are on record.
 pub(super) async fn not_restored(
     region: &Region,
     snapshot: &Snapshot,
     plan: &mut Plan,
     wanted: &Revision,
-) -> Result<(), Error> {
+) -> Result<Vec<(String, String)>, Error> {
     let deployments = match region.service_deployments(&snapshot.service).await {
         Ok(deployments) => deployments,
         Err(error) if missing(&error) => {
             plan.notes.push(Note::Info(
                 "which images its tags stood for is not on record here".to_owned(),
             ));
-            return Ok(());
+            return Ok(Vec::new());
         }
         Err(error) => return Err(error),
     };
@@ -99,7 +100,8 @@ pub(super) async fn not_restored(
     let of_wanted = known.iter().find(|one| one["taskDefinition"] == wanted.id.as_str());
     let of_now =
         known.iter().find(|one| one["taskDefinition"] == snapshot.service.task_definition.as_str());
-    let Some(then) = of_wanted else { return Ok(()) };
+    let Some(then) = of_wanted else { return Ok(Vec::new()) };
+    let mut ran = Vec::new();
     let label = revision_name(&wanted.label);
     for image in then["containerImages"].as_array().into_iter().flatten() {
         let (Some(name), Some(digest)) = (image["image"].as_str(), image["imageDigest"].as_str())
@@ -109,10 +111,13 @@ pub(super) async fn not_restored(
         if name.contains('@') {
             continue;
         }
+        ran.push((name.to_owned(), digest.to_owned()));
         let newest = known.iter().find_map(|one| digest_of(one, name));
-        if let Some(newest) = newest.filter(|newest| *newest != digest) {
+        let moved = newest
+            .filter(|newest| *newest != digest && !plan.request.options.flag(options::REGISTER));
+        if let Some(newest) = moved {
             plan.notes.push(Note::Warning(format!(
-                "the tag of {} has moved: {label} ran {}, and the tag stood for {} when it was deployed last; what starts is what the tag stands for now",
+                "the tag of {} has moved: {label} ran {}, and the tag stood for {} when it was deployed last; what starts is what the tag stands for now (--re-register starts what ran)",
                 clean(short_image(name)),
                 short_digest(digest),
                 short_digest(newest)
@@ -132,7 +137,7 @@ pub(super) async fn not_restored(
             )));
         }
     }
-    Ok(())
+    Ok(ran)
 }
 
 /// The digest that an image had in a service revision.
