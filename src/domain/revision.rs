@@ -82,6 +82,8 @@ pub struct Revision {
     pub track_record: TrackRecord,
     /// How long it served, where that can be told.
     pub served: Option<jiff::SignedDuration>,
+    /// When it served last, where the platform keeps a record of that.
+    pub served_until: Option<Timestamp>,
     /// Why it was deployed, where somebody said so.
     pub note: Option<String>,
 }
@@ -128,12 +130,12 @@ pub fn last_good(revisions: &[Revision], rolling: bool) -> Option<(&Revision, bo
     let other = |one: &&Revision| {
         one.artifact.is_none() || one.artifact != now.artifact || !twins(one, now)
     };
-    let good = earlier
-        .iter()
-        .filter(can)
-        .filter(other)
-        .find(|one| one.track_record == TrackRecord::Served);
-    if let Some(good) = good {
+    let served = |one: &&Revision| one.track_record == TrackRecord::Served;
+    let mut good = earlier.iter().filter(can).filter(other).filter(served);
+    // What served last is the way back, whatever its number: a newer one may have been left for it.
+    let last = good.clone().rev().max_by_key(|one| one.served_until);
+    let recorded = last.filter(|one| one.served_until.is_some());
+    if let Some(good) = recorded.or_else(|| good.next()) {
         return Some((good, true));
     }
     let unknown = |one: &&Revision| one.track_record == TrackRecord::Unknown;
@@ -168,6 +170,7 @@ mod tests {
             made_from: None,
             track_record,
             served: None,
+            served_until: None,
             note: None,
         }
     }
@@ -206,6 +209,16 @@ mod tests {
         assert_eq!(goal(&list, false), Some(("1", false)));
         list[1].deployable = Deployable::No("gone".to_owned());
         assert_eq!(goal(&list, false), None);
+    }
+
+    #[test]
+    fn what_served_last_is_the_way_back() {
+        // 3 came, was left for 2, and then 4 came: 2 served last.
+        let mut list = ["4", "3", "2", "1"].map(|label| revision(label, TrackRecord::Served));
+        list[0].deployed = true;
+        let at = |hour: i64| Some(Timestamp::from_second(hour * 3_600).unwrap());
+        (list[1].served_until, list[2].served_until, list[3].served_until) = (at(5), at(8), at(2));
+        assert_eq!(goal(&list, false), Some(("2", true)));
     }
 
     #[test]

@@ -253,6 +253,7 @@ pub(crate) fn history() -> History {
         made_from: None,
         track_record,
         served: None,
+        served_until: None,
         note: None,
     };
     History {

@@ -38,7 +38,7 @@ pub use provider::Provider;
 
 use self::{
     client::{api::Connection, settings::Settings},
-    model::wire::Service,
+    model::wire::{self, Service},
     operate::{observe, send},
 };
 use super::{
@@ -127,37 +127,38 @@ impl Ecs {
 }
 
 impl Region {
-    /// What can be done at all. What the login may not do is known only once it was refused.
-    fn capabilities(&self) -> Capabilities {
+    /// What can be done at all.
+    fn capabilities() -> Capabilities {
         let no = |what: &str| Capability::No(what.to_owned());
-        let all = Capabilities::all()
+        Capabilities::all()
             .with(Verb::Pause, no("Amazon ECS cannot hold a rollout where it is"))
-            .with(Verb::EnableRevisions, no("Amazon ECS keeps task definitions by itself"));
+            .with(Verb::EnableRevisions, no("Amazon ECS keeps task definitions by itself"))
+    }
+
+    /// The same for one service. What the login may not do is known only once it was refused.
+    fn allowed(&self, service: &Service) -> Capabilities {
+        if let Some(why) = read::convert::read_only(service) {
+            let verbs = [Verb::RollBack, Verb::Deploy, Verb::Cancel, Verb::Continue, Verb::Restart];
+            return verbs.into_iter().fold(Self::capabilities(), |all, verb| {
+                all.with(verb, Capability::No(why.clone()))
+            });
+        }
+        let still = service.deployments.len() < 2;
         let needs = [
             (Verb::Deploy, "UpdateService"),
             (Verb::Restart, "UpdateService"),
-            (Verb::RollBack, "UpdateService"),
+            (Verb::RollBack, if still { "UpdateService" } else { "StopServiceDeployment" }),
             (Verb::Cancel, "StopServiceDeployment"),
             (Verb::Continue, "ContinueServiceDeployment"),
         ];
-        needs.into_iter().fold(all, |all, (verb, operation)| {
-            match self.connection.denied(operation) {
-                Some(_) => all.with(
-                    verb,
-                    Capability::No(format!("this login lacks the permission ecs:{operation}")),
-                ),
-                None => all,
+        let cluster = wire::last(&service.cluster_arn);
+        needs.into_iter().fold(Self::capabilities(), |all, (verb, operation)| {
+            if !self.connection.denied(operation, cluster) {
+                return all;
             }
+            let why = format!("this login lacks the permission ecs:{operation} there");
+            all.with(verb, Capability::No(why))
         })
-    }
-
-    /// The same for one service.
-    fn allowed(&self, service: &Service) -> Capabilities {
-        let Some(why) = read::convert::read_only(service) else { return self.capabilities() };
-        let verbs = [Verb::RollBack, Verb::Deploy, Verb::Cancel, Verb::Continue, Verb::Restart];
-        verbs
-            .into_iter()
-            .fold(self.capabilities(), |all, verb| all.with(verb, Capability::No(why.clone())))
     }
 
     fn known_definition(&self, arn: &str) -> Option<Value> {
@@ -225,7 +226,7 @@ impl Platform for Ecs {
     }
 
     async fn capabilities(&self) -> Result<Capabilities, Error> {
-        Ok(self.0.capabilities())
+        Ok(Region::capabilities())
     }
 
     async fn watch(&self, interest: channel::Receiver<Interest>, reports: mpsc::Sender<Report>) {

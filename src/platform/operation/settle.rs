@@ -109,7 +109,10 @@ async fn look(platform: &dyn Platform, receipt: &Receipt) -> Result<Settlement, 
                 pending(standing, receipt, rollout)
             }
         },
-        Verdict::Waiting(_) if receipt.theirs => pending(Standing::Paused, receipt, rollout),
+        // What was promised for its end is not due while it only waits.
+        Verdict::Waiting(_) if receipt.theirs || receipt.promises() => {
+            pending(Standing::Paused, receipt, rollout)
+        }
         Verdict::Waiting(step) => Settlement::Ended(words::waits(&receipt, step)),
         Verdict::Settling { count, since: ended } => {
             // Where the platform does not say when it ended, the first look that saw it counts; what cannot be counted
@@ -166,7 +169,8 @@ fn stuck(receipt: &mut Receipt, rollout: &Rollout, now: Timestamp) -> Option<Out
     let stuck = rollout.stuck.as_ref().filter(|_| !receipt.recipe.undoes)?;
     let (seen, _) = *receipt.broken.get_or_insert((now, rollout.moved_at));
     let patient = now.duration_since(seen) >= STUCK;
-    let over = stuck.late || (rollout.deadline.is_none() && patient);
+    // What was promised for its end is not due while the platform goes on trying.
+    let over = (stuck.late || (rollout.deadline.is_none() && patient)) && !receipt.promises();
     over.then(|| words::stuck(receipt, &stuck.why, now.duration_since(stuck.since)))
 }
 

@@ -264,6 +264,7 @@ impl Letter {
             made_from: None,
             track_record: TrackRecord::Served,
             served: None,
+            served_until: None,
             note: None,
         };
         let revisions = (1..=self.texts.len()).rev().map(one).collect();

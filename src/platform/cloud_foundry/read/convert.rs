@@ -288,6 +288,7 @@ pub(in crate::platform::cloud_foundry) fn revision(
         artifact: revision.droplet.guid.clone(),
         track_record,
         served: served(revision, deployments),
+        served_until: None,
         note: mine().filter_map(|one| one.metadata.annotation(REASON)).next_back().map(clean),
     }
 }

@@ -20,6 +20,7 @@ use reqwest::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{connector, login::Login, pace::Pace, settings::Settings};
 use crate::platform::{
@@ -51,8 +52,8 @@ struct Inner {
     timeout: Duration,
     meter: Meter,
     pace: Pace,
-    /// What the login may not do, by operation, as far as that was found out.
-    denied: Mutex<HashMap<&'static str, String>>,
+    /// What the login was refused, by operation and cluster, and when.
+    denied: Mutex<HashMap<(&'static str, String), Instant>>,
     /// How far the server's clock is ahead of ours, in seconds.
     skew: AtomicI64,
 }
@@ -118,9 +119,11 @@ impl Connection {
         &self.0.settings
     }
 
-    /// Why the login may not do something, where it has been refused before.
-    pub(in crate::platform::ecs) fn denied(&self, operation: &str) -> Option<String> {
-        lock(&self.0.denied).get(operation).cloned()
+    /// Whether the login was refused this in a cluster a little while ago.
+    pub(in crate::platform::ecs) fn denied(&self, operation: &'static str, cluster: &str) -> bool {
+        let denied = lock(&self.0.denied);
+        let at = denied.get(&(operation, cluster.to_owned()));
+        at.is_some_and(|at| at.elapsed() < REFUSED)
     }
 
     /// How fast a watch may ask.
@@ -157,13 +160,23 @@ impl Connection {
         let timeout = self.0.timeout * WRITES_WAIT;
         let make = || Ok(Call { operation, body: bytes.clone(), timeout });
         let answer = exchange::write(&api, operation, make).await;
-        if let Err(WriteError::NoEffect(Error::Forbidden { what, .. })) = &answer {
-            lock(&self.0.denied).insert(operation, what.clone());
+        if let Err(WriteError::NoEffect(Error::Forbidden { .. })) = &answer {
+            lock(&self.0.denied).insert((operation, cluster_of(body)), Instant::now());
         }
         let answer = answer?;
         // What came is not what was to come: it may have had its effect.
         exchange::decode(api.address(), operation, &answer).map_err(WriteError::Lost)
     }
+}
+
+/// For how long a refusal is taken for granted: permissions are given, too.
+const REFUSED: Duration = Duration::from_mins(5);
+
+/// The cluster that a call is about.
+fn cluster_of(body: &Value) -> String {
+    let named = body["cluster"].as_str().map(|arn| arn.rsplit('/').next());
+    let of_arn = || body["serviceDeploymentArn"].as_str().map(|arn| arn.rsplit('/').nth(2));
+    named.or_else(of_arn).flatten().unwrap_or_default().to_owned()
 }
 
 const TLS_ADVICE: &str = "set SSL_CERT_FILE to your CA, or AWS_CA_BUNDLE as the AWS CLI has it";

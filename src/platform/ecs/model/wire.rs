@@ -50,6 +50,7 @@ pub(in crate::platform::ecs) struct DefinitionArns {
 #[serde(rename_all = "camelCase", default)]
 pub(in crate::platform::ecs) struct TaskArns {
     pub(in crate::platform::ecs) task_arns: Vec<String>,
+    pub(in crate::platform::ecs) next_token: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -260,6 +261,14 @@ pub(in crate::platform::ecs) struct Hook {
     #[serde(deserialize_with = "time")]
     pub(in crate::platform::ecs) expires_at: Option<Timestamp>,
     pub(in crate::platform::ecs) timeout_action: Option<String>,
+}
+
+impl Hook {
+    /// What tells one visit of a hook from the next: whether each has an identifier of its own is not documented.
+    pub(in crate::platform::ecs) fn key(&self) -> String {
+        let until = self.expires_at.map(|at| at.to_string()).unwrap_or_default();
+        format!("{} {until}", self.hook_id)
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -12,7 +12,8 @@ use crate::platform::{
     ecs::{
         Region,
         model::wire::{Deployment, Service, ServiceDeployment},
-        read::convert::reference,
+        operate::send,
+        read::{convert::reference, lists::missing},
     },
 };
 
@@ -30,7 +31,7 @@ pub(in crate::platform::ecs) struct Tracking {
     pub(in crate::platform::ecs) deployment: Option<String>,
     /// The service deployment that is changed or followed.
     pub(in crate::platform::ecs) service_deployment: Option<String>,
-    /// The hook that is answered.
+    /// The hook that is answered, see [`crate::platform::ecs::model::wire::Hook::key`].
     pub(in crate::platform::ecs) hook: Option<String>,
 }
 
@@ -66,7 +67,11 @@ pub(in crate::platform::ecs) async fn observe(
     region: &Region,
     receipt: &Receipt,
 ) -> Result<Observation, Error> {
-    let tracking: Tracking = region.read_own("the receipt", &receipt.recipe.tracking)?;
+    let mut tracking: Tracking = region.read_own("the receipt", &receipt.recipe.tracking)?;
+    if tracking.wanted.is_none() {
+        // The answer that would have told it was lost.
+        tracking.wanted = send::registered_by(region, receipt).await?;
+    }
     let service = match region.service(&receipt.app.app).await {
         Ok(service) => service,
         Err(Error::NotFound { .. }) => return Ok(overtaken(Overtaken::Deleted).into()),
@@ -83,8 +88,12 @@ pub(in crate::platform::ecs) async fn observe(
     let own = own(&service, &tracking, learned.as_deref());
     let known = match (known, own) {
         (Some(known), _) => Some(known),
+        // It may have come and gone: only the record tells.
         (None, None) if tracking.deployment.is_none() && learned.is_none() => {
-            return Ok(Observation { verdict: Verdict::NotArrived, rollout, id: None });
+            match find_ended(region, &service, &tracking).await? {
+                Some(ended) => Some(ended),
+                None => return Ok(Observation { verdict: Verdict::NotArrived, rollout, id: None }),
+            }
         }
         // It is the current one as soon as it is on record.
         (None, Some(own)) if own.primary() => service
@@ -98,6 +107,11 @@ pub(in crate::platform::ecs) async fn observe(
         Some(arn) => region.deployments(std::slice::from_ref(arn), false).await?.into_iter().next(),
         None => None,
     };
+    if known.is_some() && told.is_none() && own.is_none() {
+        // That it cannot be read says nothing of it.
+        let what = "what became of the deployment cannot be read just now".to_owned();
+        return Err(Error::Refused { what });
+    }
     let verdict = match &told {
         Some(told) => by_record(receipt, &tracking, &service, told, rollout.as_ref()),
         None => by_counts(receipt, &service, own, app.as_ref()),
@@ -129,10 +143,16 @@ async fn find_ended(
     service: &Service,
     tracking: &Tracking,
 ) -> Result<Option<String>, Error> {
-    if region.unavailable().is_some() {
+    if region.unavailable().is_some() || tracking.wanted.is_none() {
         return Ok(None);
     }
-    let all = region.service_deployments(service).await?;
+    let all = match region.service_deployments(service).await {
+        Err(error) if missing(&error) => {
+            region.note_unavailable(&error);
+            return Ok(None);
+        }
+        all => all?,
+    };
     let newer: Vec<_> =
         all.iter().take_while(|one| Some(&one.arn) != tracking.was.as_ref()).collect();
     let arns: Vec<_> = newer.iter().filter_map(|one| one.target().map(str::to_owned)).collect();
@@ -166,7 +186,17 @@ fn by_record(
             let current = service.current_service_deployment.as_deref() == Some(told.arn.as_str());
             if serves || current { arrived(service, told) } else { overtaken(Overtaken::Followed) }
         }
-        "ROLLBACK_SUCCESSFUL" if undoes => arrived(service, told),
+        "ROLLBACK_SUCCESSFUL" if undoes => {
+            let primary = service.deployments.iter().find(|one| one.primary());
+            let other = primary.zip(tracking.wanted.as_deref());
+            match other.filter(|(one, wanted)| one.task_definition != *wanted) {
+                Some(_) if !receipt.theirs => {
+                    let (is, goal) = (primary_name(service), &receipt.recipe.goal);
+                    Verdict::Failed(format!("it is not {goal}: ECS has put {is} back"))
+                }
+                _ => arrived(service, told),
+            }
+        }
         "ROLLBACK_SUCCESSFUL" if told.given_up() => {
             let back = primary_name(service);
             Verdict::Failed(format!("{}: {back} is back", reason().trim_end_matches('.')))
@@ -203,19 +233,20 @@ fn arrived(service: &Service, told: &ServiceDeployment) -> Verdict {
 }
 
 fn settled(service: &Service, since: Option<jiff::Timestamp>) -> Verdict {
-    let count = Count { desired: service.desired_count, running: Some(service.running_count) };
-    if service.running_count < service.desired_count {
+    let primary = service.deployments.iter().find(|one| one.primary());
+    let others = service.deployments.iter().filter(|one| !one.primary());
+    if others.into_iter().any(|one| one.running_count + one.pending_count > 0) {
+        // It counts as successful before the old tasks are gone (`earlySuccessCriteria`).
+        return Verdict::Moving;
+    }
+    let running = primary.map_or(service.running_count, |one| one.running_count);
+    let count = Count { desired: service.desired_count, running: Some(running) };
+    if running < service.desired_count {
         return Verdict::Settling { count, since };
     }
-    let primary = service.deployments.iter().find(|one| one.primary());
     let label = primary.and_then(|one| reference(&one.task_definition, service).label);
-    Verdict::Arrived {
-        count: Some(Count {
-            running: Some(service.running_count.min(service.desired_count)),
-            ..count
-        }),
-        label,
-    }
+    let count = Count { running: Some(running.min(service.desired_count)), ..count };
+    Verdict::Arrived { count: Some(count), label }
 }
 
 /// What `deployments[]` says, where there is no record.

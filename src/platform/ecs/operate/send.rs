@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::domain::{AppId, Receipt, RolloutId, Verdict, text::clean};
+use crate::domain::{AppId, Receipt, RolloutId, Scope, Verdict, text::clean};
 use crate::platform::{
     Error,
     ecs::{
@@ -12,7 +12,7 @@ use crate::platform::{
         model::wire::{self, Service, ServiceDeployment, last},
         operate::observe::{self, Tracking},
         plan::{
-            around::{is_suspended, scaling_body},
+            around::{scaling_body, suspended},
             same,
         },
         read::definition::READ_ONLY,
@@ -46,7 +46,7 @@ impl Guard {
             primary: primary.map(|one| one.id.clone()),
             live: live.map(|one| one.arn.clone()),
             goes_back: live.is_some_and(ServiceDeployment::goes_back),
-            hook: live.and_then(|one| Some(one.waiting()?.hook_id.clone())),
+            hook: live.and_then(|one| Some(one.waiting()?.key())),
         }
     }
 }
@@ -66,7 +66,7 @@ pub(in crate::platform::ecs) enum Action {
     /// A hook that waits is answered.
     Continue { arn: String, hook: String, back: bool },
     /// Auto scaling is suspended or released.
-    Scaling { resource: String, suspended: bool },
+    Scaling { resource: String, state: Value },
     /// A task definition is deregistered, unless something uses it.
     Deregister { arn: String },
     /// A task definition is registered, above the newest one that was seen.
@@ -86,6 +86,13 @@ pub(in crate::platform::ecs) fn registrable(definition: &Value) -> Value {
     let mut body = definition.clone();
     if let Some(members) = body.as_object_mut() {
         members.retain(|name, value| !READ_ONLY.contains(&name.as_str()) && !value.is_null());
+        // AWS keeps tags of its own, which nobody else may set; and an empty list is refused.
+        if let Some(tags) = members.get_mut("tags").and_then(Value::as_array_mut) {
+            tags.retain(|tag| !tag["key"].as_str().unwrap_or_default().starts_with("aws:"));
+            if tags.is_empty() {
+                members.remove("tags");
+            }
+        }
     }
     body
 }
@@ -145,7 +152,7 @@ pub(in crate::platform::ecs) async fn send(
                 None => body["forceNewDeployment"] = true.into(),
             }
             let answer = region.connection.change(Of::Ecs, "UpdateService", &body).await?;
-            Ok(begun(&tracking, wanted, &answer))
+            begun(&tracking, wanted, &answer)
         }
         Action::Stop { arn } => {
             let body = json!({ "serviceDeploymentArn": arn, "stopType": "ROLLBACK" });
@@ -158,13 +165,13 @@ pub(in crate::platform::ecs) async fn send(
             region.connection.change(Of::Ecs, "ContinueServiceDeployment", &body).await?;
             Ok(Learned::default())
         }
-        Action::Scaling { resource, suspended } => {
-            let body = scaling_body(&resource, suspended);
+        Action::Scaling { resource, state } => {
+            let body = scaling_body(&resource, &state);
             region.connection.change(Of::Scaling, "RegisterScalableTarget", &body).await?;
             Ok(Learned::default())
         }
         Action::Deregister { arn } => {
-            if let Some(what) = used(region, &order.receipt().app.app, &arn).await? {
+            if let Some(what) = used(region, &arn).await? {
                 return Err(StepError::NoEffect(Error::Refused { what }));
             }
             let body = json!({ "taskDefinition": arn });
@@ -192,38 +199,60 @@ pub(in crate::platform::ecs) async fn send(
     }
 }
 
-/// What uses a task definition, in a sentence.
-async fn used(region: &Region, app: &AppId, arn: &str) -> Result<Option<String>, Error> {
-    let service = region.service(app).await?;
+/// What uses a task definition, in a sentence: any service or task of the region.
+async fn used(region: &Region, arn: &str) -> Result<Option<String>, Error> {
     let name = clean(last(arn));
-    if service.task_definition == arn
-        || service.deployments.iter().any(|one| one.task_definition == arn)
-    {
-        return Ok(Some(format!("{name} is still deployed")));
+    for cluster in region.clusters(&Scope::Everything, true).await? {
+        let services = region.service_arns(&Scope::Everything, &cluster, true).await?;
+        for service in region.describe_all(&cluster, &services, true).await? {
+            let mut deployed = service.deployments.iter().map(|one| &one.task_definition);
+            if service.task_definition == arn || deployed.any(|one| one == arn) {
+                let of = clean(&service.service_name);
+                return Ok(Some(format!("{name} is deployed in {of} ({})", clean(&cluster))));
+            }
+        }
+        let mut next: Option<String> = None;
+        loop {
+            let mut list = json!({ "cluster": cluster, "family": wire::family(arn).0, "desiredStatus": "RUNNING" });
+            if let Some(next) = next {
+                list["nextToken"] = next.into();
+            }
+            let listed: wire::TaskArns = region.connection.ask(Of::Ecs, "ListTasks", &list).await?;
+            if !listed.task_arns.is_empty() {
+                let body = json!({ "cluster": cluster, "tasks": listed.task_arns });
+                let told: wire::Tasks =
+                    region.connection.ask(Of::Ecs, "DescribeTasks", &body).await?;
+                if told.tasks.iter().any(|task| task.task_definition_arn == arn) {
+                    return Ok(Some(format!("tasks in {} still run {name}", clean(&cluster))));
+                }
+            }
+            next = listed.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                break;
+            }
+        }
     }
-    let list = json!({ "cluster": service.cluster_arn, "family": wire::family(arn).0, "desiredStatus": "RUNNING" });
-    let listed: wire::TaskArns = region.connection.ask(Of::Ecs, "ListTasks", &list).await?;
-    if listed.task_arns.is_empty() {
-        return Ok(None);
-    }
-    let body = json!({ "cluster": service.cluster_arn, "tasks": listed.task_arns });
-    let told: wire::Tasks = region.connection.ask(Of::Ecs, "DescribeTasks", &body).await?;
-    let running = told.tasks.iter().filter(|task| task.task_definition_arn == arn).count();
-    Ok((running > 0).then(|| format!("{running} tasks still run {name}")))
+    Ok(None)
 }
 
 /// What the answer to `UpdateService` tells: the deployment that is new.
-fn begun(tracking: &Tracking, wanted: Option<String>, answer: &Value) -> Learned {
+fn begun(
+    tracking: &Tracking,
+    wanted: Option<String>,
+    answer: &Value,
+) -> Result<Learned, StepError> {
     let service: Service = serde_json::from_value(answer["service"].clone()).unwrap_or_default();
     let new = service.deployments.iter().find(|one| !tracking.before.contains(&one.id));
+    // An update that changes nothing is taken, and begins nothing.
     let id = new.map(|one| one.id.clone());
+    let id = Some(id.ok_or_else(|| StepError::Failed("ECS has begun no deployment".to_owned()))?);
     let wanted = wanted.or_else(|| tracking.wanted.clone());
     let tracking = Tracking { deployment: id.clone(), wanted, ..tracking.clone() };
-    Learned {
+    Ok(Learned {
         rollout: id.map(RolloutId::new),
         tracking: Some(tracking.json()),
         ..Learned::default()
-    }
+    })
 }
 
 /// The task definition that was registered, found by its content.
@@ -249,6 +278,19 @@ async fn find_registered(region: &Region, action: &Action) -> Result<Option<Stri
     Ok(None)
 }
 
+/// The task definition that a step of this operation registered, where one did.
+pub(in crate::platform::ecs) async fn registered_by(
+    region: &Region,
+    receipt: &Receipt,
+) -> Result<Option<String>, Error> {
+    for step in &receipt.recipe.steps {
+        if let register @ Action::Register { .. } = region.read_own("the receipt", &step.action)? {
+            return find_registered(region, &register).await;
+        }
+    }
+    Ok(None)
+}
+
 /// Whether a step whose answer was lost took effect.
 pub(in crate::platform::ecs) async fn took_effect(
     region: &Region,
@@ -259,14 +301,18 @@ pub(in crate::platform::ecs) async fn took_effect(
         register @ Action::Register { .. } => {
             Ok(Some(find_registered(region, &register).await?.is_some()))
         }
-        Action::Scaling { resource, suspended } => {
+        Action::Scaling { resource, state } => {
             let target = region.scalable_of(&resource).await?;
-            Ok(target.map(|target| is_suspended(&target, suspended)))
+            Ok(target.map(|target| suspended(&target) == state))
         }
         Action::Deregister { arn } => {
             region.forget_definition(&arn);
             Ok(Some(region.definition(&arn).await?["status"] == "INACTIVE"))
         }
-        _ => Ok(Some(observe::observe(region, receipt).await?.verdict != Verdict::NotArrived)),
+        _ => {
+            let arrived = observe::observe(region, receipt).await?.verdict != Verdict::NotArrived;
+            // Without a record, what has come and gone leaves no trace.
+            Ok((arrived || region.unavailable().is_none()).then_some(arrived))
+        }
     }
 }

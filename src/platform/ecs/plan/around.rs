@@ -47,32 +47,32 @@ fn resource(service: &Service) -> String {
 }
 
 /// The body of the call that suspends or releases.
-pub(in crate::platform::ecs) fn scaling_body(resource: &str, suspended: bool) -> Value {
-    let state: Value = PARTS
-        .iter()
-        .map(|part| ((*part).to_owned(), json!(suspended)))
-        .collect::<serde_json::Map<_, _>>()
-        .into();
+pub(in crate::platform::ecs) fn scaling_body(resource: &str, state: &Value) -> Value {
     json!({ "ServiceNamespace": "ecs", "ResourceId": resource, "ScalableDimension": DIMENSION, "SuspendedState": state })
 }
 
-/// Whether all of it is suspended, or none of it.
-pub(in crate::platform::ecs) fn is_suspended(target: &Value, suspended: bool) -> bool {
-    PARTS.iter().all(|part| (target["SuspendedState"][*part] == true) == suspended)
+/// A state in which all parts are suspended, or none.
+fn state(suspended: bool) -> Value {
+    let parts = PARTS.iter().map(|part| ((*part).to_owned(), json!(suspended)));
+    Value::Object(parts.collect())
 }
 
-fn scaling(snapshot: &Snapshot, suspended: bool) -> Step {
+/// Which parts of a scalable target are suspended.
+pub(in crate::platform::ecs) fn suspended(target: &Value) -> Value {
+    let is = |part: &str| json!(target["SuspendedState"][part] == true);
+    Value::Object(PARTS.iter().map(|part| ((*part).to_owned(), is(part))).collect())
+}
+
+fn scaling(snapshot: &Snapshot, label: &str, state: Value) -> Step {
     let resource = resource(&snapshot.service);
-    let label = if suspended { "suspend auto scaling" } else { "release auto scaling" };
-    let action = Action::Scaling { resource: resource.clone(), suspended };
-    let state: Vec<_> = PARTS.iter().map(|part| format!("{part}={suspended}")).collect();
+    let parts = PARTS.iter().map(|part| format!("{part}={}", state[*part]));
+    let parts = parts.collect::<Vec<_>>().join(",");
     let hand = format!(
-        "application-autoscaling register-scalable-target --service-namespace ecs --scalable-dimension {DIMENSION} --resource-id {} --suspended-state {}",
-        quoted(&resource),
-        state.join(",")
+        "application-autoscaling register-scalable-target --service-namespace ecs --scalable-dimension {DIMENSION} --resource-id {} --suspended-state {parts}",
+        quoted(&resource)
     );
-    let call =
-        format!("RegisterScalableTarget SuspendedState={}", if suspended { "all" } else { "none" });
+    let call = format!("RegisterScalableTarget {parts}");
+    let action = Action::Scaling { resource, state };
     Step { by_hand: snapshot.by_hand_of("aws", &hand), ..step(label, &call, &action) }
 }
 
@@ -102,15 +102,23 @@ pub(super) async fn add(
         }
         None => {}
         Some(target) => {
-            let already = is_suspended(target, true);
+            let (before, none) = (suspended(target), state(false));
+            let already = before == state(true);
             let (least, most) = (&target["MinCapacity"], &target["MaxCapacity"]);
             if suspend && !already {
-                let first = scaling(snapshot, true);
+                let first = scaling(snapshot, "suspend auto scaling", state(true));
                 plan.by_hand.insert(0, first.by_hand.clone());
                 change.steps.insert(0, first);
             }
-            if release {
-                let after = scaling(snapshot, false);
+            // What somebody else holds back stays so, unless its release was asked for by name.
+            let theirs = already && !asked(options::RESUME);
+            if release && theirs {
+                notes.push(Note::Warning(
+                    "auto scaling was suspended by somebody before: it stays so".to_owned(),
+                ));
+            } else if release {
+                let wanted = if asked(options::RESUME) { none } else { before };
+                let after = scaling(snapshot, "release auto scaling", wanted);
                 plan.by_hand.push(format!("{}  # when it is over", after.by_hand));
                 change.afterwards.push(after);
                 notes.push(Note::Info("auto scaling is released when it is over, however it ends; `revdeck resume` keeps the promise if revdeck is ended before".to_owned()));
@@ -128,8 +136,13 @@ pub(super) async fn add(
             }
         }
     }
-    if deregister {
-        let arn = snapshot.service.task_definition.clone();
+    let left = snapshot.service.task_definition.clone();
+    let stays = change.tracking.wanted.as_ref() == Some(&left);
+    if deregister && stays {
+        let name = last(&left);
+        notes.push(Note::Warning(format!("{name} stays deployed, so that it is not deregistered")));
+    } else if deregister {
+        let arn = left;
         let hand = format!("deregister-task-definition --task-definition {}", quoted(last(&arn)));
         let label = format!("deregister {}", last(&arn));
         let call = format!("DeregisterTaskDefinition taskDefinition={}", last(&arn));

@@ -136,7 +136,7 @@ fn take_back(snapshot: &Snapshot, plan: &mut Plan) -> Built {
     if live.goes_back() {
         return Err(format!("the rollout of {name} is being taken back already"));
     }
-    let Some(from) = rollout.from.clone() else {
+    let Some(from) = snapshot.way_back.clone().or_else(|| rollout.from.clone()) else {
         return Err(format!(
             "{name} had nothing before this rollout that it could go back to: this is its first deployment"
         ));
@@ -162,7 +162,7 @@ fn take_back(snapshot: &Snapshot, plan: &mut Plan) -> Built {
                     &action,
                 ),
                 hand,
-                Some(hook.hook_id.clone()),
+                Some(hook.key()),
             )
         }
         None => {
@@ -216,7 +216,8 @@ fn take_back(snapshot: &Snapshot, plan: &mut Plan) -> Built {
 fn cancel(snapshot: &Snapshot, plan: &mut Plan) -> Built {
     let change = take_back(snapshot, plan)?;
     let name = snapshot.name();
-    if let Some(from) = snapshot.app.rollout.as_ref().and_then(|one| one.from.as_ref()) {
+    let before = snapshot.app.rollout.as_ref().and_then(|one| one.from.as_ref());
+    if let Some(from) = snapshot.way_back.as_ref().or(before) {
         plan.title = format!("CANCEL the rollout of {name}: back to {}", from.name());
         let before = snapshot.history.revisions.iter().find(|one| one.id == from.id);
         plan.to = before.map(|one| snapshot.end(one));
@@ -258,7 +259,7 @@ fn carry_on(snapshot: &Snapshot, plan: &mut Plan) -> Built {
     let action = Action::Continue { arn: arn.clone(), hook: hook.hook_id.clone(), back: false };
     let tracking = Tracking {
         service_deployment: Some(arn.clone()),
-        hook: Some(hook.hook_id.clone()),
+        hook: Some(hook.key()),
         wanted: rollout.and_then(|one| one.to.as_ref()).map(|to| to.id.as_str().to_owned()),
         ..Tracking::default()
     };
@@ -312,7 +313,7 @@ async fn deploy(region: &Region, snapshot: &Snapshot, plan: &mut Plan) -> Result
                 clean(last(&arn))
             )));
         }
-        if arn == snapshot.service.task_definition && !snapshot.rolling() {
+        if arn == snapshot.service.task_definition {
             return Ok(Err(format!(
                 "nothing would change: {name} runs {} already",
                 clean(last(&arn))

@@ -16,12 +16,11 @@ const fn flag(name: &'static str, hint: &'static str) -> OptionSpec {
 
 pub(in crate::platform::ecs) const REGISTER: &str = "re-register";
 
-/// What can be held back meanwhile, and what is done afterwards.
-const AROUND: [OptionSpec; 4] = [
+/// What can be held back meanwhile.
+const AROUND: [OptionSpec; 3] = [
     flag(HOLD, "auto scaling is suspended before and released when it is over"),
     flag(SUSPEND, "auto scaling is suspended before, and stays so"),
     flag(RESUME, "auto scaling is released when it is over"),
-    flag(DEREGISTER, "the task definition that is left is deregistered when it is done"),
 ];
 
 /// All of them.
@@ -50,6 +49,13 @@ pub(in crate::platform::ecs) const OPTIONS: &[VerbOptions] = &[
     VerbOptions {
         verbs: &[Verb::RollBack, Verb::Deploy, Verb::Cancel, Verb::Restart],
         options: &AROUND,
+    },
+    VerbOptions {
+        verbs: &[Verb::RollBack, Verb::Deploy, Verb::Cancel],
+        options: &[flag(
+            DEREGISTER,
+            "the task definition that is left is deregistered when it is done",
+        )],
     },
     VerbOptions {
         verbs: &[Verb::RollBack],

@@ -60,12 +60,13 @@ pub(super) async fn roll_back(
         )));
     }
     // The one call that goes back to all that was recorded, where it leads there.
-    let before = rollout.and_then(|one| one.from.as_ref());
+    let before = snapshot.way_back.as_ref().or(rollout.and_then(|one| one.from.as_ref()));
     if before.is_some_and(|before| before.id == wanted.id) && snapshot.live.is_some() {
         return Ok(take_back(snapshot, plan));
     }
-    if wanted.deployed && rollout.is_none() {
-        return Ok(Err(format!("nothing would change: {name} runs {label} already")));
+    if wanted.id.as_str() == snapshot.service.task_definition {
+        let is = if rollout.is_none() { "runs" } else { "is being deployed to" };
+        return Ok(Err(format!("nothing would change: {name} {is} {label} already")));
     }
     let again = plan.request.options.flag(options::REGISTER);
     if let Deployable::No(why) = &wanted.deployable

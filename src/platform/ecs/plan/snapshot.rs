@@ -2,14 +2,19 @@
 
 use serde_json::Value;
 
-use crate::domain::{App, AppId, History, Revision, RevisionSummary, text::quoted};
+use crate::domain::{App, AppId, History, Revision, RevisionRef, RevisionSummary, text::quoted};
 use crate::platform::{
     Error,
     ecs::{
         Region,
         model::wire::{Service, ServiceDeployment, last},
         operate::send::Guard,
-        read::{convert::ago, definition::short_image, history::lived},
+        read::{
+            convert::{ago, reference},
+            definition::short_image,
+            history::lived,
+            lists::missing,
+        },
     },
 };
 
@@ -20,6 +25,8 @@ pub(in crate::platform::ecs) struct Snapshot {
     pub(in crate::platform::ecs) history: History,
     /// The service deployment that is under way.
     pub(in crate::platform::ecs) live: Option<ServiceDeployment>,
+    /// Where ECS goes back to when that is stopped: what was deployed successfully last.
+    pub(in crate::platform::ecs) way_back: Option<RevisionRef>,
     /// `--region R --profile P`, for commands by hand.
     login: String,
     now: jiff::Timestamp,
@@ -43,7 +50,11 @@ impl Snapshot {
             login.push_str(&format!(" --profile {}", quoted(profile)));
         }
         let live = current.into_iter().find(ServiceDeployment::live);
-        Ok(Self { service, app, history, live, login, now: (region.now)() })
+        let way_back = match &live {
+            Some(live) => way_back(region, &service, live).await?,
+            None => None,
+        };
+        Ok(Self { service, app, history, live, way_back, login, now: (region.now)() })
     }
 
     pub(in crate::platform::ecs) fn name(&self) -> &str {
@@ -106,4 +117,33 @@ impl Snapshot {
             remark: (!remark.is_empty()).then(|| remark.join(", ")),
         }
     }
+}
+
+/// The task definition of the last deployment that was successful before one.
+async fn way_back(
+    region: &Region,
+    service: &Service,
+    live: &ServiceDeployment,
+) -> Result<Option<RevisionRef>, Error> {
+    let all = match region.service_deployments(service).await {
+        Err(error) if missing(&error) => return Ok(None),
+        all => all?,
+    };
+    let before = all.iter().skip_while(|one| one.arn != live.arn).skip(1);
+    let last = before
+        .into_iter()
+        .find(|one| matches!(one.status.as_str(), "SUCCESSFUL" | "ROLLBACK_SUCCESSFUL"));
+    let arn = match last {
+        // The brief record does not say where a roll back went to.
+        Some(one) if one.status == "ROLLBACK_SUCCESSFUL" => {
+            let whole = region.deployments(std::slice::from_ref(&one.arn), false).await?;
+            whole.into_iter().find_map(|one| one.rollback?.service_revision_arn)
+        }
+        Some(one) => one.target().map(str::to_owned),
+        None => None,
+    };
+    let Some(arn) = arn else { return Ok(None) };
+    let revisions = region.service_revisions(std::slice::from_ref(&arn)).await?;
+    let definition = revisions.get(&arn).and_then(|one| one["taskDefinition"].as_str());
+    Ok(definition.map(|definition| reference(definition, service)))
 }

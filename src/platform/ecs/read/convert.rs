@@ -22,6 +22,8 @@ pub(in crate::platform::ecs) struct Known<'a> {
     pub(in crate::platform::ecs) reason: Option<&'a str>,
     /// The task definition that the service deployment was to bring.
     pub(in crate::platform::ecs) target: Option<&'a str>,
+    /// The one that served before it.
+    pub(in crate::platform::ecs) source: Option<&'a str>,
 }
 
 /// A task definition as others refer to it: by its number, and by its whole name where it is of another family than usual.
@@ -120,81 +122,82 @@ fn leaving(running: u32, pending: u32) -> Side {
     side(running + pending, running, pending, 0, None)
 }
 
-/// The rollout in progress.
-fn rollout(service: &Service, known: Known<'_>, now: Timestamp) -> Option<Rollout> {
-    if read_only(service).is_some_and(|_| service.deployments.is_empty()) {
-        return None;
-    }
-    let primary = service.deployments.iter().find(|one| one.primary())?;
-    let others: Vec<_> = service.deployments.iter().filter(|one| !one.primary()).collect();
+/// What a service moves between, as ARNs of task definitions.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::platform::ecs) struct Ends<'a> {
+    /// Whether it moves at all.
+    pub(in crate::platform::ecs) rolling: bool,
+    /// Whether it is being taken back.
+    pub(in crate::platform::ecs) back: bool,
+    /// Whether the way back has begun: what was before is the primary one again.
+    pub(in crate::platform::ecs) turned: bool,
+    /// What served before, or is put back.
+    pub(in crate::platform::ecs) from: Option<&'a str>,
+    /// What was to come.
+    pub(in crate::platform::ecs) to: Option<&'a str>,
+}
+
+pub(in crate::platform::ecs) fn ends<'a>(service: &'a Service, known: Known<'a>) -> Ends<'a> {
+    let Some(primary) = service.deployments.iter().find(|one| one.primary()) else {
+        return Ends::default();
+    };
+    let mut others = service.deployments.iter().filter(|one| !one.primary());
     let live = known.current.filter(|one| one.live());
-    let state = primary.rollout_state.as_deref();
-    let failed = state == Some("FAILED");
-    let unsettled = match state {
+    let unsettled = match primary.rollout_state.as_deref() {
         Some("COMPLETED") => false,
         Some(_) => true,
         // Older services and those behind a Classic Load Balancer do not say.
-        None => primary.running_count < service.desired_count && !others.is_empty(),
+        None => primary.running_count < service.desired_count && others.clone().next().is_some(),
     };
-    if live.is_none() && others.is_empty() && !unsettled {
+    let rolling = live.is_some() || unsettled || others.clone().next().is_some();
+    let back = match live {
+        Some(live) => live.goes_back(),
+        // Without service deployments only a text tells it.
+        None => primary
+            .rollout_state_reason
+            .as_deref()
+            .is_some_and(|text| text.contains("rolling back")),
+    };
+    let own = primary.task_definition.as_str();
+    let turned = back && known.target.is_none_or(|target| target != own);
+    let (from, to) = if turned {
+        let other = others.find(|one| one.task_definition != own);
+        // Its last task may be gone already.
+        (Some(own), other.map(|one| one.task_definition.as_str()).or(known.target))
+    } else {
+        // And so may the last one of what was before.
+        let before = others.next_back().map(|one| one.task_definition.as_str());
+        (before.or(known.source.filter(|_| live.is_some())), Some(own))
+    };
+    Ends { rolling, back, turned, from, to }
+}
+
+/// The rollout in progress.
+fn rollout(service: &Service, known: Known<'_>, now: Timestamp) -> Option<Rollout> {
+    let primary = service.deployments.iter().find(|one| one.primary())?;
+    let Ends { rolling, back, turned, from, to } = ends(service, known);
+    if !rolling {
         return None;
     }
-    let back = live.is_some_and(ServiceDeployment::goes_back)
-        || others.iter().any(|one| one.rollout_state.as_deref() == Some("FAILED"));
-    // What is left behind: on the way back what was to come, else what was there before.
-    let other_than = |one: &&&Deployment| one.task_definition != primary.task_definition;
-    let old: Vec<_> = if back {
-        others
-            .iter()
-            .copied()
-            .filter(|one| one.task_definition == primary.task_definition)
-            .collect()
-    } else {
-        others.clone()
+    let others: Vec<_> = service.deployments.iter().filter(|one| !one.primary()).collect();
+    let live = known.current.filter(|one| one.live());
+    let failed = primary.rollout_state.as_deref() == Some("FAILED");
+    let (own, apart): (Vec<&Deployment>, Vec<&Deployment>) =
+        others.iter().partition(|one| turned && one.task_definition == primary.task_definition);
+    let sum = |all: &[&Deployment]| {
+        all.iter().fold((0, 0), |sum, one| (sum.0 + one.running_count, sum.1 + one.pending_count))
     };
-    let (from, to) = if back {
-        (
-            Some(&primary.task_definition),
-            others.iter().find(other_than).map(|one| &one.task_definition),
-        )
-    } else {
-        (others.last().map(|one| &one.task_definition), Some(&primary.task_definition))
-    };
-    // Its last task may be gone already.
-    let to = to.map(String::as_str).or(known.target.filter(|_| back));
     let named = |arn: Option<&str>| arn.map(|arn| reference(arn, service));
     let wanted = service.desired_count;
-    let (old_side, new_side) = if back {
-        let restored =
-            old.iter().fold((primary.running_count, primary.pending_count), |sum, one| {
-                (sum.0 + one.running_count, sum.1 + one.pending_count)
-            });
-        let gone = others.iter().filter(|one| one.task_definition != primary.task_definition);
-        let left =
-            gone.fold((0, 0), |sum, one| (sum.0 + one.running_count, sum.1 + one.pending_count));
-        (
-            side(wanted.max(restored.0), restored.0, restored.1, primary.failed_tasks, None),
-            leaving(left.0, left.1),
-        )
-    } else {
-        let left = old
-            .iter()
-            .fold((0, 0), |sum, one| (sum.0 + one.running_count, sum.1 + one.pending_count));
-        (
-            leaving(left.0, left.1),
-            side(
-                wanted,
-                primary.running_count,
-                primary.pending_count,
-                primary.failed_tasks,
-                known.reason,
-            ),
-        )
-    };
-    let overlap = match old.len() {
+    let (kept, left) = (sum(&own), sum(&apart));
+    let (running, pending) = (primary.running_count + kept.0, primary.pending_count + kept.1);
+    let coming = side(wanted.max(running), running, pending, primary.failed_tasks, known.reason);
+    let going = leaving(left.0, left.1);
+    let (old_side, new_side) = if turned { (coming, going) } else { (going, coming) };
+    let overlap = match apart.len() {
         0 | 1 => Vec::new(),
-        _ if back => Vec::new(),
-        _ => old
+        _ if turned => Vec::new(),
+        _ => apart
             .iter()
             .map(|one| {
                 (
@@ -225,7 +228,7 @@ fn rollout(service: &Service, known: Known<'_>, now: Timestamp) -> Option<Rollou
         old: old_side,
         overlap,
         new: new_side,
-        from: named(from.map(String::as_str)),
+        from: named(from),
         to: named(to),
         started_at: live.and_then(|one| one.created_at).or(primary.created_at),
         moved_at: moved(primary, live),

@@ -17,7 +17,9 @@ impl Region {
         let body = json!({ "taskDefinition": arn, "include": ["TAGS"] });
         let told: Value =
             self.connection.ask(Service::Ecs, "DescribeTaskDefinition", &body).await?;
-        let definition = told["taskDefinition"].clone();
+        let mut definition = told["taskDefinition"].clone();
+        // They travel beside it, and belong to it.
+        definition["tags"] = told["tags"].clone();
         self.keep_definition(arn, definition.clone());
         Ok(definition)
     }

@@ -18,9 +18,9 @@ use crate::platform::{
         lock,
         model::wire::{self, Service, ServiceDeployment, family, last},
         read::{
-            convert::reference,
+            convert::{ends, reference},
             definition::{images, short_image},
-            lists::missing,
+            lists::{known, missing},
         },
     },
 };
@@ -28,6 +28,7 @@ use crate::platform::{
 /// How many revisions are listed, and of how many the newest ones is said what they run.
 const LISTED: usize = 100;
 const DESCRIBED: usize = 20;
+const MOST: usize = 60;
 /// How many task definitions are asked for at once.
 const TOGETHER: usize = 5;
 /// How many service revisions one call describes.
@@ -40,6 +41,8 @@ struct Past {
     tried: bool,
     failed: bool,
     lived: Option<SignedDuration>,
+    /// When it served last.
+    until: Option<Timestamp>,
 }
 
 impl Region {
@@ -55,7 +58,10 @@ impl Region {
     ) -> Result<History, Error> {
         let own = family(&service.task_definition).0.to_owned();
         let primary = service.deployments.iter().find(|one| one.primary());
-        let others = service.deployments.iter().filter(|one| !one.primary());
+        let current: Vec<_> = service.current_service_deployment.iter().cloned().collect();
+        let current = self.deployments(&current, false).await?;
+        let about = self.revisions_of(&current).await;
+        let ends = ends(service, known(current.iter().find(|one| one.live()), &about));
         let (active, inactive, past) = tokio::join!(
             self.definition_arns(&own, "ACTIVE"),
             self.definition_arns(&own, "INACTIVE"),
@@ -72,35 +78,28 @@ impl Region {
         };
         let mut arns: Vec<(String, bool)> = active.into_iter().map(|arn| (arn, true)).collect();
         arns.extend(inactive.into_iter().map(|arn| (arn, false)));
-        // What runs is listed, whatever family it is of.
-        for arn in primary.into_iter().chain(others.clone()).map(|one| &one.task_definition) {
+        // What runs, and what has served, is listed whatever its family and number.
+        let running = service.deployments.iter().map(|one| &one.task_definition);
+        for arn in running.chain(past.keys()) {
             if !arn.is_empty() && !arns.iter().any(|(known, _)| known == arn) {
                 arns.push((arn.clone(), true));
             }
         }
         arns.sort_by_key(|(arn, _)| std::cmp::Reverse(family(arn).1.parse::<u64>().unwrap_or(0)));
-        let deployed = match others.clone().next_back() {
-            Some(old) => Some(&old.task_definition),
-            None => primary.map(|one| &one.task_definition),
-        };
-        let incoming =
-            primary.filter(|_| others.clone().next().is_some()).map(|one| &one.task_definition);
-        // What goes back is not incoming: the old side is the primary one then.
-        let back = others.clone().any(|one| one.rollout_state.as_deref() == Some("FAILED"));
-        let (deployed, incoming) = if back {
-            (primary.map(|one| &one.task_definition), None)
-        } else {
-            (deployed, incoming)
+        let own = primary.map(|one| one.task_definition.as_str());
+        let (deployed, incoming) = match ends.rolling {
+            true => (ends.from, ends.to.filter(|_| !ends.turned)),
+            false => (own, None),
         };
         let mut described = HashMap::new();
         let wanted: Vec<_> = arns
             .iter()
             .enumerate()
             .filter(|(place, (arn, _))| {
-                *place < DESCRIBED || past.contains_key(arn) || Some(arn) == deployed
+                *place < DESCRIBED || past.contains_key(arn) || Some(arn.as_str()) == deployed
             })
             .map(|(_, (arn, _))| arn.clone())
-            .take(DESCRIBED * 2)
+            .take(MOST)
             .collect();
         for some in wanted.chunks(TOGETHER) {
             let told = join_all(some.iter().map(|arn| self.definition(arn))).await;
@@ -113,8 +112,8 @@ impl Region {
             .map(|(arn, active)| {
                 let past = past.get(arn).copied().unwrap_or_default();
                 let mut one = revision(service, arn, *active, described.get(arn), past);
-                one.deployed = Some(arn) == deployed;
-                one.incoming = Some(arn) == incoming;
+                one.deployed = Some(arn.as_str()) == deployed;
+                one.incoming = Some(arn.as_str()) == incoming;
                 one
             })
             .collect();
@@ -179,6 +178,7 @@ impl Region {
             match one.status.as_str() {
                 "SUCCESSFUL" => {
                     entry.served = true;
+                    entry.until = entry.until.max(Some(until));
                     let lived = one.finished_at.map(|from| until.duration_since(from));
                     entry.lived = entry.lived.max(lived);
                 }
@@ -232,6 +232,7 @@ fn revision(
     let registered = definition["registeredAt"].as_f64();
     let created_at =
         registered.and_then(|at| Timestamp::from_millisecond((at * 1000.0) as i64).ok());
+    let active = active && definition["status"] != "INACTIVE";
     let deployable = if active {
         Deployable::Yes
     } else {
@@ -261,6 +262,7 @@ fn revision(
         made_from: None,
         track_record,
         served: past.lived,
+        served_until: past.until,
         note: None,
     }
 }

@@ -1,5 +1,7 @@
 //! Lists: clusters, services in tens, and the deployments of those that roll.
 
+use std::collections::HashMap;
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -158,6 +160,19 @@ impl Region {
         Ok(found)
     }
 
+    /// The service revisions that these deployments are about; what cannot be read is left out.
+    pub(in crate::platform::ecs) async fn revisions_of(
+        &self,
+        deployments: &[ServiceDeployment],
+    ) -> HashMap<String, Value> {
+        let ends = |one: &ServiceDeployment| {
+            let source = one.source_service_revisions.first().map(|one| one.arn.clone());
+            source.into_iter().chain(one.target().map(str::to_owned))
+        };
+        let arns: Vec<_> = deployments.iter().filter(|one| one.live()).flat_map(ends).collect();
+        self.service_revisions(&arns).await.unwrap_or_default()
+    }
+
     /// Services as apps, with all that is known of their rollouts.
     pub(in crate::platform::ecs) async fn convert(
         &self,
@@ -166,12 +181,7 @@ impl Region {
     ) -> Result<Vec<App>, Error> {
         let currents = self.currents(services, paced).await?;
         self.explain(services, paced).await;
-        let targets: Vec<_> = currents
-            .iter()
-            .filter(|one| one.goes_back())
-            .filter_map(|one| one.target().map(str::to_owned))
-            .collect();
-        let targets = self.service_revisions(&targets).await.unwrap_or_default();
+        let revisions = self.revisions_of(&currents).await;
         let now = (self.now)();
         let reasons = lock(&self.reasons);
         let apps = services.iter().map(|service| {
@@ -182,9 +192,8 @@ impl Region {
             let reason =
                 primary.and_then(|one| reasons.get(&one.id)).map(|(reason, _)| reason.as_str());
             let current = currents.iter().find(is);
-            let target =
-                current.and_then(|one| targets.get(one.target()?)?["taskDefinition"].as_str());
-            app(&self.target, service, Known { current, reason, target }, now)
+            let known = Known { reason, ..known(current, &revisions) };
+            app(&self.target, service, known, now)
         });
         Ok(apps.collect())
     }
@@ -285,6 +294,21 @@ impl Region {
     }
 }
 
+/// What is known of a service by its service deployment and the service revisions that this is about.
+pub(in crate::platform::ecs) fn known<'a>(
+    current: Option<&'a ServiceDeployment>,
+    revisions: &'a HashMap<String, Value>,
+) -> Known<'a> {
+    let definition = |arn: &str| revisions.get(arn)?["taskDefinition"].as_str();
+    let source = current.and_then(|one| one.source_service_revisions.first());
+    Known {
+        current,
+        target: current.and_then(ServiceDeployment::target).and_then(definition),
+        source: source.and_then(|one| definition(&one.arn)),
+        reason: None,
+    }
+}
+
 fn turn(body: &mut Value, next: Option<&str>) {
     if let Some(next) = next {
         body["nextToken"] = next.into();
@@ -294,7 +318,7 @@ fn turn(body: &mut Value, next: Option<&str>) {
 /// Whether an error says that a call does not exist here, or not for this login.
 pub(in crate::platform::ecs) fn missing(error: &Error) -> bool {
     match error {
-        Error::Forbidden { .. } | Error::Garbled { .. } => true,
+        Error::Forbidden { .. } => true,
         Error::Api { title, detail, status, .. } => {
             title.contains("Unsupported")
                 || title.contains("UnknownOperation")

@@ -99,6 +99,7 @@ impl Cluster {
                     self.sightings.of(name)
                 },
                 served: None,
+                served_until: None,
                 note: None,
             }
         });
@@ -196,6 +197,7 @@ impl Store {
                         || self.failed.contains(&set.metadata.uid),
                 ),
                 served: lived(set, &sets),
+                served_until: None,
                 note: reason(set, template.hash),
             });
         }
