@@ -287,6 +287,10 @@ impl Platform for Ecs {
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {
         let service = self.0.service(app).await?;
-        Ok(read::events::lines(self.0.fallen(&service).await?))
+        let mut lines = read::events::lines(self.0.fallen(&service).await?);
+        if let Ok(definition) = self.0.definition(&service.task_definition).await {
+            lines.extend(read::events::elsewhere(&definition, self.now()));
+        }
+        Ok(lines)
     }
 }

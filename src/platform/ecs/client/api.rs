@@ -204,10 +204,19 @@ impl Endpoint<'_> {
         if skew < 0 { real_time() - offset } else { real_time() + offset }
     }
 
+    fn no_credentials(&self, why: &str) -> Error {
+        if !self.inner.login.guessed() {
+            return self.login(why);
+        }
+        Error::Unopened(OpenError::login(format!(
+            "nobody is logged in to AWS ({why}): set AWS_PROFILE, or keys, or log in with `aws configure` or `aws sso login`"
+        )))
+    }
+
     async fn signed(&self, call: &Call) -> Result<reqwest::Request, Error> {
         let now = self.now();
         let credentials =
-            self.inner.login.credentials(now).await.map_err(|why| self.login(&why))?;
+            self.inner.login.credentials(now).await.map_err(|why| self.no_credentials(&why))?;
         let (prefix, name) = self.service.names();
         let target = format!("{prefix}.{}", call.operation);
         let address = format!("{}/", self.address());

@@ -30,6 +30,8 @@ pub(in crate::platform::ecs) struct Login {
     provider: SharedCredentialsProvider,
     known: Mutex<Option<Credentials>>,
     command: String,
+    /// Whether nothing says where the credentials are, so that it was only tried.
+    guessed: bool,
 }
 
 impl Login {
@@ -59,6 +61,7 @@ impl Login {
             let token = environment.variable("AWS_SESSION_TOKEN").map(str::to_owned);
             Credentials::new(key, secret, token, None, "environment")
         });
+        let guessed = keys.is_none() && settings.profile.is_none();
         let provider = match keys {
             Some(keys) => SharedCredentialsProvider::new(keys),
             None if settings.profile.is_some() => SharedCredentialsProvider::new(profile),
@@ -78,7 +81,12 @@ impl Login {
             settings.profile.as_ref().map(|name| format!(" --profile {name}")).unwrap_or_default();
         let command =
             if settings.sso { format!("aws sso login{of}") } else { format!("aws configure{of}") };
-        Self { provider, known: Mutex::default(), command }
+        Self { provider, known: Mutex::default(), command, guessed }
+    }
+
+    /// Whether nothing says where the credentials are.
+    pub(in crate::platform::ecs) fn guessed(&self) -> bool {
+        self.guessed
     }
 
     /// The command that logs in.

@@ -265,14 +265,17 @@ async fn registered_as(region: &Region, action: &Action) -> Result<String, StepE
 
 async fn find_registered(region: &Region, action: &Action) -> Result<Option<String>, Error> {
     let Action::Register { family, above, body } = action else { return Ok(None) };
-    let list =
-        json!({ "familyPrefix": family, "status": "ACTIVE", "sort": "DESC", "maxResults": 10 });
-    let page: wire::DefinitionArns =
-        region.connection.ask(Of::Ecs, "ListTaskDefinitions", &list).await?;
-    for arn in page.task_definition_arns {
-        let number = wire::family(&arn).1.parse::<u64>().unwrap_or(0);
-        if number > *above && same(&registrable(&region.definition(&arn).await?), body) {
-            return Ok(Some(arn));
+    // It may have been deregistered since.
+    for status in ["ACTIVE", "INACTIVE"] {
+        let list =
+            json!({ "familyPrefix": family, "status": status, "sort": "DESC", "maxResults": 10 });
+        let page: wire::DefinitionArns =
+            region.connection.ask(Of::Ecs, "ListTaskDefinitions", &list).await?;
+        for arn in page.task_definition_arns {
+            let number = wire::family(&arn).1.parse::<u64>().unwrap_or(0);
+            if number > *above && same(&registrable(&region.definition(&arn).await?), body) {
+                return Ok(Some(arn));
+            }
         }
     }
     Ok(None)

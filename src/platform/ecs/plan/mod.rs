@@ -237,19 +237,20 @@ fn carry_on(snapshot: &Snapshot, plan: &mut Plan) -> Built {
         .map_or_else(|| "the new one".to_owned(), crate::domain::RevisionRef::name);
     let stage = rollout.and_then(|one| Some((one.step()?, &one.stages)));
     plan.title = format!("CONTINUE the rollout of {name} to {to}");
+    let weight = live.target_service_revision.requested_production_traffic_weight.unwrap_or(0.0);
     plan.method = match stage {
         Some((step, stages)) => {
-            let at = stages
-                .get(step.current as usize - 1)
-                .map(|stage| stage.name.clone())
-                .unwrap_or_default();
+            let at = stages.get(step.current as usize - 1);
+            let at = at.map(|stage| stage.name.clone()).unwrap_or_default();
             format!(
-                "the hook before {at:?} (stage {} of {}) is let go on",
+                "the hook at {at:?} (stage {} of {}) is let go on; {to} has {weight} % of the traffic now",
                 step.current, step.total
             )
         }
-        None => "the hook is let go on".to_owned(),
+        None => format!("the hook is let go on; {to} has {weight} % of the traffic now"),
     };
+    let incoming = snapshot.history.revisions.iter().find(|one| one.incoming);
+    plan.to = incoming.map(|one| snapshot.end(one));
     let arn = live.arn.clone();
     plan.by_hand.push(snapshot.by_hand(&format!(
         "continue-service-deployment --service-deployment-arn {} --hook-id {} --action CONTINUE",
@@ -320,6 +321,11 @@ async fn deploy(region: &Region, snapshot: &Snapshot, plan: &mut Plan) -> Result
             )));
         }
         plan.differs = differences(&detail(&now), &detail(&wanted));
+        if family(&arn).0 != family(&snapshot.service.task_definition).0 {
+            let (is, other) = (last(&snapshot.service.task_definition), last(&arn));
+            let text = format!("{other} is of another family than {is}, which runs now");
+            plan.notes.push(Note::Warning(clean(&text)));
+        }
         plan.to = Some(RevisionSummary { name: clean(last(&arn)), artifact: None, remark: None });
         plan.title = format!("DEPLOY {} to {name}", clean(last(&arn)));
         plan.method = "a deployment of a task definition that is registered".to_owned();
@@ -340,6 +346,9 @@ async fn deploy(region: &Region, snapshot: &Snapshot, plan: &mut Plan) -> Result
         }));
     }
     let given = options.get(options::IMAGE).unwrap_or_default();
+    if given.contains(char::is_whitespace) {
+        return Ok(Err(format!("{:?} is no image: there are blanks in it", clean(given))));
+    }
     let names: Vec<_> = containers(&now).filter_map(|one| one["name"].as_str()).collect();
     let (container, image) = match given.split_once('=') {
         Some((container, image)) if names.contains(&container) => (container.to_owned(), image),
@@ -384,7 +393,7 @@ async fn deploy(region: &Region, snapshot: &Snapshot, plan: &mut Plan) -> Result
     plan.method = format!(
         "the task definition is registered anew with the image, as {of}:{number} or higher, and deployed"
     );
-    by_hand_registered(snapshot, plan, &of);
+    by_hand_registered(snapshot, plan, &of, number);
     let goal = format!("on {}", short_image(image));
     let leaving = snapshot.leaving(None);
     Ok(Ok(Change { steps, goal, leaving, tracking, ..Change::default() }))
@@ -412,12 +421,20 @@ fn registered(snapshot: &Snapshot, of: &str, body: &Value) -> (Vec<Step>, Tracki
     (vec![first, second], tracking, newest + 1)
 }
 
-fn by_hand_registered(snapshot: &Snapshot, plan: &mut Plan, of: &str) {
+fn by_hand_registered(snapshot: &Snapshot, plan: &mut Plan, of: &str, number: u64) {
+    let now = quoted(last(&snapshot.service.task_definition));
+    let wanted = quoted(&format!("{of}:{number}"));
     let lines = [
+        format!(
+            "describe-task-definition --query taskDefinition --task-definition {now} > task-definition.json  # set the image, and drop what is only told"
+        ),
         "register-task-definition --cli-input-json file://task-definition.json".to_owned(),
-        format!("update-service {} --task-definition {}", snapshot.named(), quoted(of)),
+        format!("update-service {} --task-definition {wanted}", snapshot.named()),
     ];
-    plan.by_hand.extend(lines.iter().map(|line| snapshot.by_hand(line)));
+    plan.by_hand.extend(lines.iter().map(|line| match line.split_once(" > ") {
+        Some((call, rest)) => format!("{} > {rest}", snapshot.by_hand(call)),
+        None => snapshot.by_hand(line),
+    }));
 }
 
 /// A body of JSON with members that say nothing to a comparison left out.

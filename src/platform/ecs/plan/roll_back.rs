@@ -142,7 +142,7 @@ fn register_again(
     } else {
         format!("by digest, as it ran: {}", pinned.join(", "))
     }));
-    by_hand_registered(snapshot, plan, &of);
+    by_hand_registered(snapshot, plan, &of, number);
     Change {
         steps,
         goal: format!("back on {}", crate::domain::revision_name(&wanted.label)),

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::domain::{
-    Note, Plan, Revision, revision_name,
+    Note, Operation, Plan, Revision, revision_name,
     text::{clean, short},
 };
 use crate::platform::{
@@ -29,8 +29,11 @@ const SETTINGS: [(&str, &str); 9] = [
     ("launchType", "launch type"),
 ];
 
-/// What applies to every change.
+/// What applies to every change that starts tasks.
 pub(super) fn common(snapshot: &Snapshot, plan: &mut Plan, undoes: bool) {
+    if plan.request.operation == Operation::Continue {
+        return;
+    }
     let service = &snapshot.service;
     let configuration = &service.deployment_configuration;
     let desired = service.desired_count;

@@ -1,10 +1,11 @@
 //! Events of a service, and why its tasks stopped.
 
-use serde_json::json;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use crate::domain::{
     AppEvent, LogLine,
-    text::{clean, short},
+    text::{clean, quoted, short},
 };
 use crate::platform::{
     Error,
@@ -12,6 +13,7 @@ use crate::platform::{
         Region,
         client::api::Service as Of,
         model::wire::{self, Service, Task, family, last},
+        read::definition::containers,
     },
 };
 
@@ -123,4 +125,25 @@ pub(in crate::platform::ecs) fn lines(mut tasks: Vec<Task>) -> Vec<LogLine> {
         error: true,
     };
     tasks.iter().map(line).collect()
+}
+
+/// Where the logs of a task definition's containers are: `CloudWatch` has an API of its own, and it is not asked.
+pub(in crate::platform::ecs) fn elsewhere(definition: &Value, now: Timestamp) -> Vec<LogLine> {
+    let group = |one: &Value| {
+        one["logConfiguration"]["options"]["awslogs-group"].as_str().map(str::to_owned)
+    };
+    let mut groups: Vec<_> = containers(definition).filter_map(group).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    let line = |group: String| LogLine {
+        at: now,
+        source: "ECS".to_owned(),
+        revision: None,
+        text: format!(
+            "its log is in CloudWatch: aws logs tail {} --follow",
+            quoted(&clean(&group))
+        ),
+        error: false,
+    };
+    groups.into_iter().map(line).collect()
 }

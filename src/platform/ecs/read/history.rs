@@ -86,11 +86,12 @@ impl Region {
             }
         }
         arns.sort_by_key(|(arn, _)| std::cmp::Reverse(family(arn).1.parse::<u64>().unwrap_or(0)));
+        let sets = service.task_sets.iter().find(|one| one.status == "PRIMARY");
         let own = primary.map(|one| one.task_definition.as_str());
-        let (deployed, incoming) = match ends.rolling {
-            true => (ends.from, ends.to.filter(|_| !ends.turned)),
-            false => (own, None),
-        };
+        let own = own.or(sets.map(|one| one.task_definition.as_str()));
+        let own = own.or(Some(service.task_definition.as_str()));
+        let (deployed, incoming) =
+            if ends.rolling { (ends.from, ends.to.filter(|_| !ends.turned)) } else { (own, None) };
         let mut described = HashMap::new();
         let wanted: Vec<_> = arns
             .iter()

@@ -66,7 +66,14 @@ impl Region {
         loop {
             let mut body = json!({ "cluster": cluster, "maxResults": 100 });
             turn(&mut body, next.as_deref());
-            let page: wire::ServiceArns = self.call("ListServices", &body, paced).await?;
+            let page: wire::ServiceArns = match self.call("ListServices", &body, paced).await {
+                Err(Error::NotFound { .. }) => {
+                    let region = clean(&self.connection.settings().region);
+                    let what = format!("there is no cluster {:?} in {region}", clean(cluster));
+                    return Err(Error::NotFound { what });
+                }
+                page => page?,
+            };
             arns.extend(page.service_arns);
             next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() {
