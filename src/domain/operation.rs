@@ -47,6 +47,8 @@ pub enum Operation {
     Pause,
     /// Replace all instances by new ones of the same revision.
     Restart,
+    /// Let what moves the app besides a rollout go on, such as auto scaling.
+    Release,
     /// Have the platform keep revisions from now on.
     EnableRevisions,
 }
@@ -61,6 +63,7 @@ impl Operation {
             Self::Continue => Verb::Continue,
             Self::Pause => Verb::Pause,
             Self::Restart => Verb::Restart,
+            Self::Release => Verb::Release,
             Self::EnableRevisions => Verb::EnableRevisions,
         }
     }
@@ -76,6 +79,7 @@ impl From<Verb> for Operation {
             Verb::Continue => Self::Continue,
             Verb::Pause => Self::Pause,
             Verb::Restart => Self::Restart,
+            Verb::Release => Self::Release,
             Verb::EnableRevisions => Self::EnableRevisions,
         }
     }

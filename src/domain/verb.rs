@@ -67,6 +67,7 @@ verbs! {
     Continue "continue" "continue" "Let a rollout that waits go on" WaitingRollout,
     Pause "pause" "pause" "Hold a rollout where it is" Rollout,
     Restart "restart" "restart" "Replace all instances, rolling" App,
+    Release "release" "release" "Release what holds an app still, such as suspended auto scaling" App,
     EnableRevisions "enable-revisions" "switch revisions on" "Have the platform keep revisions of an app" NoRevisions,
 }
 

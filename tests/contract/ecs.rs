@@ -148,7 +148,7 @@ async fn a_paused_hook_is_rolled_back_by_answering_it() {
     assert_eq!(calls, ["ContinueServiceDeployment action=ROLLBACK"]);
     let waiting = deck.app(Role::Waiting).await.rollout.unwrap();
     let stage = waiting.stages.iter().find_map(|stage| stage.detail.clone()).unwrap_or_default();
-    assert!(stage.contains("is rolled back by itself in 5"), "{stage}");
+    assert!(stage.contains("rolls back in 5"), "{stage}");
     let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
     done(&deck.follow(receipt).await);
     assert_eq!(deck.app(Role::Waiting).await.condition(), Condition::Ok);
@@ -262,6 +262,26 @@ async fn a_lost_update_that_came_and_went_is_not_safe_to_try_again() {
     let outcome = deck.follow(receipt).await;
     let Outcome::Failed(text) = &outcome else { panic!("{outcome:?}") };
     assert!(text.contains("circuit breaker") && !text.contains("safe"), "{text}");
+}
+
+/// What was suspended and left so is released by a verb of its own.
+#[tokio::test]
+async fn suspended_scaling_is_released() {
+    let deck = Deck::open(&PLAIN).await;
+    let app = deck.app(Role::Healthy).await;
+    let release = || Request::new(app.id.clone(), Operation::Release);
+    let refused = deck.platform.plan(release()).await.unwrap().refused.unwrap();
+    assert!(refused.contains("is not suspended"), "{refused}");
+    let request = Request::new(app.id.clone(), Operation::Restart);
+    let plan = deck.platform.plan(request.with("suspend-auto-scaling", "yes")).await.unwrap();
+    assert!(warnings(&plan).iter().any(|text| text.contains("stays suspended")), "{plan:?}");
+    let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
+    done(&deck.follow(receipt).await);
+    let plan = deck.platform.plan(release()).await.unwrap();
+    assert_eq!(plan.refused, None);
+    let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
+    let outcome = deck.follow(receipt).await;
+    assert_eq!(done(&outcome), "search is released: auto scaling may change its number of tasks");
 }
 
 /// Every change is one request, whatever becomes of it.

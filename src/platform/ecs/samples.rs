@@ -173,5 +173,5 @@ fn a_canary_that_waits_says_for_what() {
     let step = rollout.step().unwrap();
     assert_eq!((rollout.stages[step.current as usize - 1].name.as_str(), step.total), ("10 %", 6));
     let detail = rollout.stages[step.current as usize - 1].detail.clone().unwrap();
-    assert!(detail.contains("is rolled back by itself"), "{detail}");
+    assert!(detail.contains("rolls back in"), "{detail}");
 }

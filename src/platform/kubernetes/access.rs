@@ -9,6 +9,10 @@ use crate::{
     platform::Error,
 };
 
+/// Why there is nothing to release.
+pub(in crate::platform::kubernetes) const NOTHING_HELD: &str =
+    "revdeck holds nothing of a cluster back: continue what is paused";
+
 /// How long an answer is believed.
 const BELIEVED: SignedDuration = SignedDuration::from_mins(5);
 
@@ -98,6 +102,7 @@ impl Cluster {
             .with(Verb::Continue, if argo { status } else { hold.clone() })
             .with(Verb::Pause, hold)
             .with(Verb::Restart, patch)
+            .with(Verb::Release, Capability::No(NOTHING_HELD.to_owned()))
             .with(Verb::EnableRevisions, Capability::No(no_switch.to_owned())))
     }
 }

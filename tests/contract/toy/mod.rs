@@ -154,6 +154,7 @@ impl Platform for Toy {
         let no = |what: &str| Capability::No(format!("a toy {what}"));
         Ok(Capabilities::all()
             .with(Verb::Pause, no("cannot be held"))
+            .with(Verb::Release, no("holds nothing back"))
             .with(Verb::EnableRevisions, no("keeps revisions by itself")))
     }
 
@@ -223,7 +224,7 @@ impl Platform for Toy {
             }
             Operation::Cancel => letter.serving,
             Operation::Continue => rolling.map_or(letter.serving, |one| one.to),
-            Operation::Pause | Operation::EnableRevisions => {
+            Operation::Pause | Operation::Release | Operation::EnableRevisions => {
                 return Ok(Self::refuse(plan, "a toy cannot do that"));
             }
         };

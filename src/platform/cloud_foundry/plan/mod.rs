@@ -20,6 +20,9 @@ use crate::{
     platform::Error,
 };
 
+/// Why there is nothing to release.
+pub(super) const NOTHING_HELD: &str = "revdeck holds nothing of Cloud Foundry back";
+
 /// Works out a plan.
 pub(super) async fn make(foundation: &CloudFoundry, request: Request) -> Result<Plan, Error> {
     let snapshot = Snapshot::read(foundation, &request.app).await?;
@@ -32,6 +35,11 @@ pub(super) async fn make(foundation: &CloudFoundry, request: Request) -> Result<
         Operation::Pause => {
             let mut plan = draft::blank(&snapshot, request, format!("PAUSE {}", snapshot.name));
             plan.refused = Some("Cloud Foundry cannot hold a rollout: cancel it".to_owned());
+            Ok(plan)
+        }
+        Operation::Release => {
+            let mut plan = draft::blank(&snapshot, request, format!("RELEASE {}", snapshot.name));
+            plan.refused = Some(NOTHING_HELD.to_owned());
             Ok(plan)
         }
         Operation::EnableRevisions => Ok(rollout::enable_revisions(&snapshot, request)),

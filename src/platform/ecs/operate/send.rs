@@ -294,6 +294,18 @@ pub(in crate::platform::ecs) async fn registered_by(
     Ok(None)
 }
 
+/// Whether auto scaling is as a step wants it; `None` where the step is about something else, or nothing scales the service.
+pub(in crate::platform::ecs) async fn scaled(
+    region: &Region,
+    action: &Value,
+) -> Result<Option<bool>, Error> {
+    let Action::Scaling { resource, state } = region.read_own("the receipt", action)? else {
+        return Ok(None);
+    };
+    let target = region.scalable_of(&resource).await?;
+    Ok(target.map(|target| suspended(&target) == state))
+}
+
 /// Whether a step whose answer was lost took effect.
 pub(in crate::platform::ecs) async fn took_effect(
     region: &Region,
@@ -304,10 +316,7 @@ pub(in crate::platform::ecs) async fn took_effect(
         register @ Action::Register { .. } => {
             Ok(Some(find_registered(region, &register).await?.is_some()))
         }
-        Action::Scaling { resource, state } => {
-            let target = region.scalable_of(&resource).await?;
-            Ok(target.map(|target| suspended(&target) == state))
-        }
+        Action::Scaling { .. } => scaled(region, action).await,
         Action::Deregister { arn } => {
             region.forget_definition(&arn);
             Ok(Some(region.definition(&arn).await?["status"] == "INACTIVE"))

@@ -10,7 +10,7 @@ use crate::platform::{
         client::api::Service as Of,
         model::wire::{Service, last},
         operate::send::Action,
-        plan::{Change, Snapshot, options, step},
+        plan::{Built, Change, Snapshot, options, step},
     },
 };
 
@@ -76,6 +76,30 @@ fn scaling(snapshot: &Snapshot, label: &str, state: Value) -> Step {
     Step { by_hand: snapshot.by_hand_of("aws", &hand), ..step(label, &call, &action) }
 }
 
+/// Releases auto scaling that is suspended, and nothing else.
+pub(super) async fn release(
+    region: &Region,
+    snapshot: &Snapshot,
+    plan: &mut Plan,
+) -> Result<Built, Error> {
+    let name = snapshot.name();
+    let Some(target) = region.scalable(&snapshot.service).await? else {
+        return Ok(Err(format!("nothing scales {name}: there is nothing to release")));
+    };
+    if suspended(&target) == state(false) {
+        return Ok(Err(format!("auto scaling of {name} is not suspended")));
+    }
+    let step = scaling(snapshot, "release auto scaling", state(false));
+    plan.title = format!("RELEASE the auto scaling of {name}");
+    plan.method = format!(
+        "auto scaling may change the number of tasks again: {} to {}, now {}",
+        target["MinCapacity"], target["MaxCapacity"], snapshot.service.desired_count
+    );
+    plan.by_hand.push(step.by_hand.clone());
+    let goal = "released: auto scaling may change its number of tasks".to_owned();
+    Ok(Ok(Change { steps: vec![step], goal, ..Change::default() }))
+}
+
 /// Adds to a change what was asked for around it.
 pub(super) async fn add(
     region: &Region,
@@ -124,11 +148,12 @@ pub(super) async fn add(
                 notes.push(Note::Info("auto scaling is released when it is over, however it ends; `revdeck resume` keeps the promise if revdeck is ended before".to_owned()));
             } else if suspend {
                 notes.push(Note::Warning(
-                    "auto scaling stays suspended: nothing releases it by itself".to_owned(),
+                    "auto scaling stays suspended: `revdeck release`, or its key, lets it go on"
+                        .to_owned(),
                 ));
             } else if already {
                 notes.push(Note::Warning(
-                    "auto scaling of this service is suspended: --resume-auto-scaling releases it"
+                    "auto scaling of this service is suspended: `revdeck release`, or its key, lets it go on"
                         .to_owned(),
                 ));
             } else {

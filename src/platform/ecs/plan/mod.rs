@@ -64,6 +64,7 @@ pub(in crate::platform::ecs) async fn make(
         Operation::Continue => carry_on(&snapshot, &mut plan),
         Operation::Restart => Ok(restart(&snapshot, &mut plan)),
         Operation::Deploy => deploy(region, &snapshot, &mut plan).await?,
+        Operation::Release => around::release(region, &snapshot, &mut plan).await?,
         Operation::Pause => Err("Amazon ECS cannot hold a rollout where it is".to_owned()),
         Operation::EnableRevisions => Err("Amazon ECS keeps task definitions by itself".to_owned()),
     };
@@ -74,8 +75,10 @@ pub(in crate::platform::ecs) async fn make(
             return Ok(plan);
         }
     };
-    warnings::common(&snapshot, &mut plan, change.undoes);
-    around::add(region, &snapshot, &mut plan, &mut change).await?;
+    if !matches!(plan.request.operation, Operation::Continue | Operation::Release) {
+        warnings::common(&snapshot, &mut plan, change.undoes);
+        around::add(region, &snapshot, &mut plan, &mut change).await?;
+    }
     plan.recipe = Some(Recipe {
         id: operation::new_id(),
         guard: snapshot.guard(),

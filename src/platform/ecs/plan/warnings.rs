@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::domain::{
-    Note, Operation, Plan, Revision, revision_name,
+    Note, Plan, Revision, revision_name,
     text::{clean, short},
 };
 use crate::platform::{
@@ -31,9 +31,6 @@ const SETTINGS: [(&str, &str); 9] = [
 
 /// What applies to every change that starts tasks.
 pub(super) fn common(snapshot: &Snapshot, plan: &mut Plan, undoes: bool) {
-    if plan.request.operation == Operation::Continue {
-        return;
-    }
     let service = &snapshot.service;
     let configuration = &service.deployment_configuration;
     let desired = service.desired_count;

@@ -71,9 +71,9 @@ pub(in crate::platform::ecs) fn stages(
                 .filter(jiff::SignedDuration::is_positive);
             let then = match hook.timeout_action.as_deref() {
                 Some("CONTINUE") => "goes on",
-                _ => "is rolled back",
+                _ => "rolls back",
             };
-            left.map(|left| format!("{then} by itself in {}", span(left)))
+            left.map(|left| format!("{then} in {}", span(left)))
         }
         None => rest(word, deployment, configuration, now),
     };

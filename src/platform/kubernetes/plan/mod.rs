@@ -66,6 +66,7 @@ pub(in crate::platform::kubernetes) async fn make(
             hold(&snapshot, &mut plan, false, serving.as_ref())
         }
         Operation::Pause => hold(&snapshot, &mut plan, true, None),
+        Operation::Release => Err(super::access::NOTHING_HELD.to_owned()),
         Operation::EnableRevisions => {
             Err("Kubernetes keeps revisions by itself: see revisionHistoryLimit".to_owned())
         }
