@@ -47,6 +47,9 @@ pub(super) async fn roll_back(
     let label = crate::domain::revision_name(&wanted.label);
     plan.title = format!("ROLL BACK {name} to {label}{}", how_sure(last, wanted));
     plan.to = Some(snapshot.end(wanted));
+    // While something comes in, that is what is left.
+    let incoming = revisions.iter().find(|one| one.incoming);
+    plan.from = incoming.map(|one| snapshot.end(one)).or(plan.from.take());
     let now = region.definition(&snapshot.service.task_definition).await?;
     let then = region.definition(wanted.id.as_str()).await?;
     plan.differs = differences(&detail(&now), &detail(&then));
