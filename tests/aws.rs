@@ -333,6 +333,7 @@ async fn what_ecspresso_shows_has_a_command_here() {
     assert!(!told(&revdeck("apps").await).contains("orders-api"), "the file names one service");
     // ecspresso rollback --config ecspresso.yml --revision 2 --dry-run
     says("rollback search --revision 2 --dry-run", "UpdateService taskDefinition=search:2").await;
+    says("rollback search --to search:2 --dry-run", "UpdateService taskDefinition=search:2").await;
     // ecspresso rollback --config ecspresso.yml --revision 2
     says("rollback search --revision 2 --yes", "DONE  search is back on rev 2: 3 of 3 running")
         .await;

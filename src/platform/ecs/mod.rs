@@ -226,7 +226,11 @@ impl Platform for Ecs {
     }
 
     async fn capabilities(&self) -> Result<Capabilities, Error> {
-        Ok(Region::capabilities())
+        // Whether the login is good is asked, too; what it may not list says nothing of the rest.
+        match self.0.clusters(&Scope::Everything, false).await {
+            Ok(_) | Err(Error::Forbidden { .. }) => Ok(Region::capabilities()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn watch(&self, interest: channel::Receiver<Interest>, reports: mpsc::Sender<Report>) {

@@ -39,7 +39,11 @@ pub struct Consenting {
 /// A revision by its label or identifier.
 pub(super) fn revision<'a>(history: &'a History, label: &str) -> Result<&'a Revision, Exit> {
     let bare = label.trim_start_matches("rev").trim();
-    let found = history.revisions.iter().find(|one| one.label == bare || one.id.as_str() == label);
+    // Identifiers may be paths, of which the last part is what people say.
+    let last = |id: &str| id.rsplit('/').next() == Some(label);
+    let named =
+        |one: &&Revision| one.label == bare || one.id.as_str() == label || last(one.id.as_str());
+    let found = history.revisions.iter().find(named);
     found.ok_or_else(|| {
         let known: Vec<_> =
             history.revisions.iter().take(12).map(|one| one.label.as_str()).collect();
