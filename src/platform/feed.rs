@@ -15,6 +15,27 @@ const CRASH_LINES: usize = 30;
 #[derive(Debug)]
 pub struct Gone;
 
+/// Why a turn of a watch that polls came to nothing.
+#[derive(Debug)]
+pub enum Failed {
+    /// Nobody listens any more.
+    Gone,
+    /// Something could not be read.
+    Error(Error),
+}
+
+impl From<Gone> for Failed {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
 /// Where a watch sends its reports, and what it has told so far.
 pub struct Feed {
     reports: mpsc::Sender<Report>,

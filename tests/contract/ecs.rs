@@ -305,11 +305,17 @@ async fn every_change_is_sent_once() {
             let deck = Deck::open(&PLAIN).await;
             let plan = deck.plan(role, operation.clone()).await;
             deck.fixture.break_writes(fault);
-            match deck.execute(plan).await {
-                Sent::Accepted(receipt) | Sent::Lost(receipt) => {
-                    deck.follow(receipt).await;
+            let outcome = match deck.execute(plan).await {
+                Sent::Accepted(receipt) | Sent::Lost(receipt) => deck.follow(receipt).await,
+                Sent::Ended(outcome) => outcome,
+            };
+            let text = outcome.text();
+            match fault {
+                Fault::ResetAfter => {
+                    done(&outcome);
                 }
-                Sent::Ended(_) => {}
+                Fault::RateLimited => assert!(matches!(outcome, Outcome::Refused(_)), "{text}"),
+                _ => assert!(text.contains("never took effect"), "{operation:?} {fault:?}: {text}"),
             }
             assert_eq!(deck.fixture.writes(), 1, "{operation:?} under {fault:?}");
         }

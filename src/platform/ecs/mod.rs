@@ -39,7 +39,7 @@ pub use provider::Provider;
 use self::{
     client::{api::Connection, settings::Settings},
     model::wire::{self, Service},
-    operate::{observe, send},
+    operate::{observe, receipt, send},
 };
 use super::{
     Environment, Error, Now, OpenError, Platform, http,
@@ -275,7 +275,7 @@ impl Platform for Ecs {
 
     fn tracking(&self, app: &App) -> Option<Value> {
         let rollout = app.rollout.as_ref()?;
-        Some(observe::Tracking::of(&rollout.id, rollout.to.as_ref()).json())
+        Some(receipt::Tracking::of(&rollout.id, rollout.to.as_ref()).json())
     }
 
     fn now(&self) -> Timestamp {

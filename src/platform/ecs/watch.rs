@@ -18,7 +18,7 @@ use crate::platform::{
         model::wire::Service,
         read::{events, lists::AT_ONCE},
     },
-    feed::{DetailState, Feed, Gone, crash_lines},
+    feed::{DetailState, Failed, Feed, Gone, crash_lines},
     http::Backoff,
 };
 
@@ -29,23 +29,6 @@ const ROLLING: Duration = Duration::from_secs(2);
 const FOCUS: Duration = Duration::from_secs(20);
 /// How many services are told of at once: several calls side by side.
 const CHUNK: usize = 5 * AT_ONCE;
-
-enum Failed {
-    Gone,
-    Error(Error),
-}
-
-impl From<Gone> for Failed {
-    fn from(_: Gone) -> Self {
-        Self::Gone
-    }
-}
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
-}
 
 struct Watch<'a> {
     region: &'a Region,

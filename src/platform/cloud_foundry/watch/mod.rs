@@ -21,8 +21,7 @@ use crate::platform::cloud_foundry::{
 use crate::{
     domain::{App, AppId, History, Interest, ProblemKind, Report, Status},
     platform::{
-        Error,
-        feed::{DetailState, Feed, Gone, crash_lines},
+        feed::{DetailState, Failed, Feed, Gone, crash_lines},
         http::Backoff,
     },
 };
@@ -355,22 +354,5 @@ impl<'a> Watcher<'a> {
             next = next.min(self.next_focus);
         }
         next
-    }
-}
-
-enum Failed {
-    Gone,
-    Error(Error),
-}
-
-impl From<Gone> for Failed {
-    fn from(_: Gone) -> Self {
-        Self::Gone
-    }
-}
-
-impl From<Error> for Failed {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
     }
 }

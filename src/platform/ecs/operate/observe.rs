@@ -1,62 +1,20 @@
 //! How an operation stands: whether the deployment that it began or changed is there, and what became of it.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
 use crate::domain::{
-    App, Count, Observation, Overtaken, Receipt, RevisionRef, Rollout, RolloutId, Verdict,
-    text::clean,
+    App, Count, Observation, Overtaken, Receipt, Rollout, RolloutId, Verdict, text::clean,
 };
 use crate::platform::{
     Error,
     ecs::{
         Region,
         model::wire::{Deployment, Service, ServiceDeployment},
-        operate::send,
+        operate::{
+            lookup,
+            receipt::{Tracking, is_service_deployment},
+        },
         read::{convert::reference, lists::missing},
     },
 };
-
-/// What is needed to recognise the deployment of an operation.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
-pub(in crate::platform::ecs) struct Tracking {
-    /// The entries of `deployments[]` that were there before.
-    #[serde(default)]
-    pub(in crate::platform::ecs) before: Vec<String>,
-    /// The service deployment that was the current one before.
-    pub(in crate::platform::ecs) was: Option<String>,
-    /// The task definition that is wanted.
-    pub(in crate::platform::ecs) wanted: Option<String>,
-    /// The entry of `deployments[]` that is ours.
-    pub(in crate::platform::ecs) deployment: Option<String>,
-    /// The service deployment that is changed or followed.
-    pub(in crate::platform::ecs) service_deployment: Option<String>,
-    /// The hook that is answered, see [`crate::platform::ecs::model::wire::Hook::key`].
-    pub(in crate::platform::ecs) hook: Option<String>,
-}
-
-impl Tracking {
-    /// That of a rollout that is only followed.
-    pub(in crate::platform::ecs) fn of(id: &RolloutId, to: Option<&RevisionRef>) -> Self {
-        let wanted = to.map(|to| to.id.as_str().to_owned());
-        let id = Some(id.as_str().to_owned());
-        if is_service_deployment(id.as_deref().unwrap_or_default()) {
-            Self { service_deployment: id, wanted, ..Self::default() }
-        } else {
-            Self { deployment: id, wanted, ..Self::default() }
-        }
-    }
-
-    /// The same as a plan keeps it.
-    pub(in crate::platform::ecs) fn json(&self) -> Value {
-        // Texts: it cannot fail to become JSON.
-        serde_json::to_value(self).unwrap_or_default()
-    }
-}
-
-fn is_service_deployment(id: &str) -> bool {
-    id.contains(":service-deployment/")
-}
 
 fn overtaken(what: Overtaken) -> Verdict {
     Verdict::Overtaken { what, by: None }
@@ -69,14 +27,14 @@ pub(in crate::platform::ecs) async fn observe(
 ) -> Result<Observation, Error> {
     let mut tracking: Tracking = region.read_own("the receipt", &receipt.recipe.tracking)?;
     if let [step] = receipt.recipe.steps.as_slice()
-        && let Some(arrived) = send::scaled(region, &step.action).await?
+        && let Some(arrived) = lookup::scaled(region, &step.action).await?
     {
         let done = Verdict::Arrived { count: None, label: None };
         return Ok(if arrived { done } else { Verdict::NotArrived }.into());
     }
     if tracking.wanted.is_none() {
         // The answer that would have told it was lost.
-        tracking.wanted = send::registered_by(region, receipt).await?;
+        tracking.wanted = lookup::registered_by(region, receipt).await?;
     }
     let service = match region.service(&receipt.app.app).await {
         Ok(service) => service,
@@ -214,7 +172,7 @@ fn by_record(
         _ if told.goes_back() => Verdict::Moving,
         _ if undoes && !receipt.theirs => Verdict::NotArrived,
         _ => match told.waiting() {
-            Some(hook) if tracking.hook.as_ref() == Some(&hook.hook_id) && !receipt.theirs => {
+            Some(hook) if tracking.hook.as_ref() == Some(&hook.key()) && !receipt.theirs => {
                 Verdict::NotArrived
             }
             Some(_) => Verdict::Waiting(

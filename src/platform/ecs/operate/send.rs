@@ -1,6 +1,5 @@
 //! Sending one step of a plan, once, and finding out whether one that was lost took effect.
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::domain::{AppId, Receipt, RolloutId, Scope, Verdict, text::clean};
@@ -9,93 +8,17 @@ use crate::platform::{
     ecs::{
         Region,
         client::api::Service as Of,
-        model::wire::{self, Service, ServiceDeployment, last},
-        operate::observe::{self, Tracking},
-        plan::{
-            around::{scaling_body, suspended},
-            same,
+        model::wire::{self, Service, last},
+        operate::{
+            lookup::{find_registered, scaled},
+            observe,
+            receipt::{Action, Guard, Tracking},
         },
-        read::definition::READ_ONLY,
+        read::scaling::scaling_body,
     },
     http::WriteError,
     operation::{Learned, Order, StepError},
 };
-
-/// What a plan stands on. Scaling and the counts of a rollout that goes on do not matter.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
-pub(in crate::platform::ecs) struct Guard {
-    task_definition: String,
-    /// The PRIMARY deployment.
-    primary: Option<String>,
-    /// The service deployment under way.
-    live: Option<String>,
-    /// Whether it is being taken back.
-    goes_back: bool,
-    /// The hook that waits for somebody.
-    hook: Option<String>,
-}
-
-impl Guard {
-    pub(in crate::platform::ecs) fn of(
-        service: &Service,
-        live: Option<&ServiceDeployment>,
-    ) -> Self {
-        let primary = service.deployments.iter().find(|one| one.primary());
-        Self {
-            task_definition: service.task_definition.clone(),
-            primary: primary.map(|one| one.id.clone()),
-            live: live.map(|one| one.arn.clone()),
-            goes_back: live.is_some_and(ServiceDeployment::goes_back),
-            hook: live.and_then(|one| Some(one.waiting()?.key())),
-        }
-    }
-}
-
-/// One step.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(in crate::platform::ecs) enum Action {
-    /// A new deployment: of this task definition, of the one that was registered a step before, or of the same once more.
-    Update {
-        cluster: String,
-        service: String,
-        task_definition: Option<String>,
-        registered: Option<Box<Self>>,
-    },
-    /// The deployment under way is stopped and taken back.
-    Stop { arn: String },
-    /// A hook that waits is answered.
-    Continue { arn: String, hook: String, back: bool },
-    /// Auto scaling is suspended or released.
-    Scaling { resource: String, state: Value },
-    /// A task definition is deregistered, unless something uses it.
-    Deregister { arn: String },
-    /// A task definition is registered, above the newest one that was seen.
-    Register { family: String, above: u64, body: Value },
-}
-
-impl Action {
-    /// The same as a plan keeps it.
-    pub(in crate::platform::ecs) fn json(&self) -> Value {
-        // Texts and JSON: it cannot fail to become JSON.
-        serde_json::to_value(self).unwrap_or_default()
-    }
-}
-
-/// A task definition as it can be registered anew: with all that it has, known to this build or not, but what is only told.
-pub(in crate::platform::ecs) fn registrable(definition: &Value) -> Value {
-    let mut body = definition.clone();
-    if let Some(members) = body.as_object_mut() {
-        members.retain(|name, value| !READ_ONLY.contains(&name.as_str()) && !value.is_null());
-        // AWS keeps tags of its own, which nobody else may set; and an empty list is refused.
-        if let Some(tags) = members.get_mut("tags").and_then(Value::as_array_mut) {
-            tags.retain(|tag| !tag["key"].as_str().unwrap_or_default().starts_with("aws:"));
-            if tags.is_empty() {
-                members.remove("tags");
-            }
-        }
-    }
-    body
-}
 
 /// What has changed since the plan was made, in a clause.
 pub(in crate::platform::ecs) async fn changed(
@@ -108,27 +31,7 @@ pub(in crate::platform::ecs) async fn changed(
     let current: Vec<_> = service.current_service_deployment.iter().cloned().collect();
     let current = region.deployments(&current, false).await?;
     let live = current.iter().find(|one| one.live());
-    let now = Guard::of(&service, live);
-    Ok(match () {
-        () if now == guard => None,
-        () if now.task_definition != guard.task_definition => Some(format!(
-            "somebody has begun a deployment of {}",
-            clean(last(&now.task_definition))
-        )),
-        () if now.primary != guard.primary => {
-            Some("somebody has begun another deployment".to_owned())
-        }
-        () if guard.live.is_some() && now.live.is_none() => {
-            Some("the rollout has come to its end".to_owned())
-        }
-        () if now.goes_back && !guard.goes_back => {
-            Some("the rollout is being taken back".to_owned())
-        }
-        () if guard.hook.is_some() && now.hook.is_none() => {
-            Some("somebody has let the rollout go on".to_owned())
-        }
-        () => None,
-    })
+    Ok(guard.difference(&Guard::of(&service, live)))
 }
 
 /// Sends one step, once.
@@ -261,49 +164,6 @@ async fn registered_as(region: &Region, action: &Action) -> Result<String, StepE
     found.ok_or_else(|| {
         StepError::Failed("the task definition that was registered is not to be found".to_owned())
     })
-}
-
-async fn find_registered(region: &Region, action: &Action) -> Result<Option<String>, Error> {
-    let Action::Register { family, above, body } = action else { return Ok(None) };
-    // It may have been deregistered since.
-    for status in ["ACTIVE", "INACTIVE"] {
-        let list =
-            json!({ "familyPrefix": family, "status": status, "sort": "DESC", "maxResults": 10 });
-        let page: wire::DefinitionArns =
-            region.connection.ask(Of::Ecs, "ListTaskDefinitions", &list).await?;
-        for arn in page.task_definition_arns {
-            let number = wire::family(&arn).1.parse::<u64>().unwrap_or(0);
-            if number > *above && same(&registrable(&region.definition(&arn).await?), body) {
-                return Ok(Some(arn));
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// The task definition that a step of this operation registered, where one did.
-pub(in crate::platform::ecs) async fn registered_by(
-    region: &Region,
-    receipt: &Receipt,
-) -> Result<Option<String>, Error> {
-    for step in &receipt.recipe.steps {
-        if let register @ Action::Register { .. } = region.read_own("the receipt", &step.action)? {
-            return find_registered(region, &register).await;
-        }
-    }
-    Ok(None)
-}
-
-/// Whether auto scaling is as a step wants it; `None` where the step is about something else, or nothing scales the service.
-pub(in crate::platform::ecs) async fn scaled(
-    region: &Region,
-    action: &Value,
-) -> Result<Option<bool>, Error> {
-    let Action::Scaling { resource, state } = region.read_own("the receipt", action)? else {
-        return Ok(None);
-    };
-    let target = region.scalable_of(&resource).await?;
-    Ok(target.map(|target| suspended(&target) == state))
 }
 
 /// Whether a step whose answer was lost took effect.

@@ -11,19 +11,22 @@ use crate::platform::{
     ecs::{
         Region,
         model::wire::{family, last},
-        operate::send::registrable,
         plan::{
-            Built, Change, Snapshot, by_hand_registered, options, registered, take_back, update,
+            change::{Built, Change, by_hand_registered, registered, update},
+            options,
+            rollout::take_back,
+            snapshot::Snapshot,
             warnings,
         },
-        read::definition::{detail, short_image},
+        read::definition::{detail, registrable, short_image},
     },
 };
 
 /// What a roll back is told that nothing asks for.
 const WELL: &str = "all instances of what runs now are well: this goes back further";
 
-pub(super) async fn roll_back(
+/// Works out a roll back.
+pub(super) async fn plan(
     region: &Region,
     snapshot: &Snapshot,
     plan: &mut Plan,

@@ -8,7 +8,7 @@ use crate::platform::{
     ecs::{
         Region,
         model::wire::{Service, ServiceDeployment, last},
-        operate::send::Guard,
+        operate::receipt::Guard,
         read::{
             convert::{ago, reference},
             definition::short_image,

@@ -11,7 +11,7 @@ use crate::platform::{
     Error,
     ecs::{
         Region,
-        plan::{Snapshot, options},
+        plan::{options, snapshot::Snapshot},
         read::{definition::short_image, lists::missing},
     },
 };

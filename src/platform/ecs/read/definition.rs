@@ -106,3 +106,36 @@ pub(in crate::platform::ecs) fn detail(definition: &Value) -> Detail {
     }
     Detail { facts, hidden: Vec::new() }
 }
+
+/// A task definition as it can be registered anew: with all that it has, known to this build or not, but what is only told.
+pub(in crate::platform::ecs) fn registrable(definition: &Value) -> Value {
+    let mut body = definition.clone();
+    if let Some(members) = body.as_object_mut() {
+        members.retain(|name, value| !READ_ONLY.contains(&name.as_str()) && !value.is_null());
+        // AWS keeps tags of its own, which nobody else may set; and an empty list is refused.
+        if let Some(tags) = members.get_mut("tags").and_then(Value::as_array_mut) {
+            tags.retain(|tag| !tag["key"].as_str().unwrap_or_default().starts_with("aws:"));
+            if tags.is_empty() {
+                members.remove("tags");
+            }
+        }
+    }
+    body
+}
+
+/// Whether two task definitions say the same, members that say nothing left out.
+pub(in crate::platform::ecs) fn same(a: &Value, b: &Value) -> bool {
+    fn strip(value: &Value) -> Value {
+        match value {
+            Value::Object(members) => {
+                let kept = members.iter().map(|(name, value)| (name.clone(), strip(value)));
+                let empty =
+                    |value: &Value| value.is_null() || *value == json!([]) || *value == json!({});
+                Value::Object(kept.filter(|(_, value)| !empty(value)).collect())
+            }
+            Value::Array(items) => Value::Array(items.iter().map(strip).collect()),
+            other => other.clone(),
+        }
+    }
+    strip(a) == strip(b)
+}

@@ -5,4 +5,5 @@ pub(super) mod definition;
 pub(super) mod events;
 pub(super) mod history;
 pub(super) mod lists;
+pub(super) mod scaling;
 pub(super) mod stages;
