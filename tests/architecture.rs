@@ -39,7 +39,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
 ];
 
 /// Parts of the port that every adapter may use; all other rooms of `platform` are adapters, which know no other.
-const PORT: [&str; 5] = ["error", "http", "operation", "registry", "unopened"];
+const PORT: [&str; 6] = ["cluster", "error", "http", "operation", "registry", "unopened"];
 
 /// A module of the crate, as `platform::kubernetes::watch`.
 type Module = Vec<String>;

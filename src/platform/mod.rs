@@ -1,6 +1,8 @@
 //! The port: what an adapter implements, and all that the rest of the program knows of a platform.
 
 pub mod cloud_foundry;
+#[cfg(feature = "kubernetes")]
+pub mod cluster;
 #[cfg(feature = "ecs")]
 pub mod ecs;
 mod error;

@@ -28,17 +28,17 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::{OnceCell, mpsc, watch as channel};
 
-pub use client::connect::Options;
+pub use super::cluster::Options;
 pub use provider::Provider;
 
 use self::{
-    client::connect::Connection,
     model::store::{Address, Kind, Kinded, OwnRevision},
     operate::{observe, send},
     read::controlled::MARK,
 };
 use super::{
     Error, Now, OpenError, Platform,
+    cluster::Connection,
     operation::{Learned, Order, Progress, StepError},
     sightings::Sightings,
 };

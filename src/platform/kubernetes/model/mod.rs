@@ -1,5 +1,4 @@
 //! What the API sends, and what is kept of it.
 
-pub(super) mod dialect;
 pub(super) mod store;
 pub(super) mod wire;

@@ -10,19 +10,16 @@ use tokio::time::timeout;
 
 use crate::platform::{
     Error,
+    cluster::{connect::Connection, dialect, transport::NotConnected},
     http::{
         WRITES_WAIT, WriteError, causes, collect,
         exchange::{self, Answer, Api, NoAnswer, Said},
-    },
-    kubernetes::{
-        client::{connect::Connection, transport::NotConnected},
-        model::dialect,
     },
 };
 
 impl Connection {
     /// A path with its query, percent-encoded.
-    pub(in crate::platform::kubernetes) fn address(path: &str, query: &[(&str, &str)]) -> String {
+    pub(in crate::platform) fn address(path: &str, query: &[(&str, &str)]) -> String {
         let mut address = path.to_owned();
         for (index, (name, value)) in query.iter().enumerate() {
             address.push(if index == 0 { '?' } else { '&' });
@@ -40,7 +37,7 @@ impl Connection {
     }
 
     /// Reads JSON; repeated on passing faults, with a new login where the old one ran out.
-    pub(in crate::platform::kubernetes) async fn get<T: DeserializeOwned>(
+    pub(in crate::platform) async fn get<T: DeserializeOwned>(
         &self,
         path: &str,
         query: &[(&str, &str)],
@@ -50,7 +47,7 @@ impl Connection {
     }
 
     /// Decodes JSON, naming the place of what does not fit.
-    pub(in crate::platform::kubernetes) fn decode<T: DeserializeOwned>(
+    pub(in crate::platform) fn decode<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &[u8],
@@ -59,7 +56,7 @@ impl Connection {
     }
 
     /// Reads a body as it is.
-    pub(in crate::platform::kubernetes) async fn get_bytes(
+    pub(in crate::platform) async fn get_bytes(
         &self,
         path: &str,
         query: &[(&str, &str)],
@@ -73,7 +70,7 @@ impl Connection {
     }
 
     /// Writes, once.
-    pub(in crate::platform::kubernetes) async fn write(
+    pub(in crate::platform) async fn write(
         &self,
         method: Method,
         address: &str,
@@ -94,7 +91,7 @@ impl Connection {
     }
 
     /// What a failed connection means.
-    pub(in crate::platform::kubernetes) fn unreachable(
+    pub(in crate::platform) fn unreachable(
         &self,
         error: &(dyn std::error::Error + 'static),
     ) -> Error {

@@ -14,7 +14,7 @@ struct Status {
 }
 
 /// Reason and message of a `Status`.
-pub(in crate::platform::kubernetes) fn said(body: &[u8]) -> Option<Said> {
+pub(in crate::platform) fn said(body: &[u8]) -> Option<Said> {
     // A group that is not installed is answered in plain text.
     if body.starts_with(b"404 page not found") {
         let detail = "it does not have this API".to_owned();

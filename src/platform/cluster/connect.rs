@@ -53,22 +53,22 @@ impl Default for Options {
 }
 
 /// A context of a kubeconfig, and the client for it.
-pub(in crate::platform::kubernetes) struct Connection {
+pub(in crate::platform) struct Connection {
     kubeconfig: Option<Kubeconfig>,
-    pub(in crate::platform::kubernetes) context: String,
-    pub(in crate::platform::kubernetes) api: String,
-    pub(in crate::platform::kubernetes) user: String,
+    pub(in crate::platform) context: String,
+    pub(in crate::platform) api: String,
+    pub(in crate::platform) user: String,
     /// What is looked at where nothing else is named, or nothing else may be seen.
-    pub(in crate::platform::kubernetes) namespace: String,
+    pub(in crate::platform) namespace: String,
     /// Neither the operator nor the context names a namespace: all of them are meant.
-    pub(in crate::platform::kubernetes) everywhere: bool,
-    pub(in crate::platform::kubernetes) insecure: bool,
+    pub(in crate::platform) everywhere: bool,
+    pub(in crate::platform) insecure: bool,
     /// Whom it acts as, and in which groups.
-    pub(in crate::platform::kubernetes) impersonated: Option<(String, Vec<String>)>,
+    pub(in crate::platform) impersonated: Option<(String, Vec<String>)>,
     /// The command of an exec plugin.
     plugin: Option<String>,
-    pub(in crate::platform::kubernetes) timeout: Duration,
-    pub(in crate::platform::kubernetes) meter: Meter,
+    pub(in crate::platform) timeout: Duration,
+    pub(in crate::platform) meter: Meter,
     client: Mutex<Held>,
 }
 
@@ -106,7 +106,7 @@ fn acting(login: String, options: &Options) -> String {
 
 impl Connection {
     /// Reads the kubeconfig, or the service account in a Pod; speaks to nobody and runs nothing yet.
-    pub(in crate::platform::kubernetes) fn open(options: &Options) -> Result<Self, OpenError> {
+    pub(in crate::platform) fn open(options: &Options) -> Result<Self, OpenError> {
         let bad = |why: String| {
             OpenError::login(format!(
                 "the kubeconfig cannot be used: {}. See `kubectl config view`, or try `revdeck demo`",
@@ -202,12 +202,12 @@ impl Connection {
     }
 
     /// The context as the kubeconfig names it; `None` in a Pod, which has none.
-    pub(in crate::platform::kubernetes) fn named(&self) -> Option<&str> {
+    pub(in crate::platform) fn named(&self) -> Option<&str> {
         self.kubeconfig.as_ref().map(|_| self.context.as_str())
     }
 
     /// The client, made at first use: that may run a plugin, which takes its time.
-    pub(in crate::platform::kubernetes) async fn client(&self) -> Result<Client, Error> {
+    pub(in crate::platform) async fn client(&self) -> Result<Client, Error> {
         let mut held = self.client.lock().await;
         if let Some(client) = &held.client {
             return Ok(client.clone());
@@ -257,12 +257,12 @@ impl Connection {
     }
 
     /// Forgets the client: the next one logs in anew.
-    pub(in crate::platform::kubernetes) async fn forget(&self) {
+    pub(in crate::platform) async fn forget(&self) {
         *self.client.lock().await = Held::default();
     }
 
     /// The login does not work, and how to get one that does.
-    pub(in crate::platform::kubernetes) fn login(&self, why: &str) -> Error {
+    pub(in crate::platform) fn login(&self, why: &str) -> Error {
         let command = match &self.plugin {
             Some(plugin) => format!("{plugin} (the exec plugin of context {})", self.context),
             None => format!("kubectl --context {} get namespaces", self.context),
