@@ -43,6 +43,7 @@ commands! {
     Pause "deck" "pause" "hold the rollout where it is" Pause,
     Restart "deck" "restart" "replace all instances, rolling" Restart,
     Release "deck" "release" "release what holds the app still, such as suspended auto scaling" Release,
+    Reconcile "deck" "reconcile" "have what applies the repository look at it now" Reconcile,
     EnableRevisions "deck" "enable-revisions" "have the platform keep revisions" EnableRevisions,
     Diff "deck" "diff" "what differs between the deployed and the selected revision",
     Mark "deck" "mark" "mark the revision that D compares from",

@@ -49,6 +49,8 @@ pub enum Operation {
     Restart,
     /// Let what moves the app besides a rollout go on, such as auto scaling.
     Release,
+    /// Have what applies a repository look at it now.
+    Reconcile,
     /// Have the platform keep revisions from now on.
     EnableRevisions,
 }
@@ -64,6 +66,7 @@ impl Operation {
             Self::Pause => Verb::Pause,
             Self::Restart => Verb::Restart,
             Self::Release => Verb::Release,
+            Self::Reconcile => Verb::Reconcile,
             Self::EnableRevisions => Verb::EnableRevisions,
         }
     }
@@ -80,6 +83,7 @@ impl From<Verb> for Operation {
             Verb::Pause => Self::Pause,
             Verb::Restart => Self::Restart,
             Verb::Release => Self::Release,
+            Verb::Reconcile => Self::Reconcile,
             Verb::EnableRevisions => Self::EnableRevisions,
         }
     }

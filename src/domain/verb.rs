@@ -68,6 +68,7 @@ verbs! {
     Pause "pause" "pause" "Hold a rollout where it is" Rollout,
     Restart "restart" "restart" "Replace all instances, rolling" App,
     Release "release" "release" "Release what holds an app still, such as suspended auto scaling" App,
+    Reconcile "reconcile" "reconcile" "Have what applies a repository look at it now" App,
     EnableRevisions "enable-revisions" "switch revisions on" "Have the platform keep revisions of an app" NoRevisions,
 }
 

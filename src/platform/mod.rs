@@ -7,6 +7,8 @@ pub mod cluster;
 pub mod ecs;
 mod error;
 pub mod feed;
+#[cfg(feature = "gitops")]
+pub mod gitops;
 pub mod http;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;

@@ -144,6 +144,12 @@ pub trait Provider: Send + Sync {
     /// One clause of what is wrong.
     fn check_location(&self, location: &str) -> Result<(), String>;
 
+    /// The target that this one is read together with, such as the cluster that a repository is applied to. `environment`
+    /// has the target's own variables.
+    fn beside(&self, _spec: &TargetSpec, _environment: &Environment) -> Option<TargetSpec> {
+        None
+    }
+
     /// Opens a target; speaks to nobody yet.
     fn open(
         &self,
@@ -151,6 +157,17 @@ pub trait Provider: Send + Sync {
         environment: &Environment,
         now: &Now,
     ) -> Result<Arc<dyn Platform>, OpenError>;
+
+    /// The same with the target that it is read together with.
+    fn open_beside(
+        &self,
+        spec: &TargetSpec,
+        environment: &Environment,
+        now: &Now,
+        _beside: Option<Arc<dyn Platform>>,
+    ) -> Result<Arc<dyn Platform>, OpenError> {
+        self.open(spec, environment, now)
+    }
 }
 
 /// The platforms that can be opened.
@@ -167,6 +184,8 @@ impl Registry {
         let registry = registry.with(super::kubernetes::Provider);
         #[cfg(feature = "ecs")]
         let registry = registry.with(super::ecs::Provider);
+        #[cfg(feature = "gitops")]
+        let registry = registry.with(super::gitops::Provider);
         registry
     }
 
@@ -227,6 +246,21 @@ impl Registry {
         ))
     }
 
+    /// Opens one target, with the one that it is read together with.
+    pub(super) fn open_one(
+        &self,
+        spec: &TargetSpec,
+        environment: &Environment,
+        now: &Now,
+    ) -> Result<Arc<dyn Platform>, OpenError> {
+        let unknown = || OpenError::login(format!("there is no platform {}", spec.platform));
+        let provider = self.provider(spec.platform).ok_or_else(unknown)?;
+        let environment = environment.clone().with(spec.variables.clone());
+        let beside = provider.beside(spec, &environment);
+        let beside = beside.map(|beside| self.open_one(&beside, &environment, now)).transpose()?;
+        provider.open_beside(spec, &environment, now, beside)
+    }
+
     /// Opens targets. One that cannot be opened keeps no other out: it stands for itself with its reason, and is tried
     /// again.
     ///
@@ -242,15 +276,14 @@ impl Registry {
             (Vec::new(), Vec::new());
         for spec in specs {
             let Some(provider) = self.provider(spec.platform) else { continue };
-            let environment = environment.clone().with(spec.variables.clone());
-            match provider.open(spec, &environment, now) {
+            match self.open_one(spec, environment, now) {
                 Ok(platform) => platforms.push(platform),
                 Err(error) => {
                     errors.push(error.clone());
                     let unopened = Unopened::new(
-                        provider.clone(),
+                        (self.clone(), provider.kind()),
                         spec.clone(),
-                        environment,
+                        environment.clone(),
                         now.clone(),
                         error,
                     );

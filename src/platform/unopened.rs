@@ -20,14 +20,15 @@ use super::{
 };
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogLine, Observation, Plan,
-    Receipt, Report, Request, RevisionId, Scope, Step, Target,
+    PlatformKind, Receipt, Report, Request, RevisionId, Scope, Step, Target,
 };
 
 /// How often opening it is tried again: it reads a file at most.
 const AGAIN: Duration = Duration::from_secs(15);
 
 pub(super) struct Unopened {
-    provider: Arc<dyn registry::Provider>,
+    registry: registry::Registry,
+    kind: PlatformKind,
     spec: registry::TargetSpec,
     environment: registry::Environment,
     now: Now,
@@ -37,13 +38,13 @@ pub(super) struct Unopened {
 
 impl Unopened {
     pub(super) fn new(
-        provider: Arc<dyn registry::Provider>,
+        (registry, kind): (registry::Registry, PlatformKind),
         spec: registry::TargetSpec,
         environment: registry::Environment,
         now: Now,
         error: OpenError,
     ) -> Self {
-        Self { provider, spec, environment, now, error, opened: OnceLock::new() }
+        Self { registry, kind, spec, environment, now, error, opened: OnceLock::new() }
     }
 
     /// The platform, where it can be opened by now.
@@ -51,7 +52,7 @@ impl Unopened {
         if let Some(platform) = self.opened.get() {
             return Ok(platform);
         }
-        match self.provider.open(&self.spec, &self.environment, &self.now) {
+        match self.registry.open_one(&self.spec, &self.environment, &self.now) {
             Ok(platform) => Ok(self.opened.get_or_init(|| platform)),
             Err(error) => Err(Error::Unopened(error)),
         }
@@ -66,7 +67,7 @@ impl Platform for Unopened {
         }
         Target {
             id: self.spec.id.clone(),
-            platform: self.provider.kind(),
+            platform: self.kind,
             api: String::new(),
             scope_label: self.spec.location.clone().unwrap_or_else(|| self.spec.id.to_string()),
             user: "nobody".to_owned(),

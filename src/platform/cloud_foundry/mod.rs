@@ -211,6 +211,7 @@ impl Platform for CloudFoundry {
             .with(Verb::Pause, Capability::No("Cloud Foundry cannot hold a rollout".to_owned()))
             .with(Verb::Restart, since(3, 44, "rolling deployments"))
             .with(Verb::Release, Capability::No(plan::NOTHING_HELD.to_owned()))
+            .with(Verb::Reconcile, Capability::No(plan::NOT_APPLIED.to_owned()))
             .with(Verb::EnableRevisions, since(3, 65, "switch for revisions")))
     }
 

@@ -19,7 +19,7 @@ use tower::BoxError;
 use super::transport;
 use crate::{
     domain::text::clean,
-    platform::{Error, OpenError, http::Meter},
+    platform::{Environment, Error, OpenError, http::Meter},
 };
 
 /// Which cluster, and where in it to look.
@@ -49,6 +49,54 @@ impl Default for Options {
             timeout: crate::platform::http::TIMEOUT,
             state: None,
         }
+    }
+}
+
+impl Options {
+    /// The variable that names the kubeconfig.
+    pub const KUBECONFIG: &'static str = "KUBECONFIG";
+    /// The variable that names whom to act as.
+    pub const AS: &'static str = "REVDECK_AS";
+    /// The variable that names the groups of whom to act as, with commas.
+    pub const AS_GROUP: &'static str = "REVDECK_AS_GROUP";
+
+    /// Context and namespace of a location. The names of contexts on EKS hold colons and slashes: the last part is the
+    /// namespace.
+    pub fn parts(location: &str) -> (&str, Option<&str>) {
+        match location.rsplit_once('/') {
+            Some((context, namespace)) if !context.starts_with("arn:") => {
+                (context, Some(namespace))
+            }
+            _ => (location, None),
+        }
+    }
+
+    /// Those of a location such as `CONTEXT/NAMESPACE` in an environment.
+    ///
+    /// # Errors
+    /// Where the environment names groups and nobody who is in them.
+    pub fn read(location: Option<&str>, environment: &Environment) -> Result<Self, OpenError> {
+        let (context, namespace) = match location.map(Self::parts) {
+            Some((context, namespace)) => (Some(context), namespace),
+            None => (None, None),
+        };
+        let named = environment.variable(Self::KUBECONFIG).map(PathBuf::from);
+        let usual = || environment.home().map(|home| home.join(".kube/config"));
+        let groups = environment.variable(Self::AS_GROUP).unwrap_or_default().split(',');
+        let groups = groups.map(str::trim).filter(|group| !group.is_empty()).map(str::to_owned);
+        let groups: Vec<_> = groups.collect();
+        let name = environment.variable(Self::AS).filter(|name| !name.is_empty());
+        if name.is_none() && !groups.is_empty() {
+            return Err(OpenError::login("--as-group names groups of nobody: say --as USER, too"));
+        }
+        Ok(Self {
+            kubeconfig: named.or_else(|| usual().filter(|file| file.exists())),
+            context: context.map(str::to_owned),
+            namespace: namespace.map(str::to_owned),
+            impersonate: name.map(|name| (name.to_owned(), groups)),
+            state: environment.state().cloned(),
+            ..Self::default()
+        })
     }
 }
 

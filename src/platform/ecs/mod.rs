@@ -131,6 +131,7 @@ impl Region {
     fn capabilities() -> Capabilities {
         let no = |what: &str| Capability::No(what.to_owned());
         Capabilities::all()
+            .with(Verb::Reconcile, no(plan::NOT_APPLIED))
             .with(Verb::Pause, no("Amazon ECS cannot hold a rollout where it is"))
             .with(Verb::EnableRevisions, no("Amazon ECS keeps task definitions by itself"))
     }

@@ -10,6 +10,8 @@ use crate::{
 };
 
 /// Why there is nothing to release.
+pub(in crate::platform::kubernetes) const NOT_APPLIED: &str =
+    "its controllers look by themselves: this is for GitOps targets";
 pub(in crate::platform::kubernetes) const NOTHING_HELD: &str =
     "revdeck holds nothing of a cluster back: continue what is paused";
 
@@ -103,6 +105,7 @@ impl Cluster {
             .with(Verb::Pause, hold)
             .with(Verb::Restart, patch)
             .with(Verb::Release, Capability::No(NOTHING_HELD.to_owned()))
+            .with(Verb::Reconcile, Capability::No(NOT_APPLIED.to_owned()))
             .with(Verb::EnableRevisions, Capability::No(no_switch.to_owned())))
     }
 }

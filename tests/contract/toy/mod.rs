@@ -155,6 +155,7 @@ impl Platform for Toy {
         Ok(Capabilities::all()
             .with(Verb::Pause, no("cannot be held"))
             .with(Verb::Release, no("holds nothing back"))
+            .with(Verb::Reconcile, no("is applied by nobody"))
             .with(Verb::EnableRevisions, no("keeps revisions by itself")))
     }
 
@@ -224,7 +225,10 @@ impl Platform for Toy {
             }
             Operation::Cancel => letter.serving,
             Operation::Continue => rolling.map_or(letter.serving, |one| one.to),
-            Operation::Pause | Operation::Release | Operation::EnableRevisions => {
+            Operation::Pause
+            | Operation::Release
+            | Operation::Reconcile
+            | Operation::EnableRevisions => {
                 return Ok(Self::refuse(plan, "a toy cannot do that"));
             }
         };

@@ -21,6 +21,7 @@ use crate::{
 };
 
 /// Why there is nothing to release.
+pub(super) const NOT_APPLIED: &str = "Cloud Foundry applies no repository: this is for GitOps";
 pub(super) const NOTHING_HELD: &str = "revdeck holds nothing of Cloud Foundry back";
 
 /// Works out a plan.
@@ -40,6 +41,11 @@ pub(super) async fn make(foundation: &CloudFoundry, request: Request) -> Result<
         Operation::Release => {
             let mut plan = draft::blank(&snapshot, request, format!("RELEASE {}", snapshot.name));
             plan.refused = Some(NOTHING_HELD.to_owned());
+            Ok(plan)
+        }
+        Operation::Reconcile => {
+            let mut plan = draft::blank(&snapshot, request, format!("RECONCILE {}", snapshot.name));
+            plan.refused = Some(NOT_APPLIED.to_owned());
             Ok(plan)
         }
         Operation::EnableRevisions => Ok(rollout::enable_revisions(&snapshot, request)),

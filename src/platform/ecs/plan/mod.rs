@@ -17,6 +17,10 @@ use crate::platform::{
     operation,
 };
 
+/// Nothing is applied from elsewhere.
+pub(in crate::platform::ecs) const NOT_APPLIED: &str =
+    "Amazon ECS applies no repository: this is for GitOps";
+
 /// Works out a plan.
 pub(in crate::platform::ecs) async fn make(
     region: &Region,
@@ -37,6 +41,7 @@ pub(in crate::platform::ecs) async fn make(
         Operation::Restart => Ok(deploy::restart(&snapshot, &mut plan)),
         Operation::Deploy => deploy::deploy(region, &snapshot, &mut plan).await?,
         Operation::Release => around::release(region, &snapshot, &mut plan).await?,
+        Operation::Reconcile => Err(NOT_APPLIED.to_owned()),
         Operation::Pause => Err("Amazon ECS cannot hold a rollout where it is".to_owned()),
         Operation::EnableRevisions => Err("Amazon ECS keeps task definitions by itself".to_owned()),
     };

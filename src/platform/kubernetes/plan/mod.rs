@@ -67,6 +67,7 @@ pub(in crate::platform::kubernetes) async fn make(
         }
         Operation::Pause => hold(&snapshot, &mut plan, true, None),
         Operation::Release => Err(super::access::NOTHING_HELD.to_owned()),
+        Operation::Reconcile => Err(super::access::NOT_APPLIED.to_owned()),
         Operation::EnableRevisions => {
             Err("Kubernetes keeps revisions by itself: see revisionHistoryLimit".to_owned())
         }

@@ -1,0 +1,145 @@
+//! Objects of Flux in the cluster: listed, and changed by a merge patch, under the version that the
+//! cluster serves.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use http::Method;
+use serde_json::Value;
+
+use crate::platform::{Error, Platform, cluster::Connection, http::WriteError};
+
+/// By this name the cluster knows who changed an object. It must not begin with `kubectl`: kustomize-controller takes back
+/// what such a manager did (`internal/controller/kustomization_controller.go`).
+const MANAGER: &str = "revdeck";
+
+/// A cluster: its workloads through the port, and the objects of Flux through the same login.
+pub(in crate::platform::gitops) struct Cluster {
+    pub(in crate::platform::gitops) platform: Arc<dyn Platform>,
+    connection: Connection,
+    /// The version of a group that is served; none where it is not installed.
+    versions: Mutex<HashMap<&'static str, Option<String>>>,
+}
+
+/// A kind of object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::platform::gitops) enum Kind {
+    GitRepository,
+    Kustomization,
+    Automation,
+    Policy,
+}
+
+impl Kind {
+    fn group(self) -> &'static str {
+        match self {
+            Self::GitRepository => "source.toolkit.fluxcd.io",
+            Self::Kustomization => "kustomize.toolkit.fluxcd.io",
+            Self::Automation | Self::Policy => "image.toolkit.fluxcd.io",
+        }
+    }
+
+    /// As it stands in paths and commands.
+    pub(in crate::platform::gitops) fn plural(self) -> &'static str {
+        match self {
+            Self::GitRepository => "gitrepositories",
+            Self::Kustomization => "kustomizations",
+            Self::Automation => "imageupdateautomations",
+            Self::Policy => "imagepolicies",
+        }
+    }
+}
+
+impl Cluster {
+    /// The cluster of these two.
+    pub(in crate::platform::gitops) fn new(
+        platform: Arc<dyn Platform>,
+        connection: Connection,
+    ) -> Self {
+        Self { platform, connection, versions: Mutex::default() }
+    }
+
+    /// What it is called in sentences.
+    pub(in crate::platform::gitops) fn name(&self) -> &str {
+        &self.connection.context
+    }
+
+    async fn version(&self, kind: Kind) -> Result<Option<String>, Error> {
+        let group = kind.group();
+        let known =
+            self.versions.lock().unwrap_or_else(PoisonError::into_inner).get(group).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let told = self.connection.get::<Value>(&format!("/apis/{group}"), &[]).await;
+        let version = match told {
+            Ok(told) => told["preferredVersion"]["version"].as_str().map(str::to_owned),
+            Err(Error::NotFound { .. } | Error::Api { status: 404, .. }) => None,
+            Err(error) => return Err(error),
+        };
+        // Flux may be installed later.
+        if version.is_some() {
+            self.versions
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(group, version.clone());
+        }
+        Ok(version)
+    }
+
+    /// All objects of a kind; none where the kind is not installed.
+    pub(in crate::platform::gitops) async fn list(&self, kind: Kind) -> Result<Vec<Value>, Error> {
+        let Some(version) = self.version(kind).await? else { return Ok(Vec::new()) };
+        let path = format!("/apis/{}/{version}/{}", kind.group(), kind.plural());
+        match self.connection.get::<Value>(&path, &[]).await {
+            Ok(Value::Object(mut list)) => match list.remove("items") {
+                Some(Value::Array(items)) => Ok(items),
+                _ => Ok(Vec::new()),
+            },
+            // The group has other kinds alone, as with Argo Rollouts.
+            Err(Error::NotFound { .. } | Error::Api { status: 404, .. }) => Ok(Vec::new()),
+            Ok(_) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The path of one object.
+    async fn path(&self, kind: Kind, namespace: &str, name: &str) -> Result<String, Error> {
+        let Some(version) = self.version(kind).await? else {
+            return Err(Error::NotFound {
+                what: format!("{} has no {}", self.name(), kind.plural()),
+            });
+        };
+        Ok(format!(
+            "/apis/{}/{version}/namespaces/{namespace}/{}/{name}",
+            kind.group(),
+            kind.plural()
+        ))
+    }
+
+    /// One object.
+    pub(in crate::platform::gitops) async fn get(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Value, Error> {
+        let path = self.path(kind, namespace, name).await?;
+        self.connection.get(&path, &[]).await
+    }
+
+    /// Changes one object by a merge patch, once.
+    pub(in crate::platform::gitops) async fn patch(
+        &self,
+        kind: Kind,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<Value, WriteError> {
+        let path = self.path(kind, namespace, name).await.map_err(WriteError::NoEffect)?;
+        let address = Connection::address(&path, &[("fieldManager", MANAGER)]);
+        self.connection.write(Method::PATCH, &address, "application/merge-patch+json", patch).await
+    }
+}

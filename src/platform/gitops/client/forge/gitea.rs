@@ -1,0 +1,94 @@
+//! Gitea and Forgejo: `/api/v1`, <https://docs.gitea.com/api/>.
+
+use async_trait::async_trait;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Dialect, Opening, Pull, id, send, text};
+use crate::platform::{
+    Error,
+    http::{Http, WriteError},
+};
+
+/// How many pull requests are looked through for one of a branch; newest first.
+const NEWEST: u32 = 50;
+
+pub(super) struct Gitea {
+    pub(super) http: Http,
+    pub(super) project: String,
+}
+
+fn pull(one: &Value) -> Pull {
+    let merged = one["merged"] == true;
+    Pull {
+        number: one["number"].as_u64().unwrap_or(0),
+        address: text(&one["html_url"]),
+        head: text(&one["head"]["sha"]),
+        open: one["state"] == "open",
+        merged,
+        merge_commit: id(&one["merge_commit_sha"]).filter(|_| merged),
+        mergeable: one["mergeable"].as_bool(),
+        missing: Vec::new(),
+    }
+}
+
+#[async_trait]
+impl Dialect for Gitea {
+    async fn find(&self, branch: &str) -> Result<Option<Pull>, Error> {
+        // A filter by branch exists only where the base is named, too, and then shows open ones alone.
+        let query = [
+            ("state", "all".to_owned()),
+            ("sort", "newest".to_owned()),
+            ("limit", NEWEST.to_string()),
+        ];
+        let all: Vec<Value> =
+            self.http.get(&format!("/repos/{}/pulls", self.project), &query).await?;
+        let own = |one: &&Value| one["head"]["ref"] == branch || one["head"]["label"] == branch;
+        Ok(all.iter().filter(own).max_by_key(|one| one["number"].as_u64()).map(pull))
+    }
+
+    async fn read(&self, number: u64) -> Result<Pull, Error> {
+        let base = format!("/repos/{}", self.project);
+        let one: Value = self.http.get(&format!("{base}/pulls/{number}"), &[]).await?;
+        let mut pull = pull(&one);
+        if pull.open {
+            let checks: Value = self
+                .http
+                .get(&format!("{base}/commits/{}/status", pull.head), &[])
+                .await
+                .unwrap_or_default();
+            match checks["state"].as_str() {
+                Some("pending") if checks["total_count"].as_u64().unwrap_or(1) > 0 => {
+                    pull.missing.push("checks".to_owned());
+                }
+                Some("failure" | "error") => pull.missing.push("failed checks".to_owned()),
+                _ => {}
+            }
+            if pull.mergeable == Some(false) && pull.missing.is_empty() {
+                pull.missing.push("a review, or a conflict with the branch".to_owned());
+            }
+        }
+        Ok(pull)
+    }
+
+    async fn open(&self, opening: &Opening<'_>) -> Result<Pull, WriteError> {
+        let body = json!({
+            "title": opening.title, "head": opening.branch, "base": opening.base, "body": opening.body,
+        });
+        send(&self.http, Method::POST, &format!("/repos/{}/pulls", self.project), &body)
+            .await
+            .map(|one| pull(&one))
+    }
+
+    async fn merge(&self, number: u64, head: &str) -> Result<(), WriteError> {
+        let path = format!("/repos/{}/pulls/{number}/merge", self.project);
+        send(&self.http, Method::POST, &path, &json!({ "Do": "merge", "head_commit_id": head }))
+            .await
+            .map(drop)
+    }
+
+    async fn close(&self, number: u64) -> Result<(), WriteError> {
+        let path = format!("/repos/{}/pulls/{number}", self.project);
+        send(&self.http, Method::PATCH, &path, &json!({ "state": "closed" })).await.map(drop)
+    }
+}

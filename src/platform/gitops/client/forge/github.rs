@@ -1,0 +1,111 @@
+//! GitHub: <https://docs.github.com/en/rest/pulls/pulls>, reviews and check runs beside it.
+
+use async_trait::async_trait;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{Dialect, Opening, Pull, id, send, text};
+use crate::platform::{
+    Error,
+    http::{Http, WriteError},
+};
+
+pub(super) struct GitHub {
+    pub(super) http: Http,
+    pub(super) project: String,
+}
+
+fn pull(one: &Value) -> Pull {
+    let merged = one["merged"] == true || one["merged_at"].is_string();
+    Pull {
+        number: one["number"].as_u64().unwrap_or(0),
+        address: text(&one["html_url"]),
+        head: text(&one["head"]["sha"]),
+        open: one["state"] == "open",
+        merged,
+        merge_commit: id(&one["merge_commit_sha"]).filter(|_| merged),
+        mergeable: one["mergeable"].as_bool(),
+        missing: Vec::new(),
+    }
+}
+
+#[async_trait]
+impl Dialect for GitHub {
+    async fn find(&self, branch: &str) -> Result<Option<Pull>, Error> {
+        let owner = self.project.split('/').next().unwrap_or_default();
+        let query = [
+            ("head", format!("{owner}:{branch}")),
+            ("state", "all".to_owned()),
+            ("sort", "created".to_owned()),
+            ("direction", "desc".to_owned()),
+            ("per_page", "1".to_owned()),
+        ];
+        let all: Vec<Value> =
+            self.http.get(&format!("/repos/{}/pulls", self.project), &query).await?;
+        Ok(all.first().map(pull))
+    }
+
+    async fn read(&self, number: u64) -> Result<Pull, Error> {
+        let base = format!("/repos/{}", self.project);
+        let one: Value = self.http.get(&format!("{base}/pulls/{number}"), &[]).await?;
+        let mut pull = pull(&one);
+        if !pull.open {
+            return Ok(pull);
+        }
+        // What is missing is told as far as the login may see it.
+        let checks = format!("{base}/commits/{}/check-runs", pull.head);
+        let checks: Value = self.http.get(&checks, &[]).await.unwrap_or_default();
+        let runs = checks["check_runs"].as_array().into_iter().flatten();
+        let names = |wanted: &dyn Fn(&Value) -> bool| -> Vec<String> {
+            runs.clone().filter(|run| wanted(run)).map(|run| text(&run["name"])).collect()
+        };
+        let under_way = names(&|run| run["status"] != "completed");
+        let failed = names(&|run| {
+            ["failure", "timed_out", "cancelled", "action_required"]
+                .iter()
+                .any(|conclusion| run["conclusion"] == *conclusion)
+        });
+        if !failed.is_empty() {
+            pull.missing.push(format!("failed checks ({})", failed.join(", ")));
+        }
+        if !under_way.is_empty() {
+            pull.missing.push(format!("checks ({})", under_way.join(", ")));
+        }
+        let reviews: Value =
+            self.http.get(&format!("{base}/pulls/{number}/reviews"), &[]).await.unwrap_or_default();
+        let reviews = reviews.as_array().into_iter().flatten();
+        let approved = reviews.clone().any(|review| review["state"] == "APPROVED");
+        if reviews.clone().any(|review| review["state"] == "CHANGES_REQUESTED") && !approved {
+            pull.missing.push("changes that a review asks for".to_owned());
+        }
+        match one["mergeable_state"].as_str() {
+            Some("dirty") => pull.missing.push("a conflict with the branch".to_owned()),
+            Some("blocked") if pull.missing.is_empty() && !approved => {
+                pull.missing.push("a review".to_owned())
+            }
+            Some("draft") => pull.missing.push("it is a draft".to_owned()),
+            Some("behind") => pull.missing.push("the branch's newest commits".to_owned()),
+            _ => {}
+        }
+        Ok(pull)
+    }
+
+    async fn open(&self, opening: &Opening<'_>) -> Result<Pull, WriteError> {
+        let body = json!({
+            "title": opening.title, "head": opening.branch, "base": opening.base, "body": opening.body,
+        });
+        send(&self.http, Method::POST, &format!("/repos/{}/pulls", self.project), &body)
+            .await
+            .map(|one| pull(&one))
+    }
+
+    async fn merge(&self, number: u64, head: &str) -> Result<(), WriteError> {
+        let path = format!("/repos/{}/pulls/{number}/merge", self.project);
+        send(&self.http, Method::PUT, &path, &json!({ "sha": head })).await.map(drop)
+    }
+
+    async fn close(&self, number: u64) -> Result<(), WriteError> {
+        let path = format!("/repos/{}/pulls/{number}", self.project);
+        send(&self.http, Method::PATCH, &path, &json!({ "state": "closed" })).await.map(drop)
+    }
+}

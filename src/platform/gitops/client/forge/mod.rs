@@ -1,0 +1,299 @@
+//! Pull requests of a forge: found by their branch, opened, merged with the head that was looked at, closed.
+//!
+//! The calls are those of <https://docs.github.com/en/rest/pulls/pulls>,
+//! <https://docs.gitlab.com/api/merge_requests/> and <https://docs.gitea.com/api/> (Forgejo has the same).
+
+mod gitea;
+mod github;
+mod gitlab;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use reqwest::{Method, header::HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::mirror::ObjectId;
+use crate::{
+    domain::text::clean,
+    platform::{
+        Error,
+        http::{self, Authorize, Http, Meter, WriteError, exchange::Said},
+    },
+};
+
+/// Which forge it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::platform::gitops) enum Kind {
+    GitHub,
+    GitLab,
+    Gitea,
+}
+
+impl Kind {
+    /// By its name in the configuration.
+    pub(in crate::platform::gitops) fn named(name: &str) -> Option<Self> {
+        match name {
+            "github" => Some(Self::GitHub),
+            "gitlab" => Some(Self::GitLab),
+            "gitea" | "forgejo" => Some(Self::Gitea),
+            _ => None,
+        }
+    }
+
+    /// By the host of a repository, where that says it.
+    pub(in crate::platform::gitops) fn of_host(host: &str) -> Option<Self> {
+        match host {
+            "github.com" => Some(Self::GitHub),
+            "codeberg.org" | "gitea.com" => Some(Self::Gitea),
+            _ if host == "gitlab.com" || host.starts_with("gitlab.") => Some(Self::GitLab),
+            _ => None,
+        }
+    }
+
+    /// Variables that hold a token, as the forges' own tools read them.
+    pub(in crate::platform::gitops) fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::GitHub => &["GH_TOKEN", "GITHUB_TOKEN"],
+            Self::GitLab => &["GITLAB_TOKEN"],
+            Self::Gitea => &["GITEA_TOKEN", "FORGEJO_TOKEN"],
+        }
+    }
+
+    /// Where its API is, for a host.
+    pub(in crate::platform::gitops) fn api(self, scheme: &str, host: &str) -> String {
+        match self {
+            Self::GitHub if host == "github.com" => "https://api.github.com".to_owned(),
+            Self::GitHub => format!("{scheme}://{host}/api/v3"),
+            Self::GitLab => format!("{scheme}://{host}/api/v4"),
+            Self::Gitea => format!("{scheme}://{host}/api/v1"),
+        }
+    }
+}
+
+/// A pull request, as far as following it needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::platform::gitops) struct Pull {
+    pub(in crate::platform::gitops) number: u64,
+    /// Where people read it.
+    pub(in crate::platform::gitops) address: String,
+    /// The commit that its branch points to.
+    pub(in crate::platform::gitops) head: ObjectId,
+    pub(in crate::platform::gitops) open: bool,
+    pub(in crate::platform::gitops) merged: bool,
+    /// What it became on the branch.
+    pub(in crate::platform::gitops) merge_commit: Option<ObjectId>,
+    /// Whether the forge would merge it; `None` while it works that out.
+    pub(in crate::platform::gitops) mergeable: Option<bool>,
+    /// What is missing, each in a clause.
+    pub(in crate::platform::gitops) missing: Vec<String>,
+}
+
+impl Pull {
+    /// What it waits for.
+    pub(in crate::platform::gitops) fn waits_for(&self) -> String {
+        let number = self.number;
+        if self.missing.is_empty() {
+            return format!("pull request {number} waits to be merged");
+        }
+        format!("pull request {number} waits: {}", self.missing.join(", "))
+    }
+}
+
+/// What a new pull request says.
+#[derive(Clone, Debug)]
+pub(in crate::platform::gitops) struct Opening<'a> {
+    pub(in crate::platform::gitops) branch: &'a str,
+    pub(in crate::platform::gitops) base: &'a str,
+    pub(in crate::platform::gitops) title: &'a str,
+    pub(in crate::platform::gitops) body: &'a str,
+}
+
+/// What differs between the forges.
+#[async_trait]
+trait Dialect: Send + Sync {
+    /// The newest pull request of a branch.
+    async fn find(&self, branch: &str) -> Result<Option<Pull>, Error>;
+    /// One pull request, with what is missing.
+    async fn read(&self, number: u64) -> Result<Pull, Error>;
+    async fn open(&self, opening: &Opening<'_>) -> Result<Pull, WriteError>;
+    async fn merge(&self, number: u64, head: &str) -> Result<(), WriteError>;
+    async fn close(&self, number: u64) -> Result<(), WriteError>;
+}
+
+/// A repository at a forge.
+#[derive(Clone)]
+pub(in crate::platform::gitops) struct Forge {
+    dialect: Arc<dyn Dialect>,
+    /// As it stands in sentences.
+    pub(in crate::platform::gitops) name: String,
+}
+
+/// The token of a login; there is no other to be had.
+struct Token {
+    header: HeaderValue,
+    api: String,
+    hint: String,
+}
+
+#[async_trait]
+impl Authorize for Token {
+    async fn header(&self, rejected: Option<&HeaderValue>) -> Result<HeaderValue, Error> {
+        match rejected {
+            None => Ok(self.header.clone()),
+            Some(_) => Err(Error::Login {
+                api: self.api.clone(),
+                why: "the token is not accepted".to_owned(),
+                command: self.hint.clone(),
+            }),
+        }
+    }
+}
+
+/// The error bodies of the forges: `message`, and for GitHub a list of errors.
+fn said(body: &[u8]) -> Option<Said> {
+    #[derive(Deserialize)]
+    struct Body {
+        message: Option<Value>,
+        error: Option<Value>,
+        #[serde(default)]
+        errors: Vec<Value>,
+    }
+    let Body { message, error, errors } = serde_json::from_slice(body).ok()?;
+    let plain = |value: Value| match value {
+        Value::String(text) => text,
+        Value::Array(all) => all.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; "),
+        other => other.to_string(),
+    };
+    let mut detail = plain(message.or(error)?);
+    for error in errors {
+        let text = error.get("message").and_then(Value::as_str).or_else(|| error.as_str());
+        if let Some(text) = text {
+            detail.push_str(&format!("; {text}"));
+        }
+    }
+    Some(Said { detail, ..Said::default() })
+}
+
+impl Forge {
+    /// Opens the forge of a repository; speaks to nobody yet. `project` is `OWNER/NAME`.
+    pub(in crate::platform::gitops) fn open(
+        kind: Kind,
+        api: &str,
+        project: &str,
+        token: &SecretString,
+        timeout: Duration,
+    ) -> Result<Self, String> {
+        let word = if kind == Kind::Gitea { "token" } else { "Bearer" };
+        let mut header = HeaderValue::from_str(&format!("{word} {}", token.expose_secret()))
+            .map_err(|_| {
+                "the token of the forge has characters that no header can have".to_owned()
+            })?;
+        header.set_sensitive(true);
+        let hint = format!("export {}=…", kind.variables().first().copied().unwrap_or_default());
+        let settings = http::Settings {
+            api: api.to_owned(),
+            skip_verification: false,
+            authorities: None,
+            timeout,
+            login_command: hint.clone(),
+            tls_advice: "set SSL_CERT_FILE to its CA",
+        };
+        let client = http::client(&settings)?;
+        let token = Token { header, api: api.to_owned(), hint };
+        let http = Http::new(client, settings, Arc::new(token), said, Arc::new(Meter::default()));
+        let project = project.to_owned();
+        let dialect: Arc<dyn Dialect> = match kind {
+            Kind::GitHub => Arc::new(github::GitHub { http, project: project.clone() }),
+            Kind::GitLab => Arc::new(gitlab::GitLab { http, project: project.clone() }),
+            Kind::Gitea => Arc::new(gitea::Gitea { http, project: project.clone() }),
+        };
+        Ok(Self { dialect, name: format!("{} at {api}", clean(&project)) })
+    }
+
+    /// The newest pull request of a branch, with what is missing.
+    pub(in crate::platform::gitops) async fn find(
+        &self,
+        branch: &str,
+    ) -> Result<Option<Pull>, Error> {
+        let Some(found) = self.dialect.find(branch).await? else { return Ok(None) };
+        self.dialect.read(found.number).await.map(Some)
+    }
+
+    /// One pull request, with what is missing.
+    pub(in crate::platform::gitops) async fn read(&self, number: u64) -> Result<Pull, Error> {
+        self.dialect.read(number).await
+    }
+
+    /// Opens a pull request; where there is one of the branch already, that one.
+    pub(in crate::platform::gitops) async fn create(
+        &self,
+        opening: &Opening<'_>,
+    ) -> Result<Pull, WriteError> {
+        match self.dialect.open(opening).await {
+            Err(WriteError::NoEffect(Error::Api { status: 409 | 422, detail, .. }))
+                if detail.to_ascii_lowercase().contains("already") =>
+            {
+                let found = self.find(opening.branch).await.map_err(WriteError::NoEffect)?;
+                found.filter(|pull| pull.open).ok_or_else(|| {
+                    WriteError::NoEffect(Error::Refused {
+                        what: format!(
+                            "{} says that there is a pull request, and shows none",
+                            self.name
+                        ),
+                    })
+                })
+            }
+            told => told,
+        }
+    }
+
+    /// Merges a pull request, if its branch is still at this head.
+    pub(in crate::platform::gitops) async fn merge(
+        &self,
+        number: u64,
+        head: &str,
+    ) -> Result<(), WriteError> {
+        self.dialect.merge(number, head).await.map_err(|error| {
+            let words = |error: Error| match error {
+                Error::Api { status: 405, detail, .. } => Error::Refused {
+                    what: format!("pull request {number} cannot be merged: {detail}"),
+                },
+                Error::Api { status: 409, detail, .. } => Error::Refused {
+                    what: format!(
+                        "pull request {number} has moved since it was looked at: {detail}"
+                    ),
+                },
+                other => other,
+            };
+            match error {
+                WriteError::NoEffect(error) => WriteError::NoEffect(words(error)),
+                lost @ WriteError::Lost(_) => lost,
+            }
+        })
+    }
+
+    /// Closes a pull request.
+    pub(in crate::platform::gitops) async fn close(&self, number: u64) -> Result<(), WriteError> {
+        self.dialect.close(number).await
+    }
+}
+
+/// A write whose answer is JSON.
+async fn send(http: &Http, method: Method, path: &str, body: &Value) -> Result<Value, WriteError> {
+    let bytes = http.write(method, path, Some(body)).await?;
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Value::Null);
+    }
+    http.decode(path, &bytes).map_err(WriteError::Lost)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn id(value: &Value) -> Option<ObjectId> {
+    value.as_str().filter(|id| id.len() >= 40).map(str::to_owned)
+}

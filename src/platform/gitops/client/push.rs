@@ -1,0 +1,263 @@
+//! Making a commit, and pushing it so that nobody's work is overwritten: its only parent is the head that was planned on,
+//! and the push is a compare-and-set on that head.
+
+use std::{fmt::Write as _, path::PathBuf};
+
+use super::{
+    git::{self, Ran, Unrun},
+    mirror::{Mirror, ObjectId},
+};
+use crate::{
+    domain::text::clean,
+    platform::{Error, http::WriteError},
+};
+
+/// Who makes a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::platform::gitops) struct Author {
+    pub(in crate::platform::gitops) name: String,
+    pub(in crate::platform::gitops) mail: String,
+}
+
+/// A file as it shall be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::platform::gitops) struct Changed {
+    pub(in crate::platform::gitops) path: String,
+    pub(in crate::platform::gitops) text: String,
+}
+
+/// How the server's refusal of a push is known: `git push --porcelain` writes `!` and one of these.
+const MOVED: [&str; 4] = ["(stale info)", "(fetch first)", "(non-fast-forward)", "(needs force)"];
+
+impl Mirror {
+    /// A value of the configuration that holds here.
+    pub(in crate::platform::gitops) async fn setting(&self, name: &str) -> Option<String> {
+        let ran = self.git.run(&["config", "--get", name], None, &[]).await.ok()?;
+        ran.ok.then(|| ran.text()).filter(|text| !text.is_empty())
+    }
+
+    /// Who would be the author of a commit.
+    pub(in crate::platform::gitops) async fn author(&self) -> Result<Author, Error> {
+        let unknown = |why: &str| Error::Refused {
+            what: format!(
+                "git does not know who you are ({why}): `git config --global user.name` and `user.email`"
+            ),
+        };
+        let strict = [("GIT_AUTHOR_DATE", "@0 +0000".to_owned())];
+        let arguments = ["-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT"];
+        let ran = self
+            .git
+            .run(&arguments, None, &strict)
+            .await
+            .map_err(|unrun| self.git.unrun(&unrun))?;
+        if !ran.ok {
+            return Err(unknown("no name and address are configured"));
+        }
+        let text = ran.text();
+        let (name, rest) =
+            text.split_once(" <").ok_or_else(|| unknown("an identity without an address"))?;
+        let mail = rest.split('>').next().unwrap_or_default();
+        Ok(Author { name: name.to_owned(), mail: mail.to_owned() })
+    }
+
+    /// The text of a file at a commit; `None` where there is none.
+    pub(in crate::platform::gitops) async fn file(
+        &self,
+        commit: &str,
+        path: &str,
+    ) -> Result<Option<String>, Error> {
+        let object = format!("{commit}:{path}");
+        let ran = self.git.run(&["cat-file", "blob", &object], None, &[]).await;
+        let ran = ran.map_err(|unrun| self.git.unrun(&unrun))?;
+        if !ran.ok {
+            return Ok(None);
+        }
+        String::from_utf8(ran.stdout)
+            .map(Some)
+            .map_err(|_| Error::Refused { what: format!("{} is no UTF-8", clean(path)) })
+    }
+
+    /// The tree of a commit with some files changed. Nothing but objects is written, by an index of its own.
+    pub(in crate::platform::gitops) async fn tree(
+        &self,
+        commit: &str,
+        files: &[Changed],
+    ) -> Result<ObjectId, Error> {
+        let index = tempfile::Builder::new()
+            .prefix("index-")
+            .tempdir_in(&self.git.directory)
+            .map_err(|error| Error::Refused { what: format!("no place for an index: {error}") })?;
+        let own: PathBuf = index.path().join("index");
+        let own = [("GIT_INDEX_FILE", own.display().to_string())];
+        let run = async |arguments: &[&str], input: Option<Vec<u8>>| -> Result<String, Error> {
+            let ran = self
+                .git
+                .run(arguments, input, &own)
+                .await
+                .map_err(|unrun| self.git.unrun(&unrun))?;
+            if ran.ok { Ok(ran.text()) } else { Err(self.git.complaint(&ran.stderr)) }
+        };
+        run(&["read-tree", commit], None).await?;
+        let mut lines = String::new();
+        for file in files {
+            let known = run(&["ls-tree", commit, "--", &file.path], None).await?;
+            let mode = known
+                .split(' ')
+                .next()
+                .filter(|mode| !mode.is_empty())
+                .unwrap_or("100644")
+                .to_owned();
+            let blob = run(
+                &["hash-object", "-w", "--no-filters", "--stdin"],
+                Some(file.text.clone().into_bytes()),
+            )
+            .await?;
+            let _ = write!(lines, "{mode} {blob}\t{}\0", file.path);
+        }
+        run(&["update-index", "-z", "--index-info"], Some(lines.into_bytes())).await?;
+        run(&["write-tree"], None).await
+    }
+
+    /// What differs between two commits or trees, as a unified diff.
+    pub(in crate::platform::gitops) async fn diff(
+        &self,
+        from: &str,
+        to: &str,
+    ) -> Result<String, Error> {
+        let arguments = ["diff", "--no-color", "--no-ext-diff", "--no-textconv", from, to];
+        self.git.text(&arguments).await
+    }
+
+    /// Makes a commit of a tree, as its author; signed where that is configured. `seconds` is the time.
+    pub(in crate::platform::gitops) async fn commit(
+        &self,
+        tree: &str,
+        parent: &str,
+        message: &str,
+        author: &Author,
+        seconds: i64,
+    ) -> Result<ObjectId, Error> {
+        let time = format!("@{seconds} +0000");
+        let who = [
+            ("GIT_AUTHOR_NAME", author.name.clone()),
+            ("GIT_AUTHOR_EMAIL", author.mail.clone()),
+            ("GIT_AUTHOR_DATE", time.clone()),
+            ("GIT_COMMITTER_NAME", author.name.clone()),
+            ("GIT_COMMITTER_EMAIL", author.mail.clone()),
+            ("GIT_COMMITTER_DATE", time),
+        ];
+        let mut arguments = vec!["commit-tree", tree, "-p", parent];
+        // `commit-tree` does not look at the setting by itself.
+        let signed = self.signs().await;
+        if signed {
+            arguments.push("-S");
+        }
+        let ran = self.git.run(&arguments, Some(message.as_bytes().to_vec()), &who).await;
+        let ran = ran.map_err(|unrun| match unrun {
+            Unrun::TimedOut(_) if signed => Error::Refused {
+                what: "signing did not come to an end: unlock your agent and plan again".to_owned(),
+            },
+            other => self.git.unrun(&other),
+        })?;
+        if ran.ok {
+            return Ok(ran.text());
+        }
+        let why = clean(ran.stderr.lines().next_back().unwrap_or_default());
+        Err(Error::Refused {
+            what: if signed {
+                format!("the commit cannot be signed ({why}): unlock your agent and plan again")
+            } else {
+                format!("the commit cannot be made: {why}")
+            },
+        })
+    }
+
+    /// Whether commits are signed.
+    pub(in crate::platform::gitops) async fn signs(&self) -> bool {
+        let setting = self.setting("commit.gpgsign").await;
+        setting.is_some_and(|value| ["true", "yes", "on", "1"].contains(&value.as_str()))
+    }
+
+    /// Pushes a commit to a branch, if the branch is where it was planned on: at `expected`, or not there where that is
+    /// empty. An empty `commit` deletes the branch.
+    ///
+    /// A plain push would not do: it is also taken where the branch has been moved back meanwhile.
+    pub(in crate::platform::gitops) async fn push(
+        &self,
+        commit: &str,
+        branch: &str,
+        expected: &str,
+    ) -> Result<(), WriteError> {
+        let lease = format!("--force-with-lease=refs/heads/{branch}:{expected}");
+        let what = format!("{commit}:refs/heads/{branch}");
+        let arguments = [
+            "push",
+            "--porcelain",
+            "--no-follow-tags",
+            &lease,
+            "--end-of-options",
+            &self.url,
+            &what,
+        ];
+        match self.git.run(&arguments, None, &[]).await {
+            Ok(ran) => self.pushed(&ran, branch),
+            Err(unrun @ Unrun::Missing(_)) => Err(WriteError::NoEffect(self.git.unrun(&unrun))),
+            Err(unrun) => Err(WriteError::Lost(self.git.unrun(&unrun))),
+        }
+    }
+
+    /// What became of a push, by the flag of its one line; without one, whether it can have arrived.
+    fn pushed(&self, ran: &Ran, branch: &str) -> Result<(), WriteError> {
+        let text = String::from_utf8_lossy(&ran.stdout).into_owned();
+        let line = text
+            .lines()
+            .find(|line| line.contains('\t') && line.contains(&format!("refs/heads/{branch}")));
+        let Some(line) = line else {
+            let error = self.git.complaint(&ran.stderr);
+            // A refusal of the whole request, or none that could have been sent.
+            let refused = git::status(&ran.stderr).is_some_and(|status| status < 500);
+            let before =
+                matches!(error, Error::Login { .. } | Error::NotFound { .. } | Error::Tls { .. })
+                    || ["Could not resolve host", "Failed to connect", "Connection refused"]
+                        .iter()
+                        .any(|words| ran.stderr.contains(words))
+                    || ran.stderr.contains("pre-push");
+            return Err(if refused || before {
+                WriteError::NoEffect(error)
+            } else {
+                WriteError::Lost(error)
+            });
+        };
+        match line.chars().next() {
+            Some('!') if line.contains("remote failed to report status") => {
+                Err(WriteError::Lost(self.git.complaint(&ran.stderr)))
+            }
+            Some('!') => Err(WriteError::NoEffect(self.refused(line, &ran.stderr, branch))),
+            _ => Ok(()),
+        }
+    }
+
+    /// A push that the server, or the lease, has refused.
+    fn refused(&self, line: &str, stderr: &str, branch: &str) -> Error {
+        if MOVED.iter().any(|words| line.contains(words)) {
+            let what = format!(
+                "{branch} has moved since it was looked at: nothing was pushed; plan again"
+            );
+            return Error::Refused { what };
+        }
+        let said: Vec<_> = stderr
+            .lines()
+            .filter_map(|line| line.strip_prefix("remote:"))
+            .map(|line| clean(line.trim()))
+            .filter(|line| !line.is_empty())
+            .take(3)
+            .collect();
+        let why = line.rsplit('(').next().unwrap_or_default().trim_end_matches(')');
+        let said = if said.is_empty() { clean(why) } else { said.join(" ") };
+        Error::Refused {
+            what: format!(
+                "the server does not let anybody push to {branch} so ({said}): nothing was pushed; plan it again as a pull request"
+            ),
+        }
+    }
+}

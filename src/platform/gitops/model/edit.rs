@@ -1,0 +1,256 @@
+//! Changing what a file says of an image: bytes of the value alone are replaced, and what comes out is parsed again to
+//! prove that nothing else has changed.
+
+use std::ops::Range;
+
+use super::{
+    image::{self, Version},
+    places::{self, Form, Marker, Place},
+    yaml::{self, Scalar},
+};
+
+/// A piece of a file that is replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Splice {
+    at: Range<usize>,
+    with: String,
+}
+
+/// What shall stand at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::platform::gitops) struct Wanted {
+    pub(in crate::platform::gitops) path: String,
+    /// `None` leaves the version as it is.
+    pub(in crate::platform::gitops) version: Option<Version>,
+    /// What becomes of the markers of image automation.
+    pub(in crate::platform::gitops) markers: Markers,
+}
+
+/// What becomes of the markers at a place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::platform::gitops) enum Markers {
+    /// They stay.
+    #[default]
+    Keep,
+    /// They go, so that automation leaves the place alone.
+    Remove,
+    /// These are put back.
+    Restore(Vec<Marker>),
+}
+
+/// Changes a file. Only what is wanted differs afterwards.
+///
+/// # Errors
+/// Why it cannot be changed, in a clause.
+pub(in crate::platform::gitops) fn change(
+    path: &str,
+    text: &str,
+    wanted: &[Wanted],
+) -> Result<String, String> {
+    let before = yaml::read(text)?;
+    let known = places::of(path, text, &before);
+    let mut splices = Vec::new();
+    for one in wanted {
+        let place = known.iter().find(|place| place.path == one.path);
+        let place = place.ok_or_else(|| format!("{} is not there any more", one.path))?;
+        if let Some(version) = &one.version {
+            version_at(place, version, &mut splices)?;
+        }
+        markers_at(place, text, &one.markers, &mut splices);
+    }
+    splices.sort_by_key(|splice| splice.at.start);
+    let mut changed = String::with_capacity(text.len());
+    let mut from = 0;
+    for splice in &splices {
+        let kept = text.get(from..splice.at.start).ok_or("two changes meet")?;
+        changed.push_str(kept);
+        changed.push_str(&splice.with);
+        from = splice.at.end;
+    }
+    changed.push_str(text.get(from..).unwrap_or_default());
+    prove(path, &known, &changed, wanted)?;
+    Ok(changed)
+}
+
+fn put(scalar: &Scalar, text: &str, splices: &mut Vec<Splice>) {
+    if scalar.text != text {
+        splices.push(Splice { at: scalar.span.clone(), with: yaml::scalar(text, scalar.style) });
+    }
+}
+
+fn version_at(place: &Place, version: &Version, splices: &mut Vec<Splice>) -> Result<(), String> {
+    if *version == place.version {
+        return Ok(());
+    }
+    if let Some(why) = &place.fixed {
+        return Err(why.clone());
+    }
+    if place.form == Form::Reference {
+        let scalar = place.tag_at.as_ref().ok_or("it has no value")?;
+        put(scalar, &image::write(&place.image, version), splices);
+        return Ok(());
+    }
+    match (&place.tag_at, &version.tag) {
+        (Some(scalar), Some(tag)) => {
+            let tag = tag
+                .strip_suffix(place.suffix.as_str())
+                .ok_or_else(|| format!("its tagSuffix {:?} is no end of {tag}", place.suffix))?;
+            put(scalar, tag, splices);
+        }
+        (None, None) => {}
+        (None, Some(_)) => {
+            return Err("it is pinned by a digest and has no tag: by hand".to_owned());
+        }
+        (Some(_), None) => {
+            return Err("it has a tag, and would be pinned by a digest alone: by hand".to_owned());
+        }
+    }
+    match (&place.digest_at, &version.digest) {
+        (Some(scalar), Some(digest)) => put(scalar, digest, splices),
+        (None, None) => {}
+        // Both are kept by kustomize as `name:tag@digest`, and a digest that stays would win at the pull.
+        (Some(_), None) => {
+            return Err("its digest would stay and win over the tag: by hand".to_owned());
+        }
+        (None, Some(_)) => return Err("it had a digest then, and has none now: by hand".to_owned()),
+    }
+    Ok(())
+}
+
+fn markers_at(place: &Place, text: &str, markers: &Markers, splices: &mut Vec<Splice>) {
+    match markers {
+        Markers::Keep => {}
+        Markers::Remove => {
+            for marker in &place.markers {
+                // With the blanks before it; a line of its own goes whole.
+                let before = text.get(..marker.span.start).unwrap_or_default();
+                let mut at = before.trim_end_matches([' ', '\t']).len()..marker.span.end;
+                if before
+                    .get(..at.start)
+                    .is_some_and(|before| before.is_empty() || before.ends_with('\n'))
+                {
+                    let after = text.get(at.end..).unwrap_or_default();
+                    let line = if after.starts_with("\r\n") {
+                        2
+                    } else {
+                        usize::from(after.starts_with('\n'))
+                    };
+                    at.end += line;
+                }
+                splices.push(Splice { at, with: String::new() });
+            }
+        }
+        Markers::Restore(all) => {
+            for marker in all {
+                let scalar = if marker.part == "digest" { &place.digest_at } else { &place.tag_at };
+                let there = place.markers.iter().any(|one| one.part == marker.part);
+                let (Some(scalar), false) = (scalar, there) else { continue };
+                if marker.above {
+                    let line = text.get(..scalar.span.start).unwrap_or_default();
+                    let line = line.rfind('\n').map_or(0, |at| at + 1);
+                    let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+                    splices.push(Splice { at: line..line, with: format!("{}{end}", marker.text) });
+                } else {
+                    // Behind the value, and behind what is put in its place.
+                    let end = scalar.span.end;
+                    splices.push(Splice { at: end..end, with: marker.text.clone() });
+                }
+            }
+        }
+    }
+}
+
+/// Parses what came out: every place is there, as it was or as it is wanted, with the markers that it is to have.
+fn prove(path: &str, before: &[Place], changed: &str, wanted: &[Wanted]) -> Result<(), String> {
+    let failed = || "the change cannot be proved to touch nothing else: by hand".to_owned();
+    let after = places::of(path, changed, &yaml::read(changed).map_err(|_| failed())?);
+    let alike = before.len() == after.len()
+        && before.iter().zip(&after).all(|(was, is)| {
+            let asked = wanted.iter().find(|one| one.path == was.path);
+            let version = asked.and_then(|one| one.version.as_ref()).unwrap_or(&was.version);
+            let markers = match asked.map(|one| &one.markers) {
+                Some(Markers::Remove) => Some(0),
+                Some(Markers::Restore(_)) => None,
+                Some(Markers::Keep) | None => Some(was.markers.len()),
+            };
+            // A value whose marker went is not looked at any more where only the marker made it a place.
+            was.path == is.path
+                && was.image == is.image
+                && is.version == *version
+                && markers.is_none_or(|markers| is.markers.len() == markers)
+        });
+    // Values that only their marker tells from others are no places without it.
+    let gone = |one: &&Place| {
+        let removed = wanted
+            .iter()
+            .any(|wanted| wanted.path == one.path && wanted.markers == Markers::Remove);
+        removed && !after.iter().any(|is| is.path == one.path)
+    };
+    let lost = before.iter().filter(gone).count();
+    if alike || (lost > 0 && before.len() - lost == after.len()) {
+        return Ok(());
+    }
+    Err(failed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tag(path: &str, tag: &str, markers: Markers) -> Wanted {
+        let version = Some(Version { tag: Some(tag.to_owned()), digest: None });
+        Wanted { path: path.to_owned(), version, markers }
+    }
+
+    #[test]
+    fn one_value_changes_and_nothing_else() {
+        let text = "# top\r\nimages:\r\n- {name: a,   newTag: 'v1'}\r\n-   name: b   # why\r\n    newTag: \"1.20\"  # {\"$imagepolicy\": \"f:b:tag\"}\r\n";
+        let changed =
+            change("kustomization.yaml", text, &[tag("0:images[b]", "1.19", Markers::Keep)])
+                .unwrap();
+        assert_eq!(changed, text.replace("1.20", "1.19"));
+        let changed =
+            change("kustomization.yaml", text, &[tag("0:images[a]", "2021-01-01", Markers::Keep)])
+                .unwrap();
+        assert_eq!(changed, text.replace("'v1'", "'2021-01-01'"));
+        let held =
+            change("kustomization.yaml", text, &[tag("0:images[b]", "1.19", Markers::Remove)])
+                .unwrap();
+        assert_eq!(held, text.replace("\"1.20\"  # {\"$imagepolicy\": \"f:b:tag\"}", "\"1.19\""));
+        let marker =
+            places::find("kustomization.yaml", text.as_bytes()).unwrap()[1].markers.clone();
+        let wanted = Wanted {
+            path: "0:images[b]".to_owned(),
+            version: None,
+            markers: Markers::Restore(marker),
+        };
+        let released = change("kustomization.yaml", &held, &[wanted]).unwrap();
+        assert_eq!(released, text.replace("1.20", "1.19"));
+    }
+
+    #[test]
+    fn references_change_in_their_own_style() {
+        let text = "kind: Deployment\nmetadata:\n  name: web\nspec:\n  containers:\n  - name: web\n    # {\"$imagepolicy\": \"f:web\"}\n    image: \"reg:5000/web:v2@sha256:00\"\n  - name: side\n    image: side:1\n";
+        let wanted = tag("Deployment/web.spec.containers[web].image", "v1", Markers::Remove);
+        let changed = change("web.yaml", text, &[wanted]).unwrap();
+        let expected = text
+            .replace("    # {\"$imagepolicy\": \"f:web\"}\n", "")
+            .replace(":v2@sha256:00", ":v1");
+        assert_eq!(changed, expected);
+        let path = "Deployment/web.spec.containers[web].image".to_owned();
+        let markers =
+            Markers::Restore(places::find("web.yaml", text.as_bytes()).unwrap()[0].markers.clone());
+        let released =
+            change("web.yaml", &changed, &[Wanted { path, version: None, markers }]).unwrap();
+        assert_eq!(released, text.replace(":v2@sha256:00", ":v1"), "the very lines are back");
+    }
+
+    #[test]
+    fn what_would_lie_is_refused() {
+        let text = "images:\n- name: a\n  newTag: v1\n  digest: sha256:11\n";
+        let refused =
+            change("kustomization.yaml", text, &[tag("0:images[a]", "v0", Markers::Keep)])
+                .unwrap_err();
+        assert!(refused.contains("digest would stay"), "{refused}");
+    }
+}

@@ -1,0 +1,6 @@
+//! What files of a repository say of what runs, and how that is changed without touching anything else.
+
+pub(super) mod edit;
+pub(super) mod image;
+pub(super) mod places;
+pub(super) mod yaml;

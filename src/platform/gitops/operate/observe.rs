@@ -1,0 +1,202 @@
+//! What is to be seen of an operation: where its commit is, what became of its pull request, and what the Pods run.
+
+use crate::domain::{
+    App, Count, Observation, Overtaken, Receipt, RolloutId, Verb, Verdict, text::clean,
+};
+use crate::platform::{
+    Error,
+    gitops::{
+        Repository,
+        client::{flux::Kind, forge::Pull},
+        operate::receipt::Tracking,
+        read::apps::View,
+    },
+};
+
+fn seen(verdict: Verdict, app: &App) -> Observation {
+    Observation { verdict, rollout: app.rollout.clone(), id: None }
+}
+
+fn overtaken(what: Overtaken, by: Option<String>) -> Verdict {
+    Verdict::Overtaken { what, by }
+}
+
+impl Repository {
+    /// Looks how an operation stands.
+    pub(in crate::platform::gitops) async fn observe(
+        &self,
+        receipt: &Receipt,
+    ) -> Result<Observation, Error> {
+        let tracking: Tracking = self.read_own("the receipt", &receipt.recipe.tracking)?;
+        let view = self.look(true).await?;
+        let entry = match self.entry(&view, &receipt.app.app) {
+            Ok(entry) => entry,
+            Err(Error::NotFound { .. }) => return Ok(overtaken(Overtaken::Deleted, None).into()),
+            Err(error) => return Err(error),
+        };
+        let app = view.app(entry, &self.setting());
+        if let Some((namespace, name)) = &tracking.object {
+            return self.object(receipt, &tracking, (namespace, name), &app).await;
+        }
+        if receipt.verb == Verb::Cancel {
+            return self.cancelled(&tracking, &app).await;
+        }
+        if tracking.version.is_none() {
+            // Automation that goes on: its step is its end.
+            return Ok(seen(Verdict::Arrived { count: None, label: None }, &app));
+        }
+        let pull = self.pull(&tracking).await?;
+        let commit = match &pull {
+            None => tracking.commit.clone(),
+            Some(pull) if pull.merged => {
+                pull.merge_commit.clone().unwrap_or_else(|| tracking.commit.clone())
+            }
+            Some(pull) if pull.open => return Ok(seen(Verdict::Moving, &app)),
+            Some(_) => return Ok(seen(overtaken(Overtaken::Cancelled, None), &app)),
+        };
+        let head = &view.snapshot.commit;
+        let there = self.mirror.has(&commit).await && self.mirror.contains(head, &commit).await?;
+        if !there {
+            return self.not_there(receipt, &tracking, &view, &app).await;
+        }
+        self.arrived(receipt, &tracking, &view, &app, &commit)
+    }
+
+    /// The pull request of an operation, where it has one.
+    async fn pull(&self, tracking: &Tracking) -> Result<Option<Pull>, Error> {
+        let (Some(own), Ok(forge)) = (&tracking.own, &self.forge) else { return Ok(None) };
+        match tracking.pull {
+            Some(number) => forge.read(number).await.map(Some),
+            None => forge.find(own).await,
+        }
+    }
+
+    /// The branch does not have the commit.
+    async fn not_there(
+        &self,
+        receipt: &Receipt,
+        tracking: &Tracking,
+        view: &View,
+        app: &App,
+    ) -> Result<Observation, Error> {
+        if let Some(own) = &tracking.own {
+            // On a branch of its own, without a forge: it waits there until somebody merges it.
+            return Ok(match self.mirror.head_of(own).await? {
+                Some(_) => seen(Verdict::Moving, app),
+                None if receipt.lost => Verdict::NotArrived.into(),
+                // Squashed or rebased by hand: the effect is what counts.
+                None if tracking.version.as_ref() == self.wanted(view, &receipt.app.app) => {
+                    return self.arrived(receipt, tracking, view, app, &view.snapshot.commit);
+                }
+                None => seen(overtaken(Overtaken::Cancelled, None), app),
+            });
+        }
+        if receipt.lost || receipt.done == 0 {
+            return Ok(Verdict::NotArrived.into());
+        }
+        let why = format!(
+            "the branch {} does not hold the commit any more: somebody moved it back",
+            tracking.branch
+        );
+        Ok(seen(Verdict::Failed(why), app))
+    }
+
+    /// The branch has the commit: whether it still says what was asked for, and what the Pods run.
+    fn arrived(
+        &self,
+        receipt: &Receipt,
+        tracking: &Tracking,
+        view: &View,
+        app: &App,
+        commit: &str,
+    ) -> Result<Observation, Error> {
+        let entry = self.entry(view, &receipt.app.app)?;
+        let standing = view.standing(entry);
+        let id = Some(RolloutId::new(commit));
+        let told = |verdict: Verdict| Observation {
+            verdict,
+            rollout: app.rollout.clone(),
+            id: id.clone(),
+        };
+        if tracking.version.as_ref() != Some(&standing.wanted) {
+            let by = standing.revisions.first().map(|(newest, version)| {
+                format!("{} ({})", clean(&newest.author), clean(&version.label()))
+            });
+            return Ok(told(overtaken(Overtaken::Superseded, by)));
+        }
+        let label = Some(clean(&standing.wanted.label()));
+        if standing.workloads.is_empty() || receipt.verb == Verb::Release {
+            return Ok(told(Verdict::Arrived { count: None, label }));
+        }
+        let all = standing.serving.as_ref() == Some(&standing.wanted);
+        if app.rollout.is_some() || !all {
+            return Ok(told(Verdict::Moving));
+        }
+        let count = app.instances;
+        Ok(told(match count {
+            Count { desired, running: Some(running) } if running >= desired => {
+                Verdict::Arrived { count: Some(count), label }
+            }
+            count => Verdict::Settling { count, since: None },
+        }))
+    }
+
+    /// A change that was to be taken back before it was merged.
+    async fn cancelled(&self, tracking: &Tracking, app: &App) -> Result<Observation, Error> {
+        let pull = self.pull(tracking).await?;
+        if pull.as_ref().is_some_and(|pull| pull.merged) {
+            return Ok(seen(overtaken(Overtaken::Finished, None), app));
+        }
+        let open = pull.is_some_and(|pull| pull.open);
+        let there = match &tracking.own {
+            Some(own) => {
+                self.mirror.head_of(own).await?.is_some_and(|head| head == tracking.commit)
+            }
+            None => false,
+        };
+        if open || there {
+            return Ok(Verdict::NotArrived.into());
+        }
+        Ok(seen(Verdict::Arrived { count: None, label: None }, app))
+    }
+
+    /// An object of Flux that was to be suspended, or to look.
+    async fn object(
+        &self,
+        receipt: &Receipt,
+        tracking: &Tracking,
+        (namespace, name): (&str, &str),
+        app: &App,
+    ) -> Result<Observation, Error> {
+        let Some(cluster) = &self.cluster else { return Ok(Verdict::NotArrived.into()) };
+        let object = cluster.get(Kind::Kustomization, namespace, name).await?;
+        let arrived = Verdict::Arrived { count: None, label: None };
+        if let Some(state) = tracking.state {
+            let is = (object["spec"]["suspend"] == true) == state;
+            return Ok(if is { seen(arrived, app) } else { Verdict::NotArrived.into() });
+        }
+        let handled = object["status"]["lastHandledReconcileAt"].as_str();
+        if handled.is_none() || handled != tracking.asked.as_deref() {
+            let asked =
+                object["metadata"]["annotations"]["reconcile.fluxcd.io/requestedAt"].as_str();
+            let there = asked == tracking.asked.as_deref();
+            let verdict =
+                if there || !receipt.lost { Verdict::Moving } else { Verdict::NotArrived };
+            return Ok(seen(verdict, app));
+        }
+        let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
+        let ready = conditions.clone().find(|one| one["type"] == "Ready");
+        Ok(match ready.map(|one| (one["status"].as_str().unwrap_or_default(), one)) {
+            Some(("True", _)) | None => seen(arrived, app),
+            Some(("False", one)) => {
+                let why = format!(
+                    "{}: {}",
+                    one["reason"].as_str().unwrap_or_default(),
+                    one["message"].as_str().unwrap_or_default()
+                );
+                seen(Verdict::Failed(clean(&why)), app)
+            }
+            Some(_) => seen(Verdict::Moving, app),
+        })
+    }
+}

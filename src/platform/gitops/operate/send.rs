@@ -1,0 +1,163 @@
+//! Sending one step, once, and looking whether one took effect.
+
+use serde_json::{Value, json};
+
+use super::receipt::{Action, Guard, Tracking};
+use crate::domain::{Receipt, Step, text::clean};
+use crate::platform::{
+    Error,
+    gitops::{
+        Repository,
+        client::{
+            flux::{Cluster, Kind},
+            forge::{Forge, Opening},
+        },
+    },
+    operation::{Learned, Order, StepError},
+};
+
+fn kind(plural: &str) -> Kind {
+    match plural {
+        "gitrepositories" => Kind::GitRepository,
+        "imageupdateautomations" => Kind::Automation,
+        _ => Kind::Kustomization,
+    }
+}
+
+impl Repository {
+    fn cluster(&self) -> Result<&Cluster, Error> {
+        self.cluster.as_ref().ok_or_else(|| Error::Refused {
+            what: "this target has no cluster any more: say which in the configuration".to_owned(),
+        })
+    }
+
+    fn forge(&self) -> Result<&Forge, Error> {
+        self.forge.as_ref().map_err(|why| Error::Refused { what: why.clone() })
+    }
+
+    /// What has changed since a plan was made, in a clause.
+    pub(in crate::platform::gitops) async fn changed(
+        &self,
+        guard: &Value,
+    ) -> Result<Option<String>, Error> {
+        let guard: Guard = self.read_own("the plan", guard)?;
+        let Some(head) = self.mirror.head_of(&guard.branch).await? else {
+            return Ok(Some(format!("the branch {} is gone", guard.branch)));
+        };
+        if head == guard.head {
+            return Ok(None);
+        }
+        self.mirror.fetch(&[&guard.branch]).await?;
+        if !self.mirror.contains(&head, &guard.head).await? {
+            return Ok(Some(format!("the branch {} was moved back, or rewritten", guard.branch)));
+        }
+        let range = format!("{}..{head}", guard.head);
+        let text = self
+            .mirror
+            .git
+            .text(&["log", "--first-parent", "--format=%an: %s", "--max-count=20", &range])
+            .await?;
+        let lines: Vec<_> = text.lines().map(clean).collect();
+        let more = lines.len().saturating_sub(2);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let shown = lines.iter().take(2).cloned().collect::<Vec<_>>().join("; ");
+        Ok(Some(format!("{} has new commits ({shown}{more})", guard.branch)))
+    }
+
+    /// Sends one step.
+    pub(in crate::platform::gitops) async fn send(
+        &self,
+        order: Order<'_>,
+    ) -> Result<Learned, StepError> {
+        let action: Action = self.read_own("the step", &order.step().action)?;
+        self.forget_looks().await;
+        match action {
+            Action::Push { commit, branch, expected } => {
+                if !commit.is_empty() && !self.mirror.has(&commit).await {
+                    let what =
+                        "the commit is not in the private copy any more: plan again".to_owned();
+                    return Err(Error::Refused { what }.into());
+                }
+                self.mirror.push(&commit, &branch, &expected).await?;
+                Ok(Learned::default())
+            }
+            Action::Open { branch, base, title, body } => {
+                let forge = self.forge()?;
+                let opening = Opening { branch: &branch, base: &base, title: &title, body: &body };
+                let pull = forge.create(&opening).await?;
+                let mut tracking: Tracking =
+                    self.read_own("the receipt", &order.receipt().recipe.tracking)?;
+                tracking.pull = Some(pull.number);
+                Ok(Learned {
+                    tracking: Some(json!(tracking)),
+                    remark: Some(format!("pull request {}", clean(&pull.address))),
+                    ..Learned::default()
+                })
+            }
+            Action::Merge { number, head } => {
+                let forge = self.forge()?;
+                forge.merge(number, &head).await?;
+                Ok(Learned::default())
+            }
+            Action::Close { number } => {
+                let forge = self.forge()?;
+                forge.close(number).await?;
+                Ok(Learned::default())
+            }
+            Action::Suspend { kind: of, namespace, name, on } => {
+                let patch = json!({ "spec": { "suspend": on } });
+                self.cluster()?.patch(kind(&of), &namespace, &name, &patch).await?;
+                Ok(Learned::default())
+            }
+            Action::Reconcile { kind: of, namespace, name, at } => {
+                let patch = json!({ "metadata": { "annotations": { "reconcile.fluxcd.io/requestedAt": at } } });
+                self.cluster()?.patch(kind(&of), &namespace, &name, &patch).await?;
+                Ok(Learned::default())
+            }
+        }
+    }
+
+    /// Whether a step took effect.
+    pub(in crate::platform::gitops) async fn took_effect(
+        &self,
+        _: &Receipt,
+        step: &Step,
+    ) -> Result<Option<bool>, Error> {
+        let action: Action = self.read_own("the step", &step.action)?;
+        Ok(Some(match action {
+            Action::Push { commit, branch, expected } => {
+                match self.mirror.head_of(&branch).await? {
+                    None => commit.is_empty(),
+                    Some(head) if commit.is_empty() => head != expected,
+                    Some(head) if head == commit => true,
+                    Some(head) if head == expected => false,
+                    Some(head) => {
+                        self.mirror.fetch(&[&branch]).await?;
+                        self.mirror.has(&commit).await
+                            && self.mirror.contains(&head, &commit).await?
+                    }
+                }
+            }
+            Action::Open { branch, .. } => {
+                let forge = self.forge()?;
+                forge.find(&branch).await?.is_some()
+            }
+            Action::Merge { number, .. } => {
+                let forge = self.forge()?;
+                forge.read(number).await?.merged
+            }
+            Action::Close { number } => {
+                let forge = self.forge()?;
+                !forge.read(number).await?.open
+            }
+            Action::Suspend { kind: of, namespace, name, on } => {
+                let object = self.cluster()?.get(kind(&of), &namespace, &name).await?;
+                (object["spec"]["suspend"] == true) == on
+            }
+            Action::Reconcile { kind: of, namespace, name, at } => {
+                let object = self.cluster()?.get(kind(&of), &namespace, &name).await?;
+                object["metadata"]["annotations"]["reconcile.fluxcd.io/requestedAt"] == at
+            }
+        }))
+    }
+}

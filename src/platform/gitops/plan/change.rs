@@ -1,0 +1,511 @@
+//! Roll back, deploy, and putting back what was held.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use super::{Draft, branch::Writing, options};
+use crate::domain::{
+    AppId, Deployable, Difference, Note, Plan, RevisionSummary, RollBackTo, Step, differences,
+    last_good, revision_name, text::clean,
+};
+use crate::platform::{
+    Error,
+    gitops::{
+        client::flux::Kind,
+        model::{
+            edit::{Markers, Wanted},
+            image::{self, Version},
+        },
+        operate::receipt::Action,
+        read::{
+            history::Commit,
+            snapshot::{self, Snapshot},
+        },
+    },
+};
+
+/// How much of a commit's identifier is shown.
+const SHORT: usize = 7;
+
+fn short(commit: &str) -> &str {
+    commit.get(..SHORT).unwrap_or(commit)
+}
+
+/// A text as a branch's name may hold it.
+fn slug(text: &str) -> String {
+    let letters = text
+        .chars()
+        .map(|one| if one.is_ascii_alphanumeric() || "._-".contains(one) { one } else { '-' });
+    letters
+        .collect::<String>()
+        .trim_matches(['.', '-'])
+        .replace("..", ".")
+        .chars()
+        .take(60)
+        .collect()
+}
+
+impl Draft<'_> {
+    /// Back to an earlier revision: the version that each place had then, and no other line.
+    pub(super) async fn roll_back(mut self, to: &RollBackTo) -> Result<Plan, Error> {
+        let name = self.entry.name.clone();
+        let history = self.repository.history(self.view, self.entry).await;
+        let app = self.view.app(self.entry, &self.repository.setting());
+        let chosen = match to {
+            RollBackTo::LastGood => {
+                let Some((good, known)) = last_good(&history.revisions, app.rollout.is_some())
+                else {
+                    let why = format!("{name} has no earlier revision to go back to");
+                    return Ok(self.refuse(why));
+                };
+                if !known {
+                    let text = format!(
+                        "that {} was well is inferred from how long it stood on the branch: the cluster has no record of it",
+                        revision_name(&good.label)
+                    );
+                    self.plan.notes.push(Note::Warning(text));
+                }
+                good.clone()
+            }
+            RollBackTo::Revision(id) => {
+                let found = history.revisions.iter().find(|one| one.id == *id);
+                let Some(found) = found else {
+                    let why = format!("{name} has no revision {id}");
+                    return Ok(self.refuse(why));
+                };
+                found.clone()
+            }
+        };
+        if let Deployable::No(why) = &chosen.deployable {
+            let why =
+                format!("{name} cannot be deployed from {}: {why}", revision_name(&chosen.label));
+            return Ok(self.refuse(why));
+        }
+        let standing = self.view.standing(self.entry);
+        let Some(at) =
+            standing.revisions.iter().position(|(commit, _)| commit.id == chosen.id.as_str())
+        else {
+            let why = format!("{name} has no revision {}", chosen.id);
+            return Ok(self.refuse(why));
+        };
+        let (commit, version) = standing.revisions[at].clone();
+        if version == standing.wanted && !self.differs_at(commit).await? {
+            let serves = standing.serving.as_ref().is_some_and(|serving| *serving != version);
+            let more = if serves { "; the cluster has not followed yet" } else { "" };
+            let why = format!(
+                "nothing would change: the branch {} says {} of {name} already{more}",
+                self.view.branch,
+                version.label()
+            );
+            return Ok(self.refuse(why));
+        }
+        let then = self.repository.snapshot(&commit.id).await?;
+        let undone: Vec<&Commit> =
+            standing.revisions[..at].iter().map(|(commit, _)| *commit).collect();
+        let (wanted, held) = self.places(&version, Some(&then));
+        let newest = undone.len() == 1
+            && undone[0].changes.iter().all(|change| change.image == self.entry.image);
+        let (subject, mut body) = match undone.as_slice() {
+            [only] if newest => (format!("Revert \"{}\"", only.subject), Vec::new()),
+            _ => (format!("Roll back {} to {}", self.entry.image, version.label()), Vec::new()),
+        };
+        body.extend(undone.iter().map(|commit| format!("This reverts commit {}.", commit.id)));
+        if newest {
+            self.plan.by_hand = vec![format!("git revert {}", undone[0].id)];
+        }
+        let first = undone.first().map_or("", |commit| short(&commit.id));
+        self.ends(&version, Some(&clean(&commit.subject)));
+        self.differing(&commit.id).await;
+        let label = revision_name(&version.label());
+        let goal = self.goal(&format!("back on {label}"));
+        let leaving = Some(revision_name(&standing.wanted.label()));
+        let branch = format!("rollback-{first}");
+        let before = self.around(&held).await;
+        let writing = Writing {
+            wanted,
+            subject,
+            body,
+            held: self.held(held),
+            branch,
+            version,
+            goal,
+            leaving,
+            before,
+        };
+        self.write(writing).await
+    }
+
+    /// Whether some place says another version than it said at a commit, though the leading one does not.
+    async fn differs_at(&self, commit: &Commit) -> Result<bool, Error> {
+        let then = self.repository.snapshot(&commit.id).await?;
+        Ok(self.entry.places.iter().any(|one| {
+            version_then(&then, &one.file, &one.place.path, &self.entry.image)
+                .is_some_and(|version| version != one.place.version && one.place.fixed.is_none())
+        }))
+    }
+
+    /// A tag that nobody deployed before, or one of old.
+    pub(super) async fn deploy(mut self) -> Result<Plan, Error> {
+        let text = self.plan.request.options.get(options::IMAGE).unwrap_or_default().to_owned();
+        let name = self.entry.name.clone();
+        let (of, version) = if image::is_tag(&text) {
+            (None, Version { tag: Some(text.clone()), digest: None })
+        } else {
+            let (of, version) = image::parse(&text);
+            (Some(of), version)
+        };
+        if of.is_some_and(|of| of != self.entry.image) {
+            let why = format!(
+                "{} is another image than {}: say a tag of it",
+                clean(&text),
+                self.entry.image
+            );
+            return Ok(self.refuse(why));
+        }
+        if version == Version::default()
+            || version.tag.as_deref().is_some_and(|tag| !image::is_tag(tag))
+        {
+            let why = format!("{:?} is no tag", clean(&text));
+            return Ok(self.refuse(why));
+        }
+        let standing = self.view.standing(self.entry);
+        if version == standing.wanted {
+            let why = format!(
+                "nothing would change: the branch {} says {} of {name} already",
+                self.view.branch,
+                version.label()
+            );
+            return Ok(self.refuse(why));
+        }
+        if !standing.revisions.iter().any(|(_, known)| *known == version) {
+            let what = format!(
+                "{} was never on this branch: whether the registry has it is not looked up",
+                version.label()
+            );
+            self.plan.notes.push(Note::Warning(what));
+        }
+        let (wanted, held) = self.places(&version, None);
+        self.ends(&version, None);
+        let label = revision_name(&version.label());
+        let goal = self.goal(&format!("on {label}"));
+        let leaving = Some(revision_name(&standing.wanted.label()));
+        let subject = format!("Release {}:{}", self.entry.image, version.label());
+        let branch = format!("revdeck-{}-{}", slug(&name), slug(&version.label()));
+        let before = self.around(&held).await;
+        let writing = Writing {
+            wanted,
+            subject,
+            body: Vec::new(),
+            held: self.held(held),
+            branch,
+            version,
+            goal,
+            leaving,
+            before,
+        };
+        self.write(writing).await
+    }
+
+    /// The markers that a roll back took away, put back as they were.
+    pub(super) async fn release(mut self) -> Result<Plan, Error> {
+        let name = self.entry.name.clone();
+        let mut wanted: BTreeMap<String, Vec<Wanted>> = BTreeMap::new();
+        let mut of = BTreeSet::new();
+        let standing = self.view.standing(self.entry);
+        for (commit, _) in &standing.revisions {
+            let held = commit.body.lines().any(|line| line.starts_with("Revdeck-Held: "));
+            let Some(parent) = commit.parent.as_ref().filter(|_| held) else { continue };
+            let before = self.repository.snapshot(parent).await?;
+            let mut found = false;
+            for one in &self.entry.places {
+                let was = place_then(&before, &one.file, &one.place.path);
+                let Some(was) =
+                    was.filter(|was| !was.place.markers.is_empty() && one.place.markers.is_empty())
+                else {
+                    continue;
+                };
+                let markers = Markers::Restore(was.place.markers.clone());
+                of.extend(was.place.policy().map(str::to_owned));
+                wanted.entry(one.file.clone()).or_default().push(Wanted {
+                    path: one.place.path.clone(),
+                    version: None,
+                    markers,
+                });
+                found = true;
+            }
+            if found {
+                break;
+            }
+        }
+        let suspended: Vec<_> = self.suspended_by_us();
+        if wanted.is_empty() && suspended.is_empty() {
+            let why = format!(
+                "nothing holds {name} back: no marker was removed by revdeck, and no automation is suspended"
+            );
+            return Ok(self.refuse(why));
+        }
+        if wanted.is_empty() {
+            return Ok(self.resume_automation(&suspended));
+        }
+        for policy in &of {
+            let latest = self.view.seen.as_ref().and_then(|seen| {
+                seen.policies
+                    .iter()
+                    .find(|one| one.name == *policy)
+                    .and_then(|one| one.latest.clone())
+            });
+            let text = match latest {
+                Some(latest) if Some(&latest) != standing.wanted.tag.as_ref() => {
+                    Note::Warning(format!(
+                        "the policy {policy} wants {latest}: automation will set it at its next run"
+                    ))
+                }
+                Some(_) => Note::Info(format!("the policy {policy} wants what is there")),
+                None => Note::Info(format!(
+                    "what the policy {policy} wants is not known: automation may set another tag at its next run"
+                )),
+            };
+            self.plan.notes.push(text);
+        }
+        let version = standing.wanted.clone();
+        self.ends(&version, None);
+        let goal = "released: image automation moves it again".to_owned();
+        let writing = Writing {
+            wanted,
+            subject: format!("Release {} to image automation", self.entry.image),
+            body: vec!["The markers that a roll back had removed are put back.".to_owned()],
+            held: Vec::new(),
+            branch: format!("revdeck-release-{}", slug(&name)),
+            version,
+            goal,
+            leaving: None,
+            before: Vec::new(),
+        };
+        self.write(writing).await
+    }
+
+    /// What shall stand at each place, by file, and the policies whose markers stand there.
+    fn places(
+        &mut self,
+        version: &Version,
+        then: Option<&Snapshot>,
+    ) -> (BTreeMap<String, Vec<Wanted>>, Vec<(String, String)>) {
+        let markers = self.hold();
+        let mut wanted: BTreeMap<String, Vec<Wanted>> = BTreeMap::new();
+        let (mut held, mut fixed, mut new) = (Vec::new(), Vec::new(), Vec::new());
+        for one in &self.entry.places {
+            if let Some(why) = &one.place.fixed {
+                fixed.push(format!("{} ({why})", one.file));
+                continue;
+            }
+            let was = then
+                .and_then(|then| version_then(then, &one.file, &one.place.path, &self.entry.image));
+            if then.is_some() && was.is_none() {
+                new.push(one.file.clone());
+            }
+            held.extend(one.place.policy().map(|policy| (one.file.clone(), policy.to_owned())));
+            wanted.entry(one.file.clone()).or_default().push(Wanted {
+                path: one.place.path.clone(),
+                version: Some(was.unwrap_or_else(|| version.clone())),
+                markers: markers.clone(),
+            });
+        }
+        if !fixed.is_empty() {
+            let text = format!("not changed, by hand: {}", clean(&fixed.join(", ")));
+            self.plan.notes.push(Note::Warning(text));
+        }
+        // A file that was moved is no new place: the image had one place then, and has one now.
+        let moved = then.is_some_and(|then| {
+            let before = then
+                .entries
+                .iter()
+                .filter(|one| one.image == self.entry.image)
+                .map(|one| one.places.len())
+                .sum::<usize>();
+            before >= self.entry.places.len()
+        });
+        if !new.is_empty() && !moved {
+            let text = format!(
+                "not there at that time, and set to {} too: {}",
+                version.label(),
+                clean(&new.join(", "))
+            );
+            self.plan.notes.push(Note::Warning(text));
+        }
+        (wanted, held)
+    }
+
+    /// The policies that a commit holds back, as its trailers name them.
+    fn held(&self, held: Vec<(String, String)>) -> Vec<String> {
+        if self.hold() == Markers::Keep {
+            return Vec::new();
+        }
+        held.into_iter().map(|(_, policy)| policy).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// What the plan says of automation, and the steps that suspend it where that is asked for.
+    async fn around(&mut self, held: &[(String, String)]) -> Vec<Step> {
+        let options = self.plan.request.options.clone();
+        let seen = self.view.seen.as_ref();
+        let policies: BTreeSet<_> = held.iter().map(|(_, policy)| policy.clone()).collect();
+        let names = policies.iter().cloned().collect::<Vec<_>>().join(", ");
+        let automation = held.iter().find_map(|(file, policy)| seen?.moves(file, policy));
+        let soon = automation.map_or_else(
+            || "at its next run".to_owned(),
+            |one| {
+                let interval = one.interval.map(crate::domain::text::span).unwrap_or_default();
+                format!("within {interval} ({}/{})", one.namespace, one.name)
+            },
+        );
+        let mut steps = Vec::new();
+        if policies.is_empty() {
+            if options.flag(options::SUSPEND) {
+                self.plan.notes.push(Note::Info(
+                    "no marker of image automation stands there: nothing is suspended".to_owned(),
+                ));
+            }
+        } else if options.flag(options::SUSPEND) {
+            match (automation, &self.repository.cluster) {
+                (Some(one), Some(_)) => {
+                    let text = format!(
+                        "the automation {}/{} is suspended in the cluster: it stops for ALL images of its namespace, a run that has begun still pushes, and git takes the suspension back where it declares it",
+                        one.namespace, one.name
+                    );
+                    self.plan.notes.push(Note::Warning(text));
+                    steps.push(suspend_step(Kind::Automation, &one.namespace, &one.name, true));
+                }
+                _ => self.plan.notes.push(Note::Warning(
+                    "no automation that could be suspended is seen in the cluster".to_owned(),
+                )),
+            }
+        } else if options.flag(options::NO_HOLD) {
+            let text = format!(
+                "the policy {names} is not held back: image automation will set its own tag again {soon}"
+            );
+            self.plan.notes.push(Note::Warning(text));
+        } else {
+            let text = format!(
+                "image automation ({names}) would set its own tag again {soon}: its marker is removed in the same commit; `release` puts it back"
+            );
+            self.plan.notes.push(Note::Info(text));
+        }
+        if let Some(kustomization) = self.view.standing(self.entry).kustomization {
+            let source = seen.and_then(|seen| seen.source(kustomization));
+            if kustomization.suspended || source.is_some_and(|source| source.suspended) {
+                let what = if kustomization.suspended { "Kustomization" } else { "GitRepository" };
+                let text = format!(
+                    "the {what} is suspended: the commit will not be applied until it is continued"
+                );
+                self.plan.notes.push(Note::Warning(text));
+            }
+            let waits = kustomization
+                .reconciling
+                .as_ref()
+                .filter(|one| one.message.contains("health check"));
+            if let Some(doing) = waits {
+                let text = format!(
+                    "Flux still waits for the health of the one before, and applies this after that: {}",
+                    doing.message
+                );
+                self.plan.notes.push(Note::Warning(text));
+            }
+        }
+        let app = self.view.app(self.entry, &self.repository.setting());
+        if app.rollout.is_some() {
+            self.plan
+                .notes
+                .push(Note::Warning("the rollout in progress is superseded by this".to_owned()));
+        }
+        steps
+    }
+
+    /// What runs now, and what will.
+    fn ends(&mut self, version: &Version, remark: Option<&str>) {
+        let standing = self.view.standing(self.entry);
+        let now = standing.serving.as_ref().unwrap_or(&standing.wanted);
+        let end = |version: &Version, remark: Option<String>| RevisionSummary {
+            name: revision_name(&clean(&version.label())),
+            artifact: Some(clean(&image::write(&self.entry.image, version))),
+            remark,
+        };
+        let runs = match (&standing.serving, &self.view.seen) {
+            (Some(serving), _) if *serving != standing.wanted => {
+                Some(format!("serves; the branch says {}", clean(&standing.wanted.label())))
+            }
+            (Some(_), _) => None,
+            (None, None) => Some("what the branch says; no cluster is read".to_owned()),
+            (None, Some(_)) => {
+                Some("what the branch says; nothing in the cluster runs it".to_owned())
+            }
+        };
+        self.plan.from = Some(end(now, runs));
+        self.plan.to = Some(end(version, remark.map(str::to_owned)));
+        let files: BTreeSet<_> = self.entry.places.iter().map(|one| one.file.as_str()).collect();
+        self.plan.capacity.push(format!(
+            "{} of {}",
+            if files.len() == 1 { "one file".to_owned() } else { format!("{} files", files.len()) },
+            self.repository.mirror.git.remote
+        ));
+    }
+
+    /// What differs between now and then.
+    async fn differing(&mut self, commit: &str) {
+        let app = AppId::clone(&self.entry.id);
+        let then = self.repository.detail(&app, commit).await;
+        let now = self.repository.detail(&app, &self.view.snapshot.commit).await;
+        if let (Ok(now), Ok(then)) = (now, then) {
+            let differs: Vec<Difference> = differences(&now, &then);
+            self.plan.differs = differs;
+        }
+    }
+
+    /// What the app will be, as far as that can be seen.
+    fn goal(&self, goal: &str) -> String {
+        let standing = self.view.standing(self.entry);
+        if standing.workloads.is_empty() {
+            let why = if self.view.seen.is_some() {
+                "nothing in the cluster runs it"
+            } else {
+                "no cluster is read"
+            };
+            return format!(
+                "{goal} on the branch {} ({why}: whether it runs is not known)",
+                self.view.branch
+            );
+        }
+        goal.to_owned()
+    }
+}
+
+/// A step that suspends an object of Flux, or lets it go on.
+pub(super) fn suspend_step(kind: Kind, namespace: &str, name: &str, on: bool) -> Step {
+    let verb = if on { "suspend" } else { "resume" };
+    Step {
+        label: format!("{verb} {}/{name}", kind.plural()),
+        calls: vec![format!(
+            "PATCH {} {namespace}/{name} {{\"spec\":{{\"suspend\":{on}}}}}",
+            kind.plural()
+        )],
+        action: json!(Action::Suspend {
+            kind: kind.plural().to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            on,
+        }),
+        ..Step::default()
+    }
+}
+
+fn place_then<'a>(then: &'a Snapshot, file: &str, path: &str) -> Option<&'a snapshot::Sited> {
+    let places = then.entries.iter().flat_map(|one| &one.places);
+    places.into_iter().find(|one| one.file == file && one.place.path == path)
+}
+
+/// The version that a place had at a time; where the file was elsewhere then, that of the image's one place.
+fn version_then(then: &Snapshot, file: &str, path: &str, image: &str) -> Option<Version> {
+    if let Some(place) = place_then(then, file, path) {
+        return (place.place.image == image).then(|| place.place.version.clone());
+    }
+    None
+}

@@ -1,0 +1,304 @@
+//! What is done to a pull request, and to objects of Flux.
+
+use serde_json::json;
+
+use super::{Draft, change::suspend_step};
+use crate::domain::{Plan, Recipe, Step, Verb, revision_name, text::clean};
+use crate::platform::{
+    gitops::{
+        client::flux::Kind,
+        operate::receipt::{Action, Guard, Tracking},
+    },
+    operation,
+};
+
+impl Draft<'_> {
+    fn tracking(&self) -> Tracking {
+        Tracking {
+            branch: self.view.branch.clone(),
+            base: self.view.snapshot.commit.clone(),
+            place: self.entry.image.clone(),
+            ..Tracking::default()
+        }
+    }
+
+    fn recipe(&mut self, steps: Vec<Step>, goal: String, tracking: &Tracking) {
+        self.plan.recipe = Some(Recipe {
+            id: operation::new_id(),
+            guard: json!(Guard {
+                head: self.view.snapshot.commit.clone(),
+                branch: self.view.branch.clone()
+            }),
+            steps,
+            goal,
+            tracking: json!(tracking),
+            ..Recipe::default()
+        });
+    }
+
+    /// Before the merge: the pull request is closed, and our branch goes if it is still ours.
+    pub(super) fn cancel(mut self) -> Plan {
+        let name = self.entry.name.clone();
+        let standing = self.view.standing(self.entry);
+        let Some(proposal) = standing.proposal.cloned() else {
+            let app = self.view.app(self.entry, &self.repository.setting());
+            return match app.rollout {
+                Some(rollout) => {
+                    let commit =
+                        rollout.id.as_str().get(..12).unwrap_or(rollout.id.as_str()).to_owned();
+                    let why = format!(
+                        "the change of {name} is on the branch {} already, as {commit}: roll back instead",
+                        self.view.branch
+                    );
+                    self.refuse(why)
+                }
+                None => self.refuse(format!("{name} has no rollout in progress")),
+            };
+        };
+        let now = standing.deployed().map(|of| of.name()).unwrap_or_default();
+        let remote = &self.repository.mirror.git.remote;
+        let (branch, commit) = (proposal.branch.clone(), proposal.commit.id.clone());
+        let mut steps = Vec::new();
+        if let (Some(pull), Ok(forge)) = (&proposal.pull, &self.repository.forge) {
+            steps.push(Step {
+                label: format!("close pull request {}", pull.number),
+                calls: vec![format!("close pull request {} ({})", pull.number, forge.name)],
+                action: json!(Action::Close { number: pull.number }),
+                ..Step::default()
+            });
+        }
+        steps.push(Step {
+            label: format!("delete the branch {branch}"),
+            calls: vec![format!("git push --force-with-lease=refs/heads/{branch}:{commit} {remote} :refs/heads/{branch}")],
+            action: json!(Action::Push { commit: String::new(), branch: branch.clone(), expected: commit.clone() }),
+            completes: true,
+            ..Step::default()
+        });
+        self.plan.method = format!(
+            "the branch {branch} goes, if it is still what was looked at; the branch {} stays as it is",
+            self.view.branch
+        );
+        self.plan.by_hand = vec![format!("git push origin --delete {branch}")];
+        let mut tracking = self.tracking();
+        tracking.own = Some(branch);
+        commit.clone_into(&mut tracking.commit);
+        self.recipe(steps, format!("still on {now}"), &tracking);
+        if let Some(recipe) = &mut self.plan.recipe {
+            recipe.undoes = true;
+            recipe.rollout = Some(crate::domain::RolloutId::new(&commit));
+        }
+        self.plan
+    }
+
+    /// Merges the pull request that waits, with the head that was looked at; or lets a suspended object go on.
+    pub(super) fn carry_on(mut self) -> Plan {
+        let name = self.entry.name.clone();
+        let standing = self.view.standing(self.entry);
+        if let Some(proposal) = standing.proposal.cloned() {
+            let version = proposal.version(self.entry).cloned().unwrap_or_default();
+            let forge = match &self.repository.forge {
+                Ok(forge) => forge.clone(),
+                Err(why) => {
+                    let what = format!(
+                        "{name} waits on the branch {}, and {why}: merge it by hand",
+                        proposal.branch
+                    );
+                    return self.refuse(what);
+                }
+            };
+            let Some(pull) = proposal.pull.clone() else {
+                let what = format!(
+                    "{name} waits on the branch {}, and has no pull request: open one, or cancel",
+                    proposal.branch
+                );
+                return self.refuse(what);
+            };
+            if !pull.missing.is_empty() {
+                let text = format!("{}: the forge may say no", pull.waits_for());
+                self.plan.notes.push(crate::domain::Note::Warning(text));
+            }
+            self.plan.method = format!(
+                "pull request {} is merged, if it is still at {}",
+                pull.number,
+                pull.head.get(..12).unwrap_or(&pull.head)
+            );
+            self.plan.capacity.push(pull.address.clone());
+            self.plan.by_hand = vec![format!("# merge {}", pull.address)];
+            let steps = vec![Step {
+                label: format!("merge pull request {}", pull.number),
+                calls: vec![format!(
+                    "merge pull request {} at {} ({})",
+                    pull.number, pull.head, forge.name
+                )],
+                action: json!(Action::Merge { number: pull.number, head: pull.head.clone() }),
+                ..Step::default()
+            }];
+            let mut tracking = self.tracking();
+            tracking.commit.clone_from(&pull.head);
+            tracking.own = Some(proposal.branch);
+            tracking.pull = Some(pull.number);
+            tracking.version = Some(version.clone());
+            self.recipe(steps, format!("on {}", revision_name(&version.label())), &tracking);
+            if let Some(recipe) = &mut self.plan.recipe {
+                recipe.rollout = Some(crate::domain::RolloutId::new(&pull.head));
+            }
+            return self.plan;
+        }
+        let mut steps = Vec::new();
+        if let Some(kustomization) = standing.kustomization {
+            let source = self.view.seen.as_ref().and_then(|seen| seen.source(kustomization));
+            if let Some(source) = source.filter(|source| source.suspended) {
+                steps.push(suspend_step(
+                    Kind::GitRepository,
+                    &source.namespace,
+                    &source.name,
+                    false,
+                ));
+            }
+            if kustomization.suspended {
+                steps.push(suspend_step(
+                    Kind::Kustomization,
+                    &kustomization.namespace,
+                    &kustomization.name,
+                    false,
+                ));
+            }
+        }
+        if steps.is_empty() {
+            return self.refuse(format!("{name} does not wait for anybody"));
+        }
+        let version = standing.wanted.clone();
+        self.plan.method =
+            "what is suspended in the cluster goes on, for all that it applies".to_owned();
+        self.plan.by_hand = steps
+            .iter()
+            .map(|step| {
+                format!(
+                    "flux {}",
+                    step.label
+                        .replace("kustomizations ", "kustomization ")
+                        .replace("gitrepositories ", "source git ")
+                )
+            })
+            .collect();
+        let mut tracking = self.tracking();
+        let head = standing.revisions.first().map(|(commit, _)| commit.id.clone());
+        tracking.commit = head.unwrap_or_default();
+        tracking.version = Some(version.clone());
+        self.recipe(steps, format!("on {}", revision_name(&version.label())), &tracking);
+        self.plan
+    }
+
+    /// Suspends the Kustomization.
+    pub(super) fn pause(mut self) -> Plan {
+        let standing = self.view.standing(self.entry);
+        let Some(kustomization) = standing.kustomization else {
+            return self.refuse(NO_FLUX);
+        };
+        if kustomization.suspended {
+            let what =
+                format!("the Kustomization {} is suspended already", clean(&kustomization.name));
+            return self.refuse(what);
+        }
+        let steps = vec![suspend_step(
+            Kind::Kustomization,
+            &kustomization.namespace,
+            &kustomization.name,
+            true,
+        )];
+        self.plan.method = format!(
+            "the Kustomization {}/{} is suspended, for all that it applies; what is applied already goes on",
+            kustomization.namespace, kustomization.name
+        );
+        self.plan.by_hand = vec![format!(
+            "flux suspend kustomization {} --namespace {}",
+            kustomization.name, kustomization.namespace
+        )];
+        let mut tracking = self.tracking();
+        tracking.state = Some(true);
+        tracking.object = Some((kustomization.namespace.clone(), kustomization.name.clone()));
+        self.recipe(steps, "held: nothing is applied until it is continued".to_owned(), &tracking);
+        self.plan
+    }
+
+    /// Has Flux look now: first the source, then what applies it.
+    pub(super) fn reconcile(mut self) -> Plan {
+        let standing = self.view.standing(self.entry);
+        let found = standing.kustomization.zip(self.view.seen.as_ref());
+        let found = found.and_then(|(one, seen)| Some((one, seen.source(one)?)));
+        let Some((kustomization, source)) = found else {
+            return self.refuse(NO_FLUX);
+        };
+        if let Some(what) =
+            [("GitRepository", source.suspended), ("Kustomization", kustomization.suspended)]
+                .iter()
+                .find(|(_, suspended)| *suspended)
+        {
+            let what =
+                format!("the {} is suspended: Flux refuses to look until it is continued", what.0);
+            return self.refuse(what);
+        }
+        let at = (self.repository.now)().to_string();
+        let step = |kind: Kind, namespace: &str, name: &str| Step {
+            label: format!("have Flux look at {}/{name}", kind.plural()),
+            calls: vec![format!(
+                "PATCH {} {namespace}/{name} reconcile.fluxcd.io/requestedAt={at}",
+                kind.plural()
+            )],
+            action: json!(Action::Reconcile {
+                kind: kind.plural().to_owned(),
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+                at: at.clone(),
+            }),
+            ..Step::default()
+        };
+        let steps = vec![
+            step(Kind::GitRepository, &source.namespace, &source.name),
+            step(Kind::Kustomization, &kustomization.namespace, &kustomization.name),
+        ];
+        self.plan.method =
+            "Flux fetches the branch and applies it now, rather than at its interval".to_owned();
+        self.plan.by_hand = vec![format!(
+            "flux reconcile kustomization {} --namespace {} --with-source",
+            kustomization.name, kustomization.namespace
+        )];
+        let mut tracking = self.tracking();
+        tracking.object = Some((kustomization.namespace.clone(), kustomization.name.clone()));
+        tracking.asked = Some(at);
+        self.recipe(steps, "reconciled".to_owned(), &tracking);
+        self.plan
+    }
+
+    /// Automations of the app's namespace that are suspended.
+    pub(super) fn suspended_by_us(&self) -> Vec<(String, String)> {
+        let policies = self.entry.places.iter().filter_map(|one| one.place.policy());
+        let namespaces: Vec<_> = policies.filter_map(|policy| policy.split(':').next()).collect();
+        let seen = self.view.seen.iter().flat_map(|seen| &seen.automations);
+        let suspended =
+            seen.filter(|one| one.suspended && namespaces.contains(&one.namespace.as_str()));
+        suspended.map(|one| (one.namespace.clone(), one.name.clone())).collect()
+    }
+
+    /// Lets suspended automations go on.
+    pub(super) fn resume_automation(mut self, suspended: &[(String, String)]) -> Plan {
+        let steps: Vec<_> = suspended
+            .iter()
+            .map(|(namespace, name)| suspend_step(Kind::Automation, namespace, name, false))
+            .collect();
+        self.plan.method = "image automation goes on, for all images of its namespace".to_owned();
+        self.plan.by_hand = suspended
+            .iter()
+            .map(|(namespace, name)| {
+                format!("flux resume image update {name} --namespace {namespace}")
+            })
+            .collect();
+        let tracking = self.tracking();
+        self.recipe(steps, "released: image automation moves it again".to_owned(), &tracking);
+        debug_assert_eq!(self.plan.request.operation.verb(), Verb::Release);
+        self.plan
+    }
+}
+
+pub(in crate::platform::gitops) const NO_FLUX: &str =
+    "no Kustomization of Flux that applies it is seen: name a cluster for this target";

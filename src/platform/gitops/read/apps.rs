@@ -1,0 +1,553 @@
+//! From places, commits and the cluster to apps, revisions and rollouts.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    cluster::{Kustomization, Seen, Workload},
+    history::{Commit, Past},
+    snapshot::{Entry, Snapshot},
+};
+use crate::domain::{
+    App, AppState, Count, Deployable, History, Instance, Phase, Revision, RevisionId, RevisionRef,
+    Rollout, RolloutId, Side, Stage, StageState, Strategy, Stuck, TargetId, TrackRecord,
+    text::clean,
+};
+use crate::platform::gitops::{KIND, client::forge::Pull, model::image::Version};
+
+/// All that is known of a repository at a moment.
+#[derive(Clone, Debug, Default)]
+pub(in crate::platform::gitops) struct View {
+    pub(in crate::platform::gitops) branch: String,
+    pub(in crate::platform::gitops) snapshot: Snapshot,
+    pub(in crate::platform::gitops) past: Past,
+    /// What the cluster tells; `None` where none is known, or it cannot be read.
+    pub(in crate::platform::gitops) seen: Option<Seen>,
+    /// Changes that wait on branches of their own.
+    pub(in crate::platform::gitops) proposals: Vec<Proposal>,
+    /// Of the commits that Flux names: which of the branch's changes each holds.
+    pub(in crate::platform::gitops) reached: BTreeMap<(String, String), bool>,
+}
+
+/// A change on a branch of revdeck's, with its pull request where there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::platform::gitops) struct Proposal {
+    pub(in crate::platform::gitops) branch: String,
+    pub(in crate::platform::gitops) commit: Commit,
+    pub(in crate::platform::gitops) pull: Option<Pull>,
+}
+
+impl Proposal {
+    /// The version that it brings to an app.
+    pub(in crate::platform::gitops) fn version(&self, entry: &Entry) -> Option<&Version> {
+        let mine = self.commit.changes.iter().find(|change| {
+            change.image == entry.image && entry.places.iter().any(|one| one.file == change.file)
+        });
+        mine.and_then(|change| change.new.as_ref())
+    }
+}
+
+/// What converting needs besides the view.
+#[derive(Clone, Debug)]
+pub(in crate::platform::gitops) struct Setting {
+    pub(in crate::platform::gitops) target: TargetId,
+    /// The repository's name.
+    pub(in crate::platform::gitops) repository: String,
+    pub(in crate::platform::gitops) now: Timestamp,
+}
+
+/// How an app stands: what the branch says, what serves, and who runs it.
+pub(in crate::platform::gitops) struct Standing<'a> {
+    pub(in crate::platform::gitops) entry: &'a Entry,
+    /// What the branch says.
+    pub(in crate::platform::gitops) wanted: Version,
+    /// What serves; `None` where it is not known.
+    pub(in crate::platform::gitops) serving: Option<Version>,
+    pub(in crate::platform::gitops) workloads: Vec<&'a Workload>,
+    pub(in crate::platform::gitops) revisions: Vec<(&'a Commit, Version)>,
+    pub(in crate::platform::gitops) kustomization: Option<&'a Kustomization>,
+    pub(in crate::platform::gitops) proposal: Option<&'a Proposal>,
+}
+
+impl View {
+    /// The entry of an identifier.
+    pub(in crate::platform::gitops) fn entry(&self, id: &str) -> Option<&Entry> {
+        self.snapshot.entries.iter().find(|one| one.id.as_str() == id)
+    }
+
+    /// How an app stands.
+    pub(in crate::platform::gitops) fn standing<'a>(&'a self, entry: &'a Entry) -> Standing<'a> {
+        let wanted = entry.lead().map(|lead| lead.place.version.clone()).unwrap_or_default();
+        let kustomization = self
+            .seen
+            .as_ref()
+            .and_then(|seen| entry.places.iter().find_map(|one| seen.applies(&one.file)));
+        let runs = |workload: &&Workload| {
+            workload.serving(&entry.image).is_some() || workload.coming(&entry.image).is_some()
+        };
+        let all = self.seen.iter().flat_map(|seen| &seen.workloads).filter(runs);
+        let alone =
+            self.snapshot.entries.iter().filter(|one| one.image == entry.image).count() == 1;
+        let workloads: Vec<_> = all
+            .filter(|workload| {
+                let own = (workload.app.scope.clone(), workload.app.name.clone());
+                // Of several environments each has the workloads that its Kustomization applied.
+                alone || kustomization.is_some_and(|one| one.inventory.contains(&own))
+            })
+            .collect();
+        let serving = match &self.seen {
+            None => None,
+            Some(_) => {
+                let mut versions = workloads.iter().filter_map(|one| one.serving(&entry.image));
+                let differs = versions.clone().find(|version| **version != wanted);
+                differs.or_else(|| versions.next()).cloned()
+            }
+        };
+        let proposal = self.proposals.iter().find(|one| one.version(entry).is_some());
+        let revisions = self.past.of(entry, &self.snapshot.entries);
+        Standing { entry, wanted, serving, workloads, revisions, kustomization, proposal }
+    }
+
+    /// All apps, as the deck shows them.
+    pub(in crate::platform::gitops) fn apps(&self, setting: &Setting) -> Vec<App> {
+        self.snapshot.entries.iter().map(|entry| self.app(entry, setting)).collect()
+    }
+
+    /// One app.
+    pub(in crate::platform::gitops) fn app(&self, entry: &Entry, setting: &Setting) -> App {
+        let standing = self.standing(entry);
+        let workloads = &standing.workloads;
+        let count = Count {
+            desired: workloads.iter().map(|one| one.app.instances.desired).sum(),
+            running: workloads
+                .iter()
+                .map(|one| one.app.instances.running)
+                .try_fold(0, |sum, running| Some(sum + running?))
+                .filter(|_| !workloads.is_empty()),
+        };
+        let state = if workloads.is_empty() {
+            AppState::Unknown
+        } else if workloads.iter().all(|one| one.app.state == AppState::Stopped) {
+            AppState::Stopped
+        } else {
+            AppState::judge(count)
+        };
+        let scope = match entry.scope.as_str() {
+            "" => setting.repository.clone(),
+            scope => format!("{}/{scope}", setting.repository),
+        };
+        let rollout = self.rollout(&standing, setting.now);
+        let serving = workloads.iter().filter_map(|one| one.app.serving.as_ref());
+        let serving =
+            (rollout.is_none() && serving.clone().next().is_some()).then(|| Side::sum(serving));
+        App {
+            target: setting.target.clone(),
+            platform: KIND,
+            id: entry.id.clone(),
+            name: clean(&entry.name),
+            scope: clean(&scope),
+            state,
+            instances: count,
+            deployed: standing.deployed(),
+            rollout,
+            serving,
+            updated_at: standing.revisions.first().map(|(commit, _)| commit.committed),
+            versioned: Some(true),
+            paused: standing.kustomization.is_some_and(|one| one.suspended),
+            takes: &[],
+        }
+    }
+
+    /// The rollout in progress of an app: a change that waits on a branch, one that Flux has not brought out yet, or Pods
+    /// that come and go.
+    fn rollout(&self, standing: &Standing<'_>, now: Timestamp) -> Option<Rollout> {
+        let entry = standing.entry;
+        let moving: Vec<_> =
+            standing.workloads.iter().filter_map(|one| one.app.rollout.as_ref()).collect();
+        let (head, _) = standing
+            .revisions
+            .first()
+            .map_or((None, None), |(commit, version)| (Some(*commit), Some(version)));
+        let behind = standing.serving.as_ref().is_some_and(|serving| *serving != standing.wanted);
+        if let Some(proposal) = standing.proposal {
+            return Some(self.proposed(standing, proposal));
+        }
+        if !behind && moving.is_empty() {
+            return None;
+        }
+        let head = head?;
+        let olds: Vec<Side> = standing
+            .workloads
+            .iter()
+            .map(|one| match (&one.app.rollout, &one.app.serving) {
+                (Some(rollout), _) => rollout.old.clone(),
+                (None, Some(side)) => side.clone(),
+                (None, None) => running(&one.app),
+            })
+            .collect();
+        let news: Vec<Side> = moving.iter().map(|one| one.new.clone()).collect();
+        let mut rollout = Rollout {
+            id: RolloutId::new(&head.id),
+            phase: Phase::Accepted,
+            reason: String::new(),
+            strategy: Strategy::Rolling,
+            max_in_flight: None,
+            limits: moving.first().and_then(|one| one.limits.clone()),
+            stages: Vec::new(),
+            wanted: standing.workloads.iter().map(|one| one.app.instances.desired).sum(),
+            old: Side::sum(olds.iter()),
+            overlap: Vec::new(),
+            new: Side::sum(news.iter()),
+            from: standing.deployed(),
+            to: Some(RevisionRef {
+                id: RevisionId::new(&head.id),
+                label: Some(clean(&standing.wanted.label())),
+            }),
+            started_at: Some(head.committed),
+            moved_at: moving.iter().filter_map(|one| one.moved_at).max().or(Some(head.committed)),
+            deadline: moving.iter().filter_map(|one| one.deadline).max(),
+            stuck: None,
+            held: moving.iter().find_map(|one| one.held.clone()),
+            error: moving.iter().find_map(|one| one.error.clone()),
+            note: note(&head.body),
+        };
+        let worst = moving.iter().map(|one| one.phase).max_by_key(|phase| match phase {
+            Phase::Stuck => 5,
+            Phase::Slow => 4,
+            Phase::Paused => 3,
+            Phase::Rolling => 2,
+            _ => 1,
+        });
+        // Pods on their way tell of this change only where they bring what it says.
+        let brings =
+            standing.workloads.iter().any(|one| one.coming(&entry.image) == Some(&standing.wanted));
+        match worst {
+            Some(phase) if brings || !behind => {
+                rollout.phase = phase;
+                rollout.stuck = moving.iter().find_map(|one| one.stuck.clone());
+                rollout.reason = moving.first().map(|one| one.reason.clone()).unwrap_or_default();
+            }
+            _ => self.not_out_yet(standing, head, &mut rollout, now),
+        }
+        rollout.stages = self.stages(standing, head, &rollout, None);
+        Some(rollout)
+    }
+
+    /// A change that the branch has and the Pods do not: how far Flux is, and what keeps it.
+    fn not_out_yet(
+        &self,
+        standing: &Standing<'_>,
+        head: &Commit,
+        rollout: &mut Rollout,
+        now: Timestamp,
+    ) {
+        rollout.phase = Phase::Accepted;
+        let Some((seen, kustomization)) = self.seen.as_ref().zip(standing.kustomization) else {
+            "nothing that applies it was found in the cluster".clone_into(&mut rollout.reason);
+            return;
+        };
+        let source = seen.source(kustomization);
+        let fetched = source.and_then(|source| source.fetched.as_ref());
+        let fetched = fetched.is_some_and(|at| self.holds(at, &head.id));
+        let attempted = kustomization.attempted.as_ref().is_some_and(|at| self.holds(at, &head.id));
+        let blocked = if source.is_some_and(|source| source.suspended) {
+            Some(
+                "the GitRepository is suspended: nothing is fetched until it is resumed".to_owned(),
+            )
+        } else if kustomization.suspended {
+            Some(format!(
+                "the Kustomization {} is suspended: nothing is applied until it is resumed",
+                kustomization.name
+            ))
+        } else if let Some(ready) =
+            source.and_then(|source| source.ready.as_ref()).filter(|one| one.status == "False")
+        {
+            Some(format!("Flux cannot fetch ({}): {}", ready.reason, ready.message))
+        } else if let Some(ready) = kustomization.ready.as_ref().filter(|one| one.status == "False")
+        {
+            let stage = match ready.reason.as_str() {
+                "DependencyNotReady" => "waits for another Kustomization",
+                "BuildFailed" => "cannot build it",
+                "ArtifactFailed" => "has nothing to apply",
+                "HealthCheckFailed" => "has found it unhealthy",
+                _ => "cannot apply it",
+            };
+            Some(format!("Flux {stage} ({}): {}", ready.reason, ready.message))
+        } else {
+            None
+        };
+        rollout.reason = match (&blocked, fetched, attempted) {
+            (Some(why), ..) => why.clone(),
+            (None, false, _) => "on the branch; Flux has not fetched it yet".to_owned(),
+            (None, true, false) => match &kustomization.reconciling {
+                Some(doing) if doing.message.contains("health check") => {
+                    format!("Flux still waits for the one before: {}", doing.message)
+                }
+                _ => "fetched; Flux has not applied it yet".to_owned(),
+            },
+            (None, true, true) => "applied; the Pods have not changed yet".to_owned(),
+        };
+        let suspended = kustomization.suspended || source.is_some_and(|source| source.suspended);
+        if suspended {
+            // Somebody did that, and it goes on when it is continued.
+            rollout.phase = Phase::Paused;
+        } else if let Some(why) = blocked {
+            let since = rollout.moved_at.unwrap_or(now);
+            rollout.phase = Phase::Stuck;
+            rollout.stuck = Some(Stuck { since, why, late: false });
+        } else if fetched || attempted {
+            rollout.phase = Phase::Rolling;
+        }
+    }
+
+    /// A change that waits on a branch of its own.
+    fn proposed(&self, standing: &Standing<'_>, proposal: &Proposal) -> Rollout {
+        let version = proposal.version(standing.entry).cloned().unwrap_or_default();
+        let pull = proposal.pull.as_ref();
+        let missing = match pull {
+            None => format!("on the branch {}: nobody has opened a pull request", proposal.branch),
+            Some(pull) => pull.waits_for(),
+        };
+        let olds: Vec<Side> = standing.workloads.iter().map(|one| running(&one.app)).collect();
+        let known = self.seen.is_some();
+        let mut rollout = Rollout {
+            id: RolloutId::new(&proposal.commit.id),
+            phase: Phase::Paused,
+            reason: missing,
+            strategy: Strategy::Rolling,
+            max_in_flight: None,
+            limits: None,
+            stages: Vec::new(),
+            wanted: standing.workloads.iter().map(|one| one.app.instances.desired).sum(),
+            old: if known { Side::sum(olds.iter()) } else { Side::default() },
+            overlap: Vec::new(),
+            new: Side { desired: 0, instances: known.then(Vec::new) },
+            from: standing.deployed(),
+            to: Some(RevisionRef {
+                id: RevisionId::new(&proposal.commit.id),
+                label: Some(clean(&version.label())),
+            }),
+            started_at: Some(proposal.commit.committed),
+            moved_at: Some(proposal.commit.committed),
+            deadline: None,
+            stuck: None,
+            held: None,
+            error: None,
+            note: note(&proposal.commit.body),
+        };
+        rollout.stages = self.stages(standing, &proposal.commit, &rollout, Some(proposal));
+        rollout
+    }
+
+    /// Whether a commit that Flux names holds one of the branch's, as far as that was looked up.
+    pub(in crate::platform::gitops) fn holds(&self, at: &str, commit: &str) -> bool {
+        at == commit
+            || self.reached.get(&(at.to_owned(), commit.to_owned())).copied().unwrap_or(false)
+    }
+
+    /// The stages of a change, each as far as it can be seen.
+    fn stages(
+        &self,
+        standing: &Standing<'_>,
+        commit: &Commit,
+        rollout: &Rollout,
+        proposal: Option<&Proposal>,
+    ) -> Vec<Stage> {
+        let stage = |name: &str,
+                     state: StageState,
+                     since: Option<Timestamp>,
+                     detail: Option<String>| Stage {
+            name: name.to_owned(),
+            state,
+            since,
+            detail: detail.map(|text| clean(&text)),
+        };
+        let mut stages = vec![
+            stage(
+                "committed",
+                StageState::Done,
+                Some(commit.written),
+                Some(format!("by {}", commit.author)),
+            ),
+            stage("pushed", StageState::Done, Some(commit.committed), None),
+        ];
+        if let Some(proposal) = proposal {
+            let detail = proposal.pull.as_ref().map(|pull| pull.address.clone());
+            stages.push(stage("pull request", StageState::Waiting, Some(commit.committed), detail));
+            stages.push(stage("merged", StageState::Pending, None, None));
+        }
+        let Some((seen, kustomization)) = self.seen.as_ref().zip(standing.kustomization) else {
+            let state = if self.seen.is_some() && proposal.is_none() {
+                StageState::Unknown
+            } else {
+                StageState::Pending
+            };
+            let state = if self.seen.is_none() { StageState::Unknown } else { state };
+            stages.push(stage("applied", state, None, None));
+            stages.push(stage(
+                "Pods",
+                if self.seen.is_some() { StageState::Pending } else { StageState::Unknown },
+                None,
+                None,
+            ));
+            return stages;
+        };
+        let source = seen.source(kustomization);
+        let fetched = source
+            .and_then(|one| one.fetched.as_ref())
+            .is_some_and(|at| self.holds(at, &commit.id));
+        let attempted =
+            kustomization.attempted.as_ref().is_some_and(|at| self.holds(at, &commit.id));
+        let applied = kustomization.applied.as_ref().is_some_and(|at| self.holds(at, &commit.id));
+        let broken = rollout.stuck.is_some();
+        let state = |done: bool, before: bool| match (done, before) {
+            (true, _) => StageState::Done,
+            (false, true) if broken => StageState::Failed,
+            (false, true) => StageState::Active,
+            (false, false) => StageState::Pending,
+        };
+        let merged = proposal.is_none();
+        stages.push(stage(
+            "fetched",
+            state(fetched, merged),
+            source.and_then(|one| one.fetched_at).filter(|_| fetched),
+            None,
+        ));
+        let doing = kustomization.reconciling.as_ref().or(kustomization.ready.as_ref());
+        let said = doing.map(|one| one.message.clone()).filter(|_| fetched && !applied);
+        stages.push(stage("applied", state(attempted, fetched), None, said));
+        if kustomization.waits {
+            stages.push(stage("healthy", state(applied, attempted), None, None));
+        }
+        let pods = match rollout.phase {
+            Phase::Rolling | Phase::Slow if attempted => StageState::Active,
+            Phase::Stuck if attempted => StageState::Failed,
+            _ => StageState::Pending,
+        };
+        stages.push(stage("Pods", pods, None, None));
+        stages
+    }
+
+    /// The revisions of an app, newest first. `records` are the versions that the cluster has a record of.
+    pub(in crate::platform::gitops) fn history(
+        &self,
+        entry: &Entry,
+        records: &[(Version, TrackRecord)],
+        now: Timestamp,
+    ) -> History {
+        let standing = self.standing(entry);
+        let app_rolls = self.rollout(&standing, now);
+        let deployed = standing.deployed().map(|of| of.id);
+        let all = &standing.revisions;
+        let mut revisions = Vec::new();
+        if let Some(proposal) = standing.proposal {
+            let version = proposal.version(entry).cloned().unwrap_or_default();
+            let mut one = revision(&proposal.commit, &version);
+            one.incoming = true;
+            one.track_record = TrackRecord::Unfinished;
+            one.deployable = Deployable::No("it waits for its pull request".to_owned());
+            revisions.push(one);
+        }
+        for (at, (commit, version)) in all.iter().enumerate() {
+            let mut one = revision(commit, version);
+            let until = at.checked_sub(1).map_or(now, |newer| all[newer].0.committed);
+            one.deployed = deployed.as_ref() == Some(&one.id);
+            one.incoming =
+                at == 0 && !one.deployed && app_rolls.is_some() && standing.proposal.is_none();
+            let healthy = standing
+                .kustomization
+                .is_some_and(|kustomization| kustomization.healthy.contains(&commit.id));
+            let recorded =
+                records.iter().filter(|(known, _)| known == version).map(|(_, record)| *record);
+            one.track_record = if one.incoming {
+                TrackRecord::Unfinished
+            } else if healthy || recorded.clone().any(|record| record == TrackRecord::Served) {
+                TrackRecord::Served
+            } else if recorded
+                .clone()
+                .next()
+                .is_some_and(|record| record == TrackRecord::Unfinished)
+            {
+                TrackRecord::Unfinished
+            } else {
+                TrackRecord::Unknown
+            };
+            one.served = Some(until.duration_since(commit.committed).max(SignedDuration::ZERO));
+            // The same version again is a way back to where it came from.
+            let again = all
+                .get(at + 1..)
+                .is_some_and(|older| older.iter().any(|(_, known)| known == version));
+            one.made_from = again.then(|| one.label.clone());
+            revisions.push(one);
+        }
+        let remark = match (&self.seen, standing.workloads.is_empty()) {
+            (None, _) => Some("no cluster is read: what runs is taken from the branch".to_owned()),
+            (Some(_), true) => {
+                Some("nothing in the cluster runs this image: what runs is not known".to_owned())
+            }
+            _ => None,
+        };
+        History { revisions, remark, truncated: !self.past.complete }
+    }
+}
+
+impl Standing<'_> {
+    /// The revision that serves: the newest with that version. Without a cluster, what the branch says.
+    pub(in crate::platform::gitops) fn deployed(&self) -> Option<RevisionRef> {
+        let version = self.serving.as_ref().unwrap_or(&self.wanted);
+        let found = self.revisions.iter().find(|(_, known)| known == version);
+        let id = found.map_or_else(|| version.whole(), |(commit, _)| commit.id.clone());
+        Some(RevisionRef { id: RevisionId::new(id), label: Some(clean(&version.label())) })
+    }
+}
+
+/// The instances of a workload at rest.
+fn running(app: &App) -> Side {
+    let one = Instance {
+        name: None,
+        state: crate::domain::InstanceState::Running,
+        since: None,
+        reason: None,
+    };
+    Side {
+        desired: app.instances.desired,
+        instances: app.instances.running.map(|number| vec![one; number as usize]),
+    }
+}
+
+fn revision(commit: &Commit, version: &Version) -> Revision {
+    Revision {
+        id: RevisionId::new(&commit.id),
+        label: clean(&version.label()),
+        description: clean(&commit.subject),
+        created_at: Some(commit.written),
+        by: Some(clean(&commit.author)).filter(|by| !by.is_empty()),
+        deployable: Deployable::Yes,
+        deployed: false,
+        incoming: false,
+        artifact: Some(version.whole()),
+        made_from: None,
+        track_record: TrackRecord::Unknown,
+        served: None,
+        served_until: None,
+        note: note(&commit.body),
+    }
+}
+
+/// Why somebody made a commit: its body without trailers and what git writes by itself.
+pub(in crate::platform::gitops) fn note(body: &str) -> Option<String> {
+    let lines = body.lines().map(str::trim).filter(|line| {
+        let trailer = line.split_once(": ").is_some_and(|(name, _)| {
+            !name.contains(' ')
+                && name.contains('-')
+                && name.starts_with(|first: char| first.is_ascii_uppercase())
+        });
+        !line.is_empty()
+            && !trailer
+            && !line.starts_with("This reverts commit ")
+            && *line != "[ci skip]"
+    });
+    let text = clean(&lines.collect::<Vec<_>>().join(" "));
+    (!text.is_empty()).then_some(text)
+}

@@ -1,0 +1,6 @@
+//! From the files and commits of a repository, and from what its cluster tells, to the nouns of the deck.
+
+pub(super) mod apps;
+pub(super) mod cluster;
+pub(super) mod history;
+pub(super) mod snapshot;

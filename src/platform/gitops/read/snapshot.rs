@@ -1,0 +1,238 @@
+//! What a commit's files say: every place that names an image, and which of them are one app.
+
+use std::{collections::BTreeMap, collections::HashMap, sync::Arc};
+
+use crate::domain::AppId;
+use crate::platform::{
+    Error,
+    gitops::{
+        client::mirror::{Mirror, ObjectId},
+        model::places::{self, Place},
+    },
+};
+
+/// The places of a blob, or why it cannot be read.
+pub(in crate::platform::gitops) type Found = Arc<Result<Vec<Place>, String>>;
+
+/// What is known of blobs; they never change.
+pub(in crate::platform::gitops) type Blobs = HashMap<ObjectId, HashMap<String, Found>>;
+
+/// Directories below which every entry is an environment of its own.
+const HOLDS_ENVIRONMENTS: [&str; 6] =
+    ["overlays", "environments", "envs", "clusters", "stages", "tenants"];
+/// Directories that are an environment by their name.
+const ENVIRONMENTS: [&str; 14] = [
+    "production",
+    "prod",
+    "staging",
+    "stage",
+    "development",
+    "dev",
+    "test",
+    "testing",
+    "qa",
+    "uat",
+    "preprod",
+    "preview",
+    "integration",
+    "canary",
+];
+
+/// Apart from this: what the identifier of an app is put together with.
+const BETWEEN: char = '|';
+
+/// One place with its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::platform::gitops) struct Sited {
+    pub(in crate::platform::gitops) file: String,
+    pub(in crate::platform::gitops) place: Place,
+}
+
+/// An app of a repository: an image, and the places that are moved together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::platform::gitops) struct Entry {
+    pub(in crate::platform::gitops) id: AppId,
+    /// The image's name.
+    pub(in crate::platform::gitops) image: String,
+    /// The directory of the environment; empty where the repository has none.
+    pub(in crate::platform::gitops) scope: String,
+    /// What it is called: as much of the image's end as tells it from others.
+    pub(in crate::platform::gitops) name: String,
+    pub(in crate::platform::gitops) places: Vec<Sited>,
+}
+
+impl Entry {
+    /// The place that speaks for it: the first that can be edited.
+    pub(in crate::platform::gitops) fn lead(&self) -> Option<&Sited> {
+        self.places.iter().find(|one| one.place.fixed.is_none()).or_else(|| self.places.first())
+    }
+}
+
+/// What a commit says.
+#[derive(Clone, Debug, Default)]
+pub(in crate::platform::gitops) struct Snapshot {
+    pub(in crate::platform::gitops) commit: ObjectId,
+    pub(in crate::platform::gitops) entries: Vec<Entry>,
+    /// Files that do not parse, with the reason.
+    pub(in crate::platform::gitops) unreadable: Vec<(String, String)>,
+}
+
+/// The environment that a file belongs to: the path down to the directory that names it; empty where none does.
+pub(in crate::platform::gitops) fn environment(file: &str) -> String {
+    let parts: Vec<&str> = file.split('/').collect();
+    let directories = parts.get(..parts.len().saturating_sub(1)).unwrap_or_default();
+    let below = directories.iter().position(|part| HOLDS_ENVIRONMENTS.contains(part));
+    let named = directories.iter().position(|part| ENVIRONMENTS.contains(part));
+    let end = match (below, named) {
+        (Some(at), _) if at + 1 < directories.len() => at + 2,
+        (_, Some(at)) => at + 1,
+        _ => return String::new(),
+    };
+    directories.get(..end).unwrap_or_default().join("/")
+}
+
+fn directory(file: &str) -> String {
+    file.rsplit_once('/').map_or_else(String::new, |(directory, _)| directory.to_owned())
+}
+
+/// Reads the blobs that are not known yet.
+pub(in crate::platform::gitops) async fn learn(
+    mirror: &Mirror,
+    blobs: &mut Blobs,
+    wanted: impl Iterator<Item = (&String, &ObjectId)>,
+) -> Result<(), Error> {
+    let new: Vec<(String, ObjectId)> = wanted
+        .filter(|(file, id)| !blobs.get(*id).is_some_and(|known| known.contains_key(*file)))
+        .map(|(file, id)| (file.clone(), id.clone()))
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    for some in new.chunks(500) {
+        let ids: Vec<_> = some.iter().map(|(_, id)| id.clone()).collect();
+        let bodies = mirror.blobs(&ids).await?;
+        for ((file, id), body) in some.iter().zip(bodies) {
+            let found = body.map_or_else(
+                || Err("it is not there".to_owned()),
+                |body| places::find(file, &body),
+            );
+            blobs.entry(id.clone()).or_default().insert(file.clone(), Arc::new(found));
+        }
+    }
+    Ok(())
+}
+
+/// What a commit's files say.
+pub(in crate::platform::gitops) async fn read(
+    mirror: &Mirror,
+    blobs: &mut Blobs,
+    commit: &str,
+) -> Result<Snapshot, Error> {
+    let files = mirror.files(commit).await?;
+    learn(mirror, blobs, files.iter().map(|(file, id)| (file, id))).await?;
+    let mut snapshot = Snapshot { commit: commit.to_owned(), ..Snapshot::default() };
+    let mut sited = Vec::new();
+    for (file, id) in &files {
+        match blobs.get(id).and_then(|known| known.get(file)).map(AsRef::as_ref) {
+            Some(Ok(places)) => sited.extend(
+                places.iter().map(|place| Sited { file: file.clone(), place: place.clone() }),
+            ),
+            Some(Err(why)) => snapshot.unreadable.push((file.clone(), why.clone())),
+            None => {}
+        }
+    }
+    snapshot.entries = entries(sited);
+    Ok(snapshot)
+}
+
+/// Sorts places into apps: those of one image in one environment. Where they say different versions there, each directory
+/// is an app of its own; a manifest's own line does not count where a kustomization of the same environment sets it.
+fn entries(sited: Vec<Sited>) -> Vec<Entry> {
+    let mut groups: BTreeMap<(String, String), Vec<Sited>> = BTreeMap::new();
+    for one in sited {
+        let key = (environment(&one.file), one.place.image.clone());
+        groups.entry(key).or_default().push(one);
+    }
+    let mut entries = Vec::new();
+    for ((scope, image), places) in groups {
+        let policies = |places: &[Sited]| {
+            let mut all: Vec<_> = places.iter().filter_map(|one| one.place.policy()).collect();
+            all.dedup();
+            all.len() == 1 && places.iter().all(|one| one.place.policy().is_some())
+        };
+        let versions = places.iter().map(|one| &one.place.version);
+        let alike = versions.clone().all(|version| Some(version) == versions.clone().next());
+        let mut split: BTreeMap<String, Vec<Sited>> = BTreeMap::new();
+        if alike || policies(&places) {
+            split.insert(scope, places);
+        } else {
+            for one in places {
+                split.entry(directory(&one.file)).or_default().push(one);
+            }
+        }
+        for (scope, places) in split {
+            let id = AppId::new(format!("{scope}{BETWEEN}{image}"));
+            let name = short(&image, 1);
+            entries.push(Entry { id, image: image.clone(), scope, name, places });
+        }
+    }
+    // Two images whose names end alike are told apart by more of them.
+    for length in 2..5 {
+        let names: Vec<_> =
+            entries.iter().map(|one| (one.scope.clone(), one.name.clone())).collect();
+        for (at, entry) in entries.iter_mut().enumerate() {
+            let twice = |other: usize| other != at && names[other] == names[at];
+            if (0..names.len()).any(twice) {
+                entry.name = short(&entry.image, length);
+            }
+        }
+    }
+    entries
+}
+
+/// The last parts of an image's name.
+fn short(image: &str, parts: usize) -> String {
+    let all: Vec<_> = image.split('/').collect();
+    all[all.len().saturating_sub(parts)..].join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_belong_to_environments() {
+        for (file, scope) in [
+            ("app/bases/kustomization.yaml", ""),
+            ("platform/overlays/gke/kustomization.yaml", "platform/overlays/gke"),
+            ("apps/production/shop/web.yaml", "apps/production"),
+            ("overlays/kustomization.yaml", ""),
+            ("clusters/eu/apps/web.yaml", "clusters/eu"),
+        ] {
+            assert_eq!(environment(file), scope, "{file}");
+        }
+    }
+
+    fn sited(file: &str, text: &str) -> Vec<Sited> {
+        let places = places::find(file, text.as_bytes()).unwrap();
+        places.into_iter().map(|place| Sited { file: file.to_owned(), place }).collect()
+    }
+
+    #[test]
+    fn one_image_in_several_files_is_one_app_and_two_overlays_are_two() {
+        let pod = |tag: &str| {
+            format!("kind: Job\nspec:\n  containers:\n  - name: a\n    image: reg/app:{tag}\n")
+        };
+        let overlay = |tag: &str| format!("images:\n- name: reg/app\n  newTag: {tag}\n");
+        let mut all = sited("base/a/deployment.yaml", &pod("v1"));
+        all.extend(sited("base/b/job.yaml", &pod("v1")));
+        all.extend(sited("overlays/eu/kustomization.yaml", &overlay("v2")));
+        all.extend(sited("overlays/us/kustomization.yaml", &overlay("v2")));
+        let found = entries(all);
+        let of: Vec<_> = found.iter().map(|one| (one.scope.as_str(), one.places.len())).collect();
+        assert_eq!(of, [("", 2), ("overlays/eu", 1), ("overlays/us", 1)]);
+        // Where they differ without a reason, moving them together would be a guess.
+        let mut all = sited("base/a/deployment.yaml", &pod("v1"));
+        all.extend(sited("base/b/job.yaml", &pod("v2")));
+        assert_eq!(entries(all).len(), 2);
+    }
+}
