@@ -8,6 +8,8 @@ pub mod cloud_foundry;
 #[cfg(feature = "ecs")]
 pub mod ecs;
 pub mod fault;
+#[cfg(feature = "gitops")]
+pub mod gitops;
 mod guid;
 pub mod kubernetes;
 mod listener;
@@ -109,6 +111,8 @@ pub const SIMULATED: &[Simulated] = &[
     Simulated { name: "kubernetes", start: starting::<Cluster> },
     #[cfg(feature = "ecs")]
     Simulated { name: "ecs", start: starting::<Region> },
+    #[cfg(feature = "gitops")]
+    Simulated { name: "gitops", start: starting::<gitops::Delivery> },
 ];
 
 /// Why a simulator did not start.
@@ -160,6 +164,14 @@ impl Simulator<Region> {
 
     /// Starts a simulated region of Amazon ECS on a clock of the caller's.
     pub async fn ecs_at(options: &Options, clock: Clock) -> Result<Self, StartError> {
+        serve::start(options, clock).await
+    }
+}
+
+#[cfg(feature = "gitops")]
+impl Simulator<gitops::Delivery> {
+    /// Starts a simulated repository with its forge and cluster on a clock of the caller's.
+    pub async fn gitops_at(options: &Options, clock: Clock) -> Result<Self, StartError> {
         serve::start(options, clock).await
     }
 }

@@ -34,6 +34,75 @@ pub(crate) struct Scenario {
         expect(dead_code, reason = "its simulator is not in this build")
     )]
     pub(crate) service: Vec<ServicePlan>,
+    /// What the repository of a simulated GitOps world has.
+    #[serde(default)]
+    #[cfg_attr(
+        not(feature = "gitops"),
+        expect(dead_code, reason = "its simulator is not in this build")
+    )]
+    pub(crate) image: Vec<PlacePlan>,
+}
+
+/// An image that a repository names, and the Deployment that runs it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(
+    not(feature = "gitops"),
+    expect(dead_code, reason = "its simulator is not in this build")
+)]
+pub(crate) struct PlacePlan {
+    /// Without a tag.
+    pub(crate) name: String,
+    /// The directory of its manifest.
+    pub(crate) directory: String,
+    /// Whether its tag stands in a kustomization rather than in the manifest.
+    #[serde(default)]
+    pub(crate) kustomized: bool,
+    pub(crate) namespace: String,
+    #[serde(default = "one")]
+    pub(crate) replicas: u32,
+    /// The policy of image automation whose marker stands beside it.
+    pub(crate) policy: Option<String>,
+    /// The tags that the branch has had, oldest first.
+    pub(crate) release: Vec<TagPlan>,
+    /// A change on a branch of its own.
+    pub(crate) proposal: Option<ProposalPlan>,
+}
+
+/// A tag that somebody put on the branch.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(
+    not(feature = "gitops"),
+    expect(dead_code, reason = "its simulator is not in this build")
+)]
+pub(crate) struct TagPlan {
+    #[serde(deserialize_with = "seconds")]
+    pub(crate) age: f64,
+    pub(crate) tag: String,
+    #[serde(default = "bot")]
+    pub(crate) by: String,
+    pub(crate) subject: Option<String>,
+}
+
+/// A change on a branch of its own, with a pull request.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(
+    not(feature = "gitops"),
+    expect(dead_code, reason = "its simulator is not in this build")
+)]
+pub(crate) struct ProposalPlan {
+    #[serde(deserialize_with = "seconds")]
+    pub(crate) age: f64,
+    pub(crate) tag: String,
+    /// Whether it was closed without being merged.
+    #[serde(default)]
+    pub(crate) closed: bool,
+}
+
+fn bot() -> String {
+    "fluxbot".to_owned()
 }
 
 /// A service of Amazon ECS.
@@ -205,6 +274,44 @@ fn deployment() -> String {
 }
 fn pipeline() -> String {
     "ci".to_owned()
+}
+
+#[cfg(feature = "gitops")]
+impl PlacePlan {
+    /// The last part of the image's name.
+    pub(crate) fn short(&self) -> &str {
+        self.name.rsplit('/').next().unwrap_or(&self.name)
+    }
+
+    /// The Deployment of it, with what was released in the last hour played through the controllers.
+    pub(crate) fn workload(&self) -> WorkloadPlan {
+        const RECENT: f64 = 3_600.0;
+        let image = |tag: &str| format!("{}:{tag}", self.name);
+        let old = self.release.iter().filter(|one| one.age >= RECENT);
+        let new = self.release.iter().filter(|one| one.age < RECENT);
+        let by = || "kustomize-controller".to_owned();
+        WorkloadPlan {
+            replicas: self.replicas,
+            revision: old
+                .map(|one| ImagePlan {
+                    age: one.age,
+                    image: image(&one.tag),
+                    by: by(),
+                    cause: None,
+                })
+                .collect(),
+            script: new
+                .map(|one| ImageStep {
+                    ago: one.age,
+                    image: Some(image(&one.tag)),
+                    cause: None,
+                    paused: None,
+                    by: by(),
+                })
+                .collect(),
+            ..WorkloadPlan::plain(self.short(), &self.namespace, 1)
+        }
+    }
 }
 
 impl WorkloadPlan {

@@ -73,12 +73,13 @@ pub async fn a_lost_answer_is_settled_by_reading(harness: &dyn Harness) {
 }
 
 pub async fn a_lost_request_is_known_to_be_lost(harness: &dyn Harness) {
-    let both = [
-        (Operation::RollBack(RollBackTo::LastGood), Fault::ResetBefore),
-        (Operation::Restart, Fault::Hang),
-    ];
-    for (operation, fault) in both {
+    for (rolls_back, fault) in [(true, Fault::ResetBefore), (false, Fault::Hang)] {
         let deck = Deck::open(harness).await;
+        let operation = if rolls_back {
+            Operation::RollBack(RollBackTo::LastGood)
+        } else {
+            deck.beginning(Role::Healthy, 1).await
+        };
         let plan = deck.plan(Role::Healthy, operation.clone()).await;
         deck.fixture.break_writes(fault);
         let sent = deck.execute(plan).await;
@@ -96,7 +97,7 @@ pub async fn refusals_change_nothing(harness: &dyn Harness) {
     let certain = [401, 403, 404, 409, 422].map(Fault::Status);
     for fault in certain.into_iter().chain([Fault::RateLimited]) {
         let deck = Deck::open(harness).await;
-        let plan = deck.plan(Role::Healthy, Operation::Restart).await;
+        let plan = deck.plan(Role::Healthy, deck.beginning(Role::Healthy, 1).await).await;
         deck.fixture.break_writes(fault);
         let sent = deck.execute(plan).await;
         match (fault, sent) {
@@ -110,7 +111,7 @@ pub async fn refusals_change_nothing(harness: &dyn Harness) {
     }
     // A server error may have had its effect: it is looked for, never sent again.
     let deck = Deck::open(harness).await;
-    let plan = deck.plan(Role::Healthy, Operation::Restart).await;
+    let plan = deck.plan(Role::Healthy, deck.beginning(Role::Healthy, 1).await).await;
     deck.fixture.break_writes(Fault::Status(500));
     let Sent::Lost(receipt) = deck.execute(plan).await else {
         panic!("a server error is not certain")
@@ -121,7 +122,7 @@ pub async fn refusals_change_nothing(harness: &dyn Harness) {
 
 pub async fn a_slow_platform_is_waited_for(harness: &dyn Harness) {
     let deck = Deck::open(harness).await;
-    let plan = deck.plan(Role::Healthy, Operation::Restart).await;
+    let plan = deck.plan(Role::Healthy, deck.beginning(Role::Healthy, 1).await).await;
     deck.fixture.break_writes(Fault::Slow);
     assert!(matches!(deck.execute(plan).await, Sent::Accepted(_)));
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use revdeck::{
-    domain::{App, Consent, Operation, Outcome, Plan, Receipt, Request, Settlement},
+    domain::{
+        App, Consent, Operation, Outcome, Plan, Receipt, Request, RollBackTo, Settlement, Verb,
+    },
     platform::{
         Platform,
         operation::{self, NoRecord, Sent},
@@ -108,6 +110,25 @@ impl Deck {
         let app = self.app(role).await;
         let request = Request::new(app.id, Operation::Deploy).with("image", image);
         self.platform.plan(request).await.unwrap()
+    }
+
+    /// Whether the platform cannot do something at all; then it refuses it with this reason.
+    pub async fn lacks(&self, verb: Verb) -> Option<String> {
+        let capabilities = self.platform.capabilities().await.unwrap();
+        capabilities.reason(verb).map(str::to_owned)
+    }
+
+    /// What begins a rollout of an app that nothing is wrong with: a restart, else a roll back to its `back`th revision
+    /// before the one that runs.
+    pub async fn beginning(&self, role: Role, back: usize) -> Operation {
+        if self.lacks(Verb::Restart).await.is_none() {
+            return Operation::Restart;
+        }
+        let app = self.app(role).await;
+        let history = self.platform.revisions(&app.id).await.unwrap();
+        let at = history.revisions.iter().position(|one| one.deployed).unwrap();
+        let wanted = history.revisions[at + back].id.clone();
+        Operation::RollBack(RollBackTo::Revision(wanted))
     }
 
     pub async fn execute(&self, plan: Plan) -> Sent {

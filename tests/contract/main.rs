@@ -19,6 +19,8 @@ mod converge;
 mod ecs;
 mod faults;
 mod foundations;
+#[cfg(feature = "gitops")]
+mod gitops;
 mod harness;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;

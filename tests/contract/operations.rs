@@ -2,7 +2,8 @@
 
 use revdeck::{
     domain::{
-        App, Condition, Note, Operation, Outcome, Request, RevisionId, RollBackTo, differences,
+        App, Condition, Note, Operation, Outcome, Request, RevisionId, RollBackTo, Strategy, Verb,
+        differences,
     },
     platform::operation::{self, Sent},
 };
@@ -23,7 +24,18 @@ pub async fn the_stuck_rollout_is_rolled_back(harness: &dyn Harness) {
     let after = deck.app(Role::Stuck).await;
     assert_eq!(after.rollout, None);
     assert_eq!(after.condition(), Condition::Ok);
-    assert_eq!(id_of(&after), id_of(&before));
+    assert!(deck_is_back(&deck, &before, &after).await, "{after:?}");
+}
+
+/// Whether what serves is what served before: that revision, or one that was made by going back to it.
+async fn deck_is_back(deck: &Deck, before: &App, after: &App) -> bool {
+    if id_of(after) == id_of(before) {
+        return true;
+    }
+    let history = deck.platform.revisions(&after.id).await.unwrap();
+    let of = |app: &App| history.revisions.iter().find(|one| Some(&one.id) == id_of(app)).unwrap();
+    let (was, is) = (of(before), of(after));
+    is.made_from.as_ref() == Some(&was.label) && is.artifact == was.artifact
 }
 
 /// The deployed revision. Its label may change where the platform counts anew.
@@ -53,6 +65,15 @@ pub async fn a_chosen_revision_is_rolled_back(harness: &dyn Harness) {
 
 pub async fn a_restart_replaces_all(harness: &dyn Harness) {
     let deck = Deck::open(harness).await;
+    if let Some(why) = deck.lacks(Verb::Restart).await {
+        let refused = deck.plan(Role::Healthy, Operation::Restart).await.refused;
+        assert_eq!(
+            refused,
+            Some(why),
+            "what the platform does not have is refused with its reason"
+        );
+        return;
+    }
     let before = deck.app(Role::Healthy).await;
     done(&deck.carry_out(Role::Healthy, Operation::Restart).await);
     let after = deck.app(Role::Healthy).await;
@@ -79,7 +100,11 @@ pub async fn a_rollout_is_cancelled(harness: &dyn Harness) {
 
 pub async fn a_canary_goes_on(harness: &dyn Harness) {
     let deck = Deck::open(harness).await;
-    let step = |app: &App| app.rollout.as_ref().and_then(revdeck::domain::Rollout::step);
+    // Stages of a rollout that is no canary are not steps that somebody lets go on.
+    let step = |app: &App| {
+        let canary = app.rollout.as_ref().filter(|one| one.strategy == Strategy::Canary);
+        canary.and_then(revdeck::domain::Rollout::step)
+    };
     let before = step(&deck.app(Role::Waiting).await);
     done(&deck.carry_out(Role::Waiting, Operation::Continue).await);
     let after = deck.app(Role::Waiting).await;
@@ -97,13 +122,13 @@ pub async fn a_canary_goes_on(harness: &dyn Harness) {
 
 pub async fn a_newer_rollout_supersedes(harness: &dyn Harness) {
     let deck = Deck::open(harness).await;
-    let Sent::Accepted(first) =
-        deck.execute(deck.plan(Role::Healthy, Operation::Restart).await).await
-    else {
+    let (one, other) =
+        (deck.beginning(Role::Healthy, 1).await, deck.beginning(Role::Healthy, 2).await);
+    let Sent::Accepted(first) = deck.execute(deck.plan(Role::Healthy, one).await).await else {
         panic!("not taken")
     };
     deck.fixture.pass(1.0);
-    let plan = deck.plan(Role::Healthy, Operation::Restart).await;
+    let plan = deck.plan(Role::Healthy, other).await;
     let warned = plan
         .notes
         .iter()
@@ -151,7 +176,7 @@ pub async fn what_cannot_be_is_refused(harness: &dyn Harness) {
 
 pub async fn a_changed_world_refuses_the_plan(harness: &dyn Harness) {
     let deck = Deck::open(harness).await;
-    let mine = deck.plan(Role::Healthy, Operation::Restart).await;
+    let mine = deck.plan(Role::Healthy, deck.beginning(Role::Healthy, 2).await).await;
     let theirs = deck.plan(Role::Healthy, Operation::RollBack(RollBackTo::LastGood)).await;
     assert!(matches!(deck.execute(theirs).await, Sent::Accepted(_)));
     let writes = deck.fixture.writes();
@@ -195,9 +220,21 @@ pub async fn taken_back_is_failed(harness: &dyn Harness) {
     let plan = deck.plan(Role::Healthy, Operation::RollBack(RollBackTo::LastGood)).await;
     let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
     let cancel = deck.plan(Role::Healthy, Operation::Cancel).await;
-    assert!(matches!(deck.execute(cancel).await, Sent::Accepted(_)));
+    // What cannot be cancelled any more says what to do instead, and that is done.
+    let (back, told) = match &cancel.refused {
+        None => (cancel, "cancelled"),
+        Some(why) => {
+            assert!(why.contains("roll back instead"), "{why}");
+            (
+                deck.plan(Role::Healthy, Operation::RollBack(RollBackTo::LastGood)).await,
+                "took its place",
+            )
+        }
+    };
+    assert_eq!(back.refused, None);
+    assert!(matches!(deck.execute(back).await, Sent::Accepted(_)));
     let outcome = deck.follow(receipt).await;
-    assert!(matches!(&outcome, Outcome::Failed(text) if text.contains("cancelled")), "{outcome:?}");
+    assert!(matches!(&outcome, Outcome::Failed(text) if text.contains(told)), "{outcome:?}");
 }
 
 pub async fn a_plan_sends_nothing(harness: &dyn Harness) {
@@ -237,7 +274,7 @@ pub async fn a_rollout_of_somebody_else_is_followed(harness: &dyn Harness) {
     let read: revdeck::domain::Receipt = serde_json::from_str(&text).unwrap();
     assert_eq!(read, receipt);
     let told = done(&deck.follow(read).await).to_owned();
-    assert!(told.contains(" is on rev "), "{told}");
+    assert!(told.contains(" is on "), "{told}");
     // Nothing rolls any more, so there is nothing to follow.
     assert_eq!(operation::follow(deck.platform.as_ref(), &deck.app(Role::Healthy).await), None);
 }

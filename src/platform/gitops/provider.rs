@@ -34,6 +34,9 @@ const TOKEN: &str = "REVDECK_GITOPS_TOKEN_VARIABLE";
 const CLUSTER: &str = "REVDECK_GITOPS_CLUSTER";
 const KUBECONFIG: &str = "REVDECK_GITOPS_KUBECONFIG";
 
+/// The longest that git may take, in seconds.
+const PATIENCE: &str = "REVDECK_GITOPS_PATIENCE";
+
 /// How long the credential helpers of git may take.
 const HELPERS: Duration = Duration::from_secs(5);
 
@@ -167,6 +170,7 @@ const SETTINGS: &[Setting] = &[
         "kubernetes[:CONTEXT[/NAMESPACE]]",
         "The cluster that it is applied to",
     ),
+    setting("patience", PATIENCE, "SECONDS", "The longest that git, or an answer, may take"),
     setting("kubeconfig", KUBECONFIG, "FILE", "The kubeconfig of that cluster"),
 ];
 
@@ -280,7 +284,10 @@ impl registry::Provider for Provider {
             push,
             cache: cache.join("revdeck/git"),
             variables: variables.collect(),
-            timeout: http::TIMEOUT * 2,
+            timeout: environment
+                .variable(PATIENCE)
+                .and_then(|seconds| seconds.parse().ok())
+                .map_or(http::TIMEOUT * 2, Duration::from_secs),
             forge: forge_of(environment, &bare_address(&remote_of(repository))),
             cluster: beside,
             connection,

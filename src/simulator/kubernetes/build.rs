@@ -231,7 +231,7 @@ impl World {
     }
 
     /// What an operator or a pipeline does to a workload.
-    fn apply(
+    pub(in crate::simulator) fn apply(
         &mut self,
         key: &Key,
         image: Option<&str>,

@@ -19,17 +19,17 @@ mod objects;
 mod page;
 mod patch;
 mod pods;
-mod resources;
+pub(in crate::simulator) mod resources;
 mod review;
 mod rollout;
 mod route;
 mod selector;
 mod stateful;
-mod store;
+pub(in crate::simulator) mod store;
 #[cfg(test)]
 mod tests;
 mod watch;
-mod world;
+pub(in crate::simulator) mod world;
 
 use std::{
     collections::BTreeMap,
@@ -90,6 +90,37 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// The cluster of a scenario.
+    pub(in crate::simulator) fn of(
+        scenario: &Scenario,
+        options: &Options,
+        clock: Clock,
+        faults: Faults,
+        base: String,
+    ) -> Result<Self, String> {
+        let world = World::build(scenario, clock, options.seed, options.apps)?;
+        let (changed, _) = channel::channel(world.store.revision());
+        Ok(Self {
+            world: Mutex::new(world),
+            changed,
+            faults,
+            base,
+            user: scenario.user.clone(),
+            log: Mutex::default(),
+            keep_log: options.keep_log,
+            running: AtomicBool::new(false),
+        })
+    }
+
+    /// Does something with the world, at the clock's present, and tells those who watch.
+    pub(in crate::simulator) fn with<T>(&self, work: impl FnOnce(&mut World) -> T) -> T {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.catch_up();
+        let done = work(&mut world);
+        self.tell(&world);
+        done
+    }
+
     /// The requests so far as `METHOD PATH?QUERY`, where the options asked for them to be kept.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -115,19 +146,7 @@ impl Served for Cluster {
         faults: Faults,
         base: String,
     ) -> Result<Self, String> {
-        let scenario = Scenario::load(&options.scenario)?;
-        let world = World::build(&scenario, clock, options.seed, options.apps)?;
-        let (changed, _) = channel::channel(world.store.revision());
-        Ok(Self {
-            world: Mutex::new(world),
-            changed,
-            faults,
-            base,
-            user: scenario.user,
-            log: Mutex::default(),
-            keep_log: options.keep_log,
-            running: AtomicBool::new(false),
-        })
+        Self::of(&Scenario::load(&options.scenario)?, options, clock, faults, base)
     }
 
     /// A kubeconfig with a context for the operator and one for somebody who may only look.

@@ -47,12 +47,25 @@ resources! {
     CONTROLLER_REVISIONS "apps" "v1" "controllerrevisions" "ControllerRevision" &[], true, &[];
     AUTOSCALERS "autoscaling" "v2" "horizontalpodautoscalers" "HorizontalPodAutoscaler" &["hpa"], true, &["status"];
     DISRUPTION_BUDGETS "policy" "v1" "poddisruptionbudgets" "PodDisruptionBudget" &["pdb"], true, &["status"];
+    GIT_REPOSITORIES "source.toolkit.fluxcd.io" "v1" "gitrepositories" "GitRepository" &["gitrepo"], true, &["status"];
+    KUSTOMIZATIONS "kustomize.toolkit.fluxcd.io" "v1" "kustomizations" "Kustomization" &["ks"], true, &["status"];
+    IMAGE_REPOSITORIES "image.toolkit.fluxcd.io" "v1" "imagerepositories" "ImageRepository" &["imgrepo", "imagerepo"], true, &["status"];
+    IMAGE_POLICIES "image.toolkit.fluxcd.io" "v1" "imagepolicies" "ImagePolicy" &["imgpol", "imagepol"], true, &["status"];
+    IMAGE_AUTOMATIONS "image.toolkit.fluxcd.io" "v1" "imageupdateautomations" "ImageUpdateAutomation" &["iua", "imgupd", "imgauto"], true, &["status"];
     ROLLOUTS "argoproj.io" "v1alpha1" "rollouts" "Rollout" &["ro"], true, &["status", "scale"];
 }
 
 /// The groups other than the core, in the order of discovery.
-pub(crate) const GROUPS: &[&str] =
-    &["apps", "autoscaling", "policy", "authorization.k8s.io", "argoproj.io"];
+pub(crate) const GROUPS: &[&str] = &[
+    "apps",
+    "autoscaling",
+    "policy",
+    "authorization.k8s.io",
+    "source.toolkit.fluxcd.io",
+    "kustomize.toolkit.fluxcd.io",
+    "image.toolkit.fluxcd.io",
+    "argoproj.io",
+];
 
 impl Resource {
     /// `apps/v1`, or `v1` for the core.

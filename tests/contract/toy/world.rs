@@ -310,7 +310,7 @@ impl Letter {
             id: RolloutId::new(&rolling.id),
             phase,
             reason: "on its way".to_owned(),
-            strategy: Strategy::Rolling,
+            strategy: Strategy::Canary,
             max_in_flight: None,
             limits: None,
             stages,

@@ -50,6 +50,8 @@ pub(in crate::platform::gitops) struct Place {
     pub(in crate::platform::gitops) form: Form,
     /// The image's name, as it runs.
     pub(in crate::platform::gitops) image: String,
+    /// Of an entry: the name in manifests that it is for.
+    pub(in crate::platform::gitops) sets: Option<String>,
     pub(in crate::platform::gitops) version: Version,
     /// What kustomize puts behind the tag.
     pub(in crate::platform::gitops) suffix: String,
@@ -196,6 +198,7 @@ impl Finding<'_> {
                 path: format!("{base}[{name}]{number}"),
                 form: Form::Entry,
                 image,
+                sets: Some(image::parse(name).0),
                 version,
                 suffix,
                 markers,
@@ -288,6 +291,7 @@ impl Finding<'_> {
             path: path.to_owned(),
             form: Form::Reference,
             image,
+            sets: None,
             version,
             suffix: String::new(),
             markers,
@@ -328,6 +332,7 @@ impl Finding<'_> {
             path: path.to_owned(),
             form: Form::Value,
             image,
+            sets: None,
             version,
             suffix: String::new(),
             markers: marker.into_iter().collect(),

@@ -1,5 +1,7 @@
 //! What is to be seen of an operation: where its commit is, what became of its pull request, and what the Pods run.
 
+use tokio::time::Instant;
+
 use crate::domain::{
     App, Count, Observation, Overtaken, Receipt, RolloutId, Verb, Verdict, text::clean,
 };
@@ -28,6 +30,8 @@ impl Repository {
         receipt: &Receipt,
     ) -> Result<Observation, Error> {
         let tracking: Tracking = self.read_own("the receipt", &receipt.recipe.tracking)?;
+        // First, since what it says decides what the branches mean.
+        let pull = self.pull(&tracking).await?;
         let view = self.look(true).await?;
         let entry = match self.entry(&view, &receipt.app.app) {
             Ok(entry) => entry,
@@ -39,13 +43,12 @@ impl Repository {
             return self.object(receipt, &tracking, (namespace, name), &app).await;
         }
         if receipt.verb == Verb::Cancel {
-            return self.cancelled(&tracking, &app).await;
+            return self.cancelled(&tracking, pull.as_ref(), &app).await;
         }
         if tracking.version.is_none() {
             // Automation that goes on: its step is its end.
             return Ok(seen(Verdict::Arrived { count: None, label: None }, &app));
         }
-        let pull = self.pull(&tracking).await?;
         let commit = match &pull {
             None => tracking.commit.clone(),
             Some(pull) if pull.merged => {
@@ -65,10 +68,13 @@ impl Repository {
     /// The pull request of an operation, where it has one.
     async fn pull(&self, tracking: &Tracking) -> Result<Option<Pull>, Error> {
         let (Some(own), Ok(forge)) = (&tracking.own, &self.forge) else { return Ok(None) };
-        match tracking.pull {
-            Some(number) => forge.read(number).await.map(Some),
-            None => forge.find(own).await,
-        }
+        let pull = match tracking.pull {
+            Some(number) => Some(forge.read(number).await?),
+            None => forge.find(own).await?,
+        };
+        let mut state = self.state.lock().await;
+        state.pulls.insert(own.clone(), (Instant::now(), pull.clone()));
+        Ok(pull)
     }
 
     /// The branch does not have the commit.
@@ -142,9 +148,13 @@ impl Repository {
     }
 
     /// A change that was to be taken back before it was merged.
-    async fn cancelled(&self, tracking: &Tracking, app: &App) -> Result<Observation, Error> {
-        let pull = self.pull(tracking).await?;
-        if pull.as_ref().is_some_and(|pull| pull.merged) {
+    async fn cancelled(
+        &self,
+        tracking: &Tracking,
+        pull: Option<&Pull>,
+        app: &App,
+    ) -> Result<Observation, Error> {
+        if pull.is_some_and(|pull| pull.merged) {
             return Ok(seen(overtaken(Overtaken::Finished, None), app));
         }
         let open = pull.is_some_and(|pull| pull.open);

@@ -122,6 +122,22 @@ impl Draft<'_> {
                 pull.number,
                 pull.head.get(..12).unwrap_or(&pull.head)
             );
+            let held = proposal.commit.body.contains("Revdeck-Held: ");
+            let marked =
+                self.entry.places.iter().find_map(|one| Some((&one.file, one.place.policy()?)));
+            let moves = marked.and_then(|(file, policy)| {
+                let seen = self.view.seen.as_ref()?;
+                Some((policy.to_owned(), seen.moves(file, policy)?.interval))
+            });
+            if let Some((policy, interval)) = moves.filter(|_| !held) {
+                let soon =
+                    interval.map(|one| format!(" within {}", crate::domain::text::span(one)));
+                let text = format!(
+                    "the pull request leaves the marker of {policy}: image automation will set its own tag again{}",
+                    soon.unwrap_or_default()
+                );
+                self.plan.notes.push(crate::domain::Note::Warning(text));
+            }
             self.plan.capacity.push(pull.address.clone());
             self.plan.by_hand = vec![format!("# merge {}", pull.address)];
             let steps = vec![Step {

@@ -264,8 +264,11 @@ impl View {
             source.and_then(|source| source.ready.as_ref()).filter(|one| one.status == "False")
         {
             Some(format!("Flux cannot fetch ({}): {}", ready.reason, ready.message))
-        } else if let Some(ready) = kustomization.ready.as_ref().filter(|one| one.status == "False")
-        {
+        } else if let Some(ready) = kustomization.ready.as_ref().filter(|one| {
+            // What failed of the one before does not keep this one, but for what all of them wait for.
+            let general = ["DependencyNotReady", "ArtifactFailed"].contains(&one.reason.as_str());
+            one.status == "False" && (attempted || general)
+        }) {
             let stage = match ready.reason.as_str() {
                 "DependencyNotReady" => "waits for another Kustomization",
                 "BuildFailed" => "cannot build it",
@@ -416,9 +419,10 @@ impl View {
         ));
         let doing = kustomization.reconciling.as_ref().or(kustomization.ready.as_ref());
         let said = doing.map(|one| one.message.clone()).filter(|_| fetched && !applied);
-        stages.push(stage("applied", state(attempted, fetched), None, said));
+        let (building, waiting) = if attempted { (None, said) } else { (said, None) };
+        stages.push(stage("applied", state(attempted, fetched), None, building));
         if kustomization.waits {
-            stages.push(stage("healthy", state(applied, attempted), None, None));
+            stages.push(stage("healthy", state(applied, attempted), None, waiting));
         }
         let pods = match rollout.phase {
             Phase::Rolling | Phase::Slow if attempted => StageState::Active,

@@ -7,7 +7,10 @@ use crate::platform::{
     Error,
     gitops::{
         client::mirror::{Mirror, ObjectId},
-        model::places::{self, Place},
+        model::{
+            image::Version,
+            places::{self, Form, Place},
+        },
     },
 };
 
@@ -147,6 +150,22 @@ pub(in crate::platform::gitops) async fn read(
 /// Sorts places into apps: those of one image in one environment. Where they say different versions there, each directory
 /// is an app of its own; a manifest's own line does not count where a kustomization of the same environment sets it.
 fn entries(sited: Vec<Sited>) -> Vec<Entry> {
+    // A manifest's own line says nothing where a kustomization beside or above it sets the image; and a bare name says
+    // nothing where any does.
+    let setters: Vec<(String, String)> = sited
+        .iter()
+        .filter_map(|one| Some((directory(&one.file), one.place.sets.clone()?)))
+        .collect();
+    let overridden = |one: &Sited| {
+        let place = &one.place;
+        place.form == Form::Reference
+            && place.markers.is_empty()
+            && setters.iter().any(|(above, name)| {
+                let below = above.is_empty() || one.file.starts_with(&format!("{above}/"));
+                *name == place.image && (below || place.version == Version::default())
+            })
+    };
+    let sited: Vec<_> = sited.iter().filter(|one| !overridden(one)).cloned().collect();
     let mut groups: BTreeMap<(String, String), Vec<Sited>> = BTreeMap::new();
     for one in sited {
         let key = (environment(&one.file), one.place.image.clone());

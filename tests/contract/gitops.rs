@@ -1,0 +1,468 @@
+//! A repository that Flux applies, under the contract: real git over HTTP, a forge, and a simulated cluster.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use revdeck::{
+    domain::TargetId,
+    platform::{Environment, Platform, Registry, TargetSpec},
+    simulator::{self, Simulator, clock::Clock, gitops::Delivery},
+};
+
+use crate::harness::{Fault, Fixture, Harness, Role};
+
+/// A simulated delivery, with git given little patience.
+pub struct Simulated;
+
+pub struct Repository {
+    simulator: Arc<Simulator<Delivery>>,
+    platform: Arc<dyn Platform>,
+}
+
+/// How long git may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The deck's view of a simulated delivery, with some variables other than its own.
+pub fn open(simulator: &Simulator<Delivery>, more: &[(&str, &str)]) -> Arc<dyn Platform> {
+    let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let patience = ("REVDECK_GITOPS_PATIENCE".to_owned(), PATIENCE.as_secs().to_string());
+    let environment =
+        Environment::default().with(simulator.environment()).with([patience]).with(more);
+    let clock = simulator.clock().clone();
+    let now: revdeck::platform::Now = Arc::new(move || clock.now());
+    let spec = TargetSpec { id: TargetId::new("gitops"), ..TargetSpec::new("gitops", None) };
+    Registry::built_in().open(&[spec], &environment, &now).unwrap().remove(0)
+}
+
+pub async fn start() -> Simulator<Delivery> {
+    let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
+    let options = simulator::Options { keep_log: true, ..simulator::Options::default() };
+    Simulator::gitops_at(&options, clock).await.unwrap()
+}
+
+#[async_trait]
+impl Harness for Simulated {
+    async fn start(&self) -> Box<dyn Fixture> {
+        let simulator = start().await;
+        let platform = open(&simulator, &[]);
+        Box::new(Repository { simulator: Arc::new(simulator), platform })
+    }
+}
+
+impl Fixture for Repository {
+    fn platform(&self) -> Arc<dyn Platform> {
+        self.platform.clone()
+    }
+
+    fn name(&self, role: Role) -> &'static str {
+        match role {
+            Role::Stuck => "ticketing",
+            Role::Healthy => "loyalty",
+            Role::Waiting => "seatmap",
+            Role::CancelledRollBack => "newsletter",
+            Role::NoWayBack => "frontdoor",
+        }
+    }
+
+    fn pass(&self, seconds: f64) {
+        self.simulator.clock().advance(seconds);
+        self.simulator.world().catch_up();
+    }
+
+    fn break_reads(&self, fault: Fault, times: Option<u32>) {
+        let count = times.map(|times| format!("#{times}")).unwrap_or_default();
+        self.simulator
+            .faults()
+            .set(&format!("{}@GET:/acme{count}", fault.specification()))
+            .unwrap();
+    }
+
+    fn break_writes(&self, fault: Fault) {
+        self.simulator.faults().set(&format!("{}@POST:/acme#1", fault.specification())).unwrap();
+    }
+
+    fn mend(&self) {
+        self.simulator.faults().set("").unwrap();
+    }
+
+    fn short_logins(&self) {
+        self.simulator.faults().set("401@GET:/acme#1").unwrap();
+    }
+
+    fn writes(&self) -> usize {
+        let log = self.simulator.world().log();
+        log.iter()
+            .filter(|line| {
+                line.starts_with("POST") || line.starts_with("PATCH") || line.starts_with("PUT")
+            })
+            .count()
+    }
+}
+
+crate::contract!(Simulated);
+
+/// What only a repository can get wrong.
+mod own {
+    use std::fmt::Write as _;
+
+    use revdeck::{
+        domain::{
+            Condition, Consent, Note, Operation, Outcome, Plan, Receipt, Request, RollBackTo,
+            Settlement,
+        },
+        platform::operation::{self, NoRecord, Record, Sent},
+    };
+    use tokio::sync::mpsc;
+
+    use super::{Arc, Delivery, Platform, Repository, Simulator, open, start};
+    use crate::harness::{Deck, Role, done};
+
+    const FILE: &str = "apps/bases/kustomization.yaml";
+
+    fn kustomization(tag: &str) -> String {
+        format!(
+            "images:\n- name: gcr.io/track-compliance/api\n  newTag: master-4003aac\n- name: gcr.io/track-compliance/api-js\n  newTag: {tag}\n- name: gcr.io/track-compliance/autoscan\n  newTag: master-0000000\n"
+        )
+    }
+
+    type Opened = (Deck, Arc<Simulator<Delivery>>, Arc<dyn Platform>);
+
+    fn deck(simulator: Simulator<Delivery>, more: &[(&str, &str)]) -> Opened {
+        let platform = open(&simulator, more);
+        let simulator = Arc::new(simulator);
+        let fixture =
+            Box::new(Repository { simulator: simulator.clone(), platform: platform.clone() });
+        (Deck { fixture, platform: platform.clone() }, simulator, platform)
+    }
+
+    fn warnings(plan: &Plan) -> Vec<&str> {
+        let warned = |note: &&Note| matches!(note, Note::Warning(_));
+        plan.notes.iter().filter(warned).map(Note::text).collect()
+    }
+
+    async fn plan(platform: &dyn Platform, name: &str, options: &[(&str, &str)]) -> Plan {
+        let app = platform.app(name).await.unwrap();
+        let operation = Operation::RollBack(RollBackTo::LastGood);
+        let request =
+            options.iter().fold(Request::new(app.id, operation), |request, (name, value)| {
+                request.with(name, value)
+            });
+        platform.plan(request).await.unwrap()
+    }
+
+    async fn execute(platform: &dyn Platform, plan: Plan, record: &dyn Record) -> Sent {
+        let (progress, _lines) = mpsc::unbounded_channel();
+        operation::execute(platform, plan.confirm(Consent::Flag).unwrap(), &progress, record).await
+    }
+
+    /// The walk that a team wrote down for its roll backs: find the commit, branch `rollback-d4cc490`, `git revert`, push,
+    /// open the pull request.
+    #[tokio::test]
+    async fn the_walk_by_hand_is_one_key() {
+        let simulator = start().await;
+        let world = simulator.world();
+        world
+            .commit("fluxcd", "Start", &[(FILE.to_owned(), kustomization("master-f01225d"))])
+            .unwrap();
+        let subject = "Auto-release gcr.io/track-compliance/api-js:master-26a4b87\n\n[ci skip]";
+        let bad = world
+            .commit("fluxcd", subject, &[(FILE.to_owned(), kustomization("master-26a4b87"))])
+            .unwrap();
+        let platform = open(&simulator, &[("REVDECK_GITOPS_PUSH", "pull-request")]);
+        let plan = plan(platform.as_ref(), "api-js", &[]).await;
+        assert_eq!(plan.refused, None);
+        let branch = format!("rollback-{}", &bad[..7]);
+        assert_eq!(
+            plan.by_hand,
+            [
+                format!("git switch --create {branch} origin/main"),
+                format!("git revert {bad}"),
+                format!("git push origin {branch}")
+            ]
+        );
+        assert!(matches!(execute(platform.as_ref(), plan, &NoRecord).await, Sent::Accepted(_)));
+        let commit = world.head(&branch).expect("the branch is there");
+        let message = world.git(&["log", "-1", "--format=%an <%ae>%n%B", &commit]).unwrap();
+        let expected = format!(
+            "Hana Okoye <hana@acme.example>\nRevert \"Auto-release gcr.io/track-compliance/api-js:master-26a4b87\"\n\nThis reverts commit {bad}."
+        );
+        assert!(message.starts_with(&expected), "{message}");
+        let diff = world.git(&["diff", "--numstat", &format!("{commit}~1"), &commit]).unwrap();
+        assert_eq!(diff, format!("1\t1\t{FILE}"));
+        assert_eq!(
+            world.git(&["show", &format!("{commit}:{FILE}")]).unwrap() + "\n",
+            kustomization("master-f01225d")
+        );
+        assert!(
+            world.log().iter().any(|line| line == "POST /api/v3/repos/acme/shop-config/pulls"),
+            "it is opened"
+        );
+        let app = platform.app("api-js").await.unwrap();
+        let rollout = app.rollout.as_ref().unwrap();
+        assert_eq!(
+            (app.condition(), rollout.stages[2].name.as_str()),
+            (Condition::Paused, "pull request")
+        );
+    }
+
+    /// A plain `git revert` conflicts from the next release of the same image on; the tag again does not.
+    #[tokio::test]
+    async fn later_releases_of_the_image_are_no_conflict() {
+        let simulator = start().await;
+        let world = simulator.world();
+        for tag in ["master-f01225d", "master-26a4b87", "master-67ef9e1", "master-aaaaaaa"] {
+            let subject = format!("Auto-release gcr.io/track-compliance/api-js:{tag}");
+            world.commit("fluxcd", &subject, &[(FILE.to_owned(), kustomization(tag))]).unwrap();
+        }
+        let platform = open(&simulator, &[]);
+        let app = platform.app("api-js").await.unwrap();
+        let history = platform.revisions(&app.id).await.unwrap();
+        let wanted = history.revisions.iter().find(|one| one.label == "master-f01225d").unwrap();
+        let operation = Operation::RollBack(RollBackTo::Revision(wanted.id.clone()));
+        let plan = platform.plan(Request::new(app.id.clone(), operation)).await.unwrap();
+        assert_eq!(plan.refused, None);
+        assert!(matches!(execute(platform.as_ref(), plan, &NoRecord).await, Sent::Accepted(_)));
+        let message = world.git(&["log", "-1", "--format=%B", "main"]).unwrap();
+        assert!(
+            message.starts_with("Roll back gcr.io/track-compliance/api-js to master-f01225d\n"),
+            "{message}"
+        );
+        assert_eq!(message.matches("This reverts commit ").count(), 3, "{message}");
+        assert_eq!(
+            world.git(&["show", &format!("main:{FILE}")]).unwrap() + "\n",
+            kustomization("master-f01225d")
+        );
+    }
+
+    /// Each of five roll backs that people made by hand in one repository was taken away by automation, after 22 seconds to
+    /// nine minutes, with the very tag that they had left.
+    #[tokio::test]
+    async fn automation_takes_a_roll_back_away_unless_it_is_held() {
+        let (deck, _, platform) = deck(start().await, &[]);
+        let without = plan(platform.as_ref(), "ticketing", &[("no-hold", "yes")]).await;
+        let said = warnings(&without).join("\n");
+        assert!(said.contains("flux-system:ticketing") && said.contains("within 1m"), "{said}");
+        let Sent::Accepted(receipt) = deck.execute(without).await else { panic!("not taken") };
+        let outcome = deck.follow(receipt).await;
+        let Outcome::Failed(text) = &outcome else { panic!("{outcome:?}") };
+        assert!(
+            text.contains("fluxbot (5.3.0-crash)") && text.contains("took its place"),
+            "{text}"
+        );
+
+        let held = plan(platform.as_ref(), "ticketing", &[]).await;
+        let Sent::Accepted(receipt) = deck.execute(held).await else { panic!("not taken") };
+        done(&deck.follow(receipt).await);
+        for _ in 0..120 {
+            deck.fixture.pass(5.0);
+        }
+        let after = deck.app(Role::Stuck).await;
+        assert_eq!(
+            after.deployed.and_then(|of| of.label).as_deref(),
+            Some("5.2.0"),
+            "ten minutes later"
+        );
+        // The others go on, and the very line comes back.
+        let released = Request::new(after.id.clone(), Operation::Release);
+        let released = platform.plan(released).await.unwrap();
+        assert!(
+            warnings(&released).iter().any(|text| text.contains("wants 5.3.0-crash")),
+            "{released:?}"
+        );
+        let patch = released.patch.clone().unwrap();
+        assert!(patch.contains("+          image: registry.acme.example/ticketing:5.2.0 # {\"$imagepolicy\": \"flux-system:ticketing\"}"), "{patch}");
+        let Sent::Accepted(receipt) = deck.execute(released).await else { panic!("not taken") };
+        deck.follow(receipt).await;
+    }
+
+    /// A pull request merged in any way is followed to the Pods, though its commit is another then.
+    #[tokio::test]
+    async fn every_way_of_merging_is_followed_on_every_forge() {
+        for (forge, api, token, how) in [
+            ("github", "v3", "GH_TOKEN", "merge"),
+            ("github", "v3", "GH_TOKEN", "squash"),
+            ("gitlab", "v4", "GITLAB_TOKEN", "rebase"),
+            ("gitea", "v1", "GITEA_TOKEN", "merge"),
+        ] {
+            let simulator = start().await;
+            let base = simulator
+                .environment()
+                .into_iter()
+                .find(|(name, _)| name == "REVDECK_GITOPS_FORGE_API")
+                .unwrap()
+                .1;
+            let api = base.replace("v3", api);
+            let (deck, simulator, platform) = deck(
+                simulator,
+                &[
+                    ("REVDECK_GITOPS_FORGE", forge),
+                    ("REVDECK_GITOPS_FORGE_API", &api),
+                    (token, "simulated-token"),
+                ],
+            );
+            let plan = plan(platform.as_ref(), "loyalty", &[("pull-request", "yes")]).await;
+            let Sent::Accepted(mut receipt) = deck.execute(plan).await else {
+                panic!("{forge}: not taken")
+            };
+            for _ in 0..5 {
+                let Settlement::Pending { receipt: learned, standing, .. } =
+                    deck.look(&receipt).await
+                else {
+                    panic!("{forge}: it waits")
+                };
+                assert_eq!(standing, revdeck::domain::Standing::Paused, "{forge}");
+                receipt = *learned;
+                deck.fixture.pass(20.0);
+            }
+            // The receipt is what a later run has.
+            let text = serde_json::to_string(&receipt).unwrap();
+            let receipt: Receipt = serde_json::from_str(&text).unwrap();
+            let wanted = deck.plan(Role::Healthy, Operation::Continue).await;
+            assert_eq!(wanted.refused, None, "{forge}");
+            if how == "merge" {
+                let Sent::Accepted(merged) = deck.execute(wanted).await else {
+                    panic!("{forge}: not merged")
+                };
+                done(&deck.follow(merged).await);
+            } else {
+                simulator.world().merge(3, how).unwrap();
+            }
+            let outcome = deck.follow(receipt).await;
+            assert!(
+                done(&outcome).contains("back on 1.3.0: 2 of 2 running"),
+                "{forge}: {outcome:?}"
+            );
+        }
+    }
+
+    /// What is on its branch can be taken back; somebody's later commit on that branch survives.
+    #[tokio::test]
+    async fn cancelling_deletes_nothing_that_is_not_ours() {
+        let (deck, simulator, platform) = deck(start().await, &[]);
+        let cancel = deck.plan(Role::Waiting, Operation::Cancel).await;
+        let branch = "rollback-seatmap";
+        let own = simulator.world().head(branch).unwrap();
+        let tree = simulator.world().git(&["rev-parse", &format!("{own}^{{tree}}")]).unwrap();
+        let more = simulator
+            .world()
+            .git(&[
+                "-c",
+                "user.name=x",
+                "-c",
+                "user.email=x@y",
+                "commit-tree",
+                &tree,
+                "-p",
+                &own,
+                "-m",
+                "more",
+            ])
+            .unwrap();
+        simulator.world().force(branch, Some(&more)).unwrap();
+        let outcome = match execute(platform.as_ref(), cancel, &NoRecord).await {
+            Sent::Ended(outcome) => outcome,
+            Sent::Accepted(receipt) | Sent::Lost(receipt) => deck.follow(receipt).await,
+        };
+        assert!(
+            matches!(&outcome, Outcome::Failed(text) if text.contains("has moved")),
+            "{outcome:?}"
+        );
+        assert_eq!(simulator.world().head(branch), Some(more), "it is still there");
+    }
+
+    /// The push, on every kind of bad day: exactly one commit or none on the branch, and the right word at the end.
+    #[tokio::test]
+    async fn a_push_is_sent_once_whatever_happens() {
+        let mut table = format!(
+            "{:<28} {:>7} {:>8}  {}\n",
+            "what happens", "commits", "requests", "how it ends"
+        );
+        for (what, commits, requests, word) in [
+            ("nothing", 1, 1, "DONE"),
+            ("lost before", 0, 1, "FAILED"),
+            ("lost after", 1, 1, "DONE"),
+            ("cut short after", 1, 1, "DONE"),
+            ("no answer", 0, 1, "FAILED"),
+            ("a server error", 0, 1, "FAILED"),
+            ("refused by a hook", 0, 1, "REFUSED"),
+            ("moved forward", 0, 0, "REFUSED"),
+            ("moved back", 0, 0, "REFUSED"),
+            ("moved back at the last", 0, 0, "REFUSED"),
+        ] {
+            let (deck, simulator, platform) = deck(start().await, &[]);
+            let plan = plan(platform.as_ref(), "loyalty", &[]).await;
+            let world = simulator.world();
+            let mut before = world.head("main").unwrap();
+            let faults = simulator.faults();
+            let push = "@POST:/acme#1";
+            let lease = async |platform: Arc<dyn Platform>, plan: Plan| match execute(
+                platform.as_ref(),
+                plan,
+                &NoRecord,
+            )
+            .await
+            {
+                Sent::Ended(outcome) => Err(outcome),
+                Sent::Accepted(receipt) | Sent::Lost(receipt) => Ok(receipt),
+            };
+            match what {
+                "lost before" => faults.set(&format!("reset-before{push}")).unwrap(),
+                "lost after" => faults.set(&format!("reset-after{push}")).unwrap(),
+                "cut short after" => faults.set(&format!("truncate{push}")).unwrap(),
+                "no answer" => faults.set(&format!("hang{push}")).unwrap(),
+                "a server error" => faults.set(&format!("500{push}")).unwrap(),
+                "refused by a hook" => world.protect("GH006: protected branch").unwrap(),
+                "moved forward" => {
+                    let files = [("README.md".to_owned(), "more\n".to_owned())];
+                    before = world.commit("Noor", "More", &files).unwrap();
+                }
+                "moved back" => {
+                    before = world.git(&["rev-parse", "main~1"]).unwrap();
+                    world.force("main", Some(&before)).unwrap();
+                }
+                _ => {}
+            }
+            let outcome = if what == "moved back at the last" {
+                // Between the check and the push: a plain push would bring back what was taken away.
+                before = world.git(&["rev-parse", "main~1"]).unwrap();
+                let mover = Mover { simulator: &simulator, to: before.clone() };
+                match execute(platform.as_ref(), plan, &mover).await {
+                    Sent::Ended(outcome) => outcome,
+                    Sent::Accepted(receipt) | Sent::Lost(receipt) => deck.follow(receipt).await,
+                }
+            } else {
+                match lease(platform.clone(), plan).await {
+                    Err(outcome) => outcome,
+                    Ok(receipt) => deck.follow(receipt).await,
+                }
+            };
+            let made = world.git(&["rev-list", "--count", &format!("{before}..main")]).unwrap();
+            let sent = deck.fixture.writes();
+            let _ = writeln!(
+                table,
+                "{what:<28} {made:>7} {sent:>8}  {} {}",
+                outcome.word(),
+                outcome.text()
+            );
+            assert_eq!(
+                (made.as_str(), sent, outcome.word()),
+                (commits.to_string().as_str(), requests, word),
+                "{table}"
+            );
+        }
+        println!("{table}");
+    }
+
+    /// Moves the branch back when the push is about to be sent.
+    struct Mover<'a> {
+        simulator: &'a Simulator<Delivery>,
+        to: String,
+    }
+
+    #[async_trait::async_trait]
+    impl Record for Mover<'_> {
+        async fn sending(&self, _: &Receipt) -> Result<(), String> {
+            self.simulator.world().force("main", Some(&self.to))
+        }
+    }
+}
