@@ -29,6 +29,7 @@ fn revdeck(state: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_revdeck"));
     command.env_remove("KUBECONFIG").env("HOME", "/nonexistent").stdin(Stdio::null());
     command.env("XDG_STATE_HOME", state).env("XDG_CONFIG_HOME", state.join("config"));
+    command.env("XDG_CACHE_HOME", state.join("cache"));
     command
 }
 
@@ -296,4 +297,70 @@ fn without_a_journal_nothing_is_sent_unless_somebody_agrees() {
     let (code, _, err) =
         foundation.run(&["restart", "catalog", "--yes", "--no-wait", "--no-journal"]);
     assert_eq!(code, 0, "{err}");
+}
+
+/// A repository, with what a login of it needs.
+#[cfg(feature = "gitops")]
+const REPOSITORY: [(&str, &str); 5] = [
+    ("REVDECK_GITOPS_REPOSITORY", "repository"),
+    ("REVDECK_GITOPS_BRANCH", "branch"),
+    ("REVDECK_GITOPS_CLUSTER", "cluster"),
+    ("REVDECK_GITOPS_KUBECONFIG", "kubeconfig"),
+    ("GIT_CONFIG_GLOBAL", "gitconfig"),
+];
+
+#[cfg(feature = "gitops")]
+fn commits(foundation: &Foundation) -> usize {
+    let repository = &foundation.login[0].1;
+    let place = tempfile::tempdir().unwrap();
+    let clone = ["clone", "--quiet", "--bare", repository, "."];
+    assert!(Command::new("git").current_dir(place.path()).args(clone).status().unwrap().success());
+    let count = Command::new("git")
+        .current_dir(place.path())
+        .args(["rev-list", "--count", "main"])
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&count.stdout).trim().parse().unwrap()
+}
+
+/// Killed between the journal and the push: the commit is not there, and the next run says so.
+#[cfg(feature = "gitops")]
+#[test]
+fn killed_while_a_push_hangs() {
+    let foundation = Foundation::simulate("gitops", "hang@POST:/acme#1", &REPOSITORY);
+    let before = commits(&foundation);
+    foundation.kill_while_hanging(&["rollback", "loyalty", "--yes"]);
+    foundation.age();
+    let (code, _, err) = foundation.run(&["resume"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("never took effect") && err.contains("safe to try again"), "{err}");
+    assert_eq!(foundation.events(), ["intent", "sent", "resumed", "ended"]);
+    assert_eq!(commits(&foundation), before);
+}
+
+/// Killed after the push: the next run finds the commit by its identifier, sends nothing, and follows it to the Pods.
+#[cfg(feature = "gitops")]
+#[test]
+fn killed_after_a_push() {
+    let foundation = Foundation::simulate("gitops", "", &REPOSITORY);
+    let before = commits(&foundation);
+    let mut process = foundation
+        .command(&["rollback", "loyalty", "--yes"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    for look in 0.. {
+        assert!(look < 300, "nothing is pushed");
+        if commits(&foundation) > before {
+            break;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let (code, out, err) = foundation.run(&["resume"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("loyalty is back on 1.3.0: 2 of 2 running"), "{out}{err}");
+    assert_eq!(foundation.events(), ["intent", "sent", "resumed", "ended"]);
+    assert_eq!(commits(&foundation), before + 1);
 }

@@ -149,7 +149,7 @@ impl Served for Delivery {
         json!({
             "platform": "gitops", "repository": self.repository(), "branch": BRANCH, "project": PROJECT,
             "forge": { "github": format!("{}/api/v3", self.base), "gitlab": format!("{}/api/v4", self.base), "gitea": format!("{}/api/v1", self.base) },
-            "token": TOKEN, "kubeconfig": home.join("kubeconfig"), "gitconfig": home.join("gitconfig"),
+            "token": TOKEN, "cluster": "kubernetes", "kubeconfig": home.join("kubeconfig"), "gitconfig": home.join("gitconfig"),
         })
     }
 

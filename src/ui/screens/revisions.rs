@@ -49,10 +49,13 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     let at = history.revisions.iter().position(|one| Some(&one.id) == selected).unwrap_or(0);
     let first = if at < rows { 0 } else { at + 1 - rows };
     let good = last_good(&history.revisions, app.rollout.is_some());
+    let shown = history.revisions.iter().skip(first).take(rows);
+    let longest = shown.map(|one| one.label.chars().count()).max().unwrap_or(0);
+    let label_width = longest.clamp(4, (width / 3).max(4));
     for (row, one) in history.revisions.iter().skip(first).take(rows).enumerate() {
         let is_selected = first + row == at;
         let good = good.filter(|(good, _)| good.id == one.id).map(|(_, sure)| sure);
-        let line = row_line(state, theme, one, is_selected, good, width);
+        let line = row_line(state, theme, one, (is_selected, good), (label_width, width));
         put(buffer, body, row as u16, &line);
         if is_selected && state.panel == Panel::Revisions {
             buffer.set_style(
@@ -85,14 +88,21 @@ fn row_line(
     state: &State,
     theme: &Theme,
     one: &Revision,
-    selected: bool,
-    good: Option<bool>,
-    width: usize,
+    (selected, good): (bool, Option<bool>),
+    (label_width, width): (usize, usize),
 ) -> Line<'static> {
     let mut line = Line::default();
     let mark = if selected { theme.glyphs.select } else { ' ' };
     line.push_span(piece(mark.to_string(), theme.style(Role::Key)));
-    line.push_span(piece(format!("{:>4} ", one.label), theme.style(Role::Text)));
+    // Numbers stand below one another by their last digit, tags by their first letter.
+    let number =
+        one.label.starts_with(|first: char| first.is_ascii_digit()) && one.label.len() <= 4;
+    let label = if number {
+        format!("{:>label_width$} ", one.label)
+    } else {
+        format!("{} ", fit(&one.label, label_width))
+    };
+    line.push_span(piece(label, theme.style(Role::Text)));
     let rolling = state.app().is_some_and(|app| app.rollout.is_some());
     let dot = theme.glyphs.mark;
     let (word, role) = match one {
@@ -113,7 +123,7 @@ fn row_line(
             (word, if good == Some(true) { Role::Good } else { Role::Dim })
         }
     };
-    line.push_span(piece(fit(&word, WORD), theme.style(role)));
+    line.push_span(piece(fit(&word, WORD.max(word.chars().count() + 1)), theme.style(role)));
     let who = one
         .by
         .as_deref()

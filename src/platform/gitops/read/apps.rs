@@ -105,7 +105,7 @@ impl View {
             }
         };
         let proposal = self.proposals.iter().find(|one| one.version(entry).is_some());
-        let revisions = self.past.of(entry, &self.snapshot.entries);
+        let revisions = self.past.of(entry, &self.snapshot, false);
         Standing { entry, wanted, serving, workloads, revisions, kustomization, proposal }
     }
 
@@ -443,7 +443,8 @@ impl View {
         let standing = self.standing(entry);
         let app_rolls = self.rollout(&standing, now);
         let deployed = standing.deployed().map(|of| of.id);
-        let all = &standing.revisions;
+        let all = self.past.of(entry, &self.snapshot, true);
+        let newest = standing.revisions.first().map(|(commit, _)| commit.id.as_str());
         let mut revisions = Vec::new();
         if let Some(proposal) = standing.proposal {
             let version = proposal.version(entry).cloned().unwrap_or_default();
@@ -457,8 +458,10 @@ impl View {
             let mut one = revision(commit, version);
             let until = at.checked_sub(1).map_or(now, |newer| all[newer].0.committed);
             one.deployed = deployed.as_ref() == Some(&one.id);
-            one.incoming =
-                at == 0 && !one.deployed && app_rolls.is_some() && standing.proposal.is_none();
+            one.incoming = newest == Some(commit.id.as_str())
+                && !one.deployed
+                && app_rolls.is_some()
+                && standing.proposal.is_none();
             let healthy = standing
                 .kustomization
                 .is_some_and(|kustomization| kustomization.healthy.contains(&commit.id));
@@ -477,6 +480,13 @@ impl View {
             } else {
                 TrackRecord::Unknown
             };
+            let own = commit.changes.iter().filter(|change| change.image == entry.image);
+            let overridden = &self.snapshot.overridden;
+            if own.clone().all(|one| overridden.contains(&(one.file.clone(), one.place.clone()))) {
+                one.note = Some(OVERRIDDEN.to_owned());
+                one.deployable = Deployable::No(format!("it is {OVERRIDDEN}"));
+                one.track_record = TrackRecord::Unfinished;
+            }
             one.served = Some(until.duration_since(commit.committed).max(SignedDuration::ZERO));
             // The same version again is a way back to where it came from.
             let again = all
@@ -505,6 +515,9 @@ impl Standing<'_> {
         Some(RevisionRef { id: RevisionId::new(id), label: Some(clean(&version.label())) })
     }
 }
+
+/// What is said of a change that changed nothing that runs.
+const OVERRIDDEN: &str = "in a file that a kustomization overrides";
 
 /// The instances of a workload at rest.
 fn running(app: &App) -> Side {

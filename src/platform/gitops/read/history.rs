@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs, path::PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::{self, Blobs, Entry, Sited};
+use super::snapshot::{self, Blobs, Entry, Sited, Snapshot};
 use crate::platform::{
     Error,
     gitops::{
@@ -120,20 +120,24 @@ impl Past {
         Ok(Self { form: FORM, head: head.to_owned(), commits, complete })
     }
 
-    /// The commits that changed an app, newest first, each with the version that it left the app at.
+    /// The commits that changed an app, newest first, each with the version that it left the app at; with `all`
+    /// also those of places that a kustomization overrides.
     pub(in crate::platform::gitops) fn of<'a>(
         &'a self,
         entry: &'a Entry,
-        entries: &'a [Entry],
+        snapshot: &'a Snapshot,
+        all: bool,
     ) -> Vec<(&'a Commit, Version)> {
         // A change in an environment that is no app any more belongs to all apps of the image: files are renamed.
-        let scopes: Vec<_> = entries
+        let scopes: Vec<_> = snapshot
+            .entries
             .iter()
             .filter(|one| one.image == entry.image)
             .map(|one| one.scope.as_str())
             .collect();
         let mine = |change: &&Change| {
-            if change.image != entry.image {
+            let place = (change.file.clone(), change.place.clone());
+            if change.image != entry.image || (!all && snapshot.overridden.contains(&place)) {
                 return false;
             }
             if scopes.len() == 1 {
@@ -152,16 +156,17 @@ impl Past {
             });
             led.or_else(|| own.clone().next()).and_then(|change| change.new.clone())
         };
-        let mut all: Vec<(&Commit, Version)> =
-            self.commits.iter().filter_map(|commit| Some((commit, version(commit)?))).collect();
-        // A move of files, or a second place, that leaves the version as it was is no revision.
-        let versions: Vec<_> = all.iter().map(|(_, version)| version.clone()).collect();
+        let told = self.commits.iter().filter_map(|commit| Some((commit, version(commit)?)));
+        let mut told: Vec<(&Commit, Version)> = told.collect();
+        // A second place that comes with the version of the first is no revision.
+        let versions: Vec<_> = told.iter().map(|(_, version)| version.clone()).collect();
         let mut at = 0;
-        all.retain(|_| {
+        told.retain(|(commit, version)| {
             at += 1;
-            versions.get(at).is_none_or(|older| *older != versions[at - 1])
+            let comes = commit.changes.iter().filter(mine).all(|change| change.old.is_none());
+            !comes || versions.get(at).is_none_or(|older| older != version)
         });
-        all
+        told
     }
 }
 

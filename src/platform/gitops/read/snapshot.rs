@@ -1,6 +1,9 @@
 //! What a commit's files say: every place that names an image, and which of them are one app.
 
-use std::{collections::BTreeMap, collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use crate::domain::AppId;
 use crate::platform::{
@@ -76,6 +79,8 @@ impl Entry {
 pub(in crate::platform::gitops) struct Snapshot {
     pub(in crate::platform::gitops) commit: ObjectId,
     pub(in crate::platform::gitops) entries: Vec<Entry>,
+    /// Places that say nothing, since a kustomization sets their image: file and path.
+    pub(in crate::platform::gitops) overridden: BTreeSet<(String, String)>,
     /// Files that do not parse, with the reason.
     pub(in crate::platform::gitops) unreadable: Vec<(String, String)>,
 }
@@ -107,7 +112,7 @@ pub(in crate::platform::gitops) async fn learn(
     let new: Vec<(String, ObjectId)> = wanted
         .filter(|(file, id)| !blobs.get(*id).is_some_and(|known| known.contains_key(*file)))
         .map(|(file, id)| (file.clone(), id.clone()))
-        .collect::<std::collections::BTreeSet<_>>()
+        .collect::<BTreeSet<_>>()
         .into_iter()
         .collect();
     for some in new.chunks(500) {
@@ -143,29 +148,36 @@ pub(in crate::platform::gitops) async fn read(
             None => {}
         }
     }
-    snapshot.entries = entries(sited);
+    let (said, overridden): (Vec<_>, Vec<_>) = {
+        let setters = setters(&sited);
+        sited.into_iter().partition(|one| !is_overridden(one, &setters))
+    };
+    snapshot.overridden = overridden.into_iter().map(|one| (one.file, one.place.path)).collect();
+    snapshot.entries = entries(said);
     Ok(snapshot)
 }
 
+/// The directories of kustomizations with the images that they set.
+fn setters(sited: &[Sited]) -> Vec<(String, String)> {
+    let sets = |one: &Sited| Some((directory(&one.file), one.place.sets.clone()?));
+    sited.iter().filter_map(sets).collect()
+}
+
+/// A manifest's own line says nothing where a kustomization beside or above it sets the image; and a bare name says
+/// nothing where any does.
+fn is_overridden(one: &Sited, setters: &[(String, String)]) -> bool {
+    let place = &one.place;
+    place.form == Form::Reference
+        && place.markers.is_empty()
+        && setters.iter().any(|(above, name)| {
+            let below = above.is_empty() || one.file.starts_with(&format!("{above}/"));
+            *name == place.image && (below || place.version == Version::default())
+        })
+}
+
 /// Sorts places into apps: those of one image in one environment. Where they say different versions there, each directory
-/// is an app of its own; a manifest's own line does not count where a kustomization of the same environment sets it.
+/// is an app of its own.
 fn entries(sited: Vec<Sited>) -> Vec<Entry> {
-    // A manifest's own line says nothing where a kustomization beside or above it sets the image; and a bare name says
-    // nothing where any does.
-    let setters: Vec<(String, String)> = sited
-        .iter()
-        .filter_map(|one| Some((directory(&one.file), one.place.sets.clone()?)))
-        .collect();
-    let overridden = |one: &Sited| {
-        let place = &one.place;
-        place.form == Form::Reference
-            && place.markers.is_empty()
-            && setters.iter().any(|(above, name)| {
-                let below = above.is_empty() || one.file.starts_with(&format!("{above}/"));
-                *name == place.image && (below || place.version == Version::default())
-            })
-    };
-    let sited: Vec<_> = sited.iter().filter(|one| !overridden(one)).cloned().collect();
     let mut groups: BTreeMap<(String, String), Vec<Sited>> = BTreeMap::new();
     for one in sited {
         let key = (environment(&one.file), one.place.image.clone());
