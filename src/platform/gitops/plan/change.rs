@@ -404,9 +404,11 @@ impl Draft<'_> {
                 .as_ref()
                 .filter(|one| one.message.contains("health check"));
             if let Some(doing) = waits {
+                let now = (self.repository.now)();
+                let left = doing.waits(now).map(|left| format!(", for {left} at most"));
                 let text = format!(
-                    "Flux still waits for the health of the one before, and applies this after that: {}",
-                    doing.message
+                    "Flux still waits for the health of the one before{}, and applies this after that",
+                    left.unwrap_or_default()
                 );
                 self.plan.notes.push(Note::Warning(text));
             }

@@ -165,11 +165,13 @@ impl View {
         let entry = standing.entry;
         let moving: Vec<_> =
             standing.workloads.iter().filter_map(|one| one.app.rollout.as_ref()).collect();
-        let (head, _) = standing
-            .revisions
-            .first()
-            .map_or((None, None), |(commit, version)| (Some(*commit), Some(version)));
-        let behind = standing.serving.as_ref().is_some_and(|serving| *serving != standing.wanted);
+        let head = standing.revisions.first().map(|(commit, _)| *commit);
+        // Pods on their way tell of this change only where they bring what it says.
+        let other = |one: &Workload| {
+            one.coming(&entry.image).filter(|coming| **coming != standing.wanted).cloned()
+        };
+        let behind = standing.serving.as_ref().is_some_and(|serving| *serving != standing.wanted)
+            || standing.workloads.iter().any(|one| other(one).is_some());
         if let Some(proposal) = standing.proposal {
             return Some(self.proposed(standing, proposal));
         }
@@ -177,16 +179,24 @@ impl View {
             return None;
         }
         let head = head?;
-        let olds: Vec<Side> = standing
-            .workloads
-            .iter()
-            .map(|one| match (&one.app.rollout, &one.app.serving) {
-                (Some(rollout), _) => rollout.old.clone(),
-                (None, Some(side)) => side.clone(),
-                (None, None) => running(&one.app),
-            })
-            .collect();
-        let news: Vec<Side> = moving.iter().map(|one| one.new.clone()).collect();
+        let (mut olds, mut news, mut overlap) = (Vec::new(), Vec::new(), Vec::new());
+        for one in &standing.workloads {
+            let Some(rollout) = &one.app.rollout else {
+                olds.push(one.app.serving.clone().unwrap_or_else(|| running(&one.app)));
+                continue;
+            };
+            olds.push(rollout.old.clone());
+            match other(one) {
+                None => news.push(rollout.new.clone()),
+                // What was on its way before is to go, as what serves is.
+                Some(version) => {
+                    let serves = one.serving(&entry.image).cloned().unwrap_or_default();
+                    overlap.push((standing.reference(&serves), rollout.old.clone()));
+                    overlap.push((standing.reference(&version), rollout.new.clone()));
+                    olds.push(rollout.new.clone());
+                }
+            }
+        }
         let mut rollout = Rollout {
             id: RolloutId::new(&head.id),
             phase: Phase::Accepted,
@@ -197,7 +207,7 @@ impl View {
             stages: Vec::new(),
             wanted: standing.workloads.iter().map(|one| one.app.instances.desired).sum(),
             old: Side::sum(olds.iter()),
-            overlap: Vec::new(),
+            overlap,
             new: Side::sum(news.iter()),
             from: standing.deployed(),
             to: Some(RevisionRef {
@@ -205,8 +215,8 @@ impl View {
                 label: Some(clean(&standing.wanted.label())),
             }),
             started_at: Some(head.committed),
-            moved_at: moving.iter().filter_map(|one| one.moved_at).max().or(Some(head.committed)),
-            deadline: moving.iter().filter_map(|one| one.deadline).max(),
+            moved_at: moving.iter().filter_map(|one| one.moved_at).chain([head.committed]).max(),
+            deadline: None,
             stuck: None,
             held: moving.iter().find_map(|one| one.held.clone()),
             error: moving.iter().find_map(|one| one.error.clone()),
@@ -219,12 +229,13 @@ impl View {
             Phase::Rolling => 2,
             _ => 1,
         });
-        // Pods on their way tell of this change only where they bring what it says.
         let brings =
             standing.workloads.iter().any(|one| one.coming(&entry.image) == Some(&standing.wanted));
         match worst {
             Some(phase) if brings || !behind => {
                 rollout.phase = phase;
+                rollout.deadline = moving.iter().filter_map(|one| one.deadline).max();
+                rollout.moved_at = moving.iter().filter_map(|one| one.moved_at).max();
                 rollout.stuck = moving.iter().find_map(|one| one.stuck.clone());
                 rollout.reason = moving.first().map(|one| one.reason.clone()).unwrap_or_default();
             }
@@ -284,9 +295,13 @@ impl View {
             (Some(why), ..) => why.clone(),
             (None, false, _) => "on the branch; Flux has not fetched it yet".to_owned(),
             (None, true, false) => match &kustomization.reconciling {
-                Some(doing) if doing.message.contains("health check") => {
-                    format!("Flux still waits for the one before: {}", doing.message)
-                }
+                Some(doing) if doing.message.contains("health check") => format!(
+                    "Flux still waits for the health of the one before{}, and applies this after that",
+                    doing
+                        .waits(now)
+                        .map(|left| format!(", for {left} at most"))
+                        .unwrap_or_default()
+                ),
                 _ => "fetched; Flux has not applied it yet".to_owned(),
             },
             (None, true, true) => "applied; the Pods have not changed yet".to_owned(),
@@ -419,8 +434,14 @@ impl View {
         ));
         let doing = kustomization.reconciling.as_ref().or(kustomization.ready.as_ref());
         let said = doing.map(|one| one.message.clone()).filter(|_| fetched && !applied);
-        let (building, waiting) = if attempted { (None, said) } else { (said, None) };
-        stages.push(stage("applied", state(attempted, fetched), None, building));
+        // Before it is attempted, Flux speaks of the one before.
+        let before = kustomization
+            .reconciling
+            .as_ref()
+            .filter(|one| fetched && !attempted && one.message.contains("health check"));
+        let before = before.map(|_| "waits for the health of the one before".to_owned());
+        let waiting = said.filter(|_| attempted);
+        stages.push(stage("applied", state(attempted, fetched), None, before));
         if kustomization.waits {
             stages.push(stage("healthy", state(applied, attempted), None, waiting));
         }
@@ -509,10 +530,14 @@ impl View {
 impl Standing<'_> {
     /// The revision that serves: the newest with that version. Without a cluster, what the branch says.
     pub(in crate::platform::gitops) fn deployed(&self) -> Option<RevisionRef> {
-        let version = self.serving.as_ref().unwrap_or(&self.wanted);
+        Some(self.reference(self.serving.as_ref().unwrap_or(&self.wanted)))
+    }
+
+    /// The newest revision with a version.
+    fn reference(&self, version: &Version) -> RevisionRef {
         let found = self.revisions.iter().find(|(_, known)| known == version);
         let id = found.map_or_else(|| version.whole(), |(commit, _)| commit.id.clone());
-        Some(RevisionRef { id: RevisionId::new(id), label: Some(clean(&version.label())) })
+        RevisionRef { id: RevisionId::new(id), label: Some(clean(&version.label())) }
     }
 }
 

@@ -13,7 +13,10 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use crate::domain::{App, AppId, Group, History, RevisionId, Scope, TrackRecord, text::clean};
+use crate::domain::{
+    App, AppId, Group, History, RevisionId, Scope, TrackRecord,
+    text::{clean, span},
+};
 use crate::platform::{
     Error,
     gitops::{
@@ -61,6 +64,15 @@ pub(in crate::platform::gitops) struct Condition {
     pub(in crate::platform::gitops) reason: String,
     pub(in crate::platform::gitops) message: String,
     pub(in crate::platform::gitops) since: Option<Timestamp>,
+}
+
+impl Condition {
+    /// How much longer a wait for health may take that it tells of, in words.
+    pub(in crate::platform::gitops) fn waits(&self, now: Timestamp) -> Option<String> {
+        let timeout = self.message.rsplit_once("timeout of ")?.1.split_whitespace().next()?;
+        let left = duration(timeout)? - now.duration_since(self.since?);
+        (left > SignedDuration::ZERO).then(|| span(left))
+    }
 }
 
 /// Where Flux fetches from.
