@@ -1,4 +1,4 @@
-//! Objects of Flux in the cluster: listed, and changed by a merge patch, under the version that the
+//! Objects of Flux, and of Argo CD, in the cluster: listed, and changed by a merge patch, under the version that the
 //! cluster serves.
 
 use std::{
@@ -30,6 +30,8 @@ pub(in crate::platform::gitops) enum Kind {
     Kustomization,
     Automation,
     Policy,
+    /// Of Argo CD; it is only read.
+    Application,
 }
 
 impl Kind {
@@ -38,6 +40,7 @@ impl Kind {
             Self::GitRepository => "source.toolkit.fluxcd.io",
             Self::Kustomization => "kustomize.toolkit.fluxcd.io",
             Self::Automation | Self::Policy => "image.toolkit.fluxcd.io",
+            Self::Application => "argoproj.io",
         }
     }
 
@@ -48,6 +51,7 @@ impl Kind {
             Self::Kustomization => "kustomizations",
             Self::Automation => "imageupdateautomations",
             Self::Policy => "imagepolicies",
+            Self::Application => "applications",
         }
     }
 }

@@ -191,6 +191,7 @@ impl Git {
     /// What a complaint of git means. Its words are those of git 2.39 to 2.47 with `LC_ALL=C` (`http.c`, `remote-curl.c`,
     /// `connect.c`).
     pub(in crate::platform::gitops) fn complaint(&self, stderr: &str) -> Error {
+        let stderr = &without_credentials(stderr);
         let api = self.remote.clone();
         let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
         let said = lines()
@@ -220,6 +221,10 @@ impl Git {
                 return Error::Api { api, status, code: 0, title, detail: why };
             }
             None => {}
+        }
+        if has(&["cannot lock ref", ".lock': File exists"]) {
+            let why = "another program works in its private copy".to_owned();
+            return Error::Unreachable { api, why };
         }
         if has(&["Host key verification failed"]) {
             let why = "its host key is not known here; connect once by hand".to_owned();
@@ -275,6 +280,21 @@ impl Git {
     }
 }
 
+/// A text without names and passwords in addresses.
+fn without_credentials(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(['/', ' ', '\'', '\n']).unwrap_or(part.len());
+        let (place, rest) = part.split_at(end);
+        let place = place.rsplit_once('@').map_or(place, |(_, host)| host);
+        clean.push_str("://");
+        clean.push_str(place);
+        clean.push_str(rest);
+    }
+    clean
+}
+
 /// The HTTP status in a complaint, as `The requested URL returned error: 403` or `RPC failed; HTTP 500`.
 pub(in crate::platform::gitops) fn status(stderr: &str) -> Option<u16> {
     let after = ["returned error: ", "RPC failed; HTTP "]
@@ -288,6 +308,15 @@ pub(in crate::platform::gitops) fn status(stderr: &str) -> Option<u16> {
 mod tests {
     use super::*;
     use crate::domain::ProblemKind;
+
+    #[test]
+    fn no_password_is_ever_shown() {
+        let said = "fatal: unable to access 'https://me:secret@git.example.org/a': x\nhttps://t@h";
+        assert_eq!(
+            without_credentials(said),
+            "fatal: unable to access 'https://git.example.org/a': x\nhttps://h"
+        );
+    }
 
     #[test]
     fn complaints_are_told_apart() {

@@ -392,6 +392,17 @@ impl Draft<'_> {
         }
         if let Some(kustomization) = self.view.standing(self.entry).kustomization {
             let source = seen.and_then(|seen| seen.source(kustomization));
+            match kustomization.argo {
+                Some(true) => {
+                    let text = "Argo CD syncs it by itself; its own roll back is refused while it does, and the commit is the way back";
+                    self.plan.notes.push(Note::Info(text.to_owned()));
+                }
+                Some(false) => {
+                    let text = "Argo CD does not sync it by itself: sync it there after the commit";
+                    self.plan.notes.push(Note::Warning(text.to_owned()));
+                }
+                None => {}
+            }
             if kustomization.suspended || source.is_some_and(|source| source.suspended) {
                 let what = if kustomization.suspended { "Kustomization" } else { "GitRepository" };
                 let text = format!(

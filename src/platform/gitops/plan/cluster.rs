@@ -211,6 +211,9 @@ impl Draft<'_> {
         let Some(kustomization) = standing.kustomization else {
             return self.refuse(NO_FLUX);
         };
+        if kustomization.argo.is_some() {
+            return self.refuse(ARGO);
+        }
         if kustomization.suspended {
             let what =
                 format!("the Kustomization {} is suspended already", clean(&kustomization.name));
@@ -245,6 +248,9 @@ impl Draft<'_> {
         let Some((kustomization, source)) = found else {
             return self.refuse(NO_FLUX);
         };
+        if kustomization.argo.is_some() {
+            return self.refuse(ARGO);
+        }
         if let Some(what) =
             [("GitRepository", source.suspended), ("Kustomization", kustomization.suspended)]
                 .iter()
@@ -318,3 +324,5 @@ impl Draft<'_> {
 
 pub(in crate::platform::gitops) const NO_FLUX: &str =
     "no Kustomization of Flux that applies it is seen: name a cluster for this target";
+
+const ARGO: &str = "Argo CD applies it, which revdeck only reads: do that there";

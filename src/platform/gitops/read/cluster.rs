@@ -109,6 +109,8 @@ pub(in crate::platform::gitops) struct Kustomization {
     /// Namespace and name of what it applied.
     pub(in crate::platform::gitops) inventory: BTreeSet<(String, String)>,
     pub(in crate::platform::gitops) handled: String,
+    /// Where it is an Application of Argo CD, whether that syncs by itself.
+    pub(in crate::platform::gitops) argo: Option<bool>,
 }
 
 /// What moves images by itself.
@@ -226,8 +228,65 @@ fn of_kustomization(object: &Value) -> Kustomization {
         healthy: healthy.filter_map(|one| commit(&text(&one["metadata"]["revision"]))).collect(),
         inventory: inventory.collect(),
         handled: text(&status["lastHandledReconcileAt"]),
+        argo: None,
         namespace,
     }
+}
+
+/// An Application of Argo CD as what it is to us: something that applies a path of a source
+/// (argo-cd, `pkg/apis/application/v1alpha1/types.go`).
+fn of_application(object: &Value) -> (Source, Kustomization) {
+    let (metadata, spec, status) = (&object["metadata"], &object["spec"], &object["status"]);
+    let (namespace, name) =
+        (text(&metadata["namespace"]), format!("argo-cd/{}", text(&metadata["name"])));
+    let (sync, health) = (&status["sync"], &status["health"]);
+    let operation = &status["operationState"];
+    let seen = commit(&text(&sync["revision"]));
+    let message = clean(operation["message"].as_str().unwrap_or_default());
+    let (state, reason) = match (health["status"].as_str(), operation["phase"].as_str()) {
+        (_, Some(phase @ ("Failed" | "Error"))) => ("False", phase),
+        (Some(word @ ("Degraded" | "Missing")), _) => ("False", word),
+        (Some("Healthy"), _) => ("True", "Healthy"),
+        (word, _) => ("Unknown", word.unwrap_or("Unknown")),
+    };
+    let message = match health["message"].as_str() {
+        Some(said) if message.is_empty() => clean(said),
+        _ => message,
+    };
+    let since = time(&operation["finishedAt"]).or_else(|| time(&operation["startedAt"]));
+    let ready = Condition { status: state.to_owned(), reason: reason.to_owned(), message, since };
+    let synced = sync["status"] == "Synced";
+    let automated = &spec["syncPolicy"]["automated"];
+    let resources = status["resources"].as_array().into_iter().flatten();
+    let inventory = resources.filter_map(|one| {
+        Some((one["namespace"].as_str()?.to_owned(), one["name"].as_str()?.to_owned()))
+    });
+    let history = status["history"].as_array().into_iter().flatten();
+    let deployed = history.filter_map(|one| commit(&text(&one["revision"])));
+    let source = Source {
+        namespace: namespace.clone(),
+        name: name.clone(),
+        url: text(&spec["source"]["repoURL"]),
+        fetched: seen.clone(),
+        fetched_at: time(&status["reconciledAt"]),
+        ..Source::default()
+    };
+    let kustomization = Kustomization {
+        path: plain_path(spec["source"]["path"].as_str().unwrap_or_default()),
+        source: (namespace.clone(), name.clone()),
+        waits: true,
+        attempted: commit(&text(&operation["syncResult"]["revision"]))
+            .or_else(|| seen.clone().filter(|_| synced)),
+        applied: seen.filter(|_| synced && state == "True"),
+        ready: Some(ready),
+        healthy: if state == "True" { deployed.collect() } else { Vec::new() },
+        inventory: inventory.collect(),
+        argo: Some(automated.is_object() && automated["enabled"] != false),
+        namespace,
+        name,
+        ..Kustomization::default()
+    };
+    (source, kustomization)
 }
 
 fn of_source(object: &Value) -> Source {
@@ -326,12 +385,13 @@ impl Known {
                 told => told,
             }
         };
-        let (apps, sources, kustomizations, automations, policies) = tokio::join!(
+        let (apps, sources, kustomizations, automations, policies, applications) = tokio::join!(
             everything,
             cluster.list(Kind::GitRepository),
             cluster.list(Kind::Kustomization),
             cluster.list(Kind::Automation),
             cluster.list(Kind::Policy),
+            cluster.list(Kind::Application),
         );
         let mut hidden = Vec::new();
         let mut may = |told: Result<Vec<Value>, Error>, kind: Kind| match told {
@@ -342,11 +402,18 @@ impl Known {
             }
             Err(error) => Err(error),
         };
-        let sources = may(sources, Kind::GitRepository)?.iter().map(of_source).collect();
-        let kustomizations: Vec<_> =
+        let mut sources: Vec<_> =
+            may(sources, Kind::GitRepository)?.iter().map(of_source).collect();
+        let mut kustomizations: Vec<_> =
             may(kustomizations, Kind::Kustomization)?.iter().map(of_kustomization).collect();
         let automations = may(automations, Kind::Automation)?.iter().map(of_automation).collect();
         let policies = may(policies, Kind::Policy)?.iter().map(of_policy).collect();
+        for (source, application) in
+            may(applications, Kind::Application)?.iter().map(of_application)
+        {
+            sources.push(source);
+            kustomizations.push(application);
+        }
         // Where Flux says what it applied, nobody else's workloads are taken for ours.
         let ours: BTreeSet<_> =
             kustomizations.iter().flat_map(|one| one.inventory.clone()).collect();
@@ -391,6 +458,25 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As Argo CD 3 tells of an Application whose sync has failed to become healthy.
+    #[test]
+    fn an_application_of_argo_cd_is_told_like_a_kustomization() {
+        let id = "0123456789012345678901234567890123456789";
+        let (source, one) = of_application(&serde_json::json!({
+            "metadata": { "namespace": "argocd", "name": "shop" },
+            "spec": { "source": { "repoURL": "https://x/y", "path": "apps/shop" }, "syncPolicy": { "automated": { "prune": true } } },
+            "status": {
+                "sync": { "status": "Synced", "revision": id }, "health": { "status": "Degraded" },
+                "operationState": { "phase": "Succeeded", "message": "successfully synced", "syncResult": { "revision": id }, "finishedAt": "2026-01-01T00:00:00Z" },
+                "resources": [{ "kind": "Deployment", "namespace": "shop", "name": "web" }],
+            },
+        }));
+        assert_eq!((source.fetched.as_deref(), one.attempted.as_deref()), (Some(id), Some(id)));
+        assert_eq!((one.applied, one.argo, one.path.as_str()), (None, Some(true), "apps/shop"));
+        assert_eq!(one.ready.map(|ready| ready.reason).as_deref(), Some("Degraded"));
+        assert!(one.inventory.contains(&("shop".to_owned(), "web".to_owned())));
+    }
 
     #[test]
     fn revisions_and_durations_as_flux_writes_them() {
