@@ -135,6 +135,11 @@ impl App {
         AppKey::new(self.target.clone(), self.id.clone())
     }
 
+    /// Whether something else than what serves is on its way, or was begun.
+    pub fn rolls(&self) -> bool {
+        self.rollout.as_ref().is_some_and(|rollout| !rollout.proposed)
+    }
+
     /// What to say of it in one word.
     pub fn condition(&self) -> Condition {
         if let Some(rollout) = &self.rollout {

@@ -119,11 +119,16 @@ pub fn last_good(revisions: &[Revision], rolling: bool) -> Option<(&Revision, bo
     }
     let at = revisions.iter().position(|one| one.deployed || (rolling && one.incoming))?;
     let (now, mut earlier) = revisions.get(at..)?.split_first()?;
-    // What somebody went back from has a number between that of what runs now and that which it was made from.
+    // What somebody went back from lies between what runs now and that which it was made from.
     let number = |label: &str| label.parse::<u64>().ok();
-    if let Some(origin) = now.made_from.as_deref().and_then(number) {
-        let kept =
-            earlier.iter().position(|one| number(&one.label).is_none_or(|one| one <= origin));
+    if let Some(origin) = now.made_from.as_deref() {
+        let reached = |one: &Revision| {
+            let numbers = number(&one.label).zip(number(origin));
+            one.label == origin || numbers.is_some_and(|(one, origin)| one <= origin)
+        };
+        let numbered = number(origin).is_some();
+        let foreign = |one: &Revision| numbered && number(&one.label).is_none();
+        let kept = earlier.iter().position(|one| reached(one) || foreign(one));
         earlier = &earlier[kept.unwrap_or(earlier.len())..];
     }
     // A roll back makes a twin of an older revision: going "back" to the twin would change nothing.
@@ -249,6 +254,14 @@ mod tests {
         }
         chain[0].incoming = true;
         assert_eq!(goal(&chain, true), Some(("6", true)));
+    }
+
+    /// Tags are no numbers: v2 came, was left for v1, and going back once more must not bring v2 again.
+    #[test]
+    fn what_was_left_by_a_tag_is_no_way_back() {
+        let mut list = ["v1", "v2", "v1", "v0"].map(|label| revision(label, TrackRecord::Served));
+        (list[0].deployed, list[0].made_from) = (true, Some("v1".to_owned()));
+        assert_eq!(goal(&list, false), Some(("v0", true)));
     }
 
     #[test]

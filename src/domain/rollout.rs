@@ -174,6 +174,8 @@ pub struct Rollout {
     pub id: RolloutId,
     /// How far it has come.
     pub phase: Phase,
+    /// Whether it is only proposed: nothing of it runs, or will, until somebody agrees to it.
+    pub proposed: bool,
     /// The platform's own word for its state, such as `ACTIVE/DEPLOYING`.
     pub reason: String,
     /// How it proceeds.

@@ -453,6 +453,207 @@ mod own {
         println!("{table}");
     }
 
+    async fn back(platform: &dyn Platform, name: &str) -> Plan {
+        plan(platform, name, &[("direct", "yes")]).await
+    }
+
+    /// A branch that only has such a name is somebody's work: neither shown, nor merged, nor deleted.
+    #[tokio::test]
+    async fn a_branch_of_somebody_else_is_left_alone() {
+        let (deck, simulator, _) = deck(start().await, &[]);
+        let world = simulator.world();
+        let tree = world.git(&["rev-parse", "main~1^{tree}"]).unwrap();
+        let by_hand = [
+            "-c",
+            "user.name=N",
+            "-c",
+            "user.email=n@x",
+            "commit-tree",
+            &tree,
+            "-p",
+            "main",
+            "-m",
+            "Mine",
+        ];
+        let commit = world.git(&by_hand).unwrap();
+        world.force("rollback-mine", Some(&commit)).unwrap();
+        let app = deck.app(Role::Stuck).await;
+        assert_ne!(app.condition(), Condition::Paused);
+        let refused = deck.plan(Role::Healthy, Operation::Cancel).await.refused;
+        assert!(refused.is_some_and(|why| why.contains("no rollout")));
+        assert_eq!(world.head("rollback-mine"), Some(commit));
+    }
+
+    /// Rolled back twice: the second goes further back, and not to what the first has left.
+    #[tokio::test]
+    async fn going_back_twice_goes_further_back() {
+        let (deck, _, platform) = deck(start().await, &[]);
+        let Sent::Accepted(receipt) = deck.execute(back(platform.as_ref(), "loyalty").await).await
+        else {
+            panic!("not taken")
+        };
+        assert!(done(&deck.follow(receipt).await).contains("back on 1.3.0"));
+        let again = back(platform.as_ref(), "loyalty").await;
+        assert_eq!(again.to.map(|end| end.name).as_deref(), Some("1.2.0"));
+    }
+
+    /// What is proposed keeps nobody from going back at once.
+    #[tokio::test]
+    async fn a_proposal_is_no_rollout() {
+        let (_deck, _, platform) = deck(start().await, &[]);
+        let plan = back(platform.as_ref(), "seatmap").await;
+        assert_eq!(plan.refused, None);
+        assert_eq!(plan.to.map(|end| end.name).as_deref(), Some("2.1.0"));
+    }
+
+    /// With the forge and the cluster down, git still goes back; what is not known is said.
+    #[tokio::test]
+    async fn a_forge_or_a_cluster_that_is_down_keeps_nobody_from_going_back() {
+        let (_deck, simulator, platform) = deck(start().await, &[]);
+        platform.app("loyalty").await.unwrap();
+        simulator.faults().set("503@/api,503@/apis").unwrap();
+        let plan = back(platform.as_ref(), "loyalty").await;
+        assert_eq!(plan.refused, None);
+        let said = warnings(&plan).join("\n");
+        assert!(said.contains("the cluster cannot be read"), "{said}");
+        // A deck that is opened now has rows, too.
+        let fresh = open(&simulator, &[]);
+        let app = fresh.app("loyalty").await.unwrap();
+        assert_eq!(
+            (app.condition(), app.deployed.and_then(|of| of.label).as_deref()),
+            (Condition::Unknown, Some("1.4.0"))
+        );
+    }
+
+    /// What a merge brought is released as well: its trailer is in what was merged.
+    #[tokio::test]
+    async fn markers_come_back_after_a_merge() {
+        let (deck, _, platform) = deck(start().await, &[]);
+        let merged = deck.plan(Role::Waiting, Operation::Continue).await;
+        let Sent::Accepted(receipt) = deck.execute(merged).await else { panic!("not taken") };
+        done(&deck.follow(receipt).await);
+        let app = deck.app(Role::Waiting).await;
+        let release = platform.plan(Request::new(app.id, Operation::Release)).await.unwrap();
+        assert_eq!(release.refused, None);
+        assert!(!warnings(&release).iter().any(|text| text.contains("no record")), "{release:?}");
+        assert!(
+            release.patch.is_some_and(
+                |patch| patch.contains("# {\"$imagepolicy\": \"flux-system:seatmap\"}")
+            )
+        );
+    }
+
+    /// Another team's objects of Flux in the same cluster, with the same paths, are not ours to suspend.
+    #[tokio::test]
+    async fn another_repositorys_kustomizations_are_not_ours() {
+        let (deck, _, _) = deck(start().await, &[("REVDECK_GITOPS_BRANCH", "main")]);
+        let pause = deck.plan(Role::Healthy, Operation::Pause).await;
+        assert!(pause.calls().any(|call| call.contains("flux-system/apps")), "{pause:?}");
+        let simulator = start().await;
+        simulator.world().force("other", Some("main")).unwrap();
+        let platform = open(&simulator, &[("REVDECK_GITOPS_BRANCH", "other")]);
+        let app = platform.app("loyalty").await.unwrap();
+        let pause = platform.plan(Request::new(app.id, Operation::Pause)).await.unwrap();
+        assert!(pause.refused.is_some_and(|why| why.contains("no Kustomization")));
+    }
+
+    /// The suspended Kustomization is said, waits, and goes on; reconciling waits for what was fetched.
+    #[tokio::test]
+    async fn what_is_suspended_waits_and_goes_on() {
+        let (deck, _, platform) = deck(start().await, &[]);
+        done(&deck.carry_out(Role::Healthy, Operation::Pause).await);
+        let refused = deck.plan(Role::Healthy, Operation::Reconcile).await.refused;
+        assert!(refused.is_some_and(|why| why.contains("suspended")));
+        let plan = back(platform.as_ref(), "loyalty").await;
+        assert!(warnings(&plan).iter().any(|text| text.contains("suspended")), "{plan:?}");
+        let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
+        deck.fixture.pass(30.0);
+        assert_eq!(deck.app(Role::Healthy).await.condition(), Condition::Paused);
+        done(&deck.carry_out(Role::Healthy, Operation::Continue).await);
+        done(&deck.follow(receipt).await);
+        // What Flux comes to is told, also where another app of the same Kustomization is ill.
+        let outcome = deck.carry_out(Role::Healthy, Operation::Reconcile).await;
+        assert!(
+            matches!(&outcome, Outcome::Failed(text) if text.contains("box-office/ticketing")),
+            "{outcome:?}"
+        );
+    }
+
+    /// Bad input: one clear sentence each.
+    #[tokio::test]
+    async fn what_is_no_repository_says_so() {
+        let place = tempfile::tempdir().unwrap();
+        let git = |arguments: &[&str]| {
+            let own =
+                ["-c", "user.name=N", "-c", "user.email=n@x", "-c", "init.defaultBranch=main"];
+            let mut command = std::process::Command::new("git");
+            command
+                .current_dir(place.path())
+                .args(own)
+                .args(arguments)
+                .env("GIT_CONFIG_GLOBAL", "/dev/null");
+            assert!(command.output().unwrap().status.success(), "{arguments:?}");
+        };
+        git(&["init", "-q", "empty"]);
+        git(&["init", "-q", "full"]);
+        std::fs::write(
+            place.path().join("full/a.yaml"),
+            "kind: Pod\nspec:\n  containers:\n  - image: a:1\n",
+        )
+        .unwrap();
+        std::fs::write(place.path().join("full/bad.yaml"), "image: [\n").unwrap();
+        git(&["-C", "full", "add", "."]);
+        git(&["-C", "full", "commit", "-qm", "one"]);
+        git(&["-C", "full", "commit", "-q", "--allow-empty", "-m", "two"]);
+        let full = format!("file://{}", place.path().join("full").display());
+        git(&["clone", "-q", "--depth=1", &full, "shallow"]);
+        std::fs::create_dir(place.path().join("none")).unwrap();
+        let simulator = start().await;
+        let at = |name: &str| place.path().join(name).display().to_string();
+        for (repository, branch, words) in [
+            (at("missing"), "main", "no repository at"),
+            (at("none"), "main", "it is none"),
+            (at("empty"), "main", "has no branch \"main\""),
+            (at("full"), "nowhere", "has no branch \"nowhere\""),
+            (at("shallow"), "main", "shallow"),
+            ("http://127.0.0.1:9/x.git".to_owned(), "main", "cannot be reached"),
+            (
+                simulator.world().repository().replace("hana:simulated@", ""),
+                "main",
+                "no longer accepted",
+            ),
+            (
+                simulator.world().repository().replace("shop-config", "other"),
+                "main",
+                "there is no repository",
+            ),
+        ] {
+            let more = [
+                ("REVDECK_GITOPS_REPOSITORY", repository.as_str()),
+                ("REVDECK_GITOPS_BRANCH", branch),
+            ];
+            let opened =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| open(&simulator, &more)));
+            let said = match opened {
+                Ok(platform) => {
+                    platform.apps(&revdeck::domain::Scope::Home).await.unwrap_err().to_string()
+                }
+                Err(error) => *error.downcast::<String>().unwrap(),
+            };
+            assert!(said.contains(words), "{repository} {branch}: {said}");
+            assert!(!said.contains("simulated@"), "{said}");
+        }
+        // A file that does not parse hides no other.
+        let more = [
+            ("REVDECK_GITOPS_REPOSITORY", at("full")),
+            ("REVDECK_GITOPS_CLUSTER", "none".to_owned()),
+            ("REVDECK_GITOPS_PATHS", String::new()),
+        ];
+        let more = more.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let platform = open(&simulator, &more);
+        assert_eq!(platform.app("a").await.unwrap().condition(), Condition::Unknown);
+    }
+
     /// Moves the branch back when the push is about to be sent.
     struct Mover<'a> {
         simulator: &'a Simulator<Delivery>,

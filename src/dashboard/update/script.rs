@@ -209,6 +209,7 @@ pub(crate) fn app(name: &str, phase: Option<Phase>) -> App {
             why: "new instances crash: Exited with status 137 (out of memory)".to_owned(),
             late: false,
         }),
+        proposed: false,
         held: None,
         error: None,
         note: None,

@@ -15,12 +15,15 @@ mod watch;
 use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::{
@@ -61,6 +64,10 @@ pub const KIND: PlatformKind =
 
 /// How the names of our branches begin.
 const OURS: [&str; 2] = ["rollback-", "revdeck-"];
+/// The trailer by which a commit is known to be ours.
+const OPERATION: &str = "Revdeck-Operation: ";
+/// For how long a push may still take effect whose client has gone: hooks of servers take their time, and go on.
+const LONGEST_PUSH: SignedDuration = SignedDuration::from_mins(15);
 /// Between two looks at one pull request while nobody operates.
 const PULLS: Duration = Duration::from_secs(30);
 /// How many events and log lines of the workloads of one app are shown.
@@ -132,6 +139,8 @@ struct Repository {
     images: Known,
     now: Now,
     state: Mutex<State>,
+    /// Whether the forge is to be asked again, since something was sent.
+    sent: AtomicBool,
 }
 
 /// What was read last.
@@ -145,8 +154,9 @@ struct State {
     proposed: HashMap<ObjectId, Option<read::history::Commit>>,
     /// Ancestry never changes.
     reached: BTreeMap<(String, String), bool>,
-    /// Why the cluster could not be read at all so far.
+    /// Why the cluster, or the forge, cannot be read.
     trouble: Option<String>,
+    forge_trouble: Option<String>,
     checked: bool,
 }
 
@@ -192,6 +202,7 @@ impl GitOps {
             images: Known::default(),
             now,
             state: Mutex::default(),
+            sent: AtomicBool::new(false),
         })))
     }
 }
@@ -202,7 +213,16 @@ impl Repository {
     }
 
     /// Looks at the cluster, and with `remote` also at where the branches are; says what is known then.
+    ///
+    /// # Errors
+    /// Where git fails; and where the cluster does that was read before.
     async fn look(&self, remote: bool) -> Result<Arc<View>, Error> {
+        self.look_at(remote, true).await
+    }
+
+    /// The same; with `strict` off, a cluster that cannot be read now is as it was seen before: what is down must not
+    /// keep a roll back from being planned.
+    async fn look_at(&self, remote: bool, strict: bool) -> Result<Arc<View>, Error> {
         let mut state = self.state.lock().await;
         if !state.checked {
             self.mirror.check_version().await?;
@@ -234,11 +254,11 @@ impl Repository {
         if let Some(cluster) = &self.cluster {
             match self.images.look(cluster).await {
                 Ok(seen) => {
-                    view.seen = Some(seen);
+                    view.seen = Some(seen.of(&self.mirror.git.remote, &at.branch));
                     state.trouble = None;
                 }
                 // What was seen before stays what it was, with its age.
-                Err(error) if view.seen.is_some() => return Err(error),
+                Err(error) if strict && view.seen.is_some() => return Err(error),
                 Err(error) => state.trouble = Some(error.to_string()),
             }
         }
@@ -269,6 +289,10 @@ impl Repository {
     /// The changes that wait on branches of ours.
     async fn proposals(&self, state: &mut State, at: &Remote) -> Result<Vec<Proposal>, Error> {
         let mut proposals = Vec::new();
+        state.forge_trouble = None;
+        if self.sent.swap(false, Ordering::AcqRel) {
+            state.pulls.clear();
+        }
         state.pulls.retain(|branch, _| at.ours.iter().any(|(known, _)| known == branch));
         for (branch, head) in &at.ours {
             if !state.proposed.contains_key(head) {
@@ -278,7 +302,13 @@ impl Repository {
                 let mut blobs = std::mem::take(&mut state.blobs);
                 let past = Past::default().advance(&self.mirror, &mut blobs, head, Some(1)).await;
                 state.blobs = blobs;
+                // A branch that only has such a name, or holds somebody's own commits, is not ours to merge or to delete.
                 let commit = past?.commits.into_iter().next();
+                let commit = commit.filter(|commit| commit.body.contains(OPERATION));
+                let commit = match commit.as_ref().and_then(|commit| commit.parent.clone()) {
+                    Some(parent) if self.mirror.contains(&at.head, &parent).await? => commit,
+                    _ => None,
+                };
                 state.proposed.insert(head.clone(), commit);
             }
             let Some(Some(commit)) = state.proposed.get(head).cloned() else { continue };
@@ -289,7 +319,14 @@ impl Repository {
                 (Err(_), _) => None,
                 (Ok(_), Some((since, pull))) if since.elapsed() < PULLS => pull.clone(),
                 (Ok(forge), _) => {
-                    let pull = forge.find(branch).await?;
+                    let pull = match forge.find(branch).await {
+                        Ok(pull) => pull,
+                        // git goes on without the forge.
+                        Err(error) => {
+                            state.forge_trouble = Some(error.to_string());
+                            None
+                        }
+                    };
                     state.pulls.insert(branch.clone(), (Instant::now(), pull.clone()));
                     pull
                 }
@@ -345,9 +382,15 @@ impl Repository {
         Ok(())
     }
 
+    /// Why the cluster, and why the forge, cannot be read.
+    async fn troubles(&self) -> (Option<String>, Option<String>) {
+        let state = self.state.lock().await;
+        (state.trouble.clone(), state.forge_trouble.clone())
+    }
+
     /// Has the next look ask the forge again: something was sent.
-    async fn forget_looks(&self) {
-        self.state.lock().await.pulls.clear();
+    fn forget_looks(&self) {
+        self.sent.store(true, Ordering::Release);
     }
 
     /// The app of an identifier.
@@ -359,12 +402,6 @@ impl Repository {
                 clean(app.as_str())
             ),
         })
-    }
-
-    /// What the branch says of an app.
-    fn wanted<'a>(&self, view: &'a View, app: &AppId) -> Option<&'a image::Version> {
-        let entry = view.entry(app.as_str())?;
-        entry.lead().map(|lead| &lead.place.version)
     }
 
     /// What a commit says.
@@ -496,7 +533,8 @@ impl Platform for GitOps {
     }
 
     async fn app(&self, name: &str) -> Result<App, Error> {
-        let view = self.0.look(true).await?;
+        // Whoever asks for one is about to plan: what is down must not keep them from that.
+        let view = self.0.look_at(true, false).await?;
         let setting = self.0.setting();
         let all = view.apps(&setting);
         let whole = |app: &App| format!("{}/{}", app.scope, app.name);
@@ -542,7 +580,7 @@ impl Platform for GitOps {
     }
 
     async fn prepare(&self, request: Request) -> Result<Plan, Error> {
-        self.0.look(true).await?;
+        self.0.look_at(true, false).await?;
         self.0.complete().await?;
         plan::make(&self.0, request).await
     }
@@ -563,12 +601,25 @@ impl Platform for GitOps {
         self.0.observe(receipt).await
     }
 
+    fn longest_write(&self) -> SignedDuration {
+        LONGEST_PUSH
+    }
+
     fn tracking(&self, app: &App) -> Option<Value> {
         let rollout = app.rollout.as_ref()?;
-        let label = rollout.to.as_ref()?.label.clone()?;
+        // Nobody waits here: it was read just before.
+        let view = self.0.state.try_lock().ok()?.view.clone();
+        let entry = view.entry(app.id.as_str())?;
+        let standing = view.standing(entry);
+        let (version, own) = match standing.proposal {
+            Some(proposal) => (proposal.version(entry)?.clone(), Some(proposal.branch.clone())),
+            None => (standing.wanted.clone(), None),
+        };
         let tracking = operate::receipt::Tracking {
             commit: rollout.id.as_str().to_owned(),
-            version: Some(image::Version { tag: Some(label), digest: None }),
+            branch: view.branch.clone(),
+            version: Some(version),
+            own,
             ..operate::receipt::Tracking::default()
         };
         serde_json::to_value(tracking).ok()

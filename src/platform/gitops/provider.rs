@@ -2,6 +2,7 @@
 
 use std::{
     io::Write,
+    os::unix::process::CommandExt,
     path::PathBuf,
     process::{Command, Stdio},
     sync::Arc,
@@ -86,7 +87,9 @@ fn credential(
     if let Some(home) = environment.home() {
         command.env("HOME", home);
     }
+    command.env_remove("GPG_TTY").process_group(0);
     let mut child = command.spawn().ok()?;
+    let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
     let mut stdin = child.stdin.take()?;
     write!(stdin, "protocol={scheme}\nhost={host}\npath={path}\n\n").ok()?;
     drop(stdin);
@@ -94,7 +97,13 @@ fn credential(
     std::thread::spawn(move || {
         let _ = sender.send(child.wait_with_output());
     });
-    let output = receiver.recv_timeout(HELPERS).ok()?.ok()?;
+    let Ok(output) = receiver.recv_timeout(HELPERS) else {
+        if let Some(group) = group {
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+        return None;
+    };
+    let output = output.ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let password = text.lines().find_map(|line| line.strip_prefix("password="))?;
     (!password.is_empty()).then(|| SecretString::from(password.to_owned()))
@@ -113,6 +122,12 @@ fn forge_of(environment: &Environment, remote: &str) -> Option<ForgeOptions> {
     let api = environment.variable(FORGE_API).map_or_else(|| kind.api(scheme, host), str::to_owned);
     let variable =
         |name: &str| environment.variable(name).map(|value| SecretString::from(value.to_owned()));
+    // In clear, a token goes nowhere but to this machine.
+    let here = ["127.0.0.1", "localhost", "[::1]"];
+    let plain = api.strip_prefix("http://").and_then(|rest| rest.split(['/', ':']).next());
+    if plain.is_some_and(|host| !here.contains(&host)) {
+        return None;
+    }
     let token = match environment.variable(TOKEN) {
         Some(name) => variable(name),
         None => kind.variables().iter().find_map(|name| variable(name)),

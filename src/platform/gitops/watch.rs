@@ -190,6 +190,7 @@ impl Watch<'_> {
         let view = state.view.clone();
         let mut hidden = view.seen.as_ref().map(|seen| seen.hidden.clone()).unwrap_or_default();
         hidden.extend(state.trouble.as_ref().map(|why| format!("the cluster ({why})")));
+        hidden.extend(state.forge_trouble.as_ref().map(|why| format!("pull requests ({why})")));
         if !view.snapshot.unreadable.is_empty() {
             hidden.push(format!("{} files that do not parse", view.snapshot.unreadable.len()));
         }

@@ -48,7 +48,7 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     let selected = state.selected_revision().map(|one| &one.id);
     let at = history.revisions.iter().position(|one| Some(&one.id) == selected).unwrap_or(0);
     let first = if at < rows { 0 } else { at + 1 - rows };
-    let good = last_good(&history.revisions, app.rollout.is_some());
+    let good = last_good(&history.revisions, app.rolls());
     let shown = history.revisions.iter().skip(first).take(rows);
     let longest = shown.map(|one| one.label.chars().count()).max().unwrap_or(0);
     let label_width = longest.clamp(4, (width / 3).max(4));

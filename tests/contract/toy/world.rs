@@ -328,6 +328,7 @@ impl Letter {
                 why: "new letters crash".to_owned(),
                 late: false,
             }),
+            proposed: false,
             held: None,
             error: None,
             note: None,

@@ -168,6 +168,7 @@ pub(in crate::platform::cloud_foundry) fn rollout(
         moved_at: moved(deployment),
         deadline: None,
         stuck: None,
+        proposed: false,
         held: None,
         error: details.error.as_deref().map(clean),
         note: deployment.metadata.annotation(REASON).map(clean),

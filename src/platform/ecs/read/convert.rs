@@ -234,6 +234,7 @@ fn rollout(service: &Service, known: Known<'_>, now: Timestamp) -> Option<Rollou
         moved_at: moved(primary, live),
         deadline: None,
         stuck: None,
+        proposed: false,
         held: None,
         error: live.and_then(|one| one.status_reason.as_deref()).map(clean),
         note: None,

@@ -14,8 +14,8 @@ use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
 
 use crate::{domain::text::clean, platform::Error};
 
-/// Variables that would make git work somewhere else than it is told to.
-const FOREIGN: [&str; 8] = [
+/// Variables that would make git work somewhere else than it is told to, or ask at the terminal.
+const FOREIGN: [&str; 9] = [
     "GIT_DIR",
     "GIT_WORK_TREE",
     "GIT_INDEX_FILE",
@@ -24,6 +24,8 @@ const FOREIGN: [&str; 8] = [
     "GIT_NAMESPACE",
     "GIT_COMMON_DIR",
     "GIT_CEILING_DIRECTORIES",
+    // By it gpg's agent would draw over the screen and share its keyboard.
+    "GPG_TTY",
 ];
 /// How often a reading is tried where the fault may pass, and how long is waited in between.
 const TRIES: u32 = 3;
@@ -263,6 +265,7 @@ impl Git {
         if has(&[
             "does not appear to be a git repository",
             "repository not found",
+            "' not found",
             "not a git repository",
         ]) {
             return Error::NotFound { what: format!("there is no repository at {api}") };

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::git::{Git, Ran};
-use crate::platform::{Error, OpenError};
+use crate::platform::{Error, OpenError, http::WRITES_WAIT};
 
 /// Where the remote's branches are kept in the copy.
 pub(in crate::platform::gitops) const KEPT: &str = "refs/revdeck/";
@@ -57,16 +57,33 @@ pub(in crate::platform::gitops) struct Remote {
     pub(in crate::platform::gitops) ours: Vec<(String, ObjectId)>,
 }
 
-/// An address without name and password.
+/// An address without name, password and query, however odd it is written. Of ssh the name stays, which is part of the
+/// address.
 pub(in crate::platform::gitops) fn bare_address(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (place, path) = rest.split_once('/').map_or((rest, ""), |(place, path)| (place, path));
-    let place = match (scheme, place.rsplit_once('@')) {
-        // Of ssh the name is part of the address, and there is no password.
-        ("ssh", _) | (_, None) => place,
-        (_, Some((_, host))) => host,
+    let url = url.split('?').next().unwrap_or(url);
+    let user = |before: &str| before.split(':').next().unwrap_or_default().to_owned();
+    let Some((scheme, rest)) = url.split_once("://") else {
+        // `user:password@host:path` is no form of git's, and may still hold a password.
+        return match url.split_once('@') {
+            Some((before, rest)) if !before.contains('/') => format!("{}@{rest}", user(before)),
+            _ => url.to_owned(),
+        };
     };
-    format!("{scheme}://{place}/{path}").trim_end_matches('/').to_owned()
+    let place = rest.split('/').next().unwrap_or_default();
+    let digits = |text: &str| text.bytes().all(|one| one.is_ascii_digit());
+    let at = match (place.rfind('@'), place.rsplit_once(':')) {
+        (Some(at), _) => Some(at),
+        // A password with a slash in it.
+        (None, Some((_, port))) if !digits(port) => rest.rfind('@'),
+        (None, _) => None,
+    };
+    let (before, rest) = match at {
+        Some(at) => (&rest[..at], &rest[at + 1..]),
+        None => ("", rest),
+    };
+    let named = scheme == "ssh" && !before.is_empty();
+    let keep = if named { format!("{}@", user(before)) } else { String::new() };
+    format!("{scheme}://{keep}{}", rest.trim_end_matches('/'))
 }
 
 fn hash(text: &str) -> u64 {
@@ -148,6 +165,10 @@ impl Mirror {
             });
             written.map_err(|error| failed(error.to_string()))?;
         }
+        // A line that has gone dead is given up before the time for a whole copy is over.
+        let slow = [("http.lowspeedlimit", "1"), ("http.lowspeedtime", "30")];
+        let defaults = slow.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        git.config.splice(0..0, defaults);
         Ok(Self { git, url, branch: branch.map(str::to_owned) })
     }
 
@@ -229,7 +250,10 @@ impl Mirror {
             &self.url,
         ];
         arguments.extend(wanted.iter().map(String::as_str));
-        let patient = Git { patience: self.git.patience * FIRST, ..self.git.clone() };
+        let known = ["for-each-ref", "--count=1", KEPT];
+        let first = self.git.text(&known).await?.is_empty();
+        let times = if first { FIRST } else { WRITES_WAIT };
+        let patient = Git { patience: self.git.patience * times, ..self.git.clone() };
         patient.read(&arguments, None).await.map(drop)
     }
 
@@ -387,6 +411,16 @@ mod tests {
         );
         assert_eq!(bare_address("git@github.com:a/b.git"), "git@github.com:a/b.git");
         assert_eq!(bare_address("/srv/git/a.git"), "/srv/git/a.git");
+        for secret in [
+            "ssh://git:s3cret@git.example.org/a",
+            "https://git.example.org/a?private_token=s3cret",
+            "me:s3cret@host:path",
+            "http://me:s3/cret@host/a",
+        ] {
+            let shown = bare_address(secret);
+            assert!(!shown.contains("s3"), "{shown}");
+        }
+        assert_eq!(bare_address("http://127.0.0.1:8080/a@b"), "http://127.0.0.1:8080/a@b");
     }
 
     #[test]

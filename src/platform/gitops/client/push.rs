@@ -4,12 +4,15 @@
 use std::{fmt::Write as _, path::PathBuf};
 
 use super::{
-    git::{self, Ran, Unrun},
+    git::{self, Git, Ran, Unrun},
     mirror::{Mirror, ObjectId},
 };
 use crate::{
     domain::text::clean,
-    platform::{Error, http::WriteError},
+    platform::{
+        Error,
+        http::{WRITES_WAIT, WriteError},
+    },
 };
 
 /// Who makes a commit.
@@ -199,7 +202,9 @@ impl Mirror {
             &self.url,
             &what,
         ];
-        match self.git.run(&arguments, None, &[]).await {
+        // A server works on after its client has left: leaving early only loses the answer.
+        let patient = Git { patience: self.git.patience * WRITES_WAIT, ..self.git.clone() };
+        match patient.run(&arguments, None, &[]).await {
             Ok(ran) => self.pushed(&ran, branch),
             Err(unrun @ Unrun::Missing(_)) => Err(WriteError::NoEffect(self.git.unrun(&unrun))),
             Err(unrun) => Err(WriteError::Lost(self.git.unrun(&unrun))),
@@ -221,7 +226,8 @@ impl Mirror {
                     || ["Could not resolve host", "Failed to connect", "Connection refused"]
                         .iter()
                         .any(|words| ran.stderr.contains(words))
-                    || ran.stderr.contains("pre-push");
+                    || ran.stderr.contains("pre-push")
+                    || ran.stderr.contains("does not support --signed push");
             return Err(if refused || before {
                 WriteError::NoEffect(error)
             } else {

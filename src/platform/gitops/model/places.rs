@@ -16,7 +16,7 @@ const LARGEST: usize = 2 * 1_048_576;
 /// Lists of containers, as kustomize looks for them.
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
-/// A marker of Flux' image automation beside or above a value: `{"$imagepolicy": "NAMESPACE:NAME"}`.
+/// A marker of Flux' image automation beside a value: `{"$imagepolicy": "NAMESPACE:NAME"}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::platform::gitops) struct Marker {
     /// Namespace and name.
@@ -27,8 +27,6 @@ pub(in crate::platform::gitops) struct Marker {
     pub(in crate::platform::gitops) span: Range<usize>,
     /// The comment as it is, with the blanks before it.
     pub(in crate::platform::gitops) text: String,
-    /// Whether it stands on the line above the value.
-    pub(in crate::platform::gitops) above: bool,
 }
 
 /// What kind of place it is.
@@ -53,14 +51,16 @@ pub(in crate::platform::gitops) struct Place {
     /// Of an entry: the name in manifests that it is for.
     pub(in crate::platform::gitops) sets: Option<String>,
     pub(in crate::platform::gitops) version: Version,
-    /// What kustomize puts behind the tag.
-    pub(in crate::platform::gitops) suffix: String,
+    /// Of an entry: what the kustomization takes in, as it names it.
+    pub(in crate::platform::gitops) takes: Vec<String>,
     pub(in crate::platform::gitops) markers: Vec<Marker>,
     /// Why it cannot be edited.
     pub(in crate::platform::gitops) fixed: Option<String>,
     /// The scalar of the whole reference or of the tag, and that of the digest.
     pub(in crate::platform::gitops) tag_at: Option<Scalar>,
     pub(in crate::platform::gitops) digest_at: Option<Scalar>,
+    /// The scalar of the name, where it stands apart.
+    pub(in crate::platform::gitops) name_at: Option<Scalar>,
 }
 
 impl Place {
@@ -89,23 +89,36 @@ pub(in crate::platform::gitops) fn of(path: &str, text: &str, stream: &Stream) -
     let name = path.rsplit('/').next().unwrap_or(path);
     let kustomization =
         ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&name);
-    let mut finding = Finding { text, stream, places: Vec::new(), sealed: None };
+    let mut finding = Finding { text, stream, places: Vec::new(), sealed: None, helm: false };
+    let mut bases: Vec<String> = Vec::new();
     for (number, document) in stream.documents.iter().enumerate() {
         // <https://github.com/getsops/sops>: a file whose values are encrypted has this member.
         finding.sealed = document.get("sops").map(|_| "it is encrypted by SOPS".to_owned());
         let kind = document.text("kind").unwrap_or_default();
         let group = document.text("apiVersion").unwrap_or_default();
         let of_flux = group.starts_with("kustomize.toolkit.fluxcd.io/");
-        let own = document.get("metadata").and_then(|metadata| metadata.text("name"));
-        let base = match own {
-            Some(own) => format!("{kind}/{own}"),
-            None => format!("{number}"),
+        // What defines kinds has descriptions of images, and none that runs.
+        if kind == "CustomResourceDefinition" {
+            continue;
+        }
+        finding.helm = kind == "HelmRelease";
+        let metadata = document.get("metadata");
+        let own = metadata.and_then(|metadata| metadata.text("name"));
+        let namespace = metadata.and_then(|metadata| metadata.text("namespace"));
+        let base = match (namespace, own) {
+            (Some(namespace), Some(own)) => format!("{kind}/{namespace}/{own}"),
+            (None, Some(own)) => format!("{kind}/{own}"),
+            (_, None) => format!("{number}"),
         };
+        let twins = bases.iter().filter(|known| **known == base).count();
+        bases.push(base.clone());
+        let base = if twins > 0 { format!("{base}#{}", twins + 1) } else { base };
         if kustomization && !of_flux {
-            finding.entries(document.get("images"), &format!("{base}:images"));
+            let takes = taken(document);
+            finding.entries(document.get("images"), &format!("{base}:images"), &takes);
         } else if of_flux {
             let images = document.get("spec").and_then(|spec| spec.get("images"));
-            finding.entries(images, &format!("{base}:spec.images"));
+            finding.entries(images, &format!("{base}:spec.images"), &[]);
         } else {
             finding.walk(document, &base, false);
         }
@@ -113,21 +126,34 @@ pub(in crate::platform::gitops) fn of(path: &str, text: &str, stream: &Stream) -
     finding.places
 }
 
+/// What a kustomization takes in: paths of files and directories.
+fn taken(kustomization: &Node) -> Vec<String> {
+    let lists =
+        ["resources", "bases", "components", "patchesStrategicMerge", "patches", "helmCharts"];
+    let items = lists.iter().filter_map(|list| kustomization.get(list)).flat_map(Node::items);
+    let path = |item: &Node| {
+        let text = item.scalar().map(|scalar| scalar.text.as_str()).or_else(|| item.text("path"));
+        text.map(|text| text.trim_start_matches("./").trim_end_matches('/').to_owned())
+    };
+    items.filter_map(path).collect()
+}
+
 struct Finding<'a> {
     text: &'a str,
     stream: &'a Stream,
     places: Vec<Place>,
     sealed: Option<String>,
+    /// Whether the document is a HelmRelease.
+    helm: bool,
 }
 
 impl Finding<'_> {
-    /// The marker of a value: in the comment beside it, or in the one above.
+    /// The marker of a value: in the comment beside it. One above a mapping's key is none to image automation, which reads
+    /// the comments of values (`internal/update/filter.go`).
     fn marker(&self, scalar: &Scalar) -> Option<Marker> {
         let beside =
             self.stream.comments.iter().filter(|one| one.beside && one.line == scalar.line);
-        let above =
-            self.stream.comments.iter().filter(|one| !one.beside && one.line + 1 == scalar.line);
-        beside.chain(above).find_map(|comment| {
+        beside.into_iter().find_map(|comment| {
             let json = comment.text.trim();
             let value: serde_json::Value = serde_json::from_str(json).ok()?;
             let policy = value.get("$imagepolicy")?.as_str()?;
@@ -140,7 +166,6 @@ impl Finding<'_> {
                 part: parts.next().unwrap_or_default().to_owned(),
                 span: comment.span.clone(),
                 text: format!("{blanks}#{}", comment.text.trim_end()),
-                above: !comment.beside,
             })
         })
     }
@@ -163,7 +188,7 @@ impl Finding<'_> {
     }
 
     /// `images:` of a kustomization, or of a Flux Kustomization.
-    fn entries(&mut self, images: Option<&Node>, base: &str) {
+    fn entries(&mut self, images: Option<&Node>, base: &str, takes: &[String]) {
         let Some(images) = images else { return };
         for (number, entry) in images.items().iter().enumerate() {
             let Some(name) = entry.text("name") else { continue };
@@ -173,9 +198,9 @@ impl Finding<'_> {
             if tag.is_none() && digest.is_none() && !alias("newTag") && !alias("digest") {
                 continue;
             }
-            let suffix = entry.text("tagSuffix").unwrap_or_default().to_owned();
+            // A `tagSuffix` counts only where there is neither (`updater.go`).
             let version = Version {
-                tag: tag.as_ref().map(|tag| format!("{}{suffix}", tag.text)),
+                tag: tag.as_ref().map(|tag| tag.text.clone()),
                 digest: digest.as_ref().map(|digest| digest.text.clone()),
             };
             let scalars = [&tag, &digest, &renamed].into_iter().flatten();
@@ -200,11 +225,12 @@ impl Finding<'_> {
                 image,
                 sets: Some(image::parse(name).0),
                 version,
-                suffix,
+                takes: takes.to_vec(),
                 markers,
                 fixed,
                 tag_at: tag,
                 digest_at: digest,
+                name_at: renamed,
             });
         }
     }
@@ -213,10 +239,14 @@ impl Finding<'_> {
     fn walk(&mut self, node: &Node, path: &str, contained: bool) {
         match node {
             Node::Map(entries) => {
+                let chart = self.chart(node, path);
                 for (key, value) in entries {
                     let below = format!("{path}.{}", key.text);
                     if let Node::Scalar(scalar) = value {
-                        self.scalar(node, key, scalar, &below, contained);
+                        if chart && VALUES.contains(&key.text.as_str()) {
+                            continue;
+                        }
+                        self.scalar(key, scalar, &below, contained);
                         continue;
                     }
                     if let (Node::Alias(alias), "image", true) =
@@ -252,27 +282,15 @@ impl Finding<'_> {
         }
     }
 
-    fn scalar(&mut self, map: &Node, key: &Scalar, scalar: &Scalar, path: &str, contained: bool) {
+    fn scalar(&mut self, key: &Scalar, scalar: &Scalar, path: &str, contained: bool) {
         let marker = self.marker(scalar);
-        match marker.as_ref().map(|marker| marker.part.as_str()) {
-            Some("tag" | "digest") => {
-                let digest = marker.as_ref().is_some_and(|marker| marker.part == "digest");
-                self.value(map, scalar, path, marker, digest);
-            }
-            Some("name") => {}
-            Some(_) => {
-                let fixed = self.fixed(scalar);
-                self.reference(scalar, path, marker.into_iter().collect(), fixed);
-            }
-            // Values of a chart that nothing marks: told, and left to whoever wrote them.
-            None if key.text == "tag" && map.text("repository").is_some() => {
-                self.value(map, scalar, path, None, false);
-            }
-            None if contained && key.text == "image" => {
-                let fixed = self.fixed(scalar);
-                self.reference(scalar, path, Vec::new(), fixed);
-            }
-            None => {}
+        let whole = marker.as_ref().is_some_and(|marker| marker.part.is_empty());
+        // Resources of other kinds name an image, too; only with a version it is one beyond doubt.
+        let named = key.text == "image"
+            && (contained || image::parse(&scalar.text).1 != Version::default());
+        if whole || (named && marker.is_none()) {
+            let fixed = self.fixed(scalar);
+            self.reference(scalar, path, marker.into_iter().collect(), fixed);
         }
     }
 
@@ -293,55 +311,58 @@ impl Finding<'_> {
             image,
             sets: None,
             version,
-            suffix: String::new(),
+            takes: Vec::new(),
             markers,
             fixed,
             tag_at: Some(scalar.clone()),
             digest_at: None,
+            name_at: None,
         });
     }
 
-    /// A tag or digest with a marker of its own, such as in Helm values; the image's name stands beside it.
-    fn value(
-        &mut self,
-        map: &Node,
-        scalar: &Scalar,
-        path: &str,
-        marker: Option<Marker>,
-        digest: bool,
-    ) {
-        let names = ["repository", "name", "image"];
-        let Some(name) = names.iter().find_map(|name| map.text(name)) else { return };
+    /// Values of a chart: a tag or digest of its own beside a repository, or beside a name where a marker says so.
+    fn chart(&mut self, map: &Node, path: &str) -> bool {
+        let scalar = |key: &str| map.get(key).and_then(Node::scalar).cloned();
+        let (tag, digest) = (scalar("tag"), scalar("digest"));
+        let own: Vec<Marker> =
+            [&tag, &digest].into_iter().flatten().filter_map(|one| self.marker(one)).collect();
+        let marked = own.iter().any(|marker| !marker.part.is_empty());
+        let names: &[&str] =
+            if marked { &["repository", "name", "image"] } else { &["repository"] };
+        let Some(name) = names.iter().find_map(|name| scalar(name)) else { return false };
+        if tag.is_none() && digest.is_none() {
+            return false;
+        }
         let image = match map.text("registry") {
-            Some(registry) => format!("{registry}/{name}"),
-            None => name.to_owned(),
+            Some(registry) => format!("{registry}/{}", name.text),
+            None => name.text.clone(),
         };
-        let text = Some(scalar.text.clone());
-        let version = if digest {
-            Version { tag: None, digest: text }
-        } else {
-            Version { tag: text, digest: None }
-        };
-        let unmarked = marker
-            .is_none()
+        let markers: Vec<_> = own.into_iter().chain(self.marker(&name)).collect();
+        let unmarked = (markers.is_empty() && !self.helm)
             .then(|| "it is a value of a chart without a marker of image automation".to_owned());
-        let fixed = self.fixed(scalar).or(unmarked);
-        let (tag_at, digest_at) =
-            if digest { (None, Some(scalar.clone())) } else { (Some(scalar.clone()), None) };
+        let fixed = [&tag, &digest].into_iter().flatten().find_map(|one| self.fixed(one));
         self.places.push(Place {
-            path: path.to_owned(),
+            path: format!("{path}.tag"),
             form: Form::Value,
             image,
             sets: None,
-            version,
-            suffix: String::new(),
-            markers: marker.into_iter().collect(),
-            fixed,
-            tag_at,
-            digest_at,
+            version: Version {
+                tag: tag.as_ref().map(|tag| tag.text.clone()),
+                digest: digest.as_ref().map(|digest| digest.text.clone()),
+            },
+            takes: Vec::new(),
+            markers,
+            fixed: fixed.or(unmarked),
+            tag_at: tag,
+            digest_at: digest,
+            name_at: Some(name),
         });
+        true
     }
 }
+
+/// The keys of a chart's values that are one place.
+const VALUES: [&str; 5] = ["tag", "digest", "repository", "name", "image"];
 
 #[cfg(test)]
 mod tests {
@@ -365,19 +386,20 @@ mod tests {
         let expected = [
             one("a", "v1", None),
             one("reg/b2", "@sha256:12", None),
-            one("e", "v1-x", Some("flux-system:e")),
+            one("e", "v1", Some("flux-system:e")),
         ];
         assert_eq!(seen("k/kustomization.yaml", text), expected);
         // In another file it is no kustomization, and only a marker tells a tag.
-        assert_eq!(seen("k/other.yaml", text), [one("e", "v1", Some("flux-system:e"))]);
+        assert_eq!(seen("k/other.yaml", text), []);
     }
 
     #[test]
     fn references_of_manifests() {
-        let text = "kind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n      - name: web\n        image: reg:5000/web:1 # {\"$imagepolicy\": \"flux-system:web\"}\n      initContainers:\n      - image: 'init:2'\n---\nkind: Other\nspec:\n  image: not/contained:1\n  # {\"$imagepolicy\": \"apps:knative\"}\n  picture: reg/k:3\n";
+        let text = "kind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n      - name: web\n        image: reg:5000/web:1 # {\"$imagepolicy\": \"flux-system:web\"}\n      initContainers:\n      - image: 'init:2'\n---\nkind: Other\nspec:\n  image: not/contained:1\n  # {\"$imagepolicy\": \"apps:none\"}\n  above: reg/n:3\n  picture: reg/k:3 # {\"$imagepolicy\": \"apps:knative\"}\n";
         let expected = [
             one("reg:5000/web", "1", Some("flux-system:web")),
             one("init", "2", None),
+            one("not/contained", "1", None),
             one("reg/k", "3", Some("apps:knative")),
         ];
         assert_eq!(seen("a/web.yaml", text), expected);

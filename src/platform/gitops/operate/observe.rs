@@ -11,7 +11,7 @@ use crate::platform::{
         Repository,
         client::{flux::Kind, forge::Pull},
         operate::receipt::Tracking,
-        read::apps::View,
+        read::{apps::View, snapshot::Entry},
     },
 };
 
@@ -33,14 +33,23 @@ impl Repository {
         // First, since what it says decides what the branches mean.
         let pull = self.pull(&tracking).await?;
         let view = self.look(true).await?;
-        let entry = match self.entry(&view, &receipt.app.app) {
-            Ok(entry) => entry,
-            Err(Error::NotFound { .. }) => return Ok(overtaken(Overtaken::Deleted, None).into()),
-            Err(error) => return Err(error),
+        let Some(entry) = self.tracked(&view, receipt, &tracking) else {
+            return Ok(overtaken(Overtaken::Deleted, None).into());
         };
+        if self.cluster.is_some()
+            && view.seen.is_none()
+            && !tracking.blind
+            && tracking.version.is_some()
+        {
+            let why = "the cluster cannot be read".to_owned();
+            return Err(Error::Unreachable { api: self.mirror.git.remote.clone(), why });
+        }
         let app = view.app(entry, &self.setting());
         if let Some((namespace, name)) = &tracking.object {
-            return self.object(receipt, &tracking, (namespace, name), &app).await;
+            let standing = view.standing(entry);
+            let source = view.seen.as_ref().zip(standing.kustomization);
+            let source = source.and_then(|(seen, one)| seen.source(one)?.fetched.clone());
+            return self.object(receipt, &tracking, (namespace, name), (&app, source)).await;
         }
         if receipt.verb == Verb::Cancel {
             return self.cancelled(&tracking, pull.as_ref(), &app).await;
@@ -60,9 +69,26 @@ impl Repository {
         let head = &view.snapshot.commit;
         let there = self.mirror.has(&commit).await && self.mirror.contains(head, &commit).await?;
         if !there {
-            return self.not_there(receipt, &tracking, &view, &app).await;
+            return self.not_there(receipt, &tracking, &view, (entry, &app)).await;
         }
-        self.arrived(receipt, &tracking, &view, &app, &commit)
+        self.arrived(receipt, &tracking, &view, (entry, &app), &commit).await
+    }
+
+    /// The app of a receipt: by its identifier, or by the place that the operation was about, since places are sorted anew
+    /// when versions meet or part.
+    fn tracked<'a>(
+        &self,
+        view: &'a View,
+        receipt: &Receipt,
+        tracking: &Tracking,
+    ) -> Option<&'a Entry> {
+        let has = |one: &&Entry| {
+            tracking.lead.as_ref().is_some_and(|(file, path)| {
+                one.places.iter().any(|place| place.file == *file && place.place.path == *path)
+            })
+        };
+        let by_place = view.snapshot.entries.iter().find(has);
+        by_place.or_else(|| view.entry(receipt.app.app.as_str()))
     }
 
     /// The pull request of an operation, where it has one.
@@ -83,17 +109,20 @@ impl Repository {
         receipt: &Receipt,
         tracking: &Tracking,
         view: &View,
-        app: &App,
+        (entry, app): (&Entry, &App),
     ) -> Result<Observation, Error> {
+        let wanted = entry.lead().map(|lead| &lead.place.version);
+        // Squashed or rebased by hand: the effect is what counts.
+        if tracking.own.is_some() && !receipt.lost && wanted == tracking.version.as_ref() {
+            return self
+                .arrived(receipt, tracking, view, (entry, app), &view.snapshot.commit)
+                .await;
+        }
         if let Some(own) = &tracking.own {
             // On a branch of its own, without a forge: it waits there until somebody merges it.
             return Ok(match self.mirror.head_of(own).await? {
                 Some(_) => seen(Verdict::Moving, app),
                 None if receipt.lost => Verdict::NotArrived.into(),
-                // Squashed or rebased by hand: the effect is what counts.
-                None if tracking.version.as_ref() == self.wanted(view, &receipt.app.app) => {
-                    return self.arrived(receipt, tracking, view, app, &view.snapshot.commit);
-                }
                 None => seen(overtaken(Overtaken::Cancelled, None), app),
             });
         }
@@ -108,15 +137,14 @@ impl Repository {
     }
 
     /// The branch has the commit: whether it still says what was asked for, and what the Pods run.
-    fn arrived(
+    async fn arrived(
         &self,
         receipt: &Receipt,
         tracking: &Tracking,
         view: &View,
-        app: &App,
+        (entry, app): (&Entry, &App),
         commit: &str,
     ) -> Result<Observation, Error> {
-        let entry = self.entry(view, &receipt.app.app)?;
         let standing = view.standing(entry);
         let id = Some(RolloutId::new(commit));
         let told = |verdict: Verdict| Observation {
@@ -133,6 +161,18 @@ impl Repository {
         let label = Some(clean(&standing.wanted.label()));
         if standing.workloads.is_empty() || receipt.verb == Verb::Release {
             return Ok(told(Verdict::Arrived { count: None, label }));
+        }
+        // Pods that run it by chance, before Flux has got there, may yet be given what was fetched before.
+        if let Some(kustomization) = standing.kustomization {
+            let named: Vec<_> =
+                [&kustomization.attempted, &kustomization.applied].into_iter().flatten().collect();
+            let mut there = named.is_empty();
+            for at in named {
+                there |= self.mirror.has(at).await && self.mirror.contains(at, commit).await?;
+            }
+            if !there {
+                return Ok(told(Verdict::Moving));
+            }
         }
         let all = standing.serving.as_ref() == Some(&standing.wanted);
         if app.rollout.is_some() || !all {
@@ -176,7 +216,7 @@ impl Repository {
         receipt: &Receipt,
         tracking: &Tracking,
         (namespace, name): (&str, &str),
-        app: &App,
+        (app, fetched): (&App, Option<String>),
     ) -> Result<Observation, Error> {
         let Some(cluster) = &self.cluster else { return Ok(Verdict::NotArrived.into()) };
         let object = cluster.get(Kind::Kustomization, namespace, name).await?;
@@ -193,6 +233,11 @@ impl Repository {
             let verdict =
                 if there || !receipt.lost { Verdict::Moving } else { Verdict::NotArrived };
             return Ok(seen(verdict, app));
+        }
+        // It was asked to look together with its source: what it has looked at must be what that has fetched.
+        let attempted = object["status"]["lastAttemptedRevision"].as_str().unwrap_or_default();
+        if fetched.is_some_and(|id| !attempted.ends_with(&id)) {
+            return Ok(seen(Verdict::Moving, app));
         }
         let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
         let ready = conditions.clone().find(|one| one["type"] == "Ready");

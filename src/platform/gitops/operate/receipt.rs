@@ -17,6 +17,7 @@ pub(in crate::platform::gitops) enum Action {
     /// Opens a pull request.
     Open {
         branch: String,
+        commit: ObjectId,
         base: String,
         title: String,
         body: String,
@@ -72,4 +73,8 @@ pub(in crate::platform::gitops) struct Tracking {
     pub(in crate::platform::gitops) object: Option<(String, String)>,
     pub(in crate::platform::gitops) state: Option<bool>,
     pub(in crate::platform::gitops) asked: Option<String>,
+    /// Whether the plan was made without seeing what runs.
+    pub(in crate::platform::gitops) blind: bool,
+    /// A place of the app, by which it is found again: file and path.
+    pub(in crate::platform::gitops) lead: Option<(String, String)>,
 }

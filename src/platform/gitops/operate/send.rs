@@ -70,7 +70,7 @@ impl Repository {
         order: Order<'_>,
     ) -> Result<Learned, StepError> {
         let action: Action = self.read_own("the step", &order.step().action)?;
-        self.forget_looks().await;
+        self.forget_looks();
         match action {
             Action::Push { commit, branch, expected } => {
                 if !commit.is_empty() && !self.mirror.has(&commit).await {
@@ -81,7 +81,7 @@ impl Repository {
                 self.mirror.push(&commit, &branch, &expected).await?;
                 Ok(Learned::default())
             }
-            Action::Open { branch, base, title, body } => {
+            Action::Open { branch, base, title, body, .. } => {
                 let forge = self.forge()?;
                 let opening = Opening { branch: &branch, base: &base, title: &title, body: &body };
                 let pull = forge.create(&opening).await?;
@@ -138,9 +138,9 @@ impl Repository {
                     }
                 }
             }
-            Action::Open { branch, .. } => {
+            Action::Open { branch, commit, .. } => {
                 let forge = self.forge()?;
-                forge.find(&branch).await?.is_some()
+                forge.find(&branch).await?.is_some_and(|pull| pull.open && pull.head == commit)
             }
             Action::Merge { number, .. } => {
                 let forge = self.forge()?;

@@ -47,7 +47,14 @@ impl Draft<'_> {
         let head = self.view.snapshot.commit.clone();
         let mut files = Vec::new();
         for (path, wanted) in &writing.wanted {
-            let Some(text) = mirror.file(&head, path).await? else { continue };
+            let Some(text) = mirror.file(&head, path).await? else {
+                let what = format!(
+                    "{} cannot be read at {}: nothing is changed",
+                    clean(path),
+                    self.view.branch
+                );
+                return Ok(self.refuse(what));
+            };
             match edit::change(path, &text, wanted) {
                 Ok(changed) if changed == text => {}
                 Ok(changed) => files.push(Changed { path: path.clone(), text: changed }),
@@ -64,10 +71,8 @@ impl Draft<'_> {
         }
         if files.is_empty() {
             let what = format!(
-                "nothing would change: the branch {} says {} of {} already",
-                self.view.branch,
-                writing.version.label(),
-                self.entry.name
+                "nothing would change: no file of {} would differ on {}",
+                self.entry.name, self.view.branch
             );
             return Ok(self.refuse(what));
         }
@@ -135,6 +140,8 @@ impl Draft<'_> {
             branch: base.clone(),
             version: Some(writing.version.clone()),
             place: self.entry.image.clone(),
+            blind: self.view.standing(self.entry).workloads.is_empty(),
+            lead: self.entry.lead().map(|one| (one.file.clone(), one.place.path.clone())),
             ..Tracking::default()
         };
         let push = |branch: &str, expected: &str| {
@@ -183,6 +190,7 @@ impl Draft<'_> {
                         )],
                         action: json!(Action::Open {
                             branch,
+                            commit: commit.to_owned(),
                             base: base.clone(),
                             title: title.to_owned(),
                             body: body.to_owned()

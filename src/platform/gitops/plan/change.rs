@@ -14,7 +14,7 @@ use crate::platform::{
     gitops::{
         client::flux::Kind,
         model::{
-            edit::{Markers, Wanted},
+            edit::{self, Markers, Wanted},
             image::{self, Version},
         },
         operate::receipt::Action,
@@ -54,8 +54,7 @@ impl Draft<'_> {
         let app = self.view.app(self.entry, &self.repository.setting());
         let chosen = match to {
             RollBackTo::LastGood => {
-                let Some((good, known)) = last_good(&history.revisions, app.rollout.is_some())
-                else {
+                let Some((good, known)) = last_good(&history.revisions, app.rolls()) else {
                     let why = format!("{name} has no earlier revision to go back to");
                     return Ok(self.refuse(why));
                 };
@@ -104,13 +103,20 @@ impl Draft<'_> {
         let undone: Vec<&Commit> =
             standing.revisions[..at].iter().map(|(commit, _)| *commit).collect();
         let (wanted, held) = self.places(&version, Some(&then));
-        let newest = undone.len() == 1
-            && undone[0].changes.iter().all(|change| change.image == self.entry.image);
+        let newest = match undone.as_slice() {
+            [only] => self.reverts(only, &wanted).await?,
+            _ => false,
+        };
         let (subject, mut body) = match undone.as_slice() {
             [only] if newest => (format!("Revert \"{}\"", only.subject), Vec::new()),
             _ => (format!("Roll back {} to {}", self.entry.image, version.label()), Vec::new()),
         };
-        body.extend(undone.iter().map(|commit| format!("This reverts commit {}.", commit.id)));
+        let of = if newest || undone.len() > 1 {
+            "This reverts commit"
+        } else {
+            "This takes the image back of commit"
+        };
+        body.extend(undone.iter().map(|commit| format!("{of} {}.", commit.id)));
         if newest {
             self.plan.by_hand = vec![format!("git revert {}", undone[0].id)];
         }
@@ -134,6 +140,35 @@ impl Draft<'_> {
             before,
         };
         self.write(writing).await
+    }
+
+    /// Whether a change is all that a commit did, taken back: then it is a revert, but for the markers that go with it.
+    async fn reverts(
+        &self,
+        commit: &Commit,
+        wanted: &BTreeMap<String, Vec<Wanted>>,
+    ) -> Result<bool, Error> {
+        let mirror = &self.repository.mirror;
+        let Some(parent) = &commit.parent else { return Ok(false) };
+        let parents =
+            mirror.git.text(&["rev-list", "--parents", "--max-count=1", &commit.id]).await?;
+        let names = mirror.git.text(&["diff", "--name-only", "-z", parent, &commit.id]).await?;
+        let names: BTreeSet<_> =
+            names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        if parents.split(' ').count() > 2 || !names.iter().eq(wanted.keys()) {
+            return Ok(false);
+        }
+        for (file, wanted) in wanted {
+            let (before, after) =
+                (mirror.file(parent, file).await?, mirror.file(&commit.id, file).await?);
+            let kept: Vec<_> =
+                wanted.iter().map(|one| Wanted { markers: Markers::Keep, ..one.clone() }).collect();
+            let back = after.map(|after| edit::change(file, &after, &kept));
+            if before != back.and_then(Result::ok) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether some place says another version than it said at a commit, though the leading one does not.
@@ -214,8 +249,7 @@ impl Draft<'_> {
         let mut of = BTreeSet::new();
         let standing = self.view.standing(self.entry);
         for (commit, _) in &standing.revisions {
-            let held = commit.body.lines().any(|line| line.starts_with("Revdeck-Held: "));
-            let Some(parent) = commit.parent.as_ref().filter(|_| held) else { continue };
+            let Some(parent) = commit.parent.as_ref() else { continue };
             let before = self.repository.snapshot(parent).await?;
             let mut found = false;
             for one in &self.entry.places {
@@ -235,6 +269,17 @@ impl Draft<'_> {
                 found = true;
             }
             if found {
+                // After a merge the trailer is in what was merged; after a squash it may be nowhere.
+                let range = format!("{parent}..{}", commit.id);
+                let told = self.repository.mirror.git.text(&["log", "--format=%B", &range]).await?;
+                if !told.contains("Revdeck-Held: ") {
+                    let text = format!(
+                        "no record says that revdeck removed the marker: {} did, in {}",
+                        clean(&commit.author),
+                        short(&commit.id)
+                    );
+                    self.plan.notes.push(Note::Warning(text));
+                }
                 break;
             }
         }

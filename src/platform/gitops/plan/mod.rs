@@ -5,7 +5,7 @@ mod change;
 mod cluster;
 pub(super) mod options;
 
-use crate::domain::{Operation, Plan, Request};
+use crate::domain::{Note, Operation, Plan, Request};
 use crate::platform::{Error, gitops::Repository};
 
 /// Works a plan out.
@@ -13,12 +13,21 @@ pub(in crate::platform::gitops) async fn make(
     repository: &Repository,
     request: Request,
 ) -> Result<Plan, Error> {
-    let view = repository.look(true).await?;
+    let view = repository.look_at(true, false).await?;
     let entry = repository.entry(&view, &request.app)?.clone();
     let now = (repository.now)();
     let title = format!("{} {}", request.operation.verb().words().to_uppercase(), entry.name);
     let operation = request.operation.clone();
-    let plan = Plan::draft(request, entry.name.clone(), title, now);
+    let mut plan = Plan::draft(request, entry.name.clone(), title, now);
+    let (cluster, forge) = repository.troubles().await;
+    if let Some(why) = cluster {
+        let known = if view.seen.is_some() { "as it was seen before" } else { "not known" };
+        let text = format!("the cluster cannot be read, so that what runs is {known}: {why}");
+        plan.notes.push(Note::Warning(text));
+    }
+    if let Some(why) = forge {
+        plan.notes.push(Note::Warning(format!("pull requests cannot be read: {why}")));
+    }
     let draft = Draft { repository, view: &view, entry: &entry, plan };
     Ok(match operation {
         Operation::RollBack(to) => draft.roll_back(&to).await?,

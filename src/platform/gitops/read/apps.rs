@@ -104,7 +104,9 @@ impl View {
                 differs.or_else(|| versions.next()).cloned()
             }
         };
-        let proposal = self.proposals.iter().find(|one| one.version(entry).is_some());
+        // What the branch says already waits for nobody, whatever became of its branch.
+        let waits = |one: &&Proposal| one.version(entry).is_some_and(|version| *version != wanted);
+        let proposal = self.proposals.iter().find(waits);
         let revisions = self.past.of(entry, &self.snapshot, false);
         Standing { entry, wanted, serving, workloads, revisions, kustomization, proposal }
     }
@@ -200,6 +202,7 @@ impl View {
         let mut rollout = Rollout {
             id: RolloutId::new(&head.id),
             phase: Phase::Accepted,
+            proposed: false,
             reason: String::new(),
             strategy: Strategy::Rolling,
             max_in_flight: None,
@@ -332,6 +335,7 @@ impl View {
         let mut rollout = Rollout {
             id: RolloutId::new(&proposal.commit.id),
             phase: Phase::Paused,
+            proposed: true,
             reason: missing,
             strategy: Strategy::Rolling,
             max_in_flight: None,

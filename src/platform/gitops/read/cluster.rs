@@ -81,6 +81,8 @@ pub(in crate::platform::gitops) struct Source {
     pub(in crate::platform::gitops) namespace: String,
     pub(in crate::platform::gitops) name: String,
     pub(in crate::platform::gitops) url: String,
+    /// The branch that is fetched; `None` where none is named. A tag or a commit is no branch of ours.
+    pub(in crate::platform::gitops) branch: Option<String>,
     pub(in crate::platform::gitops) suspended: bool,
     /// The commit that was fetched, and when.
     pub(in crate::platform::gitops) fetched: Option<String>,
@@ -267,6 +269,10 @@ fn of_application(object: &Value) -> (Source, Kustomization) {
         namespace: namespace.clone(),
         name: name.clone(),
         url: text(&spec["source"]["repoURL"]),
+        branch: spec["source"]["targetRevision"]
+            .as_str()
+            .filter(|revision| !["", "HEAD"].contains(revision))
+            .map(str::to_owned),
         fetched: seen.clone(),
         fetched_at: time(&status["reconciledAt"]),
         ..Source::default()
@@ -289,12 +295,20 @@ fn of_application(object: &Value) -> (Source, Kustomization) {
     (source, kustomization)
 }
 
+/// The branch of a reference; that of a tag, version or commit is none of ours.
+fn branch_of(reference: &Value) -> Option<String> {
+    let other =
+        ["tag", "semver", "name", "commit"].iter().find_map(|kind| reference[*kind].as_str());
+    reference["branch"].as_str().or(other).map(str::to_owned)
+}
+
 fn of_source(object: &Value) -> Source {
     let (metadata, spec, status) = (&object["metadata"], &object["spec"], &object["status"]);
     Source {
         namespace: text(&metadata["namespace"]),
         name: text(&metadata["name"]),
         url: text(&spec["url"]),
+        branch: branch_of(&spec["ref"]),
         suspended: spec["suspend"] == true,
         fetched: commit(&text(&status["artifact"]["revision"])),
         fetched_at: time(&status["artifact"]["lastUpdateTime"]),
@@ -330,7 +344,33 @@ fn of_policy(object: &Value) -> Policy {
     }
 }
 
+/// Host and path of a repository's address, as all its forms have them.
+fn place(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+    let rest = if url.contains("://") { rest.to_owned() } else { rest.replacen(':', "/", 1) };
+    rest.trim_end_matches('/').trim_end_matches(".git").to_ascii_lowercase()
+}
+
 impl Seen {
+    /// What of it is about this branch of this repository: another team's objects are not ours to suspend.
+    pub(in crate::platform::gitops) fn of(mut self, remote: &str, branch: &str) -> Self {
+        let own = |one: &Source| {
+            place(&one.url) == place(remote) && one.branch.as_deref().unwrap_or(branch) == branch
+        };
+        self.sources.retain(own);
+        let sources: BTreeSet<_> =
+            self.sources.iter().map(|one| (one.namespace.clone(), one.name.clone())).collect();
+        self.kustomizations.retain(|one| sources.contains(&one.source));
+        // Where Flux says what it applied, nobody else's workloads are taken for ours.
+        let ours: BTreeSet<_> =
+            self.kustomizations.iter().flat_map(|one| one.inventory.clone()).collect();
+        self.workloads.retain(|one| {
+            ours.is_empty() || ours.contains(&(one.app.scope.clone(), one.app.name.clone()))
+        });
+        self
+    }
+
     /// The Kustomization that applies a file: the one with the longest path that leads to it.
     pub(in crate::platform::gitops) fn applies(&self, file: &str) -> Option<&Kustomization> {
         let leads =
@@ -414,12 +454,7 @@ impl Known {
             sources.push(source);
             kustomizations.push(application);
         }
-        // Where Flux says what it applied, nobody else's workloads are taken for ours.
-        let ours: BTreeSet<_> =
-            kustomizations.iter().flat_map(|one| one.inventory.clone()).collect();
-        let apps = apps?
-            .into_iter()
-            .filter(|app| ours.is_empty() || ours.contains(&(app.scope.clone(), app.name.clone())));
+        let apps = apps?.into_iter();
         let workloads = join_all(apps.map(|app| async {
             let images = async |of: Option<&RevisionId>| match of {
                 Some(id) => self.images(cluster, &app.id, id).await,
@@ -487,5 +522,12 @@ mod tests {
         assert_eq!(duration("1m30s"), Some(SignedDuration::from_secs(90)));
         assert_eq!(duration("500ms"), Some(SignedDuration::from_millis(500)));
         assert_eq!(duration("soon"), None);
+        for url in [
+            "git@github.com:Acme/shop.git",
+            "https://me:x@github.com/acme/shop",
+            "ssh://git@github.com/acme/shop.git/",
+        ] {
+            assert_eq!(place(url), "github.com/acme/shop");
+        }
     }
 }

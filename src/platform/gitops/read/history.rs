@@ -143,6 +143,15 @@ impl Past {
             if scopes.len() == 1 {
                 return true;
             }
+            let has = |one: &Entry| {
+                one.places.iter().any(|one| one.file == place.0 && one.place.path == place.1)
+            };
+            if has(entry) {
+                return true;
+            }
+            if snapshot.entries.iter().any(|one| one.image == entry.image && has(one)) {
+                return false;
+            }
             let of = snapshot::environment(&change.file);
             let directory = change.file.rsplit_once('/').map_or("", |(directory, _)| directory);
             let own = entry.scope == of || entry.scope == directory;

@@ -26,21 +26,27 @@ pub(in crate::platform::gitops) type Blobs = HashMap<ObjectId, HashMap<String, F
 /// Directories below which every entry is an environment of its own.
 const HOLDS_ENVIRONMENTS: [&str; 6] =
     ["overlays", "environments", "envs", "clusters", "stages", "tenants"];
-/// Directories that are an environment by their name.
-const ENVIRONMENTS: [&str; 14] = [
+/// Words by which a directory is an environment, alone or with others, as in `prod-eu`.
+const ENVIRONMENTS: [&str; 20] = [
     "production",
     "prod",
+    "prd",
+    "live",
     "staging",
     "stage",
+    "stg",
     "development",
     "dev",
     "test",
     "testing",
+    "tst",
     "qa",
     "uat",
+    "acceptance",
     "preprod",
     "preview",
     "integration",
+    "sandbox",
     "canary",
 ];
 
@@ -90,7 +96,9 @@ pub(in crate::platform::gitops) fn environment(file: &str) -> String {
     let parts: Vec<&str> = file.split('/').collect();
     let directories = parts.get(..parts.len().saturating_sub(1)).unwrap_or_default();
     let below = directories.iter().position(|part| HOLDS_ENVIRONMENTS.contains(part));
-    let named = directories.iter().position(|part| ENVIRONMENTS.contains(part));
+    let named = directories
+        .iter()
+        .position(|part| part.split(['-', '_', '.']).any(|word| ENVIRONMENTS.contains(&word)));
     let end = match (below, named) {
         (Some(at), _) if at + 1 < directories.len() => at + 2,
         (_, Some(at)) => at + 1,
@@ -157,21 +165,35 @@ pub(in crate::platform::gitops) async fn read(
     Ok(snapshot)
 }
 
-/// The directories of kustomizations with the images that they set.
-fn setters(sited: &[Sited]) -> Vec<(String, String)> {
-    let sets = |one: &Sited| Some((directory(&one.file), one.place.sets.clone()?));
+/// A kustomization: its directory, the image that it sets, and what it takes in.
+type Setter = (String, String, Vec<String>);
+
+/// The kustomizations that set images.
+fn setters(sited: &[Sited]) -> Vec<Setter> {
+    let sets = |one: &Sited| {
+        Some((directory(&one.file), one.place.sets.clone()?, one.place.takes.clone()))
+    };
     sited.iter().filter_map(sets).collect()
 }
 
-/// A manifest's own line says nothing where a kustomization beside or above it sets the image; and a bare name says
-/// nothing where any does.
-fn is_overridden(one: &Sited, setters: &[(String, String)]) -> bool {
+/// A manifest's own line says nothing where a kustomization that takes it in sets the image; and a bare name says nothing
+/// where any does.
+fn is_overridden(one: &Sited, setters: &[Setter]) -> bool {
     let place = &one.place;
+    let taken = |above: &str, takes: &[String]| {
+        let rest = if above.is_empty() {
+            Some(one.file.as_str())
+        } else {
+            one.file.strip_prefix(&format!("{above}/"))
+        };
+        rest.is_some_and(|rest| {
+            takes.iter().any(|path| rest == path || rest.starts_with(&format!("{path}/")))
+        })
+    };
     place.form == Form::Reference
         && place.markers.is_empty()
-        && setters.iter().any(|(above, name)| {
-            let below = above.is_empty() || one.file.starts_with(&format!("{above}/"));
-            *name == place.image && (below || place.version == Version::default())
+        && setters.iter().any(|(above, name, takes)| {
+            *name == place.image && (taken(above, takes) || place.version == Version::default())
         })
 }
 
@@ -190,14 +212,21 @@ fn entries(sited: Vec<Sited>) -> Vec<Entry> {
             all.dedup();
             all.len() == 1 && places.iter().all(|one| one.place.policy().is_some())
         };
-        let versions = places.iter().map(|one| &one.place.version);
-        let alike = versions.clone().all(|version| Some(version) == versions.clone().next());
         let mut split: BTreeMap<String, Vec<Sited>> = BTreeMap::new();
-        if alike || policies(&places) {
+        if agree(&places) || policies(&places) {
             split.insert(scope, places);
         } else {
             for one in places {
                 split.entry(directory(&one.file)).or_default().push(one);
+            }
+            // Two that run in one directory, such as a canary beside the stable one, are told apart by what they are.
+            let mixed: Vec<String> =
+                split.iter().filter(|(_, some)| !agree(some)).map(|(key, _)| key.clone()).collect();
+            for key in mixed {
+                for one in split.remove(&key).unwrap_or_default() {
+                    let what = one.place.path.split(['.', ':']).next().unwrap_or_default();
+                    split.entry(format!("{key}/{what}")).or_default().push(one);
+                }
             }
         }
         for (scope, places) in split {
@@ -220,6 +249,11 @@ fn entries(sited: Vec<Sited>) -> Vec<Entry> {
     entries
 }
 
+/// Whether places say one version.
+fn agree(places: &[Sited]) -> bool {
+    places.windows(2).all(|pair| pair[0].place.version == pair[1].place.version)
+}
+
 /// The last parts of an image's name.
 fn short(image: &str, parts: usize) -> String {
     let all: Vec<_> = image.split('/').collect();
@@ -238,6 +272,7 @@ mod tests {
             ("apps/production/shop/web.yaml", "apps/production"),
             ("overlays/kustomization.yaml", ""),
             ("clusters/eu/apps/web.yaml", "clusters/eu"),
+            ("k8s/prod-eu/web.yaml", "k8s/prod-eu"),
         ] {
             assert_eq!(environment(file), scope, "{file}");
         }

@@ -136,6 +136,7 @@ impl Store {
             steps.chain(started_at).max()
         });
         let mut rollout = Rollout {
+            proposed: false,
             id: RolloutId::new(format!("{uid}/{hash:016x}")),
             phase: match () {
                 () if held.is_some() => Phase::Paused,

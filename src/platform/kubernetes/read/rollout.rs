@@ -92,6 +92,7 @@ impl Store {
                 })
                 .and_then(|moved| moved.checked_add(SignedDuration::from_secs(deadline)).ok()),
             stuck: None,
+            proposed: false,
             held: None,
             error: failure.map(|one| clean(&one.message)),
             note: None,

@@ -43,12 +43,12 @@ impl Kind {
         }
     }
 
-    /// By the host of a repository, where that says it.
+    /// By the host of a repository, where that says it beyond doubt: a token goes there.
     pub(in crate::platform::gitops) fn of_host(host: &str) -> Option<Self> {
         match host {
             "github.com" => Some(Self::GitHub),
             "codeberg.org" | "gitea.com" => Some(Self::Gitea),
-            _ if host == "gitlab.com" || host.starts_with("gitlab.") => Some(Self::GitLab),
+            "gitlab.com" => Some(Self::GitLab),
             _ => None,
         }
     }
