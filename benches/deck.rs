@@ -55,6 +55,7 @@ fn app(number: usize) -> App {
         instances: Count { desired: 4, running: Some(4) },
         deployed: revision("7"),
         rollout: number.is_multiple_of(100).then(|| Rollout {
+            proposed: false,
             id: RolloutId::new(format!("rollout-{number}")),
             phase: Phase::Rolling,
             reason: "ACTIVE/DEPLOYING".to_owned(),

@@ -63,7 +63,9 @@ fn git(directory: &Path, arguments: &[&str], input: Option<&str>) -> String {
         std::thread::spawn(move || stdin.write_all(input.as_bytes()).unwrap())
     });
     let output = child.wait_with_output().unwrap();
-    feeder.into_iter().for_each(|feeder| feeder.join().unwrap());
+    if let Some(feeder) = feeder {
+        feeder.join().unwrap();
+    }
     assert!(output.status.success(), "git {arguments:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
@@ -91,7 +93,7 @@ fn text(file: &str, images: &Images) -> String {
         let marker = marker.as_ref().map(|marker| format!(" # {marker}")).unwrap_or_default();
         let _ = write!(text, "      - name: c{number}\n        image: {name}:{tag}{marker}\n");
     }
-    if file.len() % 2 == 0 { text.replace('\n', "\r\n") } else { text }
+    if file.len().is_multiple_of(2) { text.replace('\n', "\r\n") } else { text }
 }
 
 /// A repository with the history of a fixture, as `git fast-import` writes it; what people did in between, which the fixture

@@ -358,7 +358,7 @@ impl State {
             // One that is gone is not silently another one.
             return history.revisions.iter().find(|one| &one.id == id);
         }
-        let rolling = self.app().is_some_and(|app| app.rolls());
+        let rolling = self.app().is_some_and(App::rolls);
         let good = || last_good(&history.revisions, rolling).map(|(one, _)| one);
         good().or_else(|| history.revisions.first())
     }

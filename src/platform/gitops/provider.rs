@@ -51,13 +51,10 @@ fn parts(location: &str) -> (&str, Option<&str>) {
 
 /// Scheme, host and path of an address: `https://host/owner/name.git`, `ssh://git@host/…` and `git@host:owner/name.git`.
 fn address(remote: &str) -> Option<(&str, &str, &str)> {
-    let (scheme, rest) = match remote.split_once("://") {
-        Some((scheme, rest)) => (scheme, rest),
-        None => {
-            let (host, path) = remote.split_once(':')?;
-            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-            return Some(("https", host, path.trim_start_matches('/')));
-        }
+    let Some((scheme, rest)) = remote.split_once("://") else {
+        let (host, path) = remote.split_once(':')?;
+        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+        return Some(("https", host, path.trim_start_matches('/')));
     };
     let (host, path) = rest.split_once('/')?;
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
@@ -147,19 +144,19 @@ fn forge_of(environment: &Environment, remote: &str) -> Option<ForgeOptions> {
     })
 }
 
-/// The location of a cluster as a setting names it: `kubernetes`, `kubernetes:CONTEXT/NAMESPACE` or `CONTEXT/NAMESPACE`.
-fn cluster_of(text: &str) -> Option<Option<String>> {
-    match text {
-        "" | "none" => None,
-        "kubernetes" | "k8s" => Some(None),
-        other => {
-            let location = other
+/// The cluster that a setting names: `kubernetes`, `kubernetes:CONTEXT/NAMESPACE` or `CONTEXT/NAMESPACE`.
+fn cluster_of(text: &str) -> Option<TargetSpec> {
+    let location = match text {
+        "" | "none" => return None,
+        "kubernetes" | "k8s" => None,
+        other => Some(
+            other
                 .strip_prefix("kubernetes:")
                 .or_else(|| other.strip_prefix("k8s:"))
-                .unwrap_or(other);
-            Some(Some(location.to_owned()))
-        }
-    }
+                .unwrap_or(other),
+        ),
+    };
+    Some(TargetSpec::new("kubernetes", location))
 }
 
 const fn setting(
@@ -224,8 +221,7 @@ impl registry::Provider for Provider {
     }
 
     fn beside(&self, spec: &TargetSpec, environment: &Environment) -> Option<TargetSpec> {
-        let location = cluster_of(environment.variable(CLUSTER)?)?;
-        let mut beside = TargetSpec::new("kubernetes", location.as_deref());
+        let mut beside = cluster_of(environment.variable(CLUSTER)?)?;
         beside.id = spec.id.clone();
         if let Some(file) = environment.variable(KUBECONFIG) {
             beside.variables.insert("KUBECONFIG".to_owned(), file.to_owned());
@@ -351,7 +347,8 @@ mod tests {
         for wrong in ["", "#main", "a#", "--upload-pack=x", "a#-b"] {
             assert!(registry::Provider::check_location(&Provider, wrong).is_err(), "{wrong}");
         }
-        assert_eq!(cluster_of("kubernetes:prod/shop"), Some(Some("prod/shop".to_owned())));
-        assert_eq!((cluster_of("kubernetes"), cluster_of("none")), (Some(None), None));
+        let location = |text: &str| cluster_of(text).map(|spec| spec.location.unwrap_or_default());
+        assert_eq!(location("kubernetes:prod/shop").as_deref(), Some("prod/shop"));
+        assert_eq!((location("kubernetes").as_deref(), location("none")), (Some(""), None));
     }
 }

@@ -364,7 +364,8 @@ fn build(files: &[(String, String)], root: &str) -> Result<Vec<Built>, String> {
     let mut deployments = Vec::new();
     for (file, text) in files {
         let (directory, name) = file.rsplit_once('/').unwrap_or(("", file));
-        if !(file.ends_with(".yaml") || file.ends_with(".yml")) {
+        let end = std::path::Path::new(file).extension();
+        if !end.is_some_and(|end| end == "yaml" || end == "yml") {
             continue;
         }
         for document in yaml_serde::Deserializer::from_str(text) {

@@ -113,6 +113,7 @@ impl Cluster {
     }
 
     /// Does something with the world, at the clock's present, and tells those who watch.
+    #[cfg(feature = "gitops")]
     pub(in crate::simulator) fn with<T>(&self, work: impl FnOnce(&mut World) -> T) -> T {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         world.catch_up();

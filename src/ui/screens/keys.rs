@@ -80,7 +80,7 @@ const ROOMY: u16 = 110;
 
 /// What fits, in the order of what is needed now.
 fn wanted(state: &State) -> Vec<(Command, String)> {
-    let rolling = state.app().is_some_and(|app| app.rolls());
+    let rolling = state.app().is_some_and(crate::domain::App::rolls);
     let good = state.history().and_then(|history| last_good(&history.revisions, rolling));
     let back = good
         .map_or_else(|| "roll back".to_owned(), |(one, _)| format!("back to rev {}", one.label));

@@ -238,13 +238,13 @@ impl Mirror {
             Some('!') if line.contains("remote failed to report status") => {
                 Err(WriteError::Lost(self.git.complaint(&ran.stderr)))
             }
-            Some('!') => Err(WriteError::NoEffect(self.refused(line, &ran.stderr, branch))),
+            Some('!') => Err(WriteError::NoEffect(Self::refused(line, &ran.stderr, branch))),
             _ => Ok(()),
         }
     }
 
     /// A push that the server, or the lease, has refused.
-    fn refused(&self, line: &str, stderr: &str, branch: &str) -> Error {
+    fn refused(line: &str, stderr: &str, branch: &str) -> Error {
         if MOVED.iter().any(|words| line.contains(words)) {
             let what = format!(
                 "{branch} has moved since it was looked at: nothing was pushed; plan again"

@@ -143,7 +143,7 @@ struct Finding<'a> {
     stream: &'a Stream,
     places: Vec<Place>,
     sealed: Option<String>,
-    /// Whether the document is a HelmRelease.
+    /// Whether the document is a `HelmRelease`.
     helm: bool,
 }
 

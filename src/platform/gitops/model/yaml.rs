@@ -34,8 +34,8 @@ pub(in crate::platform::gitops) struct Scalar {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::platform::gitops) enum Node {
     Scalar(Scalar),
-    Map(Vec<(Scalar, Node)>),
-    List(Vec<Node>),
+    Map(Vec<(Scalar, Self)>),
+    List(Vec<Self>),
     /// A reference to another value.
     Alias(Scalar),
 }

@@ -33,7 +33,7 @@ impl Repository {
         // First, since what it says decides what the branches mean.
         let pull = self.pull(&tracking).await?;
         let view = self.look(true).await?;
-        let Some(entry) = self.tracked(&view, receipt, &tracking) else {
+        let Some(entry) = Self::tracked(&view, receipt, &tracking) else {
             return Ok(overtaken(Overtaken::Deleted, None).into());
         };
         if self.cluster.is_some()
@@ -76,12 +76,7 @@ impl Repository {
 
     /// The app of a receipt: by its identifier, or by the place that the operation was about, since places are sorted anew
     /// when versions meet or part.
-    fn tracked<'a>(
-        &self,
-        view: &'a View,
-        receipt: &Receipt,
-        tracking: &Tracking,
-    ) -> Option<&'a Entry> {
+    fn tracked<'a>(view: &'a View, receipt: &Receipt, tracking: &Tracking) -> Option<&'a Entry> {
         let has = |one: &&Entry| {
             tracking.lead.as_ref().is_some_and(|(file, path)| {
                 one.places.iter().any(|place| place.file == *file && place.place.path == *path)

@@ -25,6 +25,9 @@ use crate::platform::{
     },
 };
 
+/// What becomes of places, by file.
+type ByFile = BTreeMap<String, Vec<Wanted>>;
+
 /// How much of a commit's identifier is shown.
 const SHORT: usize = 7;
 
@@ -127,7 +130,7 @@ impl Draft<'_> {
         let goal = self.goal(&format!("back on {label}"));
         let leaving = Some(revision_name(&standing.wanted.label()));
         let branch = format!("rollback-{first}");
-        let before = self.around(&held).await;
+        let before = self.around(&held);
         let writing = Writing {
             wanted,
             subject,
@@ -227,7 +230,7 @@ impl Draft<'_> {
         let leaving = Some(revision_name(&standing.wanted.label()));
         let subject = format!("Release {}:{}", self.entry.image, version.label());
         let branch = format!("revdeck-{}-{}", slug(&name), slug(&version.label()));
-        let before = self.around(&held).await;
+        let before = self.around(&held);
         let writing = Writing {
             wanted,
             subject,
@@ -335,7 +338,7 @@ impl Draft<'_> {
         &mut self,
         version: &Version,
         then: Option<&Snapshot>,
-    ) -> (BTreeMap<String, Vec<Wanted>>, Vec<(String, String)>) {
+    ) -> (ByFile, Vec<(String, String)>) {
         let markers = self.hold();
         let mut wanted: BTreeMap<String, Vec<Wanted>> = BTreeMap::new();
         let (mut held, mut fixed, mut new) = (Vec::new(), Vec::new(), Vec::new());
@@ -390,7 +393,7 @@ impl Draft<'_> {
     }
 
     /// What the plan says of automation, and the steps that suspend it where that is asked for.
-    async fn around(&mut self, held: &[(String, String)]) -> Vec<Step> {
+    fn around(&mut self, held: &[(String, String)]) -> Vec<Step> {
         let options = self.plan.request.options.clone();
         let seen = self.view.seen.as_ref();
         let policies: BTreeSet<_> = held.iter().map(|(_, policy)| policy.clone()).collect();

@@ -55,7 +55,7 @@ impl Draft<'_> {
                 None => self.refuse(format!("{name} has no rollout in progress")),
             };
         };
-        let now = standing.deployed().map(|of| of.name()).unwrap_or_default();
+        let now = standing.deployed().name();
         let remote = &self.repository.mirror.git.remote;
         let (branch, commit) = (proposal.branch.clone(), proposal.commit.id.clone());
         let mut steps = Vec::new();

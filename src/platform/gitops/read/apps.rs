@@ -151,7 +151,7 @@ impl View {
             scope: clean(&scope),
             state,
             instances: count,
-            deployed: standing.deployed(),
+            deployed: Some(standing.deployed()),
             rollout,
             serving,
             updated_at: standing.revisions.first().map(|(commit, _)| commit.committed),
@@ -212,7 +212,7 @@ impl View {
             old: Side::sum(olds.iter()),
             overlap,
             new: Side::sum(news.iter()),
-            from: standing.deployed(),
+            from: Some(standing.deployed()),
             to: Some(RevisionRef {
                 id: RevisionId::new(&head.id),
                 label: Some(clean(&standing.wanted.label())),
@@ -345,7 +345,7 @@ impl View {
             old: if known { Side::sum(olds.iter()) } else { Side::default() },
             overlap: Vec::new(),
             new: Side { desired: 0, instances: known.then(Vec::new) },
-            from: standing.deployed(),
+            from: Some(standing.deployed()),
             to: Some(RevisionRef {
                 id: RevisionId::new(&proposal.commit.id),
                 label: Some(clean(&version.label())),
@@ -467,7 +467,7 @@ impl View {
     ) -> History {
         let standing = self.standing(entry);
         let app_rolls = self.rollout(&standing, now);
-        let deployed = standing.deployed().map(|of| of.id);
+        let deployed = standing.deployed().id;
         let all = self.past.of(entry, &self.snapshot, true);
         let newest = standing.revisions.first().map(|(commit, _)| commit.id.as_str());
         let mut revisions = Vec::new();
@@ -482,7 +482,7 @@ impl View {
         for (at, (commit, version)) in all.iter().enumerate() {
             let mut one = revision(commit, version);
             let until = at.checked_sub(1).map_or(now, |newer| all[newer].0.committed);
-            one.deployed = deployed.as_ref() == Some(&one.id);
+            one.deployed = deployed == one.id;
             one.incoming = newest == Some(commit.id.as_str())
                 && !one.deployed
                 && app_rolls.is_some()
@@ -533,8 +533,8 @@ impl View {
 
 impl Standing<'_> {
     /// The revision that serves: the newest with that version. Without a cluster, what the branch says.
-    pub(in crate::platform::gitops) fn deployed(&self) -> Option<RevisionRef> {
-        Some(self.reference(self.serving.as_ref().unwrap_or(&self.wanted)))
+    pub(in crate::platform::gitops) fn deployed(&self) -> RevisionRef {
+        self.reference(self.serving.as_ref().unwrap_or(&self.wanted))
     }
 
     /// The newest revision with a version.

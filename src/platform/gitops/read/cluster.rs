@@ -463,7 +463,7 @@ impl Known {
             let serves = images(app.deployed.as_ref().map(|of| &of.id)).await;
             let to = app.rollout.as_ref().and_then(|rollout| rollout.to.as_ref());
             let comes = images(to.map(|of| &of.id)).await;
-            Workload { serves, comes, app }
+            Workload { app, serves, comes }
         }));
         let workloads = workloads.await;
         Ok(Seen { workloads, sources, kustomizations, automations, policies, hidden })

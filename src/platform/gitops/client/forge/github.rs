@@ -81,7 +81,7 @@ impl Dialect for GitHub {
         match one["mergeable_state"].as_str() {
             Some("dirty") => pull.missing.push("a conflict with the branch".to_owned()),
             Some("blocked") if pull.missing.is_empty() && !approved => {
-                pull.missing.push("a review".to_owned())
+                pull.missing.push("a review".to_owned());
             }
             Some("draft") => pull.missing.push("it is a draft".to_owned()),
             Some("behind") => pull.missing.push("the branch's newest commits".to_owned()),
