@@ -251,6 +251,7 @@ impl registry::Provider for Provider {
                 "no repository is named: say --target gitops:REPOSITORY, or `repository` in the configuration",
             ));
         };
+        let repository = &at_home(repository, environment);
         let branch = branch.flatten().or_else(|| environment.variable(BRANCH)).map(str::to_owned);
         let push = match environment.variable(PUSH) {
             None | Some("direct") => Push::Direct,
@@ -289,7 +290,7 @@ impl registry::Provider for Provider {
             _ => None,
         };
         let options = Options {
-            repository: repository.to_owned(),
+            repository: repository.clone(),
             branch,
             paths: paths.filter(|path| !path.is_empty()).collect(),
             push,
@@ -305,6 +306,15 @@ impl registry::Provider for Provider {
         };
         Ok(Arc::new(GitOps::open(spec.id.clone(), options, now.clone())?))
     }
+}
+
+/// A path below the operator's home, which no shell has spelled out behind a colon.
+fn at_home(repository: &str, environment: &Environment) -> String {
+    let below = repository.strip_prefix("~/").zip(environment.home());
+    below.map_or_else(
+        || repository.to_owned(),
+        |(below, home)| home.join(below).display().to_string(),
+    )
 }
 
 /// Where a clone comes from; an address is that itself.

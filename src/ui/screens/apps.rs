@@ -43,7 +43,7 @@ pub(crate) fn draw_counts(state: &State, theme: &Theme, area: Rect, buffer: &mut
     let hidden: Vec<_> =
         state.targets.iter().flat_map(|place| &place.connection.status.hidden).cloned().collect();
     if !hidden.is_empty() {
-        let text = format!("  not allowed to see {}", hidden.join(", "));
+        let text = format!("  not shown: {}", hidden.join(", "));
         line.push_span(piece(
             cut(&text, width.saturating_sub(line.width() + 32)),
             theme.style(Role::Warn),

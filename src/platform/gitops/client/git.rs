@@ -224,13 +224,14 @@ impl Git {
             }
             None => {}
         }
+        let line = |words: &str| lines().find(|line| line.contains(words)).map(clean);
         if has(&["cannot lock ref", ".lock': File exists"]) {
             let why = "another program works in its private copy".to_owned();
             return Error::Unreachable { api, why };
         }
         if has(&["Host key verification failed"]) {
-            let why = "its host key is not known here; connect once by hand".to_owned();
-            return login(why);
+            let why = "its host key is not known here: connect once by hand, with ssh".to_owned();
+            return Error::Unreachable { api, why };
         }
         if has(&[
             "Authentication failed",
@@ -239,7 +240,7 @@ impl Git {
             "terminal prompts disabled",
             "Permission denied (",
         ]) {
-            return login(why);
+            return login(line("Permission denied (").unwrap_or(why));
         }
         if has(&[
             "Could not resolve host",
@@ -357,7 +358,7 @@ mod tests {
             ),
             (
                 "Host key verification failed.\nfatal: Could not read from remote repository.",
-                ProblemKind::Login,
+                ProblemKind::Unreachable,
             ),
             (
                 "fatal: 'x' does not appear to be a git repository\nfatal: Could not read from remote repository.",

@@ -10,7 +10,10 @@ use std::{
 };
 
 use super::git::{Git, Ran};
-use crate::platform::{Error, OpenError, http::WRITES_WAIT};
+use crate::{
+    domain::ProblemKind,
+    platform::{Error, OpenError, http::WRITES_WAIT},
+};
 
 /// Where the remote's branches are kept in the copy.
 pub(in crate::platform::gitops) const KEPT: &str = "refs/revdeck/";
@@ -117,7 +120,13 @@ impl Mirror {
         let local = Path::new(repository);
         let mut url = repository.to_owned();
         let mut borrowed = None;
-        if !repository.contains("://") && local.is_dir() {
+        let path = !repository.contains("://")
+            && !repository.split('/').next().unwrap_or_default().contains(':');
+        if path && !local.is_dir() {
+            let text = format!("there is no repository at {repository}");
+            return Err(OpenError { kind: ProblemKind::NotFound, text });
+        }
+        if path {
             let clone = Clone::read(&git, local)?;
             url = clone.url;
             git.remote = bare_address(&url);
@@ -348,8 +357,9 @@ struct Clone {
 impl Clone {
     /// Reads where a clone comes from and what it configures.
     fn read(git: &Git, path: &Path) -> Result<Self, OpenError> {
-        let bad = |why: &str| {
-            OpenError::login(format!("{} cannot be used as a repository: {why}", path.display()))
+        let bad = |why: &str| OpenError {
+            kind: ProblemKind::NotFound,
+            text: format!("{} cannot be used as a repository: {why}", path.display()),
         };
         let ask = |arguments: &[&str]| {
             let mut command = std::process::Command::new("git");
@@ -382,7 +392,10 @@ impl Clone {
         let get = |name: &str| {
             config.iter().rfind(|(known, _)| known == name).map(|(_, value)| value.clone())
         };
-        // A repository of one's own, without a remote, is the place itself.
+        // A bare repository without a remote is the place itself; into somebody's clone nothing is pushed.
+        if get("remote.origin.url").is_none() && get("core.bare").as_deref() != Some("true") {
+            return Err(bad("it has no remote `origin` to push to"));
+        }
         let url = get("remote.origin.url").unwrap_or_else(|| own.to_owned());
         let url = if url.contains("://") || !Path::new(&url).is_relative() || url.contains(':') {
             url

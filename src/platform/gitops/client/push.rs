@@ -260,10 +260,11 @@ impl Mirror {
             .collect();
         let why = line.rsplit('(').next().unwrap_or_default().trim_end_matches(')');
         let said = if said.is_empty() { clean(why) } else { said.join(" ") };
-        Error::Refused {
-            what: format!(
-                "the server does not let anybody push to {branch} so ({said}): nothing was pushed; plan it again as a pull request"
-            ),
-        }
+        let own = super::super::OURS.iter().any(|begin| branch.starts_with(begin));
+        let advice = if own { "" } else { "; plan it again as a pull request" };
+        let what = format!(
+            "the server does not take this push to {branch} ({said}): nothing was pushed{advice}"
+        );
+        Error::Refused { what }
     }
 }

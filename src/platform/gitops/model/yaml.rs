@@ -1,6 +1,6 @@
 //! YAML as a tree that knows where in the text each value stands, with the comments beside it.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use granit_parser::{Event, Parser, Placement, ScalarStyle};
 
@@ -95,8 +95,13 @@ impl Node {
 pub(in crate::platform::gitops) fn read(text: &str) -> Result<Stream, String> {
     // The parser takes a byte order mark for text.
     let skipped = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut reading =
-        Reading { text: &text[skipped..], skipped, stack: Vec::new(), stream: Stream::default() };
+    let mut reading = Reading {
+        text: &text[skipped..],
+        skipped,
+        stack: Vec::new(),
+        stream: Stream::default(),
+        anchors: HashMap::new(),
+    };
     for next in Parser::new_from_str(reading.text) {
         let (event, span) = next.map_err(|error| error.to_string())?;
         let range = span.byte_range().ok_or("a value without a place")?;
@@ -116,6 +121,8 @@ struct Reading<'a> {
     skipped: usize,
     stack: Vec<Open>,
     stream: Stream,
+    /// What anchors stand for, where that is a scalar.
+    anchors: HashMap<usize, String>,
 }
 
 impl Reading<'_> {
@@ -134,12 +141,17 @@ impl Reading<'_> {
                     ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
                 };
                 let span = place(&span);
+                if anchor > 0 {
+                    self.anchors.insert(anchor, value.to_string());
+                }
                 let scalar =
                     Scalar { text: value.into_owned(), style, span, anchored: anchor > 0, line };
                 self.put(Node::Scalar(scalar));
             }
-            Event::Alias(_) => {
-                let text = self.text.get(range.clone()).unwrap_or_default().to_owned();
+            Event::Alias(anchor) => {
+                let written = self.text.get(range.clone()).unwrap_or_default();
+                let known = self.anchors.get(&anchor).cloned();
+                let text = known.unwrap_or_else(|| written.to_owned());
                 let span = place(&range);
                 self.put(Node::Alias(Scalar {
                     text,
@@ -211,12 +223,40 @@ fn is_plain_string(text: &str) -> bool {
     if odd || !(first.is_ascii_alphanumeric() || "_./".contains(first)) || text.ends_with(':') {
         return false;
     }
-    // What begins like a number may be one in one of the two: 1_000, 0x1f, 0b1, 1e3, 12:30:45, 2021-01-01, 1.20.
-    let numeric = first.is_ascii_digit() || first == '.';
-    let letters = lower.trim_start_matches("0x").trim_start_matches("0o").trim_start_matches("0b");
-    let like_number =
-        letters.chars().all(|one| one.is_ascii_hexdigit() || "._-:+et ".contains(one));
-    !(numeric && like_number)
+    !is_number(&lower)
+}
+
+/// Whether YAML 1.1 or 1.2, or the parsers that Kubernetes uses, would read a text in small letters as a number, a time or
+/// a date.
+fn is_number(text: &str) -> bool {
+    let bare = text.trim_start_matches(['-', '+']);
+    let all = |text: &str, letters: &str| {
+        !text.is_empty() && text.chars().all(|one| letters.contains(one))
+    };
+    let digits = "0123456789_";
+    if let Some(rest) = bare.strip_prefix("0x") {
+        return all(rest, "0123456789abcdef_");
+    }
+    if let Some(rest) = bare.strip_prefix("0b").or_else(|| bare.strip_prefix("0o")) {
+        return all(rest, digits);
+    }
+    let begins = bare.starts_with(|first: char| first.is_ascii_digit() || first == '.');
+    // 12, 1_000, 12:30:45
+    if begins && all(bare, "0123456789_:") {
+        return true;
+    }
+    // 2021-01-01, with a time behind it or without
+    let mut parts = bare.splitn(3, '-');
+    let year = parts.next().is_some_and(|part| part.len() == 4 && all(part, digits));
+    if year && parts.next().is_some_and(|part| all(part, digits)) {
+        return parts
+            .next()
+            .is_some_and(|part| part.starts_with(|first: char| first.is_ascii_digit()));
+    }
+    // 1.20, .5, 1e3
+    let (mantissa, exponent) = bare.split_once('e').map_or((bare, None), |(a, b)| (a, Some(b)));
+    let number = begins && mantissa.matches('.').count() <= 1 && all(mantissa, "0123456789_.");
+    number && exponent.is_none_or(|exponent| all(exponent.trim_start_matches(['-', '+']), digits))
 }
 
 /// A text as a scalar in the style of the one whose place it takes.
@@ -249,20 +289,9 @@ mod tests {
 
     #[test]
     fn what_is_no_string_gets_quotes() {
-        for text in [
-            "1.20",
-            "2021-01-01",
-            "0x1f",
-            "1e3",
-            "1_000",
-            "on",
-            "Y",
-            "null",
-            "12:30",
-            "26",
-            "007",
-            "1.2.3",
-        ] {
+        for text in
+            ["1.20", "2021-01-01", "0x1f", "1e3", "1_000", "on", "Y", "null", "12:30", "26", "007"]
+        {
             assert_eq!(scalar(text, Style::Plain), format!("\"{text}\""));
         }
         for text in [
@@ -270,6 +299,8 @@ mod tests {
             "master-26a4b87",
             "gcr.io/a/b:1.20",
             "1.2.3-rc1",
+            "1.2.3",
+            "26a4b87",
             "sha256:abcdef0g",
             "a@sha256:12",
         ] {

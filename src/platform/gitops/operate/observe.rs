@@ -170,7 +170,7 @@ impl Repository {
             }
         }
         let all = standing.serving.as_ref() == Some(&standing.wanted);
-        if app.rollout.is_some() || !all {
+        if app.rolls() || !all {
             return Ok(told(Verdict::Moving));
         }
         let count = app.instances;
@@ -227,17 +227,18 @@ impl Repository {
             let there = asked == tracking.asked.as_deref();
             let verdict =
                 if there || !receipt.lost { Verdict::Moving } else { Verdict::NotArrived };
-            return Ok(seen(verdict, app));
+            return Ok(verdict.into());
         }
         // It was asked to look together with its source: what it has looked at must be what that has fetched.
         let attempted = object["status"]["lastAttemptedRevision"].as_str().unwrap_or_default();
         if fetched.is_some_and(|id| !attempted.ends_with(&id)) {
-            return Ok(seen(Verdict::Moving, app));
+            return Ok(Verdict::Moving.into());
         }
         let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
         let ready = conditions.clone().find(|one| one["type"] == "Ready");
         Ok(match ready.map(|one| (one["status"].as_str().unwrap_or_default(), one)) {
-            Some(("True", _)) | None => seen(arrived, app),
+            // How healthy what it applied is, is not what was asked.
+            Some(("False", one)) if one["reason"] == "HealthCheckFailed" => seen(arrived, app),
             Some(("False", one)) => {
                 let why = format!(
                     "{}: {}",
@@ -246,7 +247,7 @@ impl Repository {
                 );
                 seen(Verdict::Failed(clean(&why)), app)
             }
-            Some(_) => seen(Verdict::Moving, app),
+            Some(_) | None => seen(arrived, app),
         })
     }
 }

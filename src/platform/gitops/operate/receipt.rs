@@ -73,6 +73,8 @@ pub(in crate::platform::gitops) struct Tracking {
     pub(in crate::platform::gitops) object: Option<(String, String)>,
     pub(in crate::platform::gitops) state: Option<bool>,
     pub(in crate::platform::gitops) asked: Option<String>,
+    /// Whether image automation is held back by it.
+    pub(in crate::platform::gitops) held: bool,
     /// Whether the plan was made without seeing what runs.
     pub(in crate::platform::gitops) blind: bool,
     /// A place of the app, by which it is found again: file and path.

@@ -79,7 +79,11 @@ impl Repository {
                     return Err(Error::Refused { what }.into());
                 }
                 self.mirror.push(&commit, &branch, &expected).await?;
-                Ok(Learned::default())
+                let tracking: Tracking =
+                    self.read_own("the receipt", &order.receipt().recipe.tracking)?;
+                let held = "image automation is held back until it is released";
+                let remark = (tracking.held && !commit.is_empty()).then(|| held.to_owned());
+                Ok(Learned { remark, ..Learned::default() })
             }
             Action::Open { branch, base, title, body, .. } => {
                 let forge = self.forge()?;
@@ -90,7 +94,13 @@ impl Repository {
                 tracking.pull = Some(pull.number);
                 Ok(Learned {
                     tracking: Some(json!(tracking)),
-                    remark: Some(format!("pull request {}", clean(&pull.address))),
+                    remark: Some(match tracking.held {
+                        true => format!(
+                            "{}; image automation is held back until it is released",
+                            clean(&pull.address)
+                        ),
+                        false => clean(&pull.address),
+                    }),
                     ..Learned::default()
                 })
             }

@@ -43,6 +43,9 @@ pub(super) struct Writing {
 impl Draft<'_> {
     /// Makes the commit and lays out how it is pushed.
     pub(super) async fn write(mut self, writing: Writing) -> Result<Plan, Error> {
+        if self.plan.refused.is_some() {
+            return Ok(self.plan);
+        }
         let (repository, mirror) = (self.repository, &self.repository.mirror);
         let head = self.view.snapshot.commit.clone();
         let mut files = Vec::new();
@@ -140,6 +143,7 @@ impl Draft<'_> {
             branch: base.clone(),
             version: Some(writing.version.clone()),
             place: self.entry.image.clone(),
+            held: !writing.held.is_empty(),
             blind: self.view.standing(self.entry).workloads.is_empty(),
             lead: self.entry.lead().map(|one| (one.file.clone(), one.place.path.clone())),
             ..Tracking::default()
@@ -209,7 +213,7 @@ impl Draft<'_> {
             }
         }
         let whole = commit.to_owned();
-        self.by_hand(&writing.subject, &writing.branch, &base);
+        self.by_hand(&writing.subject, &writing.branch, &base, direct);
         self.plan.recipe = Some(Recipe {
             id: id.to_owned(),
             guard: json!(Guard { head: head.to_owned(), branch: base }),
@@ -224,9 +228,13 @@ impl Draft<'_> {
     }
 
     /// The same with git alone.
-    fn by_hand(&mut self, subject: &str, branch: &str, base: &str) {
+    fn by_hand(&mut self, subject: &str, branch: &str, base: &str, direct: bool) {
         let reverts = self.plan.by_hand.clone();
-        let mut lines = vec![format!("git switch --create {branch} origin/{base}")];
+        let mut lines = vec![if direct {
+            format!("git switch --detach origin/{base}")
+        } else {
+            format!("git switch --create {branch} origin/{base}")
+        }];
         if reverts.is_empty() {
             lines.push(format!(
                 "# change the lines of the patch; git commit --all --message={}",
@@ -234,7 +242,11 @@ impl Draft<'_> {
             ));
         }
         lines.extend(reverts);
-        lines.push(format!("git push origin {branch}"));
+        lines.push(if direct {
+            format!("git push origin HEAD:{base}")
+        } else {
+            format!("git push origin {branch}")
+        });
         self.plan.by_hand = lines;
     }
 

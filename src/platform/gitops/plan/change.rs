@@ -106,6 +106,9 @@ impl Draft<'_> {
         let undone: Vec<&Commit> =
             standing.revisions[..at].iter().map(|(commit, _)| *commit).collect();
         let (wanted, held) = self.places(&version, Some(&then));
+        if let Some(why) = self.immovable(&wanted) {
+            return Ok(self.refuse(why));
+        }
         let newest = match undone.as_slice() {
             [only] => self.reverts(only, &wanted).await?,
             _ => false,
@@ -122,6 +125,14 @@ impl Draft<'_> {
         body.extend(undone.iter().map(|commit| format!("{of} {}.", commit.id)));
         if newest {
             self.plan.by_hand = vec![format!("git revert {}", undone[0].id)];
+            let policies: BTreeSet<_> = held.iter().map(|(_, policy)| policy.clone()).collect();
+            if self.hold() == Markers::Remove && !policies.is_empty() {
+                let names = policies.into_iter().collect::<Vec<_>>().join(", ");
+                let line = format!(
+                    "# and remove the marker of {names}, or automation undoes it: git commit --amend --all --no-edit"
+                );
+                self.plan.by_hand.push(line);
+            }
         }
         let first = undone.first().map_or("", |commit| short(&commit.id));
         self.ends(&version, Some(&clean(&commit.subject)));
@@ -224,11 +235,14 @@ impl Draft<'_> {
             self.plan.notes.push(Note::Warning(what));
         }
         let (wanted, held) = self.places(&version, None);
+        if let Some(why) = self.immovable(&wanted) {
+            return Ok(self.refuse(why));
+        }
         self.ends(&version, None);
         let label = revision_name(&version.label());
         let goal = self.goal(&format!("on {label}"));
         let leaving = Some(revision_name(&standing.wanted.label()));
-        let subject = format!("Release {}:{}", self.entry.image, version.label());
+        let subject = format!("Release {}", image::write(&self.entry.image, &version));
         let branch = format!("revdeck-{}-{}", slug(&name), slug(&version.label()));
         let before = self.around(&held);
         let writing = Writing {
@@ -333,6 +347,18 @@ impl Draft<'_> {
         self.write(writing).await
     }
 
+    /// Why nothing of an app can be edited.
+    fn immovable(&self, wanted: &ByFile) -> Option<String> {
+        let lead = self.entry.lead().filter(|_| wanted.is_empty())?;
+        let why = lead.place.fixed.as_deref().unwrap_or("there is no place");
+        Some(format!(
+            "{} cannot be changed in {}: {}",
+            self.entry.name,
+            clean(&lead.file),
+            clean(why)
+        ))
+    }
+
     /// What shall stand at each place, by file, and the policies whose markers stand there.
     fn places(
         &mut self,
@@ -399,6 +425,9 @@ impl Draft<'_> {
         let policies: BTreeSet<_> = held.iter().map(|(_, policy)| policy.clone()).collect();
         let names = policies.iter().cloned().collect::<Vec<_>>().join(", ");
         let automation = held.iter().find_map(|(file, policy)| seen?.moves(file, policy));
+        if options.flag(options::SUSPEND) && options.flag(options::NO_HOLD) {
+            self.plan.refused = Some("say either no-hold or suspend-automation".to_owned());
+        }
         let soon = automation.map_or_else(
             || "at its next run".to_owned(),
             |one| {
@@ -466,14 +495,25 @@ impl Draft<'_> {
                 let now = (self.repository.now)();
                 let left = doing.waits(now).map(|left| format!(", for {left} at most"));
                 let text = format!(
-                    "Flux still waits for the health of the one before{}, and applies this after that",
+                    "the Kustomization {} still waits for the health of what it applied before{}, and applies this after that",
+                    kustomization.name,
                     left.unwrap_or_default()
                 );
                 self.plan.notes.push(Note::Warning(text));
             }
         }
+        if let Some(proposal) = self.view.standing(self.entry).proposal {
+            let what = match &proposal.pull {
+                Some(pull) => format!("pull request {}", pull.number),
+                None => format!("the branch {}", proposal.branch),
+            };
+            let text = format!(
+                "{what} of this app waits already: continue or cancel it, or there will be two"
+            );
+            self.plan.notes.push(Note::Warning(text));
+        }
         let app = self.view.app(self.entry, &self.repository.setting());
-        if app.rollout.is_some() {
+        if app.rolls() {
             self.plan
                 .notes
                 .push(Note::Warning("the rollout in progress is superseded by this".to_owned()));
@@ -482,9 +522,9 @@ impl Draft<'_> {
     }
 
     /// What runs now, and what will.
-    fn ends(&mut self, version: &Version, remark: Option<&str>) {
+    pub(super) fn ends(&mut self, version: &Version, remark: Option<&str>) {
         let standing = self.view.standing(self.entry);
-        let now = standing.serving.as_ref().unwrap_or(&standing.wanted);
+        let now = &standing.wanted;
         let end = |version: &Version, remark: Option<String>| RevisionSummary {
             name: revision_name(&clean(&version.label())),
             artifact: Some(clean(&image::write(&self.entry.image, version))),
@@ -492,7 +532,7 @@ impl Draft<'_> {
         };
         let runs = match (&standing.serving, &self.view.seen) {
             (Some(serving), _) if *serving != standing.wanted => {
-                Some(format!("serves; the branch says {}", clean(&standing.wanted.label())))
+                Some(format!("what the branch says; {} serves", clean(&serving.label())))
             }
             (Some(_), _) => None,
             (None, None) => Some("what the branch says; no cluster is read".to_owned()),

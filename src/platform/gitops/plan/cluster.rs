@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use super::{Draft, change::suspend_step};
-use crate::domain::{Plan, Recipe, Step, Verb, revision_name, text::clean};
+use crate::domain::{Note, Plan, Recipe, Step, Verb, revision_name, text::clean};
 use crate::platform::{
     gitops::{
         client::flux::Kind,
         operate::receipt::{Action, Guard, Tracking},
+        read::cluster::Kustomization,
     },
     operation,
 };
@@ -74,8 +75,12 @@ impl Draft<'_> {
             completes: true,
             ..Step::default()
         });
+        let closes = match &proposal.pull {
+            Some(pull) => format!("pull request {} is closed, and ", pull.number),
+            None => String::new(),
+        };
         self.plan.method = format!(
-            "the branch {branch} goes, if it is still what was looked at; the branch {} stays as it is",
+            "{closes}the branch {branch} goes, if it is still what was looked at; the branch {} stays as it is",
             self.view.branch
         );
         self.plan.by_hand = vec![format!("git push origin --delete {branch}")];
@@ -91,7 +96,7 @@ impl Draft<'_> {
     }
 
     /// Merges the pull request that waits, with the head that was looked at; or lets a suspended object go on.
-    pub(super) fn carry_on(mut self) -> Plan {
+    pub(super) async fn carry_on(mut self) -> Plan {
         let name = self.entry.name.clone();
         let standing = self.view.standing(self.entry);
         if let Some(proposal) = standing.proposal.cloned() {
@@ -115,7 +120,7 @@ impl Draft<'_> {
             };
             if !pull.missing.is_empty() {
                 let text = format!("{}: the forge may say no", pull.waits_for());
-                self.plan.notes.push(crate::domain::Note::Warning(text));
+                self.plan.notes.push(Note::Warning(text));
             }
             self.plan.method = format!(
                 "pull request {} is merged, if it is still at {}",
@@ -136,11 +141,27 @@ impl Draft<'_> {
                     "the pull request leaves the marker of {policy}: image automation will set its own tag again{}",
                     soon.unwrap_or_default()
                 );
-                self.plan.notes.push(crate::domain::Note::Warning(text));
+                self.plan.notes.push(Note::Warning(text));
             }
             self.plan.capacity.push(pull.address.clone());
             self.plan.by_hand = vec![format!("# merge {}", pull.address)];
-            let steps = vec![Step {
+            self.ends(&version, None);
+            if let Some(parent) = &proposal.commit.parent {
+                let diff = self.repository.mirror.diff(parent, &proposal.commit.id).await;
+                self.plan.patch = diff.ok();
+            }
+            let remote = self.repository.mirror.git.remote.clone();
+            let (branch, head) = (proposal.branch.clone(), pull.head.clone());
+            let tidy = Step {
+                label: format!("delete the branch {branch}"),
+                calls: vec![format!(
+                    "git push --force-with-lease=refs/heads/{branch}:{head} {remote} :refs/heads/{branch}"
+                )],
+                action: json!(Action::Push { commit: String::new(), branch, expected: head }),
+                optional: true,
+                ..Step::default()
+            };
+            let mut steps = vec![Step {
                 label: format!("merge pull request {}", pull.number),
                 calls: vec![format!(
                     "merge pull request {} at {} ({})",
@@ -149,6 +170,7 @@ impl Draft<'_> {
                 action: json!(Action::Merge { number: pull.number, head: pull.head.clone() }),
                 ..Step::default()
             }];
+            steps.push(tidy);
             let mut tracking = self.tracking();
             tracking.commit.clone_from(&pull.head);
             tracking.own = Some(proposal.branch);
@@ -160,7 +182,7 @@ impl Draft<'_> {
             }
             return self.plan;
         }
-        let mut steps = Vec::new();
+        let (mut steps, mut by_hand) = (Vec::new(), Vec::new());
         if let Some(kustomization) = standing.kustomization {
             let source = self.view.seen.as_ref().and_then(|seen| seen.source(kustomization));
             if let Some(source) = source.filter(|source| source.suspended) {
@@ -170,6 +192,10 @@ impl Draft<'_> {
                     &source.name,
                     false,
                 ));
+                by_hand.push(format!(
+                    "flux resume source git {} --namespace {}",
+                    source.name, source.namespace
+                ));
             }
             if kustomization.suspended {
                 steps.push(suspend_step(
@@ -177,6 +203,10 @@ impl Draft<'_> {
                     &kustomization.namespace,
                     &kustomization.name,
                     false,
+                ));
+                by_hand.push(format!(
+                    "flux resume kustomization {} --namespace {}",
+                    kustomization.name, kustomization.namespace
                 ));
             }
         }
@@ -186,23 +216,27 @@ impl Draft<'_> {
         let version = standing.wanted.clone();
         self.plan.method =
             "what is suspended in the cluster goes on, for all that it applies".to_owned();
-        self.plan.by_hand = steps
-            .iter()
-            .map(|step| {
-                format!(
-                    "flux {}",
-                    step.label
-                        .replace("kustomizations ", "kustomization ")
-                        .replace("gitrepositories ", "source git ")
-                )
-            })
-            .collect();
+        self.plan.by_hand = by_hand;
+        let with = self.beside(standing.kustomization);
+        self.plan.capacity.push(with);
         let mut tracking = self.tracking();
         let head = standing.revisions.first().map(|(commit, _)| commit.id.clone());
         tracking.commit = head.unwrap_or_default();
         tracking.version = Some(version.clone());
         self.recipe(steps, format!("on {}", revision_name(&version.label())), &tracking);
         self.plan
+    }
+
+    /// The apps that a Kustomization applies together.
+    fn beside(&self, kustomization: Option<&Kustomization>) -> String {
+        let entries = self.view.snapshot.entries.iter();
+        let own = entries.filter(|entry| {
+            let of = self.view.standing(entry).kustomization;
+            of.zip(kustomization)
+                .is_some_and(|(of, one)| (&of.namespace, &of.name) == (&one.namespace, &one.name))
+        });
+        let names: Vec<_> = own.map(|entry| entry.name.as_str()).collect();
+        format!("it applies {}", clean(&names.join(", ")))
     }
 
     /// Suspends the Kustomization.
@@ -225,6 +259,8 @@ impl Draft<'_> {
             &kustomization.name,
             true,
         )];
+        let with = self.beside(standing.kustomization);
+        self.plan.capacity.push(with);
         self.plan.method = format!(
             "the Kustomization {}/{} is suspended, for all that it applies; what is applied already goes on",
             kustomization.namespace, kustomization.name
@@ -309,6 +345,16 @@ impl Draft<'_> {
             .map(|(namespace, name)| suspend_step(Kind::Automation, namespace, name, false))
             .collect();
         self.plan.method = "image automation goes on, for all images of its namespace".to_owned();
+        let standing = self.view.standing(self.entry);
+        let policies = self.entry.places.iter().filter_map(|one| one.place.policy());
+        let seen = self.view.seen.iter().flat_map(|seen| &seen.policies);
+        let latest = seen
+            .filter(|one| policies.clone().any(|policy| policy == one.name))
+            .find_map(|one| one.latest.clone());
+        if let Some(latest) = latest.filter(|latest| Some(latest) != standing.wanted.tag.as_ref()) {
+            let text = format!("the policy wants {latest}: automation will set it at its next run");
+            self.plan.notes.push(Note::Warning(text));
+        }
         self.plan.by_hand = suspended
             .iter()
             .map(|(namespace, name)| {

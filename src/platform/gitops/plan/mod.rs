@@ -34,7 +34,7 @@ pub(in crate::platform::gitops) async fn make(
         Operation::Deploy => draft.deploy().await?,
         Operation::Release => draft.release().await?,
         Operation::Cancel => draft.cancel(),
-        Operation::Continue => draft.carry_on(),
+        Operation::Continue => draft.carry_on().await,
         Operation::Pause => draft.pause(),
         Operation::Reconcile => draft.reconcile(),
         Operation::Restart => draft.refuse(RESTART),

@@ -170,10 +170,10 @@ impl View {
         let head = standing.revisions.first().map(|(commit, _)| *commit);
         // Pods on their way tell of this change only where they bring what it says.
         let other = |one: &Workload| {
-            one.coming(&entry.image).filter(|coming| **coming != standing.wanted).cloned()
+            one.coming(&entry.image).is_some_and(|coming| *coming != standing.wanted)
         };
         let behind = standing.serving.as_ref().is_some_and(|serving| *serving != standing.wanted)
-            || standing.workloads.iter().any(|one| other(one).is_some());
+            || standing.workloads.iter().any(|one| other(one));
         if let Some(proposal) = standing.proposal {
             return Some(self.proposed(standing, proposal));
         }
@@ -181,24 +181,7 @@ impl View {
             return None;
         }
         let head = head?;
-        let (mut olds, mut news, mut overlap) = (Vec::new(), Vec::new(), Vec::new());
-        for one in &standing.workloads {
-            let Some(rollout) = &one.app.rollout else {
-                olds.push(one.app.serving.clone().unwrap_or_else(|| running(&one.app)));
-                continue;
-            };
-            olds.push(rollout.old.clone());
-            match other(one) {
-                None => news.push(rollout.new.clone()),
-                // What was on its way before is to go, as what serves is.
-                Some(version) => {
-                    let serves = one.serving(&entry.image).cloned().unwrap_or_default();
-                    overlap.push((standing.reference(&serves), rollout.old.clone()));
-                    overlap.push((standing.reference(&version), rollout.new.clone()));
-                    olds.push(rollout.new.clone());
-                }
-            }
-        }
+        let (olds, news, overlap) = standing.sides(Some(&standing.wanted));
         let mut rollout = Rollout {
             id: RolloutId::new(&head.id),
             phase: Phase::Accepted,
@@ -212,7 +195,7 @@ impl View {
             old: Side::sum(olds.iter()),
             overlap,
             new: Side::sum(news.iter()),
-            from: Some(standing.deployed()),
+            from: Some(standing.leaving()),
             to: Some(RevisionRef {
                 id: RevisionId::new(&head.id),
                 label: Some(clean(&standing.wanted.label())),
@@ -299,7 +282,8 @@ impl View {
             (None, false, _) => "on the branch; Flux has not fetched it yet".to_owned(),
             (None, true, false) => match &kustomization.reconciling {
                 Some(doing) if doing.message.contains("health check") => format!(
-                    "Flux still waits for the health of the one before{}, and applies this after that",
+                    "the Kustomization {} still waits for the health of what it applied before{}, and applies this after that",
+                    kustomization.name,
                     doing
                         .waits(now)
                         .map(|left| format!(", for {left} at most"))
@@ -330,7 +314,7 @@ impl View {
             None => format!("on the branch {}: nobody has opened a pull request", proposal.branch),
             Some(pull) => pull.waits_for(),
         };
-        let olds: Vec<Side> = standing.workloads.iter().map(|one| running(&one.app)).collect();
+        let (olds, _, overlap) = standing.sides(Some(&version));
         let known = self.seen.is_some();
         let mut rollout = Rollout {
             id: RolloutId::new(&proposal.commit.id),
@@ -343,9 +327,9 @@ impl View {
             stages: Vec::new(),
             wanted: standing.workloads.iter().map(|one| one.app.instances.desired).sum(),
             old: if known { Side::sum(olds.iter()) } else { Side::default() },
-            overlap: Vec::new(),
+            overlap,
             new: Side { desired: 0, instances: known.then(Vec::new) },
-            from: Some(standing.deployed()),
+            from: Some(standing.reference(&standing.wanted)),
             to: Some(RevisionRef {
                 id: RevisionId::new(&proposal.commit.id),
                 label: Some(clean(&version.label())),
@@ -447,7 +431,9 @@ impl View {
         let waiting = said.filter(|_| attempted);
         stages.push(stage("applied", state(attempted, fetched), None, before));
         if kustomization.waits {
-            stages.push(stage("healthy", state(applied, attempted), None, waiting));
+            let checking = kustomization.reconciling.is_some() && attempted && !applied;
+            let healthy = if checking { StageState::Active } else { state(applied, attempted) };
+            stages.push(stage("healthy", healthy, None, waiting));
         }
         let pods = match rollout.phase {
             Phase::Rolling | Phase::Slow if attempted => StageState::Active,
@@ -482,6 +468,7 @@ impl View {
         for (at, (commit, version)) in all.iter().enumerate() {
             let mut one = revision(commit, version);
             let until = at.checked_sub(1).map_or(now, |newer| all[newer].0.committed);
+            let lived = until.duration_since(commit.committed).max(SignedDuration::ZERO);
             one.deployed = deployed == one.id;
             one.incoming = newest == Some(commit.id.as_str())
                 && !one.deployed
@@ -496,10 +483,8 @@ impl View {
                 TrackRecord::Unfinished
             } else if healthy || recorded.clone().any(|record| record == TrackRecord::Served) {
                 TrackRecord::Served
-            } else if recorded
-                .clone()
-                .next()
-                .is_some_and(|record| record == TrackRecord::Unfinished)
+            } else if lived < BRIEF
+                && recorded.clone().next().is_some_and(|record| record == TrackRecord::Unfinished)
             {
                 TrackRecord::Unfinished
             } else {
@@ -512,7 +497,7 @@ impl View {
                 one.deployable = Deployable::No(format!("it is {OVERRIDDEN}"));
                 one.track_record = TrackRecord::Unfinished;
             }
-            one.served = Some(until.duration_since(commit.committed).max(SignedDuration::ZERO));
+            one.served = Some(lived);
             // The same version again is a way back to where it came from.
             let again = all
                 .get(at + 1..)
@@ -532,6 +517,39 @@ impl View {
 }
 
 impl Standing<'_> {
+    /// The sides of what moves: what goes, what comes, and each of what goes where that is several. What is on its way and
+    /// is not what is wanted is to go, as what serves is.
+    fn sides(&self, wanted: Option<&Version>) -> (Vec<Side>, Vec<Side>, Vec<(RevisionRef, Side)>) {
+        let image = &self.entry.image;
+        let (mut olds, mut news, mut overlap) = (Vec::new(), Vec::new(), Vec::new());
+        for one in &self.workloads {
+            let Some(rollout) = &one.app.rollout else {
+                olds.push(one.app.serving.clone().unwrap_or_else(|| running(&one.app)));
+                continue;
+            };
+            olds.push(rollout.old.clone());
+            match one.coming(image).filter(|coming| Some(*coming) != wanted) {
+                None => news.push(rollout.new.clone()),
+                Some(version) => {
+                    let serves = one.serving(image).cloned().unwrap_or_default();
+                    overlap.push((self.reference(&serves), rollout.old.clone()));
+                    overlap.push((self.reference(version), rollout.new.clone()));
+                    olds.push(rollout.new.clone());
+                }
+            }
+        }
+        (olds, news, overlap)
+    }
+
+    /// What is left behind: what the branch said before, where the Pods were on their way to it, else what serves.
+    fn leaving(&self) -> RevisionRef {
+        let other = self
+            .workloads
+            .iter()
+            .find_map(|one| one.coming(&self.entry.image).filter(|coming| **coming != self.wanted));
+        other.map_or_else(|| self.deployed(), |version| self.reference(version))
+    }
+
     /// The revision that serves: the newest with that version. Without a cluster, what the branch says.
     pub(in crate::platform::gitops) fn deployed(&self) -> RevisionRef {
         self.reference(self.serving.as_ref().unwrap_or(&self.wanted))
@@ -544,6 +562,10 @@ impl Standing<'_> {
         RevisionRef { id: RevisionId::new(id), label: Some(clean(&version.label())) }
     }
 }
+
+/// What stood on the branch for longer than this was not given up at once, whatever its ReplicaSet looks like since it was
+/// left.
+const BRIEF: SignedDuration = SignedDuration::from_mins(10);
 
 /// What is said of a change that changed nothing that runs.
 const OVERRIDDEN: &str = "in a file that a kustomization overrides";

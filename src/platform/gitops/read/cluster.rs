@@ -70,7 +70,10 @@ impl Condition {
     /// How much longer a wait for health may take that it tells of, in words.
     pub(in crate::platform::gitops) fn waits(&self, now: Timestamp) -> Option<String> {
         let timeout = self.message.rsplit_once("timeout of ")?.1.split_whitespace().next()?;
-        let left = duration(timeout)? - now.duration_since(self.since?);
+        let timeout = duration(timeout)?;
+        // The cluster's clock may be another.
+        let waited = now.duration_since(self.since?).max(SignedDuration::ZERO);
+        let left = timeout - waited;
         (left > SignedDuration::ZERO).then(|| span(left))
     }
 }
