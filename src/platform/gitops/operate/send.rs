@@ -92,15 +92,14 @@ impl Repository {
                 let mut tracking: Tracking =
                     self.read_own("the receipt", &order.receipt().recipe.tracking)?;
                 tracking.pull = Some(pull.number);
+                let held = if tracking.held {
+                    "; image automation is held back until it is released"
+                } else {
+                    ""
+                };
                 Ok(Learned {
                     tracking: Some(json!(tracking)),
-                    remark: Some(match tracking.held {
-                        true => format!(
-                            "{}; image automation is held back until it is released",
-                            clean(&pull.address)
-                        ),
-                        false => clean(&pull.address),
-                    }),
+                    remark: Some(format!("{}{held}", clean(&pull.address))),
                     ..Learned::default()
                 })
             }
