@@ -10,42 +10,26 @@ mod operate;
 mod plan;
 mod provider;
 mod read;
+mod repository;
 mod watch;
 
 use std::{
-    collections::{BTreeMap, HashMap},
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::{
-    sync::{Mutex, mpsc, watch as channel},
-    time::Instant,
-};
+use tokio::sync::{Mutex, mpsc, watch as channel};
 
 pub use provider::Provider;
 
 use self::{
-    client::{
-        flux::Cluster,
-        forge::{Forge, Pull},
-        mirror::{Mirror, ObjectId, Remote},
-    },
-    model::image,
-    read::{
-        apps::{Proposal, Setting, View},
-        cluster::Known,
-        history::{FIRST, Past},
-        snapshot::{self, Blobs, Entry, Snapshot},
-    },
+    client::{flux::Cluster, forge::Forge, mirror::Mirror},
+    read::cluster::Known,
+    repository::Repository,
 };
 use super::{
     Error, Now, OpenError, Platform,
@@ -53,9 +37,8 @@ use super::{
     operation::{Learned, Order, Progress, StepError},
 };
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Capability, Detail, Fact, Group, History, Interest,
-    LogLine, Observation, Plan, PlatformKind, Receipt, Report, Request, RevisionId, Scope, Secret,
-    Step, Target, TargetId, Verb, text::clean,
+    App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogLine, Observation, Plan,
+    PlatformKind, Receipt, Report, Request, RevisionId, Scope, Step, Target, TargetId, text::clean,
 };
 
 /// What kind of platform this is.
@@ -64,14 +47,8 @@ pub const KIND: PlatformKind =
 
 /// How the names of our branches begin.
 const OURS: [&str; 2] = ["rollback-", "revdeck-"];
-/// The trailer by which a commit is known to be ours.
-const OPERATION: &str = "Revdeck-Operation: ";
 /// For how long a push may still take effect whose client has gone: hooks of servers take their time, and go on.
 const LONGEST_PUSH: SignedDuration = SignedDuration::from_mins(15);
-/// Between two looks at one pull request while nobody operates.
-const PULLS: Duration = Duration::from_secs(30);
-/// How many events and log lines of the workloads of one app are shown.
-const EVENTS: usize = 60;
 
 /// Where a commit goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,41 +102,6 @@ pub struct ForgeOptions {
 #[derive(Clone)]
 pub struct GitOps(Arc<Repository>);
 
-/// What is known of a repository, and the ways to it.
-struct Repository {
-    target: TargetId,
-    /// What it is called.
-    name: String,
-    mirror: Mirror,
-    paths: Vec<String>,
-    push: Push,
-    /// The forge, or why there is none.
-    forge: Result<Forge, String>,
-    cluster: Option<Cluster>,
-    images: Known,
-    now: Now,
-    state: Mutex<State>,
-    /// Whether the forge is to be asked again, since something was sent.
-    sent: AtomicBool,
-}
-
-/// What was read last.
-#[derive(Default)]
-struct State {
-    remote: Option<Remote>,
-    blobs: Blobs,
-    view: Arc<View>,
-    pulls: HashMap<String, (Instant, Option<Pull>)>,
-    /// Commits on branches of ours, by commit.
-    proposed: HashMap<ObjectId, Option<read::history::Commit>>,
-    /// Ancestry never changes.
-    reached: BTreeMap<(String, String), bool>,
-    /// Why the cluster, or the forge, cannot be read.
-    trouble: Option<String>,
-    forge_trouble: Option<String>,
-    checked: bool,
-}
-
 impl GitOps {
     /// Prepares the private copy; speaks to nobody yet.
     pub fn open(target: TargetId, options: Options, now: Now) -> Result<Self, OpenError> {
@@ -204,298 +146,6 @@ impl GitOps {
             state: Mutex::default(),
             sent: AtomicBool::new(false),
         })))
-    }
-}
-
-impl Repository {
-    fn setting(&self) -> Setting {
-        Setting { target: self.target.clone(), repository: self.name.clone(), now: (self.now)() }
-    }
-
-    /// Looks at the cluster, and with `remote` also at where the branches are; says what is known then.
-    ///
-    /// # Errors
-    /// Where git fails; and where the cluster does that was read before.
-    async fn look(&self, remote: bool) -> Result<Arc<View>, Error> {
-        self.look_at(remote, true).await
-    }
-
-    /// The same; with `strict` off, a cluster that cannot be read now is as it was seen before: what is down must not
-    /// keep a roll back from being planned.
-    async fn look_at(&self, remote: bool, strict: bool) -> Result<Arc<View>, Error> {
-        let mut state = self.state.lock().await;
-        if !state.checked {
-            self.mirror.check_version().await?;
-            state.checked = true;
-        }
-        let known = state.remote.clone();
-        let at = match known {
-            Some(known) if !remote => known,
-            _ => self.mirror.look(&OURS).await?,
-        };
-        let mut view = View::clone(&state.view);
-        if state.view.snapshot.commit != at.head {
-            if !self.mirror.has(&at.head).await {
-                self.mirror.fetch(&[&at.branch]).await?;
-            }
-            view.snapshot = snapshot::read(&self.mirror, &mut state.blobs, &at.head).await?;
-            let past = if state.view.past.head.is_empty() {
-                Past::load(&self.mirror).unwrap_or_default()
-            } else {
-                state.view.past.clone()
-            };
-            view.past = past.advance(&self.mirror, &mut state.blobs, &at.head, Some(FIRST)).await?;
-            if view.past.complete {
-                view.past.save(&self.mirror);
-            }
-            view.branch.clone_from(&at.branch);
-        }
-        view.proposals = self.proposals(&mut state, &at).await?;
-        if let Some(cluster) = &self.cluster {
-            match self.images.look(cluster).await {
-                Ok(seen) => {
-                    view.seen = Some(seen.of(&self.mirror.git.remote, &at.branch));
-                    state.trouble = None;
-                }
-                // What was seen before stays what it was, with its age.
-                Err(error) if strict && view.seen.is_some() => return Err(error),
-                Err(error) => state.trouble = Some(error.to_string()),
-            }
-        }
-        self.reach(&mut state, &mut view).await?;
-        state.remote = Some(at);
-        state.view = Arc::new(view);
-        Ok(state.view.clone())
-    }
-
-    /// Reads the history down to its first commit, where that was not done yet.
-    async fn complete(&self) -> Result<Arc<View>, Error> {
-        let view = self.state.lock().await.view.clone();
-        if view.past.complete || view.snapshot.commit.is_empty() {
-            return Ok(view);
-        }
-        // With blobs of its own, which are forgotten afterwards: there are many.
-        let mut blobs = Blobs::new();
-        let past = Past::default().advance(&self.mirror, &mut blobs, &view.past.head, None).await?;
-        let mut state = self.state.lock().await;
-        let mut newer = View::clone(&state.view);
-        let head = newer.snapshot.commit.clone();
-        newer.past = past.advance(&self.mirror, &mut blobs, &head, None).await?;
-        newer.past.save(&self.mirror);
-        state.view = Arc::new(newer);
-        Ok(state.view.clone())
-    }
-
-    /// The changes that wait on branches of ours.
-    async fn proposals(&self, state: &mut State, at: &Remote) -> Result<Vec<Proposal>, Error> {
-        let mut proposals = Vec::new();
-        state.forge_trouble = None;
-        if self.sent.swap(false, Ordering::AcqRel) {
-            state.pulls.clear();
-        }
-        state.pulls.retain(|branch, _| at.ours.iter().any(|(known, _)| known == branch));
-        for (branch, head) in &at.ours {
-            if !state.proposed.contains_key(head) {
-                if !self.mirror.has(head).await {
-                    self.mirror.fetch(&[branch]).await?;
-                }
-                let mut blobs = std::mem::take(&mut state.blobs);
-                let past = Past::default().advance(&self.mirror, &mut blobs, head, Some(1)).await;
-                state.blobs = blobs;
-                // A branch that only has such a name, or holds somebody's own commits, is not ours to merge or to delete.
-                let commit = past?.commits.into_iter().next();
-                let commit = commit.filter(|commit| commit.body.contains(OPERATION));
-                let commit = match commit.as_ref().and_then(|commit| commit.parent.clone()) {
-                    Some(parent) if self.mirror.contains(&at.head, &parent).await? => commit,
-                    _ => None,
-                };
-                state.proposed.insert(head.clone(), commit);
-            }
-            let Some(Some(commit)) = state.proposed.get(head).cloned() else { continue };
-            if self.mirror.has(&at.head).await && self.mirror.contains(&at.head, head).await? {
-                continue;
-            }
-            let pull = match (&self.forge, state.pulls.get(branch)) {
-                (Err(_), _) => None,
-                (Ok(_), Some((since, pull))) if since.elapsed() < PULLS => pull.clone(),
-                (Ok(forge), _) => {
-                    let pull = match forge.find(branch).await {
-                        Ok(pull) => pull,
-                        // git goes on without the forge.
-                        Err(error) => {
-                            state.forge_trouble = Some(error.to_string());
-                            None
-                        }
-                    };
-                    state.pulls.insert(branch.clone(), (Instant::now(), pull.clone()));
-                    pull
-                }
-            };
-            // Closed, or merged in another shape: it does not wait any more.
-            if pull.as_ref().is_none_or(|pull| pull.open || pull.head != *head) {
-                proposals.push(Proposal { branch: branch.clone(), commit, pull });
-            }
-        }
-        Ok(proposals)
-    }
-
-    /// Finds out which of the newest changes the commits that Flux names hold.
-    async fn reach(&self, state: &mut State, view: &mut View) -> Result<(), Error> {
-        let Some(seen) = &view.seen else { return Ok(()) };
-        let mut at: Vec<String> =
-            seen.sources.iter().filter_map(|one| one.fetched.clone()).collect();
-        at.extend(
-            seen.kustomizations
-                .iter()
-                .flat_map(|one| [one.attempted.clone(), one.applied.clone()])
-                .flatten(),
-        );
-        at.sort();
-        at.dedup();
-        let mut wanted: Vec<String> =
-            view.proposals.iter().map(|one| one.commit.id.clone()).collect();
-        for entry in &view.snapshot.entries {
-            let standing = view.standing(entry);
-            let moves = standing.workloads.iter().any(|one| one.app.rollout.is_some());
-            let behind =
-                standing.serving.as_ref().is_some_and(|serving| *serving != standing.wanted);
-            if (moves || behind)
-                && let Some((commit, _)) = standing.revisions.first()
-            {
-                wanted.push(commit.id.clone());
-            }
-        }
-        for at in at {
-            for commit in &wanted {
-                let key = (at.clone(), commit.clone());
-                if state.reached.contains_key(&key) {
-                    continue;
-                }
-                if !self.mirror.has(&at).await {
-                    continue;
-                }
-                let holds = self.mirror.contains(&at, commit).await.unwrap_or(false);
-                state.reached.insert(key, holds);
-            }
-        }
-        view.reached.clone_from(&state.reached);
-        Ok(())
-    }
-
-    /// Why the cluster, and why the forge, cannot be read.
-    async fn troubles(&self) -> (Option<String>, Option<String>) {
-        let state = self.state.lock().await;
-        (state.trouble.clone(), state.forge_trouble.clone())
-    }
-
-    /// Has the next look ask the forge again: something was sent.
-    fn forget_looks(&self) {
-        self.sent.store(true, Ordering::Release);
-    }
-
-    /// The app of an identifier.
-    fn entry<'a>(&self, view: &'a View, app: &AppId) -> Result<&'a Entry, Error> {
-        view.entry(app.as_str()).ok_or_else(|| Error::NotFound {
-            what: format!(
-                "{} has no place any more that names the image {}",
-                self.name,
-                clean(app.as_str())
-            ),
-        })
-    }
-
-    /// What a commit says.
-    async fn snapshot(&self, commit: &str) -> Result<Snapshot, Error> {
-        let mut state = self.state.lock().await;
-        snapshot::read(&self.mirror, &mut state.blobs, commit).await
-    }
-
-    /// The revisions of an app, with what the cluster knows of them.
-    async fn history(&self, view: &View, entry: &Entry) -> History {
-        let mut records = Vec::new();
-        if let Some(cluster) = &self.cluster {
-            for workload in view.standing(entry).workloads {
-                records.extend(self.images.records(cluster, &workload.app, &entry.image).await);
-            }
-        }
-        view.history(entry, &records, (self.now)())
-    }
-
-    /// What a commit says of an app's places.
-    async fn detail(&self, app: &AppId, commit: &str) -> Result<Detail, Error> {
-        let snapshot = self.snapshot(commit).await?;
-        let Some((scope, of)) = app.as_str().split_once('|') else {
-            return Err(Error::NotFound {
-                what: format!("there is no app {}", clean(app.as_str())),
-            });
-        };
-        let entries = snapshot.entries.iter().filter(|one| one.image == of);
-        let alone = entries.clone().count() == 1;
-        let places = entries.filter(|one| alone || one.scope == scope).flat_map(|one| &one.places);
-        let mut detail = Detail::default();
-        for one in places {
-            let value = clean(&image::write(of, &one.place.version));
-            let key = format!("{} {}", one.file, one.place.path);
-            detail.facts.push(Fact {
-                group: Group::Artifact,
-                key: clean(&key),
-                value: Secret::new(value),
-                secret: false,
-            });
-            if let Some(why) = &one.place.fixed {
-                detail.hidden.push(clean(&format!("{}: not edited, since {why}", one.file)));
-            }
-        }
-        Ok(detail)
-    }
-
-    /// Whether an app is in the directories that are looked at by default.
-    fn at_home(&self, entry: &Entry) -> bool {
-        let within = |file: &str| {
-            self.paths.iter().any(|path| {
-                path.is_empty() || file == path || file.starts_with(&format!("{path}/"))
-            })
-        };
-        self.paths.is_empty() || entry.places.iter().any(|one| within(&one.file))
-    }
-
-    /// The apps of a scope.
-    fn within(&self, view: &View, scope: &Scope) -> Vec<App> {
-        let setting = self.setting();
-        let home = *scope == Scope::Home;
-        let entries = view.snapshot.entries.iter().filter(|entry| !home || self.at_home(entry));
-        entries.map(|entry| view.app(entry, &setting)).collect()
-    }
-
-    /// Reads back what this adapter has put into a plan or a receipt.
-    fn read_own<T: DeserializeOwned>(&self, location: &str, value: &Value) -> Result<T, Error> {
-        T::deserialize(value).map_err(|error| Error::Garbled {
-            api: self.mirror.git.remote.clone(),
-            location: location.to_owned(),
-            why: error.to_string(),
-        })
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        let no = |what: &str| Capability::No(what.to_owned());
-        let all = Capabilities::all()
-            .with(Verb::Restart, no(plan::RESTART))
-            .with(Verb::EnableRevisions, no(plan::ENABLE));
-        if self.cluster.is_some() {
-            return all;
-        }
-        let why = "this target has no cluster: name one in the configuration";
-        all.with(Verb::Pause, no(why)).with(Verb::Reconcile, no(why))
-    }
-
-    /// The same for one app: what cannot be edited is greyed with the reason.
-    fn allowed(&self, entry: &Entry) -> Capabilities {
-        let fixed = entry.lead().and_then(|lead| lead.place.fixed.clone().map(|why| (lead, why)));
-        let Some((lead, why)) = fixed else { return self.capabilities() };
-        let why = clean(&format!("{} cannot be edited: {why}", lead.file));
-        [Verb::RollBack, Verb::Deploy]
-            .into_iter()
-            .fold(self.capabilities(), |all, verb| all.with(verb, Capability::No(why.clone())))
     }
 }
 
@@ -639,42 +289,5 @@ impl Platform for GitOps {
         let view = self.0.look(false).await?;
         let entry = self.0.entry(&view, app)?;
         Ok(self.0.logs(&view, entry).await)
-    }
-}
-
-impl Repository {
-    /// What happened to an app's workloads, and what its commits did, newest first.
-    async fn events(&self, view: &View, entry: &Entry) -> Vec<AppEvent> {
-        let standing = view.standing(entry);
-        let mut events = Vec::new();
-        if let Some(cluster) = &self.cluster {
-            for workload in &standing.workloads {
-                events.extend(cluster.platform.events(&workload.app.id).await.unwrap_or_default());
-            }
-        }
-        for (commit, version) in &standing.revisions {
-            let short = commit.id.get(..7).unwrap_or(&commit.id);
-            events.push(AppEvent {
-                at: commit.committed,
-                who: clean(&commit.author),
-                what: clean(&format!("set {} ({short} {})", version.label(), commit.subject)),
-                bad: false,
-                routine: false,
-            });
-        }
-        events.sort_by_key(|event| std::cmp::Reverse(event.at));
-        events.truncate(EVENTS);
-        events
-    }
-
-    async fn logs(&self, view: &View, entry: &Entry) -> Vec<LogLine> {
-        let mut lines = Vec::new();
-        if let Some(cluster) = &self.cluster {
-            for workload in &view.standing(entry).workloads {
-                lines.extend(cluster.platform.logs(&workload.app.id).await.unwrap_or_default());
-            }
-        }
-        lines.sort_by_key(|line| line.at);
-        lines
     }
 }

@@ -31,12 +31,12 @@ type ByFile = BTreeMap<String, Vec<Wanted>>;
 /// How much of a commit's identifier is shown.
 const SHORT: usize = 7;
 
-fn short(commit: &str) -> &str {
+pub(super) fn short(commit: &str) -> &str {
     commit.get(..SHORT).unwrap_or(commit)
 }
 
 /// A text as a branch's name may hold it.
-fn slug(text: &str) -> String {
+pub(super) fn slug(text: &str) -> String {
     let letters = text
         .chars()
         .map(|one| if one.is_ascii_alphanumeric() || "._-".contains(one) { one } else { '-' });
@@ -259,94 +259,6 @@ impl Draft<'_> {
         self.write(writing).await
     }
 
-    /// The markers that a roll back took away, put back as they were.
-    pub(super) async fn release(mut self) -> Result<Plan, Error> {
-        let name = self.entry.name.clone();
-        let mut wanted: BTreeMap<String, Vec<Wanted>> = BTreeMap::new();
-        let mut of = BTreeSet::new();
-        let standing = self.view.standing(self.entry);
-        for (commit, _) in &standing.revisions {
-            let Some(parent) = commit.parent.as_ref() else { continue };
-            let before = self.repository.snapshot(parent).await?;
-            let mut found = false;
-            for one in &self.entry.places {
-                let was = place_then(&before, &one.file, &one.place.path);
-                let Some(was) =
-                    was.filter(|was| !was.place.markers.is_empty() && one.place.markers.is_empty())
-                else {
-                    continue;
-                };
-                let markers = Markers::Restore(was.place.markers.clone());
-                of.extend(was.place.policy().map(str::to_owned));
-                wanted.entry(one.file.clone()).or_default().push(Wanted {
-                    path: one.place.path.clone(),
-                    version: None,
-                    markers,
-                });
-                found = true;
-            }
-            if found {
-                // After a merge the trailer is in what was merged; after a squash it may be nowhere.
-                let range = format!("{parent}..{}", commit.id);
-                let told = self.repository.mirror.git.text(&["log", "--format=%B", &range]).await?;
-                if !told.contains("Revdeck-Held: ") {
-                    let text = format!(
-                        "no record says that revdeck removed the marker: {} did, in {}",
-                        clean(&commit.author),
-                        short(&commit.id)
-                    );
-                    self.plan.notes.push(Note::Warning(text));
-                }
-                break;
-            }
-        }
-        let suspended: Vec<_> = self.suspended_by_us();
-        if wanted.is_empty() && suspended.is_empty() {
-            let why = format!(
-                "nothing holds {name} back: no marker was removed by revdeck, and no automation is suspended"
-            );
-            return Ok(self.refuse(why));
-        }
-        if wanted.is_empty() {
-            return Ok(self.resume_automation(&suspended));
-        }
-        for policy in &of {
-            let latest = self.view.seen.as_ref().and_then(|seen| {
-                seen.policies
-                    .iter()
-                    .find(|one| one.name == *policy)
-                    .and_then(|one| one.latest.clone())
-            });
-            let text = match latest {
-                Some(latest) if Some(&latest) != standing.wanted.tag.as_ref() => {
-                    Note::Warning(format!(
-                        "the policy {policy} wants {latest}: automation will set it at its next run"
-                    ))
-                }
-                Some(_) => Note::Info(format!("the policy {policy} wants what is there")),
-                None => Note::Info(format!(
-                    "what the policy {policy} wants is not known: automation may set another tag at its next run"
-                )),
-            };
-            self.plan.notes.push(text);
-        }
-        let version = standing.wanted.clone();
-        self.ends(&version, None);
-        let goal = "released: image automation moves it again".to_owned();
-        let writing = Writing {
-            wanted,
-            subject: format!("Release {} to image automation", self.entry.image),
-            body: vec!["The markers that a roll back had removed are put back.".to_owned()],
-            held: Vec::new(),
-            branch: format!("revdeck-release-{}", slug(&name)),
-            version,
-            goal,
-            leaving: None,
-            before: Vec::new(),
-        };
-        self.write(writing).await
-    }
-
     /// Why nothing of an app can be edited.
     fn immovable(&self, wanted: &ByFile) -> Option<String> {
         let lead = self.entry.lead().filter(|_| wanted.is_empty())?;
@@ -562,7 +474,7 @@ impl Draft<'_> {
     }
 
     /// What the app will be, as far as that can be seen.
-    fn goal(&self, goal: &str) -> String {
+    pub(super) fn goal(&self, goal: &str) -> String {
         let standing = self.view.standing(self.entry);
         if standing.workloads.is_empty() {
             let why = if self.view.seen.is_some() {
@@ -598,7 +510,11 @@ pub(super) fn suspend_step(kind: Kind, namespace: &str, name: &str, on: bool) ->
     }
 }
 
-fn place_then<'a>(then: &'a Snapshot, file: &str, path: &str) -> Option<&'a snapshot::Sited> {
+pub(super) fn place_then<'a>(
+    then: &'a Snapshot,
+    file: &str,
+    path: &str,
+) -> Option<&'a snapshot::Sited> {
     let places = then.entries.iter().flat_map(|one| &one.places);
     places.into_iter().find(|one| one.file == file && one.place.path == path)
 }

@@ -4,6 +4,7 @@ mod branch;
 mod change;
 mod cluster;
 pub(super) mod options;
+mod release;
 
 use crate::domain::{Note, Operation, Plan, Request};
 use crate::platform::{Error, gitops::Repository};

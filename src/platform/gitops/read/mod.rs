@@ -3,4 +3,5 @@
 pub(super) mod apps;
 pub(super) mod cluster;
 pub(super) mod history;
+mod rollout;
 pub(super) mod snapshot;

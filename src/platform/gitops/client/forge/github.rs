@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Dialect, Opening, Pull, id, send, text};
+use super::pull::{Dialect, Opening, Pull, id, send, text};
 use crate::platform::{
     Error,
     http::{Http, WriteError},

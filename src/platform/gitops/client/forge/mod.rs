@@ -6,16 +6,18 @@
 mod gitea;
 mod github;
 mod gitlab;
+mod pull;
 
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use reqwest::{Method, header::HeaderValue};
+use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::mirror::ObjectId;
+use self::pull::Dialect;
+pub(in crate::platform::gitops) use self::pull::{Opening, Pull};
 use crate::{
     domain::text::clean,
     platform::{
@@ -71,56 +73,6 @@ impl Kind {
             Self::Gitea => format!("{scheme}://{host}/api/v1"),
         }
     }
-}
-
-/// A pull request, as far as following it needs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::platform::gitops) struct Pull {
-    pub(in crate::platform::gitops) number: u64,
-    /// Where people read it.
-    pub(in crate::platform::gitops) address: String,
-    /// The commit that its branch points to.
-    pub(in crate::platform::gitops) head: ObjectId,
-    pub(in crate::platform::gitops) open: bool,
-    pub(in crate::platform::gitops) merged: bool,
-    /// What it became on the branch.
-    pub(in crate::platform::gitops) merge_commit: Option<ObjectId>,
-    /// Whether the forge would merge it; `None` while it works that out.
-    pub(in crate::platform::gitops) mergeable: Option<bool>,
-    /// What is missing, each in a clause.
-    pub(in crate::platform::gitops) missing: Vec<String>,
-}
-
-impl Pull {
-    /// What it waits for.
-    pub(in crate::platform::gitops) fn waits_for(&self) -> String {
-        let number = self.number;
-        if self.missing.is_empty() {
-            return format!("pull request {number} waits to be merged");
-        }
-        format!("pull request {number} waits: {}", self.missing.join(", "))
-    }
-}
-
-/// What a new pull request says.
-#[derive(Clone, Debug)]
-pub(in crate::platform::gitops) struct Opening<'a> {
-    pub(in crate::platform::gitops) branch: &'a str,
-    pub(in crate::platform::gitops) base: &'a str,
-    pub(in crate::platform::gitops) title: &'a str,
-    pub(in crate::platform::gitops) body: &'a str,
-}
-
-/// What differs between the forges.
-#[async_trait]
-trait Dialect: Send + Sync {
-    /// The newest pull request of a branch.
-    async fn find(&self, branch: &str) -> Result<Option<Pull>, Error>;
-    /// One pull request, with what is missing.
-    async fn read(&self, number: u64) -> Result<Pull, Error>;
-    async fn open(&self, opening: &Opening<'_>) -> Result<Pull, WriteError>;
-    async fn merge(&self, number: u64, head: &str) -> Result<(), WriteError>;
-    async fn close(&self, number: u64) -> Result<(), WriteError>;
 }
 
 /// A repository at a forge.
@@ -279,21 +231,4 @@ impl Forge {
     pub(in crate::platform::gitops) async fn close(&self, number: u64) -> Result<(), WriteError> {
         self.dialect.close(number).await
     }
-}
-
-/// A write whose answer is JSON.
-async fn send(http: &Http, method: Method, path: &str, body: &Value) -> Result<Value, WriteError> {
-    let bytes = http.write(method, path, Some(body)).await?;
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Value::Null);
-    }
-    http.decode(path, &bytes).map_err(WriteError::Lost)
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-fn id(value: &Value) -> Option<ObjectId> {
-    value.as_str().filter(|id| id.len() >= 40).map(str::to_owned)
 }
