@@ -653,6 +653,128 @@ mod own {
         assert_eq!(platform.app("a").await.unwrap().condition(), Condition::Unknown);
     }
 
+    fn set(world: &Delivery, images: &[&str], by: &str, subject: &str, tags: &[(&str, &str)]) {
+        let files = images.iter().map(|image| {
+            let file = ["deployment.yaml", "kustomization.yaml"]
+                .map(|file| format!("apps/{image}/{file}"));
+            let read =
+                |file: &String| world.git(&["show", &format!("main:{file}")]).unwrap() + "\n";
+            let (_, old, new) = tags
+                .iter()
+                .map(|(old, new)| (0, *old, *new))
+                .find(|(_, old, _)| file.iter().any(|file| read(file).contains(old)))
+                .unwrap();
+            let file = file.into_iter().find(|file| read(file).contains(old)).unwrap();
+            let text = read(&file).replace(old, new);
+            (file, text)
+        });
+        let files: Vec<_> = files.collect();
+        world.commit(by, subject, &files).unwrap();
+    }
+
+    /// The five roll backs that people made by hand in one repository: each was taken away by automation, with the very tag
+    /// that they had left, after the time that it took then. With ours the tag stands for ten minutes, while the other
+    /// images go on; and the release puts the very lines back.
+    #[tokio::test]
+    async fn the_five_incidents_do_not_happen_again() {
+        let back = [("5.3.0-crash", "5.2.0"), ("1.0.0", "0.9.0")];
+        for (when, interval, images) in [
+            ("2021-02-03", "8m55s", &["ticketing"][..]),
+            ("2021-03-30", "22s", &["ticketing"]),
+            ("2022-02-14", "1m21s", &["ticketing", "newsletter"]),
+            ("2023-05-25", "31s", &["newsletter"]),
+            ("2024-02-29", "24s", &["ticketing"]),
+        ] {
+            let (deck, simulator, platform) = deck(start().await, &[]);
+            let world = simulator.world();
+            world.automate_every(interval);
+            let says = |image: &str, tag: &str| {
+                let text = world.git(&["grep", "-h", tag, "main", "--", &format!("apps/{image}")]);
+                text.is_ok_and(|text| !text.is_empty())
+            };
+            let original: Vec<_> = images
+                .iter()
+                .map(|image| {
+                    world
+                        .git(&["grep", "-h", "imagepolicy", "main", "--", &format!("apps/{image}")])
+                        .unwrap()
+                })
+                .collect();
+            set(world, images, "Noor", "Revert by hand", &back);
+            assert!(
+                images.iter().all(|image| !says(image, "5.3.0-crash") && !says(image, "\"1.0.0\"")),
+                "{when}"
+            );
+            for _ in 0..120 {
+                deck.fixture.pass(5.0);
+            }
+            let left = |image: &str| if image == "ticketing" { "5.3.0-crash" } else { "1.0.0" };
+            assert!(
+                images.iter().all(|image| says(image, left(image))),
+                "{when}: it was taken away"
+            );
+
+            for image in images {
+                let said = plan(platform.as_ref(), image, &[("no-hold", "yes")]).await;
+                let said = warnings(&said).join("\n");
+                assert!(
+                    said.contains(&format!("flux-system:{image}"))
+                        && said.contains("will set its own tag again"),
+                    "{when}: {said}"
+                );
+                let wanted = back.iter().find(|(bad, _)| *bad == left(image)).unwrap().1;
+                let app = platform.app(image).await.unwrap();
+                let history = platform.revisions(&app.id).await.unwrap();
+                let to =
+                    history.revisions.iter().find(|one| one.label == wanted).unwrap().id.clone();
+                let request = Request::new(app.id, Operation::RollBack(RollBackTo::Revision(to)));
+                let held = platform.plan(request).await.unwrap();
+                assert_eq!(held.refused, None, "{when}");
+                assert!(matches!(
+                    execute(platform.as_ref(), held, &NoRecord).await,
+                    Sent::Accepted(_)
+                ));
+            }
+            world.publish("seatmap", "2.3.0");
+            for _ in 0..120 {
+                deck.fixture.pass(5.0);
+            }
+            assert!(says("seatmap", "2.3.0"), "{when}: the others go on");
+            assert!(images.iter().all(|image| !says(image, left(image))), "{when}: it stands");
+            for (image, line) in images.iter().zip(&original) {
+                let app = platform.app(image).await.unwrap();
+                let release =
+                    platform.plan(Request::new(app.id, Operation::Release)).await.unwrap();
+                assert_eq!(release.refused, None, "{when}");
+                let wanted = back.iter().find(|(bad, _)| *bad == left(image)).unwrap().1;
+                let line = line.trim_start_matches("main:").replace(left(image), wanted);
+                assert!(
+                    release.patch.as_ref().is_some_and(|patch| patch.contains(line.trim())),
+                    "{when}: {line} {release:?}"
+                );
+            }
+        }
+    }
+
+    /// Our name for a branch is taken by somebody else's: another one is found, theirs stays.
+    #[tokio::test]
+    async fn a_name_that_is_taken_is_left() {
+        let (deck, simulator, platform) = deck(start().await, &[]);
+        let first = plan(platform.as_ref(), "loyalty", &[("pull-request", "yes")]).await;
+        let branch = first
+            .calls()
+            .find_map(|call| Some(call.split("refs/heads/").nth(1)?.split(':').next()?.to_owned()))
+            .unwrap();
+        let theirs = simulator.world().git(&["rev-parse", "main~3"]).unwrap();
+        simulator.world().force(&branch, Some(&theirs)).unwrap();
+        let outcome = deck.execute(first).await;
+        assert!(matches!(&outcome, Sent::Ended(Outcome::Refused(_))), "{outcome:?}");
+        let second = plan(platform.as_ref(), "loyalty", &[("pull-request", "yes")]).await;
+        assert!(matches!(deck.execute(second).await, Sent::Accepted(_)));
+        assert_eq!(simulator.world().head(&branch), Some(theirs), "theirs is where it was");
+        assert!(simulator.world().head(&format!("{branch}-2")).is_some());
+    }
+
     /// Moves the branch back when the push is about to be sent.
     struct Mover<'a> {
         simulator: &'a Simulator<Delivery>,

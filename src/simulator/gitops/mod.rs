@@ -39,7 +39,11 @@ use super::{
     Options,
     clock::Clock,
     fault::Faults,
-    kubernetes::Cluster,
+    kubernetes::{
+        Cluster,
+        resources::{IMAGE_AUTOMATIONS, IMAGE_POLICIES},
+        store::Key,
+    },
     listener::Scissors,
     scenario::Scenario,
     serve::{BODY_LIMIT, Served, pairs, strike},
@@ -216,6 +220,22 @@ impl Delivery {
             self.bare.commit(&[&head], &tree, subject, &Who { name: by, at: self.clock.now() })?;
         self.bare.move_branch(BRANCH, &commit, &head)?;
         Ok(commit)
+    }
+
+    /// Makes a tag the newest that a policy finds in the registry.
+    pub fn publish(&self, policy: &str, tag: &str) {
+        self.cluster.with(|world| {
+            let key = Key::new(IMAGE_POLICIES, build::FLUX, policy);
+            world.change(&key, |object| object["status"]["latestRef"]["tag"] = tag.into());
+        });
+    }
+
+    /// How often image automation runs, as Go writes it.
+    pub fn automate_every(&self, interval: &str) {
+        self.cluster.with(|world| {
+            let key = Key::new(IMAGE_AUTOMATIONS, build::FLUX, "apps");
+            world.change(&key, |object| object["spec"]["interval"] = interval.into());
+        });
     }
 
     /// Where a branch points to.
