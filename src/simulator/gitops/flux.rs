@@ -76,7 +76,7 @@ fn set_condition(
     at: &str,
 ) {
     let condition = json!({
-        "type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": at, "observedGeneration": 1,
+        "type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": at,
     });
     let Some(all) = object["status"]["conditions"].as_array_mut() else {
         object["status"]["conditions"] = json!([condition]);
@@ -96,6 +96,20 @@ fn drop_condition(object: &mut Value, kind: &str) {
     }
 }
 
+/// Notes that what is asked for now was seen: in the status, and in each condition.
+fn observed(world: &mut World, key: &Key) {
+    world.change(key, |object| {
+        if object["spec"]["suspend"] == true {
+            return;
+        }
+        let generation = object["metadata"]["generation"].clone();
+        object["status"]["observedGeneration"] = generation.clone();
+        for one in object["status"]["conditions"].as_array_mut().into_iter().flatten() {
+            one["observedGeneration"] = generation.clone();
+        }
+    });
+}
+
 impl Controllers {
     /// Lets all of them work at the clock's present.
     pub(crate) fn work(&mut self, cluster: &Cluster, bare: &Bare, now: Timestamp) {
@@ -104,6 +118,13 @@ impl Controllers {
         for name in ["apps", "infrastructure"] {
             self.kustomize(cluster, bare, name, now);
         }
+        cluster.with(|world| {
+            observed(world, &Key::new(GIT_REPOSITORIES, FLUX, SOURCE));
+            observed(world, &Key::new(IMAGE_AUTOMATIONS, FLUX, "apps"));
+            for name in ["apps", "infrastructure"] {
+                observed(world, &Key::new(KUSTOMIZATIONS, FLUX, name));
+            }
+        });
     }
 
     fn fetch(&mut self, cluster: &Cluster, bare: &Bare, now: Timestamp) {

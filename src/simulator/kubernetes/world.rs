@@ -160,7 +160,8 @@ impl World {
         if resource.namespaced {
             metadata["namespace"] = namespace.into();
         }
-        if matches!(kind, REPLICA_SETS | PODS) || is_workload(kind) {
+        let generations = matches!(kind, REPLICA_SETS | PODS) || is_workload(kind);
+        if generations || resource.group.ends_with(".toolkit.fluxcd.io") {
             metadata["generation"] = 1.into();
         }
         let name = metadata["name"].as_str().unwrap_or_default().to_owned();
