@@ -775,6 +775,45 @@ mod own {
         assert!(simulator.world().head(&format!("{branch}-2")).is_some());
     }
 
+    /// What an idle watch costs, printed: `cargo test --test contract idle_repository -- --ignored --nocapture`.
+    #[tokio::test]
+    #[ignore = "it measures for a minute"]
+    async fn what_an_idle_repository_costs() {
+        let simulator = start().await;
+        // Nothing moves: what was stuck is taken back before.
+        let (deck, simulator, platform) = deck(simulator, &[]);
+        let Sent::Accepted(receipt) =
+            deck.execute(plan(platform.as_ref(), "ticketing", &[]).await).await
+        else {
+            panic!("not taken")
+        };
+        done(&deck.follow(receipt).await);
+        let (_interest, interested) =
+            tokio::sync::watch::channel(revdeck::domain::Interest::default());
+        let (sender, mut reports) = mpsc::channel(64);
+        let watched = open(&simulator, &[]);
+        let task = tokio::spawn(async move { watched.watch(interested, sender).await });
+        tokio::spawn(async move { while reports.recv().await.is_some() {} });
+        tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+        let before = simulator.world().log();
+        tokio::time::sleep(std::time::Duration::from_mins(1)).await;
+        let log = simulator.world().log();
+        task.abort();
+        let mut counts = std::collections::BTreeMap::<&str, usize>::new();
+        for line in &before {
+            *counts.entry(line).or_default() += 0;
+        }
+        let mut left = before.clone();
+        for line in &log {
+            match left.iter().position(|known| known == line) {
+                Some(at) => drop(left.swap_remove(at)),
+                None => *counts.entry(line).or_default() += 1,
+            }
+        }
+        counts.retain(|_, count| *count > 0);
+        println!("in 60 s: {counts:#?}");
+    }
+
     /// Moves the branch back when the push is about to be sent.
     struct Mover<'a> {
         simulator: &'a Simulator<Delivery>,

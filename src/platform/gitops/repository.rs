@@ -195,8 +195,14 @@ impl Repository {
             let pull = match (&self.forge, state.pulls.get(branch)) {
                 (Err(_), _) => None,
                 (Ok(_), Some((since, pull))) if since.elapsed() < PULLS => pull.clone(),
-                (Ok(forge), _) => {
-                    let pull = match forge.find(branch).await {
+                (Ok(forge), known) => {
+                    // One that is known is asked for by its number: one request.
+                    let number = known.and_then(|(_, pull)| Some(pull.as_ref()?.number));
+                    let told = match number {
+                        Some(number) => forge.read(number).await.map(Some),
+                        None => forge.find(branch).await,
+                    };
+                    let pull = match told {
                         Ok(pull) => pull,
                         // git goes on without the forge.
                         Err(error) => {

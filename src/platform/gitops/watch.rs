@@ -105,7 +105,7 @@ impl Watch<'_> {
 
     fn rolls(&self) -> bool {
         self.repository.cluster.is_some()
-            && self.feed.apps().any(|app| app.rollout.is_some() || app.serving.is_some())
+            && self.feed.apps().any(|app| app.rolls() || app.serving.is_some())
     }
 
     fn next(&self) -> Instant {
