@@ -80,6 +80,16 @@ pub(in crate::platform::gitops) fn find(path: &str, bytes: &[u8]) -> Result<Vec<
     if !["image", "$imagepolicy"].iter().any(|word| text.contains(word)) {
         return Ok(Vec::new());
     }
+    // What defines kinds is the largest of all files, and names no image that runs.
+    let kinds = text.lines().filter(|line| line.starts_with("kind: "));
+    let defines = |line: &str| line.trim_end() == "kind: CustomResourceDefinition";
+    let (mut all, mut definitions) = (0, 0);
+    for line in kinds {
+        (all, definitions) = (all + 1, definitions + usize::from(defines(line)));
+    }
+    if all > 0 && all == definitions {
+        return Ok(Vec::new());
+    }
     let stream = yaml::read(text)?;
     Ok(of(path, text, &stream))
 }
