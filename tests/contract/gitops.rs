@@ -756,6 +756,20 @@ mod own {
         }
     }
 
+    /// What a workload runs cannot be read for a moment, by a program that has not seen it before: that is no end.
+    #[tokio::test]
+    async fn what_cannot_be_read_is_not_done() {
+        let (deck, simulator, platform) = deck(start().await, &[]);
+        let plan = plan(platform.as_ref(), "loyalty", &[]).await;
+        let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
+        let later = open(&simulator, &[]);
+        simulator.faults().set("503@GET:/apis/apps/v1/namespaces").unwrap();
+        let told = operation::settle(later.as_ref(), &receipt).await;
+        assert!(!matches!(told, Ok(Settlement::Ended(_))), "{told:?}");
+        simulator.faults().set("").unwrap();
+        done(&deck.follow(receipt).await);
+    }
+
     /// Our name for a branch is taken by somebody else's: another one is found, theirs stays.
     #[tokio::test]
     async fn a_name_that_is_taken_is_left() {

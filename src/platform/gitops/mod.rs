@@ -270,6 +270,7 @@ impl Platform for GitOps {
             branch: view.branch.clone(),
             version: Some(version),
             own,
+            blind: standing.workloads.is_empty(),
             ..operate::receipt::Tracking::default()
         };
         serde_json::to_value(tracking).ok()
@@ -288,6 +289,6 @@ impl Platform for GitOps {
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {
         let view = self.0.look(false).await?;
         let entry = self.0.entry(&view, app)?;
-        Ok(self.0.logs(&view, entry).await)
+        self.0.logs(&view, entry).await
     }
 }

@@ -393,6 +393,7 @@ impl Repository {
         let mut events = Vec::new();
         if let Some(cluster) = &self.cluster {
             for workload in &standing.workloads {
+                // Where the cluster's cannot be read, the commits are still something.
                 events.extend(cluster.platform.events(&workload.app.id).await.unwrap_or_default());
             }
         }
@@ -411,14 +412,15 @@ impl Repository {
         events
     }
 
-    pub(super) async fn logs(&self, view: &View, entry: &Entry) -> Vec<LogLine> {
+    /// The latest log lines of an app's workloads, oldest first.
+    pub(super) async fn logs(&self, view: &View, entry: &Entry) -> Result<Vec<LogLine>, Error> {
         let mut lines = Vec::new();
         if let Some(cluster) = &self.cluster {
             for workload in &view.standing(entry).workloads {
-                lines.extend(cluster.platform.logs(&workload.app.id).await.unwrap_or_default());
+                lines.extend(cluster.platform.logs(&workload.app.id).await?);
             }
         }
         lines.sort_by_key(|line| line.at);
-        lines
+        Ok(lines)
     }
 }

@@ -8,7 +8,7 @@ use tokio::{
     time::Instant,
 };
 
-use crate::domain::{Interest, Report, Status};
+use crate::domain::{Interest, Report, Status, text::clean};
 use crate::platform::{
     feed::{DetailState, Failed, Feed, Gone, crash_lines},
     gitops::Repository,
@@ -177,7 +177,7 @@ impl Watch<'_> {
         let events = repository.events(&view, entry).await;
         self.feed.report(Report::Events { app: app.id.clone(), events }).await?;
         if stuck {
-            let lines = repository.logs(&view, entry).await;
+            let lines = repository.logs(&view, entry).await.unwrap_or_default();
             if !lines.is_empty() {
                 self.feed.report(crash_lines(app.id, lines)).await?;
             }
@@ -191,8 +191,10 @@ impl Watch<'_> {
         let mut hidden = view.seen.as_ref().map(|seen| seen.hidden.clone()).unwrap_or_default();
         hidden.extend(state.trouble.as_ref().map(|why| format!("the cluster ({why})")));
         hidden.extend(state.forge_trouble.as_ref().map(|why| format!("pull requests ({why})")));
-        if !view.snapshot.unreadable.is_empty() {
-            hidden.push(format!("{} files that do not parse", view.snapshot.unreadable.len()));
+        if let Some(((file, why), more)) = view.snapshot.unreadable.split_first() {
+            let more =
+                if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+            hidden.push(clean(&format!("{file}{more} ({why})")));
         }
         drop(state);
         let paths = if self.repository.paths.is_empty() {

@@ -17,7 +17,7 @@ use crate::{
 
 /// Where the remote's branches are kept in the copy.
 pub(in crate::platform::gitops) const KEPT: &str = "refs/revdeck/";
-/// The oldest git that has all that is needed: `merge-tree --write-tree`, and configuration from the environment.
+/// The oldest git that is taken: configuration from the environment is of 2.31, and the simulated forge merges with 2.38.
 const OLDEST: (u32, u32) = (2, 38);
 /// How many objects are read in one go.
 const BATCH: usize = 500;

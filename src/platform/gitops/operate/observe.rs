@@ -154,6 +154,10 @@ impl Repository {
             return Ok(told(overtaken(Overtaken::Superseded, by)));
         }
         let label = Some(clean(&standing.wanted.label()));
+        if standing.workloads.is_empty() && !tracking.blind && self.cluster.is_some() {
+            let why = "nothing in the cluster runs this image any more".to_owned();
+            return Ok(told(Verdict::Failed(why)));
+        }
         if standing.workloads.is_empty() || receipt.verb == Verb::Release {
             return Ok(told(Verdict::Arrived { count: None, label }));
         }

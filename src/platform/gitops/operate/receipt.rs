@@ -58,8 +58,6 @@ pub(in crate::platform::gitops) struct Guard {
 pub(in crate::platform::gitops) struct Tracking {
     /// The commit that brings it, before it is merged.
     pub(in crate::platform::gitops) commit: ObjectId,
-    /// What it was made on.
-    pub(in crate::platform::gitops) base: ObjectId,
     /// The branch that it is for.
     pub(in crate::platform::gitops) branch: String,
     /// The branch of its own that it travels on.
@@ -67,8 +65,6 @@ pub(in crate::platform::gitops) struct Tracking {
     pub(in crate::platform::gitops) pull: Option<u64>,
     /// What the app is to be at; `None` where that is not what it is about.
     pub(in crate::platform::gitops) version: Option<Version>,
-    /// The image.
-    pub(in crate::platform::gitops) place: String,
     /// The object of Flux that it is about, and whether it is to be suspended, or when it was asked to look.
     pub(in crate::platform::gitops) object: Option<(String, String)>,
     pub(in crate::platform::gitops) state: Option<bool>,

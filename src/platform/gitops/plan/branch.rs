@@ -139,10 +139,8 @@ impl Draft<'_> {
         let mut steps = writing.before;
         let mut tracking = Tracking {
             commit: commit.to_owned(),
-            base: head.to_owned(),
             branch: base.clone(),
             version: Some(writing.version.clone()),
-            place: self.entry.image.clone(),
             held: !writing.held.is_empty(),
             blind: self.view.standing(self.entry).workloads.is_empty(),
             lead: self.entry.lead().map(|one| (one.file.clone(), one.place.path.clone())),
@@ -212,7 +210,6 @@ impl Draft<'_> {
                 }
             }
         }
-        let whole = commit.to_owned();
         self.by_hand(&writing.subject, &writing.branch, &base, direct);
         self.plan.recipe = Some(Recipe {
             id: id.to_owned(),
@@ -220,7 +217,7 @@ impl Draft<'_> {
             steps,
             goal: writing.goal,
             leaving: writing.leaving,
-            rollout: Some(crate::domain::RolloutId::new(&whole)),
+            rollout: Some(crate::domain::RolloutId::new(commit)),
             tracking: json!(tracking),
             ..Recipe::default()
         });

@@ -17,8 +17,8 @@ impl Draft<'_> {
     fn tracking(&self) -> Tracking {
         Tracking {
             branch: self.view.branch.clone(),
-            base: self.view.snapshot.commit.clone(),
-            place: self.entry.image.clone(),
+            blind: self.view.standing(self.entry).workloads.is_empty(),
+            lead: self.entry.lead().map(|one| (one.file.clone(), one.place.path.clone())),
             ..Tracking::default()
         }
     }

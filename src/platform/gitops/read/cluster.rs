@@ -403,21 +403,31 @@ impl Seen {
 }
 
 impl Known {
-    /// The images of a revision of a workload.
-    async fn images(&self, cluster: &Cluster, app: &AppId, revision: &RevisionId) -> Images {
+    /// The images of a revision of a workload; none of one that is gone.
+    ///
+    /// # Errors
+    /// Where they cannot be read: that is not the same as none.
+    async fn images(
+        &self,
+        cluster: &Cluster,
+        app: &AppId,
+        revision: &RevisionId,
+    ) -> Result<Images, Error> {
         let key = (app.clone(), revision.clone());
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(known) = known {
-            return known;
+            return Ok(known);
         }
-        let Ok(detail) = cluster.platform.detail(app, revision).await else {
-            return Images::default();
+        let detail = match cluster.platform.detail(app, revision).await {
+            Ok(detail) => detail,
+            Err(Error::NotFound { .. }) => return Ok(Images::default()),
+            Err(error) => return Err(error),
         };
         let facts = detail.facts.iter().filter(|fact| fact.group == Group::Artifact);
         let images: Images =
             Arc::new(facts.map(|fact| image::parse(fact.value.reveal())).collect());
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, images.clone());
-        images
+        Ok(images)
     }
 
     /// Looks at the cluster.
@@ -461,14 +471,14 @@ impl Known {
         let workloads = join_all(apps.map(|app| async {
             let images = async |of: Option<&RevisionId>| match of {
                 Some(id) => self.images(cluster, &app.id, id).await,
-                None => Images::default(),
+                None => Ok(Images::default()),
             };
-            let serves = images(app.deployed.as_ref().map(|of| &of.id)).await;
+            let serves = images(app.deployed.as_ref().map(|of| &of.id)).await?;
             let to = app.rollout.as_ref().and_then(|rollout| rollout.to.as_ref());
-            let comes = images(to.map(|of| &of.id)).await;
-            Workload { app, serves, comes }
+            let comes = images(to.map(|of| &of.id)).await?;
+            Ok(Workload { app, serves, comes })
         }));
-        let workloads = workloads.await;
+        let workloads = workloads.await.into_iter().collect::<Result<_, Error>>()?;
         Ok(Seen { workloads, sources, kustomizations, automations, policies, hidden })
     }
 
@@ -484,7 +494,8 @@ impl Known {
         };
         let mut records = Vec::new();
         for one in revisions {
-            let images = self.images(cluster, &workload.id, &one.id).await;
+            // What cannot be read now is no record.
+            let images = self.images(cluster, &workload.id, &one.id).await.unwrap_or_default();
             if let Some(version) = version(&images, image) {
                 records.push((version.clone(), one.track_record));
             }
