@@ -24,7 +24,7 @@ pub use diff::{Detail, Difference, Fact, Group, Secret, differences};
 pub use ids::{AppId, AppKey, RevisionId, RolloutId, TargetId};
 pub use operation::{Operation, Request, RollBackTo, Strategy};
 pub use options::{OptionKind, OptionSpec, Options, VerbOptions};
-pub use outcome::{Observation, Outcome, Overtaken, Settlement, Standing, Verdict};
+pub use outcome::{Observation, Outcome, Overtaken, Settlement, Standing, Finding};
 pub use plan::{
     Confirmed, Consent, Detail as PlanDetail, Note, Plan, RevisionSummary, Section, SectionKind,
 };

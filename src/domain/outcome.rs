@@ -89,7 +89,7 @@ pub enum Overtaken {
 
 /// What an adapter sees of an operation, as data; what it means for the operator is worded once for all platforms.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Finding {
     /// There is no sign of it: what was there before is there, as it was.
     NotArrived,
     /// Something else came in between, by somebody.
@@ -127,15 +127,15 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observation {
     /// What it sees.
-    pub verdict: Verdict,
+    pub finding: Finding,
     /// The rollout in progress.
     pub rollout: Option<Rollout>,
     /// The rollout that belongs to the operation, where that was learned.
     pub id: Option<RolloutId>,
 }
 
-impl From<Verdict> for Observation {
-    fn from(verdict: Verdict) -> Self {
-        Self { verdict, rollout: None, id: None }
+impl From<Finding> for Observation {
+    fn from(finding: Finding) -> Self {
+        Self { finding, rollout: None, id: None }
     }
 }

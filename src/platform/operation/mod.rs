@@ -1,7 +1,7 @@
 //! How an operation runs, on every platform: what the plan stands on is read again, each step is sent once, a lost
 //! answer is settled by reading, and what comes of it is told in the same words.
 //!
-//! An adapter says how a step is sent and what is to be seen of it; order, time limits, verdicts and sentences are here.
+//! An adapter says how a step is sent and what is to be seen of it; order, time limits, findings and sentences are here.
 
 mod settle;
 mod words;

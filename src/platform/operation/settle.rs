@@ -7,7 +7,7 @@ use super::{
     words,
 };
 use crate::domain::{
-    Observation, Outcome, Phase, Receipt, Rollout, Settlement, Standing, Step, Verdict,
+    Observation, Outcome, Phase, Receipt, Rollout, Settlement, Standing, Step, Finding,
 };
 
 /// For how long is looked for the effect of a request whose answer was lost, from when it was sent. Where the platform
@@ -60,15 +60,15 @@ async fn look(platform: &dyn Platform, receipt: &Receipt) -> Result<Settlement, 
             Some(false) if late => {
                 // It may have come too late for something else: that is worth more than "never".
                 let seen = if receipt.complete() && !step.completes {
-                    Some(platform.observe(&receipt).await?.verdict)
+                    Some(platform.observe(&receipt).await?.finding)
                 } else {
                     None
                 };
                 return Ok(match seen {
-                    Some(Verdict::Overtaken { what, by }) => {
+                    Some(Finding::Overtaken { what, by }) => {
                         Settlement::Ended(words::overtaken(&receipt, what, by.as_deref()))
                     }
-                    Some(Verdict::Failed(why)) => {
+                    Some(Finding::Failed(why)) => {
                         Settlement::Ended(words::given_up(&receipt, &why))
                     }
                     _ => not_seen(&receipt, certain),
@@ -81,24 +81,24 @@ async fn look(platform: &dyn Platform, receipt: &Receipt) -> Result<Settlement, 
             None => return Ok(pending(Standing::Accepted, receipt, None)),
         }
     }
-    let Observation { verdict, rollout, id } = platform.observe(&receipt).await?;
+    let Observation { finding, rollout, id } = platform.observe(&receipt).await?;
     receipt.recipe.rollout = id.or(receipt.recipe.rollout.take());
-    if receipt.lost && verdict != Verdict::NotArrived {
+    if receipt.lost && finding != Finding::NotArrived {
         // It has been seen.
         receipt.lost = false;
         receipt.done = receipt.recipe.steps.len();
     }
-    Ok(match verdict {
+    Ok(match finding {
         // That it was not found is not that it is not there, where not all could be looked at.
-        Verdict::NotArrived if receipt.lost && certain && untold => {
+        Finding::NotArrived if receipt.lost && certain && untold => {
             Settlement::Ended(words::not_known(&receipt))
         }
-        Verdict::NotArrived if receipt.lost && late => not_seen(&receipt, certain && !untold),
-        Verdict::NotArrived => pending(Standing::Accepted, receipt, rollout),
-        Verdict::Overtaken { what, by } => {
+        Finding::NotArrived if receipt.lost && late => not_seen(&receipt, certain && !untold),
+        Finding::NotArrived => pending(Standing::Accepted, receipt, rollout),
+        Finding::Overtaken { what, by } => {
             Settlement::Ended(words::overtaken(&receipt, what, by.as_deref()))
         }
-        Verdict::Moving => match rollout.as_ref().and_then(|one| stuck(&mut receipt, one, now)) {
+        Finding::Moving => match rollout.as_ref().and_then(|one| stuck(&mut receipt, one, now)) {
             Some(outcome) => Settlement::Ended(outcome),
             None => {
                 let standing = match rollout.as_ref().map(|rollout| rollout.phase) {
@@ -110,11 +110,11 @@ async fn look(platform: &dyn Platform, receipt: &Receipt) -> Result<Settlement, 
             }
         },
         // What was promised for its end is not due while it only waits.
-        Verdict::Waiting(_) if receipt.theirs || receipt.promises() => {
+        Finding::Waiting(_) if receipt.theirs || receipt.promises() => {
             pending(Standing::Paused, receipt, rollout)
         }
-        Verdict::Waiting(step) => Settlement::Ended(words::waits(&receipt, step)),
-        Verdict::Settling { count, since: ended } => {
+        Finding::Waiting(step) => Settlement::Ended(words::waits(&receipt, step)),
+        Finding::Settling { count, since: ended } => {
             // Where the platform does not say when it ended, the first look that saw it counts; what cannot be counted
             // is waited for.
             let ended = ended.or(receipt.settling).or(Some(now));
@@ -125,12 +125,12 @@ async fn look(platform: &dyn Platform, receipt: &Receipt) -> Result<Settlement, 
                 None => pending(Standing::Converging, receipt, rollout),
             }
         }
-        Verdict::Arrived { count, label } => {
+        Finding::Arrived { count, label } => {
             Settlement::Ended(words::arrived(&receipt, count, label.as_deref(), waited))
         }
-        Verdict::Held(_) if receipt.theirs => pending(Standing::Paused, receipt, rollout),
-        Verdict::Held(what) => Settlement::Ended(words::held(&receipt, &what)),
-        Verdict::Failed(why) => Settlement::Ended(words::given_up(&receipt, &why)),
+        Finding::Held(_) if receipt.theirs => pending(Standing::Paused, receipt, rollout),
+        Finding::Held(what) => Settlement::Ended(words::held(&receipt, &what)),
+        Finding::Failed(why) => Settlement::Ended(words::given_up(&receipt, &why)),
     })
 }
 

@@ -126,7 +126,7 @@ fn rolling(
         .iter()
         .map(|&(word, of, side, role)| scale.line(theme, word, of, side, role))
         .collect();
-    lines.extend(verdict(state, theme, rollout, width));
+    lines.extend(in_short(state, theme, rollout, width));
     let told = rollout.stuck.as_ref().map_or("", |stuck| stuck.why.as_str());
     let tall = height >= TALL;
     let shown =
@@ -210,7 +210,7 @@ fn crash_lines(
 }
 
 /// What the operator should know: stuck, waiting, or how long still.
-fn verdict(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec<Line<'static>> {
+fn in_short(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec<Line<'static>> {
     let (text, role) = match (&rollout.stuck, rollout.phase) {
         (Some(stuck), _) => {
             let since = age(Some(stuck.since), state.now, false);

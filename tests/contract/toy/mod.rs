@@ -17,7 +17,7 @@ use revdeck::{
         App, AppEvent, AppId, Capabilities, Capability, Detail, Fact, Group, History, Interest,
         LogLine, Note, Observation, Operation, OptionKind, OptionSpec, Overtaken, Plan,
         PlatformKind, Receipt, Recipe, Report, Request, RevisionId, RevisionSummary, RollBackTo,
-        RolloutId, Scope, Secret, Step, Target, TargetId, Verb, VerbOptions, Verdict, differences,
+        RolloutId, Scope, Secret, Step, Target, TargetId, Verb, VerbOptions, Finding, differences,
         last_good,
     },
     platform::{
@@ -299,7 +299,7 @@ impl Platform for Toy {
 
     async fn took_effect(&self, receipt: &Receipt, _: &Step) -> Result<Option<bool>, Error> {
         let seen = self.observe(receipt).await?;
-        Ok(Some(seen.verdict != Verdict::NotArrived))
+        Ok(Some(seen.finding != Finding::NotArrived))
     }
 
     async fn observe(&self, receipt: &Receipt) -> Result<Observation, Error> {
@@ -309,27 +309,27 @@ impl Platform for Toy {
         // What begins a rollout is known by its mark, what changes one by that one's identifier.
         let id = tracked.as_ref().map_or(&receipt.recipe.id, |(id, _)| id);
         let app = self.seen(&letter);
-        let arrived = || Verdict::Arrived {
+        let arrived = || Finding::Arrived {
             count: Some(app.instances),
             label: Some(letter.serving.to_string()),
         };
-        let overtaken = |what| Verdict::Overtaken { what, by: None };
+        let overtaken = |what| Finding::Overtaken { what, by: None };
         let undoes = receipt.recipe.undoes;
         if let Some(rolling) = letter.rolling.as_ref().filter(|one| one.id == *id) {
             let waits = rolling.paused && !undoes;
             let untouched = tracked.is_some_and(|(_, step)| {
                 (undoes || waits && rolling.step == step) && !receipt.theirs
             });
-            let verdict = match () {
-                () if untouched => Verdict::NotArrived,
-                () if waits => Verdict::Waiting(Some((rolling.step, 3))),
-                () => Verdict::Moving,
+            let finding = match () {
+                () if untouched => Finding::NotArrived,
+                () if waits => Finding::Waiting(Some((rolling.step, 3))),
+                () => Finding::Moving,
             };
             let id = Some(RolloutId::new(&rolling.id));
-            return Ok(Observation { verdict, rollout: app.rollout, id });
+            return Ok(Observation { finding, rollout: app.rollout, id });
         }
         Ok(match letter.over.get(id) {
-            None => Verdict::NotArrived,
+            None => Finding::NotArrived,
             Some(Ending::Done) if undoes => overtaken(Overtaken::Finished),
             Some(Ending::Done) => arrived(),
             Some(Ending::Cancelled) if undoes => arrived(),

@@ -6,7 +6,7 @@ use crate::platform::cloud_foundry::{
 };
 use crate::{
     domain::{
-        App, Observation, Overtaken, Phase, Receipt, RevisionRef, RolloutId, Verdict, text::clean,
+        App, Observation, Overtaken, Phase, Receipt, RevisionRef, RolloutId, Finding, text::clean,
     },
     platform::Error,
 };
@@ -30,7 +30,7 @@ pub(in crate::platform::cloud_foundry) async fn observe(
         }
         None => by_mark(foundation, &receipt.app.app, receipt).await?.0,
     };
-    let Some(deployment) = found else { return Ok(Verdict::NotArrived.into()) };
+    let Some(deployment) = found else { return Ok(Finding::NotArrived.into()) };
     let id = Some(RolloutId::new(deployment.guid.clone()));
     let look = Look { foundation, receipt, tracking, deployment };
     Ok(Observation { id, ..look.judge().await? })
@@ -40,9 +40,9 @@ pub(in crate::platform::cloud_foundry) async fn observe(
 async fn forgotten(foundation: &CloudFoundry, receipt: &Receipt) -> Result<Observation, Error> {
     let path = format!("/v3/apps/{}", receipt.app.app);
     match foundation.http.get::<wire::App>(&path, &[]).await {
-        Ok(_) => Ok(Verdict::Overtaken { what: Overtaken::Followed, by: None }.into()),
+        Ok(_) => Ok(Finding::Overtaken { what: Overtaken::Followed, by: None }.into()),
         Err(Error::NotFound { .. }) => {
-            Ok(Verdict::Overtaken { what: Overtaken::Deleted, by: None }.into())
+            Ok(Finding::Overtaken { what: Overtaken::Deleted, by: None }.into())
         }
         Err(error) => Err(error),
     }
@@ -52,8 +52,8 @@ async fn forgotten(foundation: &CloudFoundry, receipt: &Receipt) -> Result<Obser
 async fn feature(foundation: &CloudFoundry, receipt: &Receipt) -> Result<Observation, Error> {
     let path = format!("/v3/apps/{}/features/revisions", receipt.app.app);
     let feature: wire::Feature = foundation.http.get(&path, &[]).await?;
-    let arrived = Verdict::Arrived { count: None, label: None };
-    Ok(if feature.enabled { arrived } else { Verdict::NotArrived }.into())
+    let arrived = Finding::Arrived { count: None, label: None };
+    Ok(if feature.enabled { arrived } else { Finding::NotArrived }.into())
 }
 
 struct Look<'a> {
@@ -70,30 +70,30 @@ impl Look<'_> {
         Ok(match phase {
             Phase::Cancelled if undoes => return self.converge().await,
             Phase::Done if undoes => {
-                Verdict::Overtaken { what: Overtaken::Finished, by: None }.into()
+                Finding::Overtaken { what: Overtaken::Finished, by: None }.into()
             }
             Phase::Done => return self.converge().await,
             Phase::Cancelled => {
                 let by = self.who("audit.app.deployment.cancel").await;
-                Verdict::Overtaken { what: Overtaken::Cancelled, by }.into()
+                Finding::Overtaken { what: Overtaken::Cancelled, by }.into()
             }
             Phase::Superseded => {
                 let by = self.who("audit.app.deployment.create").await;
-                Verdict::Overtaken { what: Overtaken::Superseded, by }.into()
+                Finding::Overtaken { what: Overtaken::Superseded, by }.into()
             }
-            Phase::Failed => Verdict::Failed(clean(&self.deployment.status.reason)).into(),
+            Phase::Failed => Finding::Failed(clean(&self.deployment.status.reason)).into(),
             Phase::Paused if !undoes && !self.waits_as_before() => {
                 let canary = self.deployment.status.canary.as_ref();
                 let step = canary.map(|canary| (canary.steps.current, canary.steps.total));
                 let mut seen = self.under_way().await?;
-                seen.verdict = Verdict::Waiting(step);
+                seen.finding = Finding::Waiting(step);
                 seen
             }
             _ => {
                 let untouched = (undoes && phase != Phase::Cancelling) || self.waits_as_before();
                 let mut seen = self.under_way().await?;
                 if untouched && self.receipt.lost {
-                    seen.verdict = Verdict::NotArrived;
+                    seen.finding = Finding::NotArrived;
                 }
                 seen
             }
@@ -111,21 +111,21 @@ impl Look<'_> {
     async fn under_way(&self) -> Result<Observation, Error> {
         let app = self.app().await?;
         let Some(mut rollout) = app.rollout else {
-            return Ok(Verdict::Settling { count: app.instances, since: None }.into());
+            return Ok(Finding::Settling { count: app.instances, since: None }.into());
         };
         if rollout.stuck.is_some() {
             let crash = self.foundation.crash_reason(self.receipt.app.app.as_str()).await;
             let why = why_stuck(&rollout, crash.as_ref().map(|(reason, _)| reason.as_str()));
             rollout.stuck = rollout.stuck.map(|stuck| crate::domain::Stuck { why, ..stuck });
         }
-        Ok(Observation { verdict: Verdict::Moving, rollout: Some(rollout), id: None })
+        Ok(Observation { finding: Finding::Moving, rollout: Some(rollout), id: None })
     }
 
     /// The rollout is over: are its instances there, and only they?
     async fn converge(&self) -> Result<Observation, Error> {
         let app = self.app().await?;
         if app.rollout.is_some() || self.is_followed().await? {
-            return Ok(Verdict::Overtaken { what: Overtaken::Followed, by: None }.into());
+            return Ok(Finding::Overtaken { what: Overtaken::Followed, by: None }.into());
         }
         let count = app.instances;
         if count.running.is_some_and(|running| running >= count.desired) {
@@ -135,7 +135,7 @@ impl Look<'_> {
                 && wanted != serves
             {
                 let name = app.deployed.as_ref().map(RevisionRef::name).unwrap_or_default();
-                return Ok(Verdict::Held(format!(
+                return Ok(Finding::Held(format!(
                     "the platform put {name} back instead: roll back to the one that you want"
                 ))
                 .into());
@@ -143,11 +143,11 @@ impl Look<'_> {
             // What was cancelled is not what serves.
             let made = self.deployment.revision.as_ref().filter(|_| !self.receipt.recipe.undoes);
             let label = made.and_then(|of| of.version).map(|version| version.to_string());
-            return Ok(Verdict::Arrived { count: Some(count), label }.into());
+            return Ok(Finding::Arrived { count: Some(count), label }.into());
         }
         let since =
             self.deployment.status.details.last_status_change.or(self.deployment.updated_at);
-        Ok(Verdict::Settling { count, since }.into())
+        Ok(Finding::Settling { count, since }.into())
     }
 
     /// The app as it is now: its processes, and the rollout if it is still under way.

@@ -1,7 +1,7 @@
 //! How an operation stands: whether the deployment that it began or changed is there, and what became of it.
 
 use crate::domain::{
-    App, Count, Observation, Overtaken, Receipt, Rollout, RolloutId, Verdict, text::clean,
+    App, Count, Observation, Overtaken, Receipt, Rollout, RolloutId, Finding, text::clean,
 };
 use crate::platform::{
     Error,
@@ -16,8 +16,8 @@ use crate::platform::{
     },
 };
 
-fn overtaken(what: Overtaken) -> Verdict {
-    Verdict::Overtaken { what, by: None }
+fn overtaken(what: Overtaken) -> Finding {
+    Finding::Overtaken { what, by: None }
 }
 
 /// Looks, without changing anything, how an operation stands.
@@ -29,8 +29,8 @@ pub(in crate::platform::ecs) async fn observe(
     if let [step] = receipt.recipe.steps.as_slice()
         && let Some(arrived) = lookup::scaled(region, &step.action).await?
     {
-        let done = Verdict::Arrived { count: None, label: None };
-        return Ok(if arrived { done } else { Verdict::NotArrived }.into());
+        let done = Finding::Arrived { count: None, label: None };
+        return Ok(if arrived { done } else { Finding::NotArrived }.into());
     }
     if tracking.wanted.is_none() {
         // The answer that would have told it was lost.
@@ -56,7 +56,7 @@ pub(in crate::platform::ecs) async fn observe(
         (None, None) if tracking.deployment.is_none() && learned.is_none() => {
             match find_ended(region, &service, &tracking).await? {
                 Some(ended) => Some(ended),
-                None => return Ok(Observation { verdict: Verdict::NotArrived, rollout, id: None }),
+                None => return Ok(Observation { finding: Finding::NotArrived, rollout, id: None }),
             }
         }
         // It is the current one as soon as it is on record.
@@ -76,11 +76,11 @@ pub(in crate::platform::ecs) async fn observe(
         let what = "what became of the deployment cannot be read just now".to_owned();
         return Err(Error::Refused { what });
     }
-    let verdict = match &told {
+    let finding = match &told {
         Some(told) => by_record(receipt, &tracking, &service, told, rollout.as_ref()),
         None => by_counts(receipt, &service, own, app.as_ref()),
     };
-    Ok(Observation { verdict, rollout, id })
+    Ok(Observation { finding, rollout, id })
 }
 
 /// The entry of `deployments[]` that is ours.
@@ -135,7 +135,7 @@ fn by_record(
     service: &Service,
     told: &ServiceDeployment,
     rollout: Option<&Rollout>,
-) -> Verdict {
+) -> Finding {
     let undoes = receipt.recipe.undoes;
     let reason =
         || told.status_reason.as_deref().map_or_else(|| "it says no more".to_owned(), clean);
@@ -156,29 +156,29 @@ fn by_record(
             match other.filter(|(one, wanted)| one.task_definition != *wanted) {
                 Some(_) if !receipt.theirs => {
                     let (is, goal) = (primary_name(service), &receipt.recipe.goal);
-                    Verdict::Failed(format!("it is not {goal}: ECS has put {is} back"))
+                    Finding::Failed(format!("it is not {goal}: ECS has put {is} back"))
                 }
                 _ => arrived(service, told),
             }
         }
         "ROLLBACK_SUCCESSFUL" if told.given_up() => {
             let back = primary_name(service);
-            Verdict::Failed(format!("{}: {back} is back", reason().trim_end_matches('.')))
+            Finding::Failed(format!("{}: {back} is back", reason().trim_end_matches('.')))
         }
         "ROLLBACK_SUCCESSFUL" => overtaken(Overtaken::Cancelled),
-        "ROLLBACK_FAILED" => Verdict::Failed(format!("going back failed: {}", reason())),
-        "STOPPED" if told.given_up() => Verdict::Failed(reason()),
+        "ROLLBACK_FAILED" => Finding::Failed(format!("going back failed: {}", reason())),
+        "STOPPED" if told.given_up() => Finding::Failed(reason()),
         "STOPPED" => overtaken(Overtaken::Superseded),
-        _ if told.goes_back() => Verdict::Moving,
-        _ if undoes && !receipt.theirs => Verdict::NotArrived,
+        _ if told.goes_back() => Finding::Moving,
+        _ if undoes && !receipt.theirs => Finding::NotArrived,
         _ => match told.waiting() {
             Some(hook) if tracking.hook.as_ref() == Some(&hook.key()) && !receipt.theirs => {
-                Verdict::NotArrived
+                Finding::NotArrived
             }
-            Some(_) => Verdict::Waiting(
+            Some(_) => Finding::Waiting(
                 rollout.and_then(Rollout::step).map(|step| (step.current, step.total)),
             ),
-            None => Verdict::Moving,
+            None => Finding::Moving,
         },
     }
 }
@@ -192,25 +192,25 @@ fn primary_name(service: &Service) -> String {
 }
 
 /// It came to its end: whether all of its tasks run.
-fn arrived(service: &Service, told: &ServiceDeployment) -> Verdict {
+fn arrived(service: &Service, told: &ServiceDeployment) -> Finding {
     settled(service, told.finished_at)
 }
 
-fn settled(service: &Service, since: Option<jiff::Timestamp>) -> Verdict {
+fn settled(service: &Service, since: Option<jiff::Timestamp>) -> Finding {
     let primary = service.deployments.iter().find(|one| one.primary());
     let others = service.deployments.iter().filter(|one| !one.primary());
     if others.into_iter().any(|one| one.running_count + one.pending_count > 0) {
         // It counts as successful before the old tasks are gone (`earlySuccessCriteria`).
-        return Verdict::Moving;
+        return Finding::Moving;
     }
     let running = primary.map_or(service.running_count, |one| one.running_count);
     let count = Count { desired: service.desired_count, running: Some(running) };
     if running < service.desired_count {
-        return Verdict::Settling { count, since };
+        return Finding::Settling { count, since };
     }
     let label = primary.and_then(|one| reference(&one.task_definition, service).label);
     let count = Count { running: Some(running.min(service.desired_count)), ..count };
-    Verdict::Arrived { count: Some(count), label }
+    Finding::Arrived { count: Some(count), label }
 }
 
 /// What `deployments[]` says, where there is no record.
@@ -219,7 +219,7 @@ fn by_counts(
     service: &Service,
     own: Option<&Deployment>,
     app: Option<&App>,
-) -> Verdict {
+) -> Finding {
     let Some(own) = own else {
         // It was there, and is not any more: another one has taken its place, or it was taken back.
         return overtaken(Overtaken::Superseded);
@@ -228,10 +228,10 @@ fn by_counts(
         || own.rollout_state_reason.as_deref().map_or_else(|| "it says no more".to_owned(), clean);
     let rolls = app.is_some_and(|app| app.rollout.is_some());
     match own.rollout_state.as_deref() {
-        Some("FAILED") => Verdict::Failed(reason()),
+        Some("FAILED") => Finding::Failed(reason()),
         _ if !own.primary() && !receipt.recipe.undoes => overtaken(Overtaken::Superseded),
         Some("COMPLETED") => settled(service, own.updated_at),
         None if !rolls => settled(service, own.updated_at),
-        _ => Verdict::Moving,
+        _ => Finding::Moving,
     }
 }

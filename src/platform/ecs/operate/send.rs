@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::{AppId, Receipt, RolloutId, Scope, Verdict, text::clean};
+use crate::domain::{AppId, Receipt, RolloutId, Scope, Finding, text::clean};
 use crate::platform::{
     Error,
     ecs::{
@@ -182,7 +182,7 @@ pub(in crate::platform::ecs) async fn took_effect(
             Ok(Some(region.definition(&arn).await?["status"] == "INACTIVE"))
         }
         _ => {
-            let arrived = observe::observe(region, receipt).await?.verdict != Verdict::NotArrived;
+            let arrived = observe::observe(region, receipt).await?.finding != Finding::NotArrived;
             // Without a record, what has come and gone leaves no trace.
             Ok((arrived || region.unavailable().is_none()).then_some(arrived))
         }

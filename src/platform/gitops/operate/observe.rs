@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use crate::domain::{
-    App, Count, Observation, Overtaken, Receipt, RolloutId, Verb, Verdict, text::clean,
+    App, Count, Observation, Overtaken, Receipt, RolloutId, Verb, Finding, text::clean,
 };
 use crate::platform::{
     Error,
@@ -15,12 +15,12 @@ use crate::platform::{
     },
 };
 
-fn seen(verdict: Verdict, app: &App) -> Observation {
-    Observation { verdict, rollout: app.rollout.clone(), id: None }
+fn seen(finding: Finding, app: &App) -> Observation {
+    Observation { finding, rollout: app.rollout.clone(), id: None }
 }
 
-fn overtaken(what: Overtaken, by: Option<String>) -> Verdict {
-    Verdict::Overtaken { what, by }
+fn overtaken(what: Overtaken, by: Option<String>) -> Finding {
+    Finding::Overtaken { what, by }
 }
 
 impl Repository {
@@ -56,14 +56,14 @@ impl Repository {
         }
         if tracking.version.is_none() {
             // Automation that goes on: its step is its end.
-            return Ok(seen(Verdict::Arrived { count: None, label: None }, &app));
+            return Ok(seen(Finding::Arrived { count: None, label: None }, &app));
         }
         let commit = match &pull {
             None => tracking.commit.clone(),
             Some(pull) if pull.merged => {
                 pull.merge_commit.clone().unwrap_or_else(|| tracking.commit.clone())
             }
-            Some(pull) if pull.open => return Ok(seen(Verdict::Moving, &app)),
+            Some(pull) if pull.open => return Ok(seen(Finding::Moving, &app)),
             Some(_) => return Ok(seen(overtaken(Overtaken::Cancelled, None), &app)),
         };
         let head = &view.snapshot.commit;
@@ -116,19 +116,19 @@ impl Repository {
         if let Some(own) = &tracking.own {
             // On a branch of its own, without a forge: it waits there until somebody merges it.
             return Ok(match self.mirror.head_of(own).await? {
-                Some(_) => seen(Verdict::Moving, app),
-                None if receipt.lost => Verdict::NotArrived.into(),
+                Some(_) => seen(Finding::Moving, app),
+                None if receipt.lost => Finding::NotArrived.into(),
                 None => seen(overtaken(Overtaken::Cancelled, None), app),
             });
         }
         if receipt.lost || receipt.done == 0 {
-            return Ok(Verdict::NotArrived.into());
+            return Ok(Finding::NotArrived.into());
         }
         let why = format!(
             "the branch {} does not hold the commit any more: somebody moved it back",
             tracking.branch
         );
-        Ok(seen(Verdict::Failed(why), app))
+        Ok(seen(Finding::Failed(why), app))
     }
 
     /// The branch has the commit: whether it still says what was asked for, and what the Pods run.
@@ -142,8 +142,8 @@ impl Repository {
     ) -> Result<Observation, Error> {
         let standing = view.standing(entry);
         let id = Some(RolloutId::new(commit));
-        let told = |verdict: Verdict| Observation {
-            verdict,
+        let told = |finding: Finding| Observation {
+            finding,
             rollout: app.rollout.clone(),
             id: id.clone(),
         };
@@ -156,10 +156,10 @@ impl Repository {
         let label = Some(clean(&standing.wanted.label()));
         if standing.workloads.is_empty() && !tracking.blind && self.cluster.is_some() {
             let why = "nothing in the cluster runs this image any more".to_owned();
-            return Ok(told(Verdict::Failed(why)));
+            return Ok(told(Finding::Failed(why)));
         }
         if standing.workloads.is_empty() || receipt.verb == Verb::Release {
-            return Ok(told(Verdict::Arrived { count: None, label }));
+            return Ok(told(Finding::Arrived { count: None, label }));
         }
         // Pods that run it by chance, before Flux has got there, may yet be given what was fetched before.
         if let Some(kustomization) = standing.kustomization {
@@ -170,19 +170,19 @@ impl Repository {
                 there |= self.mirror.has(at).await && self.mirror.contains(at, commit).await?;
             }
             if !there {
-                return Ok(told(Verdict::Moving));
+                return Ok(told(Finding::Moving));
             }
         }
         let all = standing.serving.as_ref() == Some(&standing.wanted);
         if app.rolls() || !all {
-            return Ok(told(Verdict::Moving));
+            return Ok(told(Finding::Moving));
         }
         let count = app.instances;
         Ok(told(match count {
             Count { desired, running: Some(running) } if running >= desired => {
-                Verdict::Arrived { count: Some(count), label }
+                Finding::Arrived { count: Some(count), label }
             }
-            count => Verdict::Settling { count, since: None },
+            count => Finding::Settling { count, since: None },
         }))
     }
 
@@ -204,9 +204,9 @@ impl Repository {
             None => false,
         };
         if open || there {
-            return Ok(Verdict::NotArrived.into());
+            return Ok(Finding::NotArrived.into());
         }
-        Ok(seen(Verdict::Arrived { count: None, label: None }, app))
+        Ok(seen(Finding::Arrived { count: None, label: None }, app))
     }
 
     /// An object of Flux that was to be suspended, or to look.
@@ -217,26 +217,26 @@ impl Repository {
         (namespace, name): (&str, &str),
         (app, fetched): (&App, Option<String>),
     ) -> Result<Observation, Error> {
-        let Some(cluster) = &self.cluster else { return Ok(Verdict::NotArrived.into()) };
+        let Some(cluster) = &self.cluster else { return Ok(Finding::NotArrived.into()) };
         let object = cluster.get(Kind::Kustomization, namespace, name).await?;
-        let arrived = Verdict::Arrived { count: None, label: None };
+        let arrived = Finding::Arrived { count: None, label: None };
         if let Some(state) = tracking.state {
             let is = (object["spec"]["suspend"] == true) == state;
-            return Ok(if is { seen(arrived, app) } else { Verdict::NotArrived.into() });
+            return Ok(if is { seen(arrived, app) } else { Finding::NotArrived.into() });
         }
         let handled = object["status"]["lastHandledReconcileAt"].as_str();
         if handled.is_none() || handled != tracking.asked.as_deref() {
             let asked =
                 object["metadata"]["annotations"]["reconcile.fluxcd.io/requestedAt"].as_str();
             let there = asked == tracking.asked.as_deref();
-            let verdict =
-                if there || !receipt.lost { Verdict::Moving } else { Verdict::NotArrived };
-            return Ok(verdict.into());
+            let finding =
+                if there || !receipt.lost { Finding::Moving } else { Finding::NotArrived };
+            return Ok(finding.into());
         }
         // It was asked to look together with its source: what it has looked at must be what that has fetched.
         let attempted = object["status"]["lastAttemptedRevision"].as_str().unwrap_or_default();
         if fetched.is_some_and(|id| !attempted.ends_with(&id)) {
-            return Ok(Verdict::Moving.into());
+            return Ok(Finding::Moving.into());
         }
         let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
         let ready = conditions.clone().find(|one| one["type"] == "Ready");
@@ -249,7 +249,7 @@ impl Repository {
                     one["reason"].as_str().unwrap_or_default(),
                     one["message"].as_str().unwrap_or_default()
                 );
-                seen(Verdict::Failed(clean(&why)), app)
+                seen(Finding::Failed(clean(&why)), app)
             }
             Some(_) | None => seen(arrived, app),
         })

@@ -11,7 +11,7 @@ use crate::platform::kubernetes::{
     read::controlled::{Mix, mix},
 };
 use crate::{
-    domain::{App, Count, Observation, Overtaken, Phase, Receipt, RolloutId, Verdict, text::clean},
+    domain::{App, Count, Observation, Overtaken, Phase, Receipt, RolloutId, Finding, text::clean},
     platform::Error,
 };
 
@@ -48,7 +48,7 @@ pub(in crate::platform::kubernetes) enum Asked {
 
 impl Asked {
     /// What is known already: that it has not come, or came too late.
-    fn verdict(&self, object: &Workload) -> Option<Verdict> {
+    fn finding(&self, object: &Workload) -> Option<Finding> {
         let status = object.status.as_ref()?;
         let came = match self {
             Self::Restart(at) => {
@@ -61,7 +61,7 @@ impl Asked {
                 status.pause_conditions.is_empty() || status.current_step_index != *step
             }
         };
-        (!came).then_some(Verdict::NotArrived)
+        (!came).then_some(Finding::NotArrived)
     }
 }
 
@@ -84,7 +84,7 @@ pub(in crate::platform::kubernetes) async fn observe(
 ) -> Result<Observation, Error> {
     let tracking: Tracking = cluster.read_own("the receipt", &receipt.recipe.tracking)?;
     let uid = receipt.app.app.as_str();
-    let gone = || Ok(Verdict::Overtaken { what: Overtaken::Deleted, by: None }.into());
+    let gone = || Ok(Finding::Overtaken { what: Overtaken::Deleted, by: None }.into());
     let address = match cluster.located(receipt).await {
         Ok(address) => address,
         Err(Error::NotFound { .. }) => return gone(),
@@ -111,7 +111,7 @@ pub(in crate::platform::kubernetes) async fn observe(
         // The template of before is there, whatever else has changed since: a lost patch has not come.
         let as_before = tracking.before == Some(hash);
         if receipt.lost && (generation <= tracking.generation || as_before) {
-            return Ok(Verdict::NotArrived.into());
+            return Ok(Finding::NotArrived.into());
         }
         let what = if tracking.before == Some(hash) && tracking.template.is_some() {
             Overtaken::Cancelled
@@ -119,19 +119,19 @@ pub(in crate::platform::kubernetes) async fn observe(
             Overtaken::Superseded
         };
         let by = object.metadata.manager.as_ref().map(|manager| clean(&manager.name));
-        return Ok(Verdict::Overtaken { what, by }.into());
+        return Ok(Finding::Overtaken { what, by }.into());
     }
     if let Some(asked) = &tracking.asked
-        && let Some(verdict) = asked.verdict(&object)
+        && let Some(finding) = asked.finding(&object)
     {
-        return Ok(verdict.into());
+        return Ok(finding.into());
     }
     if tracking.paused == Some(true) {
-        return Ok(Verdict::Arrived { count: None, label: None }.into());
+        return Ok(Finding::Arrived { count: None, label: None }.into());
     }
     let asked = spec.and_then(|spec| spec.restart_at);
     if asked > status.and_then(|status| status.restarted_at) {
-        return Ok(Verdict::Moving.into());
+        return Ok(Finding::Moving.into());
     }
     let mut store = Store::default();
     let selector = spec.map(|spec| spec.selector.query()).unwrap_or_default();
@@ -181,31 +181,31 @@ fn judge(tracking: &Tracking, app: App, observed: bool, endless: bool, mix: &Mix
         if let Some(held) = rollout.held.clone().filter(|_| observed) {
             let label = rollout.to.as_ref().and_then(|to| to.label.clone());
             let new = rollout.new.count();
-            let verdict = match mix {
+            let finding = match mix {
                 // Those above the partition are all that were asked for.
                 Mix::Partition(below) => {
                     let desired = rollout.wanted.saturating_sub(*below);
-                    Verdict::Arrived { count: Some(Count { desired, ..new }), label }
+                    Finding::Arrived { count: Some(Count { desired, ..new }), label }
                 }
-                _ => Verdict::Held(held),
+                _ => Finding::Held(held),
             };
-            return Observation { verdict, rollout: Some(rollout), id };
+            return Observation { finding, rollout: Some(rollout), id };
         }
         let waits = observed && endless && rollout.phase == Phase::Paused;
-        let verdict = if waits { Verdict::Waiting(step) } else { Verdict::Moving };
-        return Observation { verdict, rollout: Some(rollout), id };
+        let finding = if waits { Finding::Waiting(step) } else { Finding::Moving };
+        return Observation { finding, rollout: Some(rollout), id };
     }
     if !observed {
-        return Verdict::Moving.into();
+        return Finding::Moving.into();
     }
     if tracking.ends == Some(true) && !over {
         // There was nothing left to end.
-        return Verdict::Overtaken { what: Overtaken::Finished, by: None }.into();
+        return Finding::Overtaken { what: Overtaken::Finished, by: None }.into();
     }
     let count = app.instances;
     if count.running.unwrap_or(0) < count.desired {
-        return Verdict::Settling { count, since: None }.into();
+        return Finding::Settling { count, since: None }.into();
     }
     let label = app.deployed.and_then(|of| of.label);
-    Verdict::Arrived { count: Some(count), label }.into()
+    Finding::Arrived { count: Some(count), label }.into()
 }

@@ -214,7 +214,7 @@ pub(in crate::platform::kubernetes) async fn took_effect(
         Action::Patch { .. } => {
             let seen =
                 crate::platform::kubernetes::operate::observe::observe(cluster, receipt).await?;
-            Ok(Some(seen.verdict != crate::domain::Verdict::NotArrived))
+            Ok(Some(seen.finding != crate::domain::Finding::NotArrived))
         }
         Action::DeletePod { namespace, name, uid } => {
             let path = pod_path(&namespace, &name);
