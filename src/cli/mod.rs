@@ -138,6 +138,14 @@ pub enum Command {
         /// Name, SCOPE/NAME or identifier
         app: String,
     },
+    /// List the instances of an app, old and new, and say whether the new ones are worse
+    Instances {
+        /// Name, SCOPE/NAME or identifier
+        app: String,
+        /// Read again and again for so long before it is judged: 90s, 5m
+        #[arg(long = "for", value_name = "TIME")]
+        watch: Option<String>,
+    },
     /// Show what differs between two revisions, or what the rollout in progress changes
     Diff {
         /// Name, SCOPE/NAME or identifier

@@ -56,6 +56,7 @@ pub async fn run(registry: &Registry, invocation: Invocation) -> Result<(), Exit
         journal: journal.clone(),
         read_only: config.read_only.value,
         scope: config.scope.value.into(),
+        thresholds: config.verdict.thresholds,
     };
     let context =
         || -> Result<Context, Exit> { Ok(Context { platforms: setup.open(&now)?, ..unopened() }) };
@@ -165,6 +166,7 @@ impl Invoked<'_> {
             sort: self.config.order.value.into(),
             only_active: self.config.only_active.value,
             scope: self.config.scope.value.into(),
+            thresholds: self.config.verdict.thresholds,
         };
         runtime::dashboard(setup).await.map_err(|error| Exit::new(Code::Usage, error.to_string()))
     }
@@ -276,11 +278,13 @@ impl Invoked<'_> {
     fn show_config(&self) -> Result<(), Exit> {
         let config = self.config;
         if self.global.output == Output::Json {
-            let settings = config.settings().into_iter().map(|(name, value, origin)| {
+            let as_json = |(name, value, origin): (&str, String, &config::Origin)| {
                 let value: serde_json::Value =
                     serde_json::from_str(&value).unwrap_or(serde_json::Value::Null);
                 (name.to_owned(), serde_json::json!({ "value": value, "from": origin.to_string() }))
-            });
+            };
+            let settings = config.settings().into_iter().map(as_json);
+            let verdict = config.verdict.settings().into_iter().map(as_json);
             let targets = config.targets.iter().map(|target| {
                 let spec = &target.value;
                 serde_json::json!({
@@ -290,6 +294,7 @@ impl Invoked<'_> {
             });
             let whole = serde_json::json!({
                 "file": config.file, "dashboard": settings.collect::<serde_json::Map<_, _>>(),
+                "verdict": verdict.collect::<serde_json::Map<_, _>>(),
                 "targets": targets.collect::<Vec<_>>(),
             });
             return Ok(print(&format!("{whole:#}\n"))?);
@@ -301,6 +306,10 @@ impl Invoked<'_> {
         };
         text += "[dashboard]\n";
         for (name, value, origin) in config.settings() {
+            text += &format!("{:<28} # {origin}\n", format!("{name} = {value}"));
+        }
+        text += "\n[verdict]\n";
+        for (name, value, origin) in config.verdict.settings() {
             text += &format!("{:<28} # {origin}\n", format!("{name} = {value}"));
         }
         for target in &config.targets {
@@ -383,6 +392,7 @@ async fn show(context: &Context, command: Command) -> Result<(), Exit> {
         Command::Apps => context.apps(&context.scope).await,
         Command::Revisions { app } => context.revisions(&app).await,
         Command::Status { app } => context.status(&app).await,
+        Command::Instances { app, watch } => context.instances(&app, watch.as_deref()).await,
         Command::Diff { app, from, to, reveal } => {
             context.diff(&app, from.as_deref(), to.as_deref(), reveal).await
         }

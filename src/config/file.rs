@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::verdict::{self, VerdictSettings};
 use crate::{
     dashboard::Sort,
     domain::{Scope, TargetId},
@@ -162,6 +163,8 @@ pub struct Config {
     pub read_only: Setting<bool>,
     /// Another key table than the usual one.
     pub keys: Setting<Option<PathBuf>>,
+    /// From where on new instances count as worse than old ones.
+    pub verdict: VerdictSettings,
     /// The targets, in order.
     pub targets: Vec<Setting<TargetSpec>>,
 }
@@ -195,6 +198,8 @@ struct File {
     #[serde(default)]
     dashboard: Dashboard,
     #[serde(default)]
+    verdict: verdict::Table,
+    #[serde(default)]
     target: Vec<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
 }
 
@@ -213,17 +218,17 @@ struct Dashboard {
 }
 
 /// The text of a configuration file, for sentences about it.
-struct Source<'a> {
+pub(super) struct Source<'a> {
     file: &'a str,
     text: &'a str,
 }
 
 impl Source<'_> {
-    fn line(&self, at: usize) -> usize {
+    pub(super) fn line(&self, at: usize) -> usize {
         self.text.get(..at).unwrap_or(self.text).matches('\n').count() + 1
     }
 
-    fn wrong(&self, at: usize, text: impl Into<String>) -> ConfigError {
+    pub(super) fn wrong(&self, at: usize, text: impl Into<String>) -> ConfigError {
         ConfigError::Wrong { file: self.file.to_owned(), line: self.line(at), text: text.into() }
     }
 
@@ -367,6 +372,7 @@ impl Config {
                 "--read-only",
             ),
             keys: or_flag(keys, flags.keys.clone().map(Some), "--keys"),
+            verdict: VerdictSettings::read(&source, &parsed.verdict)?,
             targets: targets(&source, registry, parsed.target)?,
         })
     }
@@ -486,11 +492,11 @@ mod tests {
         let registry = Registry::built_in();
         let none = Config::parse(None, &registry, &Flags::default()).unwrap();
         let values = |config: &Config| {
-            let settings = config.settings().into_iter();
+            let settings = config.settings().into_iter().chain(config.verdict.settings());
             settings.map(|(name, value, _)| (name, value)).collect::<Vec<_>>()
         };
         assert_eq!(values(&shipped), values(&none));
-        for (name, ..) in none.settings() {
+        for (name, ..) in none.settings().into_iter().chain(none.verdict.settings()) {
             assert!(SHIPPED.contains(&format!("{name} = ")), "{name} is not documented");
         }
         // What stands in comments is an example that works, too.
@@ -513,6 +519,18 @@ mod tests {
                 "config.toml, line 3: columns is none of scope, revision, changed: \"size\"",
             ),
             ("[dashboard]\nasci = true\n", "config.toml, line 2: unknown field `asci`"),
+            (
+                "[verdict]\ncpu = \"much\"\n",
+                "config.toml, line 2: cpu in [verdict] is not a number, from 0 on",
+            ),
+            (
+                "[verdict]\nsamples = 1.5\n",
+                "config.toml, line 2: samples in [verdict] is not a whole",
+            ),
+            (
+                "[verdict]\nmoon = 1\n",
+                "config.toml, line 2: there is no \"moon\" in [verdict]: it has",
+            ),
             ("[dashboard]\nascii = 1\n", "config.toml, line 2: "),
             ("[[target]]\nname = \"a\"\n", "config.toml, line 1: this target says no platform"),
             (

@@ -2,9 +2,11 @@
 
 mod file;
 mod paths;
+mod verdict;
 
 pub use file::{
     Colour, Column, Config, ConfigError, Flags, Order, Origin, SHIPPED, ScopeWord, Setting,
     ThemeWord,
 };
 pub use paths::{Paths, keymap};
+pub use verdict::VerdictSettings;

@@ -31,6 +31,8 @@ pub enum Layer {
     Events(Page<AppEvent>),
     /// Log lines of an app.
     Logs(Page<LogLine>),
+    /// The instances of an app, old and new.
+    Instances(Box<InstancesPage>),
     /// What differs between two revisions.
     Diff(Box<DiffDialog>),
     /// What to deploy.
@@ -55,6 +57,68 @@ pub struct Page<T> {
     pub rows: Option<Result<Vec<T>, Problem>>,
     /// Rows scrolled from the newest.
     pub scroll: usize,
+}
+
+/// In which order instances stand; the worst come first in each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InstanceOrder {
+    /// New ones, then old ones; of each what is broken first.
+    #[default]
+    Side,
+    /// What is broken first, whatever its side.
+    State,
+    /// What was started anew most often.
+    Restarts,
+    /// What uses most processor.
+    Cpu,
+    /// What uses most of its memory.
+    Memory,
+    /// What has changed last.
+    Since,
+}
+
+impl InstanceOrder {
+    const ALL: [Self; 6] =
+        [Self::Side, Self::State, Self::Restarts, Self::Cpu, Self::Memory, Self::Since];
+
+    /// The next one.
+    pub(super) fn next(self) -> Self {
+        let at = Self::ALL.iter().position(|one| *one == self).unwrap_or(0);
+        Self::ALL[(at + 1) % Self::ALL.len()]
+    }
+
+    /// The word on screen.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Side => "side",
+            Self::State => "state",
+            Self::Restarts => "restarts",
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+            Self::Since => "since",
+        }
+    }
+}
+
+/// The instances of an app, read again and again while the page is open.
+#[derive(Clone, Debug)]
+pub struct InstancesPage {
+    /// Which request belongs to it.
+    pub id: u64,
+    /// Whose.
+    pub app: AppKey,
+    /// The app's name.
+    pub name: String,
+    /// How they are ordered.
+    pub order: InstanceOrder,
+    /// The one that is selected, by its identifier; the first one where it is none or gone.
+    pub selected: Option<String>,
+    /// Whether everything about the selected one is shown.
+    pub whole: bool,
+    /// Since when an answer is waited for.
+    pub asked: Option<Timestamp>,
+    /// Why the last reading failed.
+    pub problem: Option<Problem>,
 }
 
 /// A plan, from the question to the answer.

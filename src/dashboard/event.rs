@@ -2,8 +2,8 @@
 
 use super::{key::Key, state::Attention};
 use crate::domain::{
-    AppEvent, AppKey, Capabilities, Confirmed, Detail, LogLine, Outcome, Plan, Problem, Receipt,
-    Report, Request, RevisionId, Settlement, TargetId,
+    AppEvent, AppKey, Capabilities, Confirmed, Detail, LogLine, Outcome, Plan, Problem, Reading,
+    Receipt, Report, Request, RevisionId, Settlement, TargetId,
 };
 
 /// Everything that can happen to the dashboard.
@@ -84,6 +84,15 @@ pub enum Event {
         /// From and to.
         details: Box<Result<(Detail, Detail), Problem>>,
     },
+    /// The instances of an app.
+    Instances {
+        /// Which page asked.
+        id: u64,
+        /// Whose.
+        app: AppKey,
+        /// What was read.
+        reading: Box<Result<Reading, Problem>>,
+    },
     /// Log lines.
     Logs {
         /// Which dialog asked.
@@ -156,6 +165,13 @@ pub enum Effect {
         from: RevisionId,
         /// To.
         to: RevisionId,
+    },
+    /// Read the instances of an app.
+    Instances {
+        /// Which page asks.
+        id: u64,
+        /// Whose.
+        app: AppKey,
     },
     /// Read log lines.
     Logs {

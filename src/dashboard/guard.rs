@@ -9,7 +9,7 @@ pub fn can(state: &State, command: Command) -> Result<(), String> {
         return can_change(state, command, verb);
     }
     match command {
-        Command::Events | Command::Logs => selected(state).map(drop),
+        Command::Events | Command::Logs | Command::Instances => selected(state).map(drop),
         Command::Diff => {
             selected(state)?;
             let known = state.history().is_some_and(|history| history.revisions.len() > 1);

@@ -48,6 +48,7 @@ commands! {
     Diff "deck" "diff" "what differs between the deployed and the selected revision",
     Mark "deck" "mark" "mark the revision that D compares from",
     Events "deck" "events" "what happened to the app",
+    Instances "deck" "instances" "the instances of the app, old and new, and whether the new ones are worse",
     Logs "deck" "logs" "the latest log lines",
     Filter "deck" "filter" "filter the apps as you type",
     OnlyActive "deck" "only-active" "only what is rolling or broken",

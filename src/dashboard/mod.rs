@@ -6,6 +6,7 @@
 pub mod dialog;
 mod event;
 pub mod guard;
+pub mod instance_rows;
 pub mod key;
 pub mod keymap;
 pub mod plan_view;

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::domain::{
     App, AppEvent, AppKey, Capabilities, Condition, History, Interest, LogLine, Outcome, Receipt,
-    Revision, RevisionId, RolloutId, Scope, Standing, Target, TargetId, Verb, last_good,
+    Recording, Revision, RevisionId, RolloutId, Scope, Standing, Target, TargetId, Thresholds,
+    Verb, Verdict, last_good,
 };
 
 /// The least time between two samples.
@@ -46,6 +47,8 @@ pub struct Start {
     pub only_active: bool,
     /// How much is looked at, at first.
     pub scope: Scope,
+    /// From where on the new side counts as worse than the old one.
+    pub thresholds: Thresholds,
 }
 
 /// The panels of the deck.
@@ -121,6 +124,8 @@ pub struct Known {
     pub crash_logs: Vec<LogLine>,
     /// Set where it keeps its row for a while: a list that jumps is one in which the wrong row is hit.
     pub held: Option<Held>,
+    /// What its instances use, where somebody looked at them lately.
+    pub recording: Option<Recording>,
     /// Old and new over time, of the rollout in progress.
     pub trend: Option<(RolloutId, Trend)>,
 }
@@ -134,8 +139,17 @@ impl Known {
             events: None,
             crash_logs: Vec::new(),
             held: None,
+            recording: None,
             trend: None,
         }
+    }
+
+    /// Whether the new side of the rollout in progress is worse than the old one, by what was read lately.
+    pub fn verdict(&self, thresholds: &Thresholds, now: Timestamp) -> Option<Verdict> {
+        let recording = self.recording.as_ref()?;
+        let read = recording.latest()?;
+        let old = now.duration_since(read.at) > read.pace * 3;
+        (self.app.rolls() && !old).then(|| Verdict::of(recording, thresholds))?
     }
 
     /// The samples of the rollout in progress.
@@ -245,6 +259,8 @@ pub struct State {
     pub read_only: bool,
     /// The key table.
     pub keymap: Keymap,
+    /// From where on the new side counts as worse than the old one.
+    pub thresholds: Thresholds,
     /// Columns and rows.
     pub size: (u16, u16),
     /// All apps, and what is known of each.
@@ -310,6 +326,7 @@ impl State {
             demo: start.demo,
             read_only: start.read_only,
             keymap: start.keymap,
+            thresholds: start.thresholds,
             size: start.size,
             apps: HashMap::new(),
             listed: Vec::new(),
@@ -409,6 +426,7 @@ impl State {
             if Some(key) != self.selected.as_ref() {
                 (known.history, known.allowed) = (None, None);
                 (known.events, known.crash_logs) = (None, Vec::new());
+                known.recording = None;
             }
         }
     }

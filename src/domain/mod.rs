@@ -10,6 +10,7 @@ mod operation;
 mod options;
 mod outcome;
 mod plan;
+mod reading;
 mod receipt;
 mod report;
 mod revision;
@@ -18,15 +19,20 @@ mod stage;
 mod target;
 pub mod text;
 mod verb;
+mod verdict;
 
 pub use app::{App, AppState, Condition, Count};
 pub use diff::{Detail, Difference, Fact, Group, Secret, differences};
 pub use ids::{AppId, AppKey, RevisionId, RolloutId, TargetId};
 pub use operation::{Operation, Request, RollBackTo, Strategy};
 pub use options::{OptionKind, OptionSpec, Options, VerbOptions};
-pub use outcome::{Observation, Outcome, Overtaken, Settlement, Standing, Finding};
+pub use outcome::{Finding, Observation, Outcome, Overtaken, Settlement, Standing};
 pub use plan::{
     Confirmed, Consent, Detail as PlanDetail, Note, Plan, RevisionSummary, Section, SectionKind,
+};
+pub use reading::{
+    ErrorLines, InstanceReading, PACE, Reading, Recording, Restarts, Sample, Series, SideName,
+    SideSample, Usage,
 };
 pub use receipt::{Receipt, Recipe, Step};
 pub use report::{AppEvent, Interest, LogLine, Problem, ProblemKind, Report, Scope, Status};
@@ -37,3 +43,4 @@ pub use rollout::{CanaryStep, Instance, InstanceState, Phase, Rollout, Side, Stu
 pub use stage::{Stage, StageState};
 pub use target::{Capabilities, Capability, PlatformKind, Target};
 pub use verb::{Needs, VERBS, Verb, VerbSpec};
+pub use verdict::{Judgement, Thresholds, Verdict};

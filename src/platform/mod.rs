@@ -30,7 +30,7 @@ use unopened::Unopened;
 
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogLine, Observation, Plan,
-    Receipt, Report, Request, RevisionId, Scope, Step, Target,
+    Reading, Receipt, Report, Request, RevisionId, Scope, Step, Target,
 };
 
 /// The present time, from whoever owns the clock.
@@ -125,6 +125,9 @@ pub trait Platform: Send + Sync {
 
     /// The latest events of an app, newest first.
     async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error>;
+
+    /// The instances of an app with what they use, read now.
+    async fn instances(&self, app: &AppId) -> Result<Reading, Error>;
 
     /// The latest log lines of an app, oldest first.
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error>;

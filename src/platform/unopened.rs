@@ -20,7 +20,7 @@ use super::{
 };
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogLine, Observation, Plan,
-    PlatformKind, Receipt, Report, Request, RevisionId, Scope, Step, Target,
+    PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Step, Target,
 };
 
 /// How often opening it is tried again: it reads a file at most.
@@ -164,6 +164,10 @@ impl Platform for Unopened {
 
     async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error> {
         self.platform()?.events(app).await
+    }
+
+    async fn instances(&self, app: &AppId) -> Result<Reading, Error> {
+        self.platform()?.instances(app).await
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {

@@ -78,6 +78,14 @@ impl Executor {
                     Event::Details { id, details: Box::new(details) }
                 });
             }
+            Effect::Instances { id, app } => {
+                let target = app.target.clone();
+                self.ask(&target, move |platform| async move {
+                    let reading = platform.instances(&app.app).await;
+                    let reading = Box::new(reading.map_err(|error| error.problem()));
+                    Event::Instances { id, app, reading }
+                });
+            }
             Effect::Logs { id, app: AppKey { target, app } } => {
                 self.ask(&target, move |platform| async move {
                     let lines = platform.logs(&app).await.map_err(|error| error.problem());

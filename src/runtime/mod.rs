@@ -31,7 +31,7 @@ use self::{
 };
 use crate::{
     dashboard::{Effect, Event, Keymap, Sort, Start, State, begin, update},
-    domain::{Interest, Receipt, Report, Scope, TargetId},
+    domain::{Interest, Receipt, Report, Scope, TargetId, Thresholds},
     platform::{Now, Platform, http::Backoff},
     ui::{
         self,
@@ -73,6 +73,8 @@ pub struct Setup {
     pub only_active: bool,
     /// How much is looked at, at first.
     pub scope: Scope,
+    /// From where on the new side of a rollout counts as worse than the old one.
+    pub thresholds: Thresholds,
 }
 
 /// Why the loop goes round once more, or ends.
@@ -108,6 +110,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         sort: setup.sort,
         only_active: setup.only_active,
         scope: setup.scope.clone(),
+        thresholds: setup.thresholds,
     });
     let mut theme = setup.theme.clone();
     if setup.theme_on.is_some() {

@@ -225,6 +225,8 @@ pub(crate) struct WorkloadPlan {
     pub(crate) kind: String,
     #[serde(default = "one")]
     pub(crate) replicas: u32,
+    /// What a Pod may use at most, such as `256Mi`; it may use half a core then, too.
+    pub(crate) memory: Option<String>,
     /// `progressDeadlineSeconds`.
     pub(crate) deadline: Option<u64>,
     /// `revisionHistoryLimit`.
@@ -328,6 +330,7 @@ impl WorkloadPlan {
             namespace: namespace.to_owned(),
             kind: deployment(),
             replicas,
+            memory: None,
             deadline: None,
             history: None,
             steps: Vec::new(),

@@ -66,6 +66,7 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
             }
             Layer::Events(page) => screens::pages::events(state, page, theme, area, buffer),
             Layer::Logs(page) => screens::pages::logs(state, page, theme, area, buffer),
+            Layer::Instances(page) => screens::instances::draw(state, page, theme, area, buffer),
             Layer::Diff(dialog) => screens::pages::diff(state, dialog, theme, area, buffer),
             Layer::Deploy(dialog) => screens::deploy::draw(dialog, theme, area, buffer),
             Layer::Targets { at } => screens::deploy::targets(state, *at, theme, area, buffer),

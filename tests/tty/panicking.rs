@@ -61,6 +61,7 @@ fn dashboard_that_panics() {
             sort: revdeck::dashboard::Sort::Need,
             only_active: false,
             scope: revdeck::domain::Scope::Home,
+            thresholds: revdeck::domain::Thresholds::default(),
             demo: true,
             speed: 1.0,
             read_only: false,

@@ -8,7 +8,7 @@ use super::{
         keymap::COMMANDS,
         state::Notice,
     },
-    deck, dispatch, is, plans,
+    deck, dispatch, instances, is, plans,
 };
 use crate::domain::{AppEvent, Detail, LogLine, Problem, Scope, Verb, differences};
 
@@ -139,6 +139,7 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
     let leaves = is(key, Name::Esc);
     match state.layers.last_mut() {
         Some(Layer::Plan(_)) => return plans::press(state, key),
+        Some(Layer::Instances(_)) => return instances::press(state, key),
         Some(Layer::Palette { text, at }) => {
             let rows = found(text);
             if leaves {

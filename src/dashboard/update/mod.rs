@@ -3,6 +3,7 @@
 mod deck;
 pub mod dialogs;
 pub mod diff_preview;
+mod instances;
 pub mod plans;
 mod reports;
 mod running;
@@ -45,7 +46,9 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
         }
         Event::Tick => {
             deck::tick(state);
-            running::tick(state)
+            let mut effects = running::tick(state);
+            effects.extend(instances::tick(state));
+            effects
         }
         Event::Report { target, report } => reports::apply(state, &target, report),
         Event::Capabilities { target, capabilities } => {
@@ -70,6 +73,10 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             if !diff_preview::apply(state, id, &details) {
                 dialogs::details(state, id, *details);
             }
+            Vec::new()
+        }
+        Event::Instances { id, app, reading } => {
+            instances::apply(state, id, &app, *reading);
             Vec::new()
         }
         Event::Logs { id, lines } => {
@@ -145,6 +152,7 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
             return dialogs::open_events(state);
         }
         Command::Events => return dialogs::open_events(state),
+        Command::Instances => return instances::open(state),
         Command::Logs => return dialogs::open_logs(state),
         Command::Targets => dialogs::open_targets(state),
         Command::Help => state.layers.push(super::dialog::Layer::Help { scroll: 0 }),

@@ -69,6 +69,7 @@ impl Script {
             sort: Sort::Need,
             only_active: false,
             scope: Scope::Home,
+            thresholds: Default::default(),
         });
         Self { state, at: start(), effects: Vec::new() }
     }

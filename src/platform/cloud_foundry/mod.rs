@@ -41,8 +41,8 @@ use super::{
 };
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Capability, Detail, History, Interest, LogLine,
-    Observation, Plan, PlatformKind, Receipt, Report, Request, RevisionId, Scope, Step, Target,
-    TargetId, Verb, text::clean,
+    Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Step,
+    Target, TargetId, Verb, text::clean,
 };
 
 /// What kind of platform this is.
@@ -279,6 +279,10 @@ impl Platform for CloudFoundry {
 
     async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error> {
         self.app_events(app, 100).await
+    }
+
+    async fn instances(&self, app: &AppId) -> Result<Reading, Error> {
+        self.reading(app).await
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {

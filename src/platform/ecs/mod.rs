@@ -47,8 +47,8 @@ use super::{
 };
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Capability, Detail, History, Interest, LogLine,
-    Observation, Plan, PlatformKind, Receipt, Report, Request, RevisionId, Scope, Step, Target,
-    TargetId, Verb, text::clean,
+    Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Step,
+    Target, TargetId, Verb, text::clean,
 };
 
 /// What kind of platform this is.
@@ -288,6 +288,10 @@ impl Platform for Ecs {
         // Where tasks may not be listed, the service's own events are still something.
         let fallen = self.0.fallen(&service).await.unwrap_or_default();
         Ok(read::events::events(&service, &fallen))
+    }
+
+    async fn instances(&self, app: &AppId) -> Result<Reading, Error> {
+        self.0.reading(app).await
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {

@@ -38,7 +38,8 @@ use super::{
 };
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogLine, Observation, Plan,
-    PlatformKind, Receipt, Report, Request, RevisionId, Scope, Step, Target, TargetId, text::clean,
+    PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Step, Target, TargetId,
+    text::clean,
 };
 
 /// What kind of platform this is.
@@ -284,6 +285,12 @@ impl Platform for GitOps {
         let view = self.0.look(false).await?;
         let entry = self.0.entry(&view, app)?;
         Ok(self.0.events(&view, entry).await)
+    }
+
+    async fn instances(&self, app: &AppId) -> Result<Reading, Error> {
+        let view = self.0.look(false).await?;
+        let entry = self.0.entry(&view, app)?;
+        self.0.reading(&view, entry).await
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {

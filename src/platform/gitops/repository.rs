@@ -15,8 +15,8 @@ use serde_json::Value;
 use tokio::{sync::Mutex, time::Instant};
 
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Capability, Detail, Fact, Group, History, LogLine, Scope,
-    Secret, TargetId, Verb, text::clean,
+    App, AppEvent, AppId, Capabilities, Capability, Detail, Fact, Group, History, LogLine, Reading,
+    Scope, Secret, TargetId, Verb, text::clean,
 };
 use crate::platform::{
     Error, Now,
@@ -413,6 +413,28 @@ impl Repository {
     }
 
     /// The latest log lines of an app's workloads, oldest first.
+    /// The instances of what runs an image, as its cluster tells them.
+    pub(super) async fn reading(&self, view: &View, entry: &Entry) -> Result<Reading, Error> {
+        let standing = view.standing(entry);
+        let cluster = self.cluster.as_ref().ok_or_else(|| Error::Refused {
+            what: "no cluster is known for this repository: say which with cluster = in the configuration, or --gitops-cluster".to_owned(),
+        })?;
+        let mut whole: Option<Reading> = None;
+        for workload in &standing.workloads {
+            let reading = cluster.platform.instances(&workload.app.id).await?;
+            match &mut whole {
+                None => whole = Some(reading),
+                Some(whole) => {
+                    whole.instances.extend(reading.instances);
+                    whole.unmeasured = whole.unmeasured.take().or(reading.unmeasured);
+                }
+            }
+        }
+        whole.ok_or_else(|| Error::NotFound {
+            what: format!("nothing in the cluster runs {}", clean(entry.id.as_str())),
+        })
+    }
+
     pub(super) async fn logs(&self, view: &View, entry: &Entry) -> Result<Vec<LogLine>, Error> {
         let mut lines = Vec::new();
         if let Some(cluster) = &self.cluster {

@@ -34,7 +34,7 @@ pub use provider::Provider;
 use self::{
     model::store::{Address, Kind, Kinded, OwnRevision},
     operate::{observe, send},
-    read::controlled::MARK,
+    read::{controlled::MARK, figures::RowsAsked},
 };
 use super::{
     Error, Now, OpenError, Platform,
@@ -44,8 +44,8 @@ use super::{
 };
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogLine, Observation,
-    OptionKind, OptionSpec, Plan, PlatformKind, Receipt, Report, Request, RevisionId, RevisionRef,
-    Scope, Step, Target, TargetId, Verb, VerbOptions, text::clean,
+    OptionKind, OptionSpec, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId,
+    RevisionRef, Scope, Step, Target, TargetId, Verb, VerbOptions, text::clean,
 };
 
 /// What kind of platform this is.
@@ -86,6 +86,8 @@ struct Cluster {
     own: Mutex<HashMap<(String, i64), Vec<OwnRevision>>>,
     /// Numbers of ControllerRevisions, by name.
     labels: Mutex<HashMap<String, String>>,
+    /// Who watches Pods anyway, while somebody does.
+    watcher: Mutex<Option<mpsc::Sender<RowsAsked>>>,
 }
 
 impl Kubernetes {
@@ -101,6 +103,7 @@ impl Kubernetes {
             allowed: Mutex::default(),
             own: Mutex::default(),
             labels: Mutex::default(),
+            watcher: Mutex::default(),
         })))
     }
 }
@@ -285,6 +288,10 @@ impl Platform for Kubernetes {
 
     async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error> {
         self.0.app_events(app).await
+    }
+
+    async fn instances(&self, app: &AppId) -> Result<Reading, Error> {
+        self.0.reading(app).await
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {

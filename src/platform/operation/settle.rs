@@ -7,7 +7,7 @@ use super::{
     words,
 };
 use crate::domain::{
-    Observation, Outcome, Phase, Receipt, Rollout, Settlement, Standing, Step, Finding,
+    Finding, Observation, Outcome, Phase, Receipt, Rollout, Settlement, Standing, Step,
 };
 
 /// For how long is looked for the effect of a request whose answer was lost, from when it was sent. Where the platform

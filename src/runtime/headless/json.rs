@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use super::super::journal::Open;
 
 use crate::domain::{
-    App, Count, Deployable, Difference, Plan, Revision, RevisionRef, Target, TrackRecord,
+    App, Count, Deployable, Difference, InstanceReading, Plan, Reading, Revision, RevisionRef,
+    Target, TrackRecord, Usage, Verdict,
 };
 
 pub(super) fn pretty(value: &Value) -> String {
@@ -69,6 +70,33 @@ pub(super) fn revision(revision: &Revision) -> Value {
             TrackRecord::Unknown => "unknown",
         },
         "served_seconds": revision.served.map(|served| served.as_secs()),
+    })
+}
+
+pub(super) fn verdict(verdict: &Verdict) -> Value {
+    let word = verdict.judgement.word().to_lowercase();
+    json!({ "verdict": word, "reasons": verdict.reasons })
+}
+
+pub(super) fn reading(reading: &Reading, verdict: Option<&Verdict>) -> Value {
+    let usage = |usage: Option<Usage>| {
+        usage.map(|usage| json!({ "used": usage.used, "share": usage.share }))
+    };
+    let instance = |one: &InstanceReading| {
+        json!({
+            "id": one.id, "name": one.instance.name, "side": one.side.word(), "state": one.instance.state.word(),
+            "revision": one.revision.as_ref().map(reference), "since": one.instance.since.map(|at| at.to_string()),
+            "reason": one.instance.reason, "restarts": one.restarts.map(|it| it.count),
+            "restarts_since": one.restarts.map(|it| it.since.to_string()),
+            "cpu": usage(one.cpu), "memory": usage(one.memory),
+            "facts": one.facts.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+        })
+    };
+    json!({
+        "read_at": reading.at.to_string(), "measured_at": reading.measured_at.map(|at| at.to_string()),
+        "unmeasured": reading.unmeasured, "verdict": verdict.map(self::verdict),
+        "errors": reading.errors.map(|errors| json!({ "since": errors.since.to_string(), "old": errors.old, "new": errors.new })),
+        "instances": reading.instances.iter().map(instance).collect::<Vec<_>>(),
     })
 }
 

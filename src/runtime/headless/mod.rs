@@ -1,5 +1,6 @@
 //! The same without a screen: commands for scripts, and for those who cannot open a dashboard.
 
+mod instances;
 mod json;
 mod operate;
 mod show;
@@ -16,7 +17,7 @@ pub use operate::{Consenting, journal, operate, resume, watch};
 
 use super::journal::Journal;
 use crate::{
-    domain::{App, Outcome, Problem, ProblemKind, Scope, TargetId, differences},
+    domain::{App, Outcome, Problem, ProblemKind, Scope, TargetId, Thresholds, differences},
     platform::{Error, Now, OpenError, Platform},
 };
 
@@ -114,6 +115,8 @@ pub struct Context {
     pub read_only: bool,
     /// How much is looked at.
     pub scope: Scope,
+    /// From where on the new side of a rollout counts as worse than the old one.
+    pub thresholds: Thresholds,
 }
 
 impl Context {
@@ -221,9 +224,19 @@ impl Context {
 
     /// `revdeck status APP`.
     pub async fn status(&self, name: &str) -> Result<(), Exit> {
-        let (_, app) = self.find(name).await?;
-        let text =
-            if self.json { json::pretty(&json::app(&app)) } else { show::status(&app, self.now()) };
+        let (platform, app) = self.find(name).await?;
+        let verdict = self.verdict(platform.as_ref(), &app).await;
+        let text = if self.json {
+            let mut whole = json::app(&app);
+            whole["verdict"] = verdict.as_ref().map(json::verdict).into();
+            json::pretty(&whole)
+        } else {
+            let mut text = show::status(&app, self.now());
+            if let Some(verdict) = verdict {
+                text += &format!("{:<10} {}\n", verdict.judgement.word(), verdict.why());
+            }
+            text
+        };
         Ok(Self::print(&text)?)
     }
 

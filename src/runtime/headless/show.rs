@@ -7,7 +7,7 @@ use super::super::journal::{Entry, Open};
 
 use crate::{
     domain::{
-        App, Count, Deployable, Difference, History, Phase, RevisionRef, Rollout, Target,
+        App, Count, Deployable, Difference, History, Phase, Reading, RevisionRef, Rollout, Target,
         TrackRecord,
         text::{clean, span},
     },
@@ -212,6 +212,33 @@ fn instances(app: &App) -> String {
             &format!("; old {}, new {} of {}", shown(old.running), shown(new.running), new.desired);
     }
     line
+}
+
+pub(super) fn reading(reading: &Reading, rolls: bool, now: Timestamp) -> String {
+    let dash = || "-".to_owned();
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    let rows = reading.instances.iter().map(|one| {
+        let memory = one.memory.map(|it| format!("{:.0} MB", it.used / 1_048_576.0));
+        vec![
+            if rolls { one.side.word() } else { "now" }.to_owned(),
+            label(one.revision.as_ref()),
+            one.instance.name.clone().unwrap_or_else(dash),
+            one.instance.state.word().to_owned(),
+            age(one.instance.since, now),
+            one.crashes().map_or_else(dash, |count| count.to_string()),
+            one.cpu.map_or_else(dash, |cpu| percent(cpu.used)),
+            memory.unwrap_or_else(dash),
+            one.memory.and_then(|it| it.share).map_or_else(dash, percent),
+            one.instance.reason.clone().unwrap_or_default(),
+        ]
+    });
+    let header =
+        ["SIDE", "REV", "INSTANCE", "STATE", "SINCE", "RESTARTS", "CPU", "MEM", "OF", "LAST WORD"];
+    let mut text = table(&header, rows.collect());
+    if let Some(why) = &reading.unmeasured {
+        text += &format!("{why}\n");
+    }
+    text
 }
 
 pub(super) fn differences(from: &str, to: &str, differs: &[Difference], reveal: bool) -> String {

@@ -4,12 +4,14 @@ use jiff::Timestamp;
 
 use crate::simulator::clock::{after, seconds_between};
 
-/// How instances of a droplet behave. Written as `good`, `good=8`, `crash=REASON`, `crash-after=14:REASON`, `unready`,
+/// How instances of a droplet behave. Written as `good`, `good=8`, `heavy`, `crash=REASON`, `crash-after=14:REASON`, `unready`,
 /// `unplaced=REASON`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Health {
     /// Runs and is routable after so many seconds.
     Good(f64),
+    /// Runs and takes requests, with three times the processor, ever more memory, and errors in its log.
+    Heavy,
     /// Crashes two seconds after every start; where `lasts` is not 0, the first run is routable for so many seconds.
     Crash { reason: String, lasts: f64 },
     /// Runs but its readiness check never passes.
@@ -33,6 +35,7 @@ impl Health {
                 .parse()
                 .map(Self::Good)
                 .map_err(|_| format!("health {text:?}: {value:?} is no number of seconds")),
+            "heavy" if value.is_empty() => Ok(Self::Heavy),
             "crash" if value.is_empty() => Ok(Self::Crash {
                 reason: "APP/PROC/WEB: Exited with status 1".to_owned(),
                 lasts: 0.0,
@@ -50,7 +53,7 @@ impl Health {
                 Ok(Self::Unplaced("insufficient resources: memory".to_owned()))
             }
             "unplaced" => Ok(Self::Unplaced(value.to_owned())),
-            _ => Err(format!("health {text:?}: use good, crash, unready or unplaced")),
+            _ => Err(format!("health {text:?}: use good, heavy, crash, unready or unplaced")),
         }
     }
 }
@@ -111,6 +114,8 @@ pub(crate) fn read(health: &Health, started: Timestamp, now: Timestamp) -> Readi
             at(State::Running, true, after(started, *seconds))
         }
         Health::Good(_) => at(State::Starting, false, started),
+        Health::Heavy if elapsed >= START => at(State::Running, true, after(started, START)),
+        Health::Heavy => at(State::Starting, false, started),
         Health::Unready if elapsed >= START => at(State::Running, false, after(started, START)),
         Health::Unready => at(State::Starting, false, started),
         Health::Unplaced(reason) => {

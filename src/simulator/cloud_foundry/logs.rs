@@ -143,6 +143,12 @@ fn instance_lines(
                     after(started, 3.0 + beat as f64 * 11.0 + (mixed % 3_000) as f64 / 1_000.0);
                 let path = ["/", "/items", "/cart", "/health"][(mixed >> 8) as usize % 4];
                 say(at, format!("GET {path} 200 {}ms", 3 + (mixed >> 16) % 40), false);
+                if process.health == Health::Heavy {
+                    for (after_it, path) in [(0.4, "/items"), (3.1, "/cart"), (6.7, "/items")] {
+                        let text = format!("error: GET {path}: upstream timed out after 2000ms");
+                        say(after(at, after_it), text, true);
+                    }
+                }
             }
         }
     }

@@ -341,7 +341,7 @@ pub(crate) fn event(
 ) -> Value {
     json!({
         "guid": event.guid, "created_at": time(event.at), "updated_at": time(event.at), "type": event.kind,
-        "actor": { "guid": actor, "type": event.actor_type, "name": event.actor },
+        "actor": { "guid": event.process().unwrap_or(actor), "type": event.actor_type, "name": event.actor },
         "target": { "guid": app.guid, "type": "app", "name": app.name },
         "data": event.data,
         "space": { "guid": places.0 }, "organization": { "guid": places.1 },

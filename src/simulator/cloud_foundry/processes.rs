@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     call::{Answer, Call, Reply},
     error::ApiError,
-    health::{Reading, State},
+    health::{Health, Reading, State},
     list::{self, Item, Spec},
     orgs::check_include,
     present,
@@ -257,14 +257,23 @@ fn stat(process: &Process, index: usize, reading: &Reading, now: Timestamp) -> V
         });
     }
     let running = reading.state == State::Running;
-    let load = if running { 0.01 + 0.002 * (index % 7) as f64 } else { 0.0 };
     let mega = 1_048_576;
+    let whole = (process.memory * mega) as f64;
+    let (load, memory) = match process.health {
+        _ if !running => (0.0, 0.0),
+        // It fills what it may use in four minutes.
+        Health::Heavy => {
+            let filled = (uptime as f64 / 240.0).min(1.0);
+            (0.36 + 0.005 * (index % 7) as f64, whole * (0.34 + 0.64 * filled))
+        }
+        _ => (0.1 + 0.006 * (index % 7) as f64, whole * (0.31 + 0.01 * (index % 5) as f64)),
+    };
     json!({
         "type": process.kind, "index": index, "instance_guid": format!("{}-{index}", process.guid),
         "state": reading.state.word(), "routable": running && reading.routable,
         "usage": {
-            "time": present::time(now), "cpu": load, "cpu_entitlement": load * 4.0,
-            "mem": if running { process.memory * mega / 3 } else { 0 }, "disk": 80 * mega, "log_rate": 120,
+            "time": present::time(now), "cpu": load, "cpu_entitlement": load * 2.0,
+            "mem": memory as u64, "disk": 80 * mega, "log_rate": 120,
         },
         "host": format!("10.0.0.{}", 10 + index % 200), "instance_internal_ip": format!("10.255.0.{}", 10 + index % 200),
         "instance_ports": [{ "external": 61_000 + index, "internal": 8080, "external_tls_proxy_port": 62_000 + index, "internal_tls_proxy_port": 61_001 }],

@@ -267,6 +267,13 @@ pub(crate) struct AuditEvent {
     pub(crate) data: serde_json::Value,
 }
 
+impl AuditEvent {
+    /// The process that a crash is of: it is its own actor (`process_event_repository.rb`).
+    pub(crate) fn process(&self) -> Option<&str> {
+        (self.actor_type == "process").then(|| self.data["version"].as_str())?
+    }
+}
+
 impl App {
     /// The app's next own GUID of a kind.
     pub(crate) fn new_guid(&mut self, seed: u64, kind: Kind) -> String {

@@ -111,6 +111,10 @@ impl World {
             },
         });
         object["metadata"]["labels"]["app"] = plan.name.clone().into();
+        if let Some(memory) = &plan.memory {
+            let limits = json!({ "cpu": "500m", "memory": memory });
+            object["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] = limits;
+        }
         if kind == STATEFUL_SETS {
             object["spec"]["serviceName"] = plan.name.clone().into();
         }

@@ -15,6 +15,7 @@ mod discovery;
 mod error;
 mod forms;
 mod history;
+mod metrics;
 mod objects;
 mod page;
 mod patch;
@@ -374,6 +375,9 @@ fn read(
     cluster.tell(&world);
     let Some(key) = key else {
         let selector = selector_of(query, None);
+        if kind == resources::POD_METRICS {
+            return Ok(json_response(StatusCode::OK, &metrics::list(&world, namespace, &selector)));
+        }
         let page = page::read(&world.store, (kind, namespace), &selector, query, compact)?;
         let mut list = form.list(kind, &page.items, page.revision, world.now);
         if let Some(next) = page.next {
@@ -381,6 +385,9 @@ fn read(
         }
         return Ok(json_response(StatusCode::OK, &list));
     };
+    if kind == resources::POD_METRICS {
+        return Ok(json_response(StatusCode::OK, &metrics::one(&world, key)?));
+    }
     let resource = &ALL[kind];
     let object = world
         .store

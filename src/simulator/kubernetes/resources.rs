@@ -47,6 +47,7 @@ resources! {
     CONTROLLER_REVISIONS "apps" "v1" "controllerrevisions" "ControllerRevision" &[], true, &[];
     AUTOSCALERS "autoscaling" "v2" "horizontalpodautoscalers" "HorizontalPodAutoscaler" &["hpa"], true, &["status"];
     DISRUPTION_BUDGETS "policy" "v1" "poddisruptionbudgets" "PodDisruptionBudget" &["pdb"], true, &["status"];
+    POD_METRICS "metrics.k8s.io" "v1beta1" "pods" "PodMetrics" &[], true, &[];
     GIT_REPOSITORIES "source.toolkit.fluxcd.io" "v1" "gitrepositories" "GitRepository" &["gitrepo"], true, &["status"];
     KUSTOMIZATIONS "kustomize.toolkit.fluxcd.io" "v1" "kustomizations" "Kustomization" &["ks"], true, &["status"];
     IMAGE_REPOSITORIES "image.toolkit.fluxcd.io" "v1" "imagerepositories" "ImageRepository" &["imgrepo", "imagerepo"], true, &["status"];
@@ -61,6 +62,7 @@ pub(crate) const GROUPS: &[&str] = &[
     "autoscaling",
     "policy",
     "authorization.k8s.io",
+    "metrics.k8s.io",
     "source.toolkit.fluxcd.io",
     "kustomize.toolkit.fluxcd.io",
     "image.toolkit.fluxcd.io",

@@ -61,6 +61,14 @@ fn of_layer(state: &State, layer: &Layer, theme: &Theme, area: Rect, buffer: &mu
             (scroll, "scroll"),
         ],
         Layer::Help { .. } => vec![("Esc".to_owned(), "back to the deck"), (scroll, "scroll")],
+        Layer::Instances(_) => vec![
+            ("Esc".to_owned(), "deck"),
+            (hint(Command::Logs), "logs"),
+            (hint(Command::Sort), "order"),
+            ("Enter".to_owned(), "all of it"),
+            (hint(Command::RollBackLastGood), "roll back"),
+            (hint(Command::Refresh), "read now"),
+        ],
         Layer::Events(_) | Layer::Logs(_) => vec![
             ("Esc".to_owned(), "back to the deck"),
             (hint(Command::Refresh), "read again"),
@@ -99,6 +107,7 @@ fn wanted(state: &State) -> Vec<(Command, String)> {
     }
     keys.extend([
         text(Command::Help, "help"),
+        text(Command::Instances, "instances"),
         text(Command::Diff, "diff"),
         text(Command::Logs, "logs"),
         text(Command::NextPanel, "panel"),

@@ -6,6 +6,7 @@ mod difference;
 pub(super) mod events;
 pub(super) mod header;
 pub(super) mod help;
+pub(super) mod instances;
 pub(super) mod keys;
 pub(super) mod pages;
 pub(super) mod plan;

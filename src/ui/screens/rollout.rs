@@ -10,6 +10,7 @@ use super::{
         theme::{Role, Theme},
         widgets::levels,
     },
+    instances,
     sides::{Scale, Shown},
 };
 use crate::{
@@ -127,6 +128,8 @@ fn rolling(
         .map(|&(word, of, side, role)| scale.line(theme, word, of, side, role))
         .collect();
     lines.extend(in_short(state, theme, rollout, width));
+    let verdict = state.known().and_then(|known| known.verdict(&state.thresholds, state.now));
+    lines.extend(verdict.iter().flat_map(|one| instances::verdict_lines(one, theme, width, 3)));
     let told = rollout.stuck.as_ref().map_or("", |stuck| stuck.why.as_str());
     let tall = height >= TALL;
     let shown =
@@ -149,6 +152,14 @@ fn rolling(
         lines.extend(tall.then(Line::default));
         lines.extend(both.iter().flat_map(|side| side.dots(rollout.wanted)));
     }
+    if width >= ROOMY {
+        let room = usize::from(height).saturating_sub(lines.len() + 1);
+        let own = instances::in_panel(state, theme, app, width, room / 2);
+        if !own.is_empty() {
+            lines.push(Line::default());
+            lines.extend(own);
+        }
+    }
     let room = usize::from(height).saturating_sub(lines.len() + 1);
     if rollout.stuck.is_some() && room > 1 {
         let logged = crash_lines(state, theme, app, width, room);
@@ -160,6 +171,8 @@ fn rolling(
     lines
 }
 
+/// From so many columns on there is room for instances.
+const ROOMY: usize = 80;
 /// From so many rows on there is room for empty ones.
 const TALL: u16 = 14;
 

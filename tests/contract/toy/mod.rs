@@ -14,11 +14,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use revdeck::{
     domain::{
-        App, AppEvent, AppId, Capabilities, Capability, Detail, Fact, Group, History, Interest,
-        LogLine, Note, Observation, Operation, OptionKind, OptionSpec, Overtaken, Plan,
-        PlatformKind, Receipt, Recipe, Report, Request, RevisionId, RevisionSummary, RollBackTo,
-        RolloutId, Scope, Secret, Step, Target, TargetId, Verb, VerbOptions, Finding, differences,
-        last_good,
+        App, AppEvent, AppId, Capabilities, Capability, Detail, Fact, Finding, Group, History,
+        Interest, LogLine, Note, Observation, Operation, OptionKind, OptionSpec, Overtaken, Plan,
+        PlatformKind, Reading, Receipt, Recipe, Report, Request, RevisionId, RevisionSummary,
+        RollBackTo, RolloutId, Scope, Secret, Step, Target, TargetId, Verb, VerbOptions,
+        differences, last_good,
     },
     platform::{
         Environment, Error, Now, OpenError, Platform, Setting, TargetSpec, feed,
@@ -351,6 +351,10 @@ impl Platform for Toy {
         self.read()?.find(app.as_str())?;
         let (who, what) = ("postman".to_owned(), "a letter was torn".to_owned());
         Ok(vec![AppEvent { at: (self.now)(), who, what, bad: true, routine: false }])
+    }
+
+    async fn instances(&self, app: &AppId) -> Result<Reading, Error> {
+        Ok(Reading::of(&self.seen(self.read()?.find(app.as_str())?), (self.now)()))
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {

@@ -212,6 +212,39 @@ pub(in crate::platform::cloud_foundry) struct Stat {
     pub(in crate::platform::cloud_foundry) routable: Option<bool>,
     pub(in crate::platform::cloud_foundry) uptime: Option<f64>,
     pub(in crate::platform::cloud_foundry) details: Option<String>,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub(in crate::platform::cloud_foundry) usage: StatUsage,
+    /// In bytes.
+    pub(in crate::platform::cloud_foundry) mem_quota: Option<f64>,
+    /// In bytes.
+    pub(in crate::platform::cloud_foundry) disk_quota: Option<f64>,
+    pub(in crate::platform::cloud_foundry) host: Option<String>,
+    pub(in crate::platform::cloud_foundry) instance_internal_ip: Option<String>,
+    pub(in crate::platform::cloud_foundry) instance_guid: Option<String>,
+    pub(in crate::platform::cloud_foundry) isolation_segment: Option<String>,
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub(in crate::platform::cloud_foundry) instance_ports: Vec<StatPort>,
+}
+
+/// What an instance uses; any member may be missing while log-cache is away.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(in crate::platform::cloud_foundry) struct StatUsage {
+    /// When, in one notation or another.
+    pub(in crate::platform::cloud_foundry) time: Option<String>,
+    /// In cores.
+    pub(in crate::platform::cloud_foundry) cpu: Option<f64>,
+    /// The part of what it is entitled to, 1 being all of it; above 1 where the cell has room.
+    pub(in crate::platform::cloud_foundry) cpu_entitlement: Option<f64>,
+    /// In bytes.
+    pub(in crate::platform::cloud_foundry) mem: Option<f64>,
+    /// In bytes.
+    pub(in crate::platform::cloud_foundry) disk: Option<f64>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::platform::cloud_foundry) struct StatPort {
+    pub(in crate::platform::cloud_foundry) external: Option<u32>,
+    pub(in crate::platform::cloud_foundry) internal: Option<u32>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -383,6 +416,7 @@ pub(in crate::platform::cloud_foundry) struct AuditEvent {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(in crate::platform::cloud_foundry) struct Actor {
+    pub(in crate::platform::cloud_foundry) guid: Option<String>,
     pub(in crate::platform::cloud_foundry) name: Option<String>,
     #[serde(default, rename = "type")]
     pub(in crate::platform::cloud_foundry) kind: String,

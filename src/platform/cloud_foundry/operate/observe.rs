@@ -6,7 +6,7 @@ use crate::platform::cloud_foundry::{
 };
 use crate::{
     domain::{
-        App, Observation, Overtaken, Phase, Receipt, RevisionRef, RolloutId, Finding, text::clean,
+        App, Finding, Observation, Overtaken, Phase, Receipt, RevisionRef, RolloutId, text::clean,
     },
     platform::Error,
 };

@@ -3,6 +3,7 @@
 pub(super) mod convert;
 pub(super) mod events;
 pub(super) mod history;
+pub(super) mod instances;
 pub(super) mod lists;
 pub(super) mod names;
 pub(super) mod overview;

@@ -66,6 +66,7 @@ pub(in crate::platform::ecs) struct Service {
     pub(in crate::platform::ecs) service_name: String,
     pub(in crate::platform::ecs) cluster_arn: String,
     pub(in crate::platform::ecs) status: String,
+    pub(in crate::platform::ecs) health_check_grace_period_seconds: Option<i64>,
     pub(in crate::platform::ecs) desired_count: u32,
     pub(in crate::platform::ecs) running_count: u32,
     pub(in crate::platform::ecs) task_definition: String,
@@ -314,6 +315,17 @@ pub(in crate::platform::ecs) struct Task {
     pub(in crate::platform::ecs) stop_code: Option<String>,
     #[serde(deserialize_with = "time")]
     pub(in crate::platform::ecs) stopped_at: Option<Timestamp>,
+    #[serde(deserialize_with = "time")]
+    pub(in crate::platform::ecs) created_at: Option<Timestamp>,
+    #[serde(deserialize_with = "time")]
+    pub(in crate::platform::ecs) started_at: Option<Timestamp>,
+    pub(in crate::platform::ecs) last_status: String,
+    /// The deployment that it belongs to.
+    pub(in crate::platform::ecs) started_by: String,
+    pub(in crate::platform::ecs) health_status: String,
+    pub(in crate::platform::ecs) availability_zone: String,
+    pub(in crate::platform::ecs) launch_type: String,
+    pub(in crate::platform::ecs) capacity_provider_name: Option<String>,
     #[serde(deserialize_with = "lenient")]
     pub(in crate::platform::ecs) containers: Vec<Container>,
 }
@@ -322,6 +334,7 @@ pub(in crate::platform::ecs) struct Task {
 #[serde(rename_all = "camelCase", default)]
 pub(in crate::platform::ecs) struct Container {
     pub(in crate::platform::ecs) name: String,
+    pub(in crate::platform::ecs) last_status: String,
     pub(in crate::platform::ecs) exit_code: Option<i64>,
     pub(in crate::platform::ecs) reason: Option<String>,
 }

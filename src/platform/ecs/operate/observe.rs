@@ -1,7 +1,7 @@
 //! How an operation stands: whether the deployment that it began or changed is there, and what became of it.
 
 use crate::domain::{
-    App, Count, Observation, Overtaken, Receipt, Rollout, RolloutId, Finding, text::clean,
+    App, Count, Finding, Observation, Overtaken, Receipt, Rollout, RolloutId, text::clean,
 };
 use crate::platform::{
     Error,

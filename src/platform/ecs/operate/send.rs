@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::{AppId, Receipt, RolloutId, Scope, Finding, text::clean};
+use crate::domain::{AppId, Finding, Receipt, RolloutId, Scope, text::clean};
 use crate::platform::{
     Error,
     ecs::{

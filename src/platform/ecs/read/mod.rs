@@ -4,6 +4,7 @@ pub(super) mod convert;
 pub(super) mod definition;
 pub(super) mod events;
 pub(super) mod history;
+pub(super) mod instances;
 pub(super) mod lists;
 pub(super) mod scaling;
 pub(super) mod stages;

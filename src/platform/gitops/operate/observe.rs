@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use crate::domain::{
-    App, Count, Observation, Overtaken, Receipt, RolloutId, Verb, Finding, text::clean,
+    App, Count, Finding, Observation, Overtaken, Receipt, RolloutId, Verb, text::clean,
 };
 use crate::platform::{
     Error,

@@ -385,14 +385,57 @@ pub(in crate::platform::kubernetes) struct SetStatus {
 #[serde(rename_all = "camelCase", default)]
 pub(in crate::platform::kubernetes) struct PodSpec {
     pub(in crate::platform::kubernetes) node_name: Option<String>,
-    pub(in crate::platform::kubernetes) containers: Vec<Named>,
+    pub(in crate::platform::kubernetes) containers: Vec<Container>,
+    pub(in crate::platform::kubernetes) init_containers: Vec<Container>,
 }
 
 /// A container of a Pod, as far as it matters.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(in crate::platform::kubernetes) struct Named {
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::platform::kubernetes) struct Container {
     pub(in crate::platform::kubernetes) name: String,
+    pub(in crate::platform::kubernetes) resources: Resources,
+    pub(in crate::platform::kubernetes) startup_probe: Option<Probe>,
+    pub(in crate::platform::kubernetes) readiness_probe: Option<Probe>,
+}
+
+/// What a container may use at most: quantities by name, see [`super::quantity`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::platform::kubernetes) struct Resources {
+    pub(in crate::platform::kubernetes) limits: BTreeMap<String, Value>,
+}
+
+/// When a container is looked at for the first time, and how often until it is given up; in seconds.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(in crate::platform::kubernetes) struct Probe {
+    pub(in crate::platform::kubernetes) initial_delay_seconds: Option<i64>,
+    pub(in crate::platform::kubernetes) period_seconds: Option<i64>,
+    pub(in crate::platform::kubernetes) failure_threshold: Option<i64>,
+}
+
+/// What metrics.k8s.io/v1beta1 says of a Pod.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::platform::kubernetes) struct PodMetrics {
+    pub(in crate::platform::kubernetes) metadata: MetricsMetadata,
+    pub(in crate::platform::kubernetes) timestamp: Option<Timestamp>,
+    pub(in crate::platform::kubernetes) containers: Vec<ContainerMetrics>,
+}
+
+/// Metrics have no UID.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::platform::kubernetes) struct MetricsMetadata {
+    pub(in crate::platform::kubernetes) name: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(in crate::platform::kubernetes) struct ContainerMetrics {
+    pub(in crate::platform::kubernetes) name: String,
+    pub(in crate::platform::kubernetes) usage: BTreeMap<String, Value>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -401,6 +444,8 @@ pub(in crate::platform::kubernetes) struct PodStatus {
     pub(in crate::platform::kubernetes) phase: String,
     pub(in crate::platform::kubernetes) reason: String,
     pub(in crate::platform::kubernetes) message: String,
+    #[serde(rename = "podIP")]
+    pub(in crate::platform::kubernetes) pod_ip: String,
     pub(in crate::platform::kubernetes) conditions: Vec<Condition>,
     pub(in crate::platform::kubernetes) container_statuses: Vec<ContainerStatus>,
     pub(in crate::platform::kubernetes) init_container_statuses: Vec<ContainerStatus>,

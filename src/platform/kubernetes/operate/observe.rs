@@ -11,7 +11,7 @@ use crate::platform::kubernetes::{
     read::controlled::{Mix, mix},
 };
 use crate::{
-    domain::{App, Count, Observation, Overtaken, Phase, Receipt, RolloutId, Finding, text::clean},
+    domain::{App, Count, Finding, Observation, Overtaken, Phase, Receipt, RolloutId, text::clean},
     platform::Error,
 };
 

@@ -172,7 +172,7 @@ impl Store {
     }
 
     /// What Pods of the newest revision carry, and that revision.
-    fn newest(&self, workload: &Kinded) -> (Option<String>, Option<RevisionRef>) {
+    pub(super) fn newest(&self, workload: &Kinded) -> (Option<String>, Option<RevisionRef>) {
         if workload.kind == Kind::DaemonSet {
             let newest = self.own_of(workload).first();
             return (newest.map(|one| one.mark.clone()), newest.map(|one| one.reference.clone()));

@@ -110,7 +110,7 @@ pub(in crate::platform::kubernetes) fn side(
 }
 
 /// What has only just started is on its way: a readiness check takes its time, and so does finding a node.
-fn young(one: Instance, now: Timestamp) -> Instance {
+pub(in crate::platform::kubernetes) fn young(one: Instance, now: Timestamp) -> Instance {
     let age = one.since.map(|since| now.duration_since(since));
     let placing = one.reason.as_deref().is_some_and(|why| why.starts_with("Unschedulable"));
     let timeout = match one.state {

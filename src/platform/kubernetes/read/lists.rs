@@ -124,6 +124,29 @@ impl Cluster {
         Ok(())
     }
 
+    /// One workload with what belongs to it.
+    pub(in crate::platform::kubernetes) async fn load_one(
+        &self,
+        app: &AppId,
+    ) -> Result<Store, Error> {
+        let address = self.address(app)?;
+        let object: Workload = self.connection.get(&address.path(), &[]).await?;
+        let selector = object.spec.as_ref().map(|spec| spec.selector.query()).unwrap_or_default();
+        let uid = object.metadata.uid.clone();
+        let mut store = Store::default();
+        store.workloads.put(Kinded { kind: address.kind, object });
+        if address.kind.has_sets() {
+            match self.all::<ReplicaSet>("replicasets", Some(&address.namespace), &selector).await {
+                Ok(sets) => store.sets.put_all(sets),
+                Err(Error::Forbidden { .. }) => store.no_sets = true,
+                Err(error) => return Err(error),
+            }
+        }
+        self.load_pods(&mut store, &uid).await?;
+        self.load_own(&mut store).await;
+        Ok(store)
+    }
+
     fn apps_of(&self, store: &Store) -> Vec<App> {
         let now = (self.now)();
         store.workloads.uids().filter_map(|uid| store.app(&self.target, uid, now)).collect()

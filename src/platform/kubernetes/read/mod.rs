@@ -4,6 +4,7 @@ pub(super) mod argo;
 pub(super) mod controlled;
 pub(super) mod convert;
 pub(super) mod events;
+pub(super) mod figures;
 pub(super) mod history;
 pub(super) mod instances;
 pub(super) mod lists;

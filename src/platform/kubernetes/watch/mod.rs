@@ -20,8 +20,10 @@ use crate::platform::feed::{DetailState, Feed, Gone, crash_lines};
 use crate::platform::kubernetes::{
     Cluster,
     client::stream::{self, WatchUpdate, Watched},
+    lock,
     model::store::{Kind, Store},
     model::wire::{Pod, ReplicaSet, Workload},
+    read::figures::RowsAsked,
 };
 
 /// How often what stands still is judged anew, and the connection vouched for.
@@ -103,10 +105,14 @@ pub(in crate::platform::kubernetes) struct Watcher {
     pub(in crate::platform::kubernetes) messages:
         (mpsc::Sender<StreamMessage>, mpsc::Receiver<StreamMessage>),
     pub(in crate::platform::kubernetes) nudger: channel::Sender<u64>,
+    /// Who asks for the instances of what is watched.
+    asked: mpsc::Receiver<RowsAsked>,
 }
 
 impl Watcher {
     fn new(cluster: &Arc<Cluster>, reports: mpsc::Sender<Report>, scope: Scope) -> Self {
+        let (asks, asked) = mpsc::channel(4);
+        *lock(&cluster.watcher) = Some(asks);
         Self {
             cluster: cluster.clone(),
             feed: Feed::new(reports),
@@ -126,6 +132,7 @@ impl Watcher {
             pods: HashMap::new(),
             messages: mpsc::channel(256),
             nudger: channel::channel(0).0,
+            asked,
         }
     }
 
@@ -207,6 +214,12 @@ impl Watcher {
                     asked = true;
                     let rolling = self.feed.apps().filter(|app| app.rollout.is_some() || app.serving.is_some());
                     self.dirty.extend(rolling.map(|app| app.id.as_str().to_owned()));
+                }
+                Some(RowsAsked { app, answer }) = self.asked.recv() => {
+                    let now = (self.cluster.now)();
+                    // Whoever asked may have gone.
+                    let _ = answer.send(self.store.rows(&self.cluster.target, app.as_str(), now));
+                    continue;
                 }
                 () = self.feed.closed() => return Err(Gone),
             }

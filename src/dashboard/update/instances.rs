@@ -1,0 +1,131 @@
+//! The page of instances: read again and again while it is open, and only then.
+
+use jiff::SignedDuration;
+
+use super::{
+    super::{
+        Command, Effect, State,
+        dialog::{InstanceOrder, InstancesPage, Layer},
+        instance_rows,
+        key::{Key, Name},
+    },
+    deck, dispatch, is,
+};
+use crate::domain::{AppKey, PACE, Problem, Reading};
+
+/// For how long an answer is waited for before it is asked for again.
+const LOST: SignedDuration = SignedDuration::from_secs(60);
+
+pub(super) fn open(state: &mut State) -> Vec<Effect> {
+    let id = state.fresh_id();
+    let now = state.now;
+    let Some(app) = state.app() else { return Vec::new() };
+    let page = InstancesPage {
+        id,
+        app: app.key(),
+        name: app.name.clone(),
+        order: InstanceOrder::Side,
+        selected: None,
+        whole: false,
+        asked: Some(now),
+        problem: None,
+    };
+    let app = page.app.clone();
+    state.layers.push(Layer::Instances(Box::new(page)));
+    vec![Effect::Instances { id, app }]
+}
+
+/// Asks anew where the last answer is old enough.
+pub(super) fn tick(state: &mut State) -> Vec<Effect> {
+    let (now, apps) = (state.now, &state.apps);
+    let mut effects = Vec::new();
+    for layer in &mut state.layers {
+        let Layer::Instances(page) = layer else { continue };
+        let read = apps.get(&page.app).and_then(|known| known.recording.as_ref()?.latest());
+        let due = match (page.asked, read) {
+            (Some(asked), _) => now.duration_since(asked) >= LOST,
+            (None, Some(read)) if page.problem.is_none() => {
+                now.duration_since(read.at) >= read.pace
+            }
+            (None, _) => true,
+        };
+        if due && apps.contains_key(&page.app) {
+            page.asked = Some(now);
+            effects.push(Effect::Instances { id: page.id, app: page.app.clone() });
+        }
+    }
+    effects
+}
+
+/// Takes a reading. One that failed leaves what was read before, which is shown with its age.
+pub(super) fn apply(state: &mut State, id: u64, app: &AppKey, reading: Result<Reading, Problem>) {
+    let now = state.now;
+    let problem = match reading {
+        Ok(reading) => {
+            if let Some(known) = state.apps.get_mut(app) {
+                known.recording.get_or_insert_default().take(reading);
+            }
+            None
+        }
+        Err(problem) => Some(problem),
+    };
+    for layer in &mut state.layers {
+        if let Layer::Instances(page) = layer
+            && page.id == id
+        {
+            // What failed is tried again no sooner than what did not.
+            page.asked = problem.as_ref().map(|_| now - LOST + PACE);
+            page.problem = problem;
+            return;
+        }
+    }
+}
+
+/// A key on the page.
+pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
+    let command = state.keymap.deck(key);
+    let half = usize::from(state.size.1 / 2).max(1);
+    let Some(Layer::Instances(page)) = state.layers.last_mut() else { return Vec::new() };
+    let known = state.apps.get(&page.app);
+    let rows = known.and_then(|known| known.recording.as_ref()?.latest());
+    let rows = rows.map(|read| instance_rows::ordered(&read.instances, page.order));
+    let rows = rows.unwrap_or_default();
+    let at = page.selected.as_ref().and_then(|id| rows.iter().position(|one| one.id == *id));
+    match command {
+        _ if is(key, Name::Esc) && page.whole => page.whole = false,
+        _ if is(key, Name::Esc) => drop(state.layers.pop()),
+        Some(Command::Instances | Command::Quit | Command::Back) => drop(state.layers.pop()),
+        Some(Command::Open) => page.whole = !page.whole,
+        Some(Command::Sort) => page.order = page.order.next(),
+        Some(Command::Refresh) => {
+            page.asked = Some(state.now);
+            let (id, app) = (page.id, page.app.clone());
+            return vec![Effect::Instances { id, app }];
+        }
+        Some(
+            moving @ (Command::Up
+            | Command::Down
+            | Command::PageUp
+            | Command::PageDown
+            | Command::Top
+            | Command::Bottom),
+        ) => {
+            let to = deck::moved(moving, at.unwrap_or(0), rows.len(), half);
+            page.selected = rows.get(to).map(|one| one.id.clone());
+        }
+        // What is done to the app, and what it says, is done from here, too; only to the app that the page is of.
+        Some(
+            other @ (Command::RollBackLastGood
+            | Command::Cancel
+            | Command::Continue
+            | Command::Pause
+            | Command::Logs
+            | Command::Events
+            | Command::Help),
+        ) if state.selected.as_ref() == Some(&page.app) => {
+            return dispatch(state, other, Some(key));
+        }
+        _ => {}
+    }
+    Vec::new()
+}

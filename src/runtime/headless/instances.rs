@@ -1,0 +1,69 @@
+//! `revdeck instances`, and the verdict of `revdeck status`.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use super::{Code, Context, Exit, json, show};
+use crate::{
+    domain::{App, Recording, Verdict},
+    platform::Platform,
+};
+
+/// The longest that instances are watched by one command.
+const LONGEST: SignedDuration = SignedDuration::from_hours(1);
+
+impl Context {
+    /// `revdeck instances APP`.
+    pub async fn instances(&self, name: &str, watch: Option<&str>) -> Result<(), Exit> {
+        let watch = watch.map(parse).transpose()?.unwrap_or_default();
+        let (platform, mut app) = self.find(name).await?;
+        let until = self.now() + watch;
+        let mut recording = Recording::default();
+        loop {
+            let reading = platform.instances(&app.id).await?;
+            let next = reading.at + reading.pace;
+            recording.take(reading);
+            if next > until {
+                break;
+            }
+            let pause = next.duration_since(self.now()).max(SignedDuration::ZERO);
+            tokio::time::sleep(Duration::try_from(pause).unwrap_or_default()).await;
+            // What rolls may have ended, or begun.
+            app = platform.app(app.id.as_str()).await?;
+        }
+        let Some(reading) = recording.latest() else { return Ok(()) };
+        let rolls = app.rolls();
+        let verdict = if rolls { Verdict::of(&recording, &self.thresholds) } else { None };
+        let text = if self.json {
+            json::pretty(&json::reading(reading, verdict.as_ref()))
+        } else {
+            let mut text = show::reading(reading, rolls, self.now());
+            if let Some(verdict) = verdict {
+                text += &format!("{}  {}\n", verdict.judgement.word(), verdict.why());
+            }
+            text
+        };
+        Ok(Self::print(&text)?)
+    }
+
+    /// What one reading says of a rollout; nothing where it cannot be read, which is no reason to fail.
+    pub(super) async fn verdict(&self, platform: &dyn Platform, app: &App) -> Option<Verdict> {
+        if !app.rolls() {
+            return None;
+        }
+        let mut recording = Recording::default();
+        recording.take(platform.instances(&app.id).await.ok()?);
+        Verdict::of(&recording, &self.thresholds)
+    }
+}
+
+fn parse(text: &str) -> Result<SignedDuration, Exit> {
+    let span = text.parse::<SignedDuration>().ok();
+    span.filter(|span| (SignedDuration::ZERO..=LONGEST).contains(span)).ok_or_else(|| {
+        Exit::new(
+            Code::Usage,
+            format!("--for {text:?} is no time up to an hour, such as 90s or 5m"),
+        )
+    })
+}
