@@ -58,15 +58,20 @@ fn command(registry: &Registry, verb: &VerbSpec) -> Command {
         if let Some(first) = help.get(..1) {
             help.replace_range(..1, &first.to_uppercase());
         }
-        let mut arg = Arg::new(spec.name)
-            .long(spec.name)
-            .value_name(spec.value)
-            .help(help + &only)
-            .value_parser(move |value: &str| match spec.kind {
-                // Whether steps make sense is for the platform to say.
-                OptionKind::Percentages => Ok(value.to_owned()),
-                _ => spec.check(value).map(|()| value.to_owned()),
-            });
+        let mut arg = Arg::new(spec.name);
+        // `scale APP N` is what everybody types.
+        let bare = verb.verb == Verb::Scale && spec.artifact;
+        if !bare {
+            arg = arg.long(spec.name);
+        }
+        arg =
+            arg.value_name(spec.value).help(help + &only).value_parser(
+                move |value: &str| match spec.kind {
+                    // Whether steps make sense is for the platform to say.
+                    OptionKind::Percentages => Ok(value.to_owned()),
+                    _ => spec.check(value).map(|()| value.to_owned()),
+                },
+            );
         if spec.kind == OptionKind::Flag {
             arg = arg
                 .value_name("yes|no")

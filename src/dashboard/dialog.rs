@@ -5,7 +5,7 @@ use tui_textarea::TextArea;
 
 use crate::domain::{
     AppEvent, AppKey, Difference, LogLine, OptionSpec, Plan, PlatformKind, Problem, Request,
-    RevisionId, TargetId,
+    RevisionId, TargetId, Verb,
 };
 
 use super::key::Key;
@@ -185,9 +185,11 @@ pub struct DiffDialog {
     pub scroll: usize,
 }
 
-/// A form of what to deploy, and how.
+/// A form of the options of a verb, such as what to deploy, and how.
 #[derive(Clone, Debug)]
 pub struct DeployDialog {
+    /// What the form is for.
+    pub verb: Verb,
     /// The app.
     pub app: AppKey,
     /// Its name.

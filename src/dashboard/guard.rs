@@ -1,12 +1,17 @@
 //! Which commands can be used here and now, and why the others cannot.
 
 use super::{Command, Running, State, TargetState};
-use crate::domain::{App, Deployable, Needs, Phase, TargetId, Verb, VerbSpec, text::span};
+use crate::domain::{
+    App, AppState, Deployable, Needs, Phase, TargetId, Verb, VerbSpec, text::span,
+};
 
 /// Whether a command would do something; the text says why not.
 pub fn can(state: &State, command: Command) -> Result<(), String> {
     if let Some(verb) = command.verb() {
         return can_change(state, command, verb);
+    }
+    if command == Command::StopOrStart {
+        return can_change(state, command, stop_or_start(state));
     }
     match command {
         Command::Events | Command::Logs | Command::Instances => selected(state).map(drop),
@@ -18,6 +23,12 @@ pub fn can(state: &State, command: Command) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// What one key does to an app: it starts what is stopped, and stops everything else.
+pub fn stop_or_start(state: &State) -> Verb {
+    let stopped = state.app().is_some_and(|app| app.state == AppState::Stopped);
+    if stopped { Verb::Start } else { Verb::Stop }
 }
 
 fn selected(state: &State) -> Result<&App, String> {
@@ -62,6 +73,13 @@ fn needs(state: &State, app: &App, command: Command, verb: &VerbSpec) -> Result<
     let phase = app.rollout.as_ref().map(|rollout| rollout.phase);
     match (verb.needs, phase) {
         (Needs::App, _) => Ok(()),
+        (Needs::NotStopped, _) if app.state == AppState::Stopped => {
+            Err(format!("{name} is stopped already"))
+        }
+        (Needs::Stopped, _) if app.state != AppState::Stopped => {
+            Err(format!("{name} is not stopped"))
+        }
+        (Needs::NotStopped | Needs::Stopped, _) => Ok(()),
         (Needs::EarlierRevision, _) => can_roll_back(state, command),
         (Needs::Rollout | Needs::RolloutToCancel, None) => {
             Err(format!("{name} has no rollout to {words}"))

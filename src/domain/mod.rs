@@ -25,7 +25,7 @@ pub use app::{App, AppState, Condition, Count};
 pub use diff::{Detail, Difference, Fact, Group, Secret, differences};
 pub use ids::{AppId, AppKey, RevisionId, RolloutId, TargetId};
 pub use operation::{Operation, Request, RollBackTo, Strategy};
-pub use options::{OptionKind, OptionSpec, Options, VerbOptions};
+pub use options::{INSTANCE, OptionKind, OptionSpec, Options, SCALE_TO, START_WITH, VerbOptions};
 pub use outcome::{Finding, Observation, Outcome, Overtaken, Settlement, Standing};
 pub use plan::{
     Confirmed, Consent, Detail as PlanDetail, Note, Plan, RevisionSummary, Section, SectionKind,

@@ -45,12 +45,18 @@ pub enum Operation {
     Continue,
     /// Hold a rollout where it is.
     Pause,
-    /// Replace all instances by new ones of the same revision.
+    /// Replace all instances by new ones of the same revision, or one where the options name it.
     Restart,
     /// Let what moves the app besides a rollout go on, such as auto scaling.
     Release,
     /// Have what applies a repository look at it now.
     Reconcile,
+    /// Change how many instances there are; the options say to how many.
+    Scale,
+    /// Let no instance run.
+    Stop,
+    /// Let instances run again.
+    Start,
     /// Have the platform keep revisions from now on.
     EnableRevisions,
 }
@@ -67,6 +73,9 @@ impl Operation {
             Self::Restart => Verb::Restart,
             Self::Release => Verb::Release,
             Self::Reconcile => Verb::Reconcile,
+            Self::Scale => Verb::Scale,
+            Self::Stop => Verb::Stop,
+            Self::Start => Verb::Start,
             Self::EnableRevisions => Verb::EnableRevisions,
         }
     }
@@ -84,6 +93,9 @@ impl From<Verb> for Operation {
             Verb::Restart => Self::Restart,
             Verb::Release => Self::Release,
             Verb::Reconcile => Self::Reconcile,
+            Verb::Scale => Self::Scale,
+            Verb::Stop => Self::Stop,
+            Verb::Start => Self::Start,
             Verb::EnableRevisions => Self::EnableRevisions,
         }
     }

@@ -72,6 +72,32 @@ impl OptionSpec {
     }
 }
 
+/// To how many instances an app is scaled.
+pub const SCALE_TO: OptionSpec = OptionSpec {
+    name: "instances",
+    short: None,
+    value: "N",
+    hint: "how many instances there shall be",
+    kind: OptionKind::Number(0),
+    artifact: true,
+};
+/// With how many instances an app is started that was stopped by having none.
+pub const START_WITH: OptionSpec = OptionSpec {
+    hint: "how many instances there shall be; as many as before it was stopped if not said",
+    kind: OptionKind::Number(1),
+    artifact: false,
+    ..SCALE_TO
+};
+/// The one instance that is restarted.
+pub const INSTANCE: OptionSpec = OptionSpec {
+    name: "instance",
+    short: None,
+    value: "INSTANCE",
+    hint: "one instance instead of all, as `revdeck instances` calls it: new/web/0, or a Pod's name",
+    kind: OptionKind::Text,
+    artifact: false,
+};
+
 /// The options that one or more verbs of a platform take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerbOptions {

@@ -173,6 +173,42 @@ impl Reading {
         self.instances.iter().filter(move |one| one.side == side)
     }
 
+    /// The instance that a text names: its identifier, its name, or `old/NAME` and `new/NAME`.
+    ///
+    /// # Errors
+    /// One sentence where there is none, or several.
+    pub fn find(&self, text: &str) -> Result<&InstanceReading, String> {
+        let whole = |one: &InstanceReading| one.instance.name.clone().unwrap_or_default();
+        let named = |one: &&InstanceReading| {
+            let name = whole(one);
+            one.id == text || name == text || format!("{}/{name}", one.side.word()) == text
+        };
+        let found: Vec<_> = self.instances.iter().filter(named).collect();
+        let list = |instances: &mut dyn Iterator<Item = &InstanceReading>| {
+            let names = instances.take(12).map(|one| format!("{}/{}", one.side.word(), whole(one)));
+            names.collect::<Vec<_>>().join(", ")
+        };
+        match found.as_slice() {
+            [one] => Ok(one),
+            [] => Err(format!(
+                "there is no instance {:?} now: {}",
+                super::text::clean(text),
+                list(&mut self.instances.iter())
+            )),
+            several => Err(format!(
+                "{:?} names several instances: say {}",
+                super::text::clean(text),
+                list(&mut several.iter().copied())
+            )),
+        }
+    }
+
+    /// How many instances are ready, of both sides.
+    pub fn ready(&self) -> usize {
+        let ready = |one: &&InstanceReading| one.instance.state == InstanceState::Running;
+        self.instances.iter().filter(ready).count()
+    }
+
     /// The same without figures that are too old to be shown as present.
     #[must_use]
     pub fn fresh(mut self) -> Self {

@@ -52,6 +52,9 @@ pub struct Recipe {
     /// Whether it ends the rollout in progress rather than beginning one.
     #[serde(default)]
     pub undoes: bool,
+    /// How many instances there were before, where it changes that.
+    #[serde(default)]
+    pub former: Option<u32>,
     /// The rollout that it makes or changes, once that is known.
     pub rollout: Option<RolloutId>,
     /// What the adapter needs to recognise it. Opaque to all others.

@@ -17,6 +17,10 @@ pub enum Needs {
     WaitingRollout,
     /// An app of which the platform keeps no revisions.
     NoRevisions,
+    /// An app that is not stopped.
+    NotStopped,
+    /// An app that is stopped.
+    Stopped,
 }
 
 /// A verb's row in the table.
@@ -69,6 +73,9 @@ verbs! {
     Restart "restart" "restart" "Replace all instances, rolling" App,
     Release "release" "release" "Release what holds an app still, such as suspended auto scaling" App,
     Reconcile "reconcile" "reconcile" "Have what applies a repository look at it now" App,
+    Scale "scale" "scale" "Change how many instances an app has" App,
+    Stop "stop" "stop" "Stop an app: none of its instances runs" NotStopped,
+    Start "start" "start" "Start an app that is stopped" Stopped,
     EnableRevisions "enable-revisions" "switch revisions on" "Have the platform keep revisions of an app" NoRevisions,
 }
 

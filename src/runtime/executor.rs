@@ -51,10 +51,17 @@ impl Executor {
                     });
                 }
             }
-            Effect::Plan { id, target, request } => self.ask(&target, move |platform| async move {
-                let plan = platform.plan(request).await.map_err(|error| error.problem());
-                Event::Planned { id, plan: Box::new(plan) }
-            }),
+            Effect::Plan { id, target, request } => {
+                let journal = self.journal.clone();
+                self.ask(&target, move |platform| async move {
+                    let kind = platform.target().platform;
+                    let known = request.clone();
+                    let completed =
+                        tokio::task::spawn_blocking(move || journal.complete(kind, known)).await;
+                    let plan = platform.plan(completed.unwrap_or(request)).await;
+                    Event::Planned { id, plan: Box::new(plan.map_err(|error| error.problem())) }
+                });
+            }
             Effect::Execute { id, target, plan } => self.execute(id, &target, *plan),
             Effect::Settle { id, receipt } => {
                 let target = receipt.app.target.clone();

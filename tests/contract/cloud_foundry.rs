@@ -83,6 +83,10 @@ impl Fixture for Foundation {
         self.faults(&format!("{}@POST:/v3/deployments#1", fault.specification()));
     }
 
+    fn break_scaling(&self, fault: Fault) {
+        self.faults(&format!("{}@POST:/v3/processes#1", fault.specification()));
+    }
+
     fn mend(&self) {
         self.faults("");
     }

@@ -70,6 +70,10 @@ pub trait Fixture: Send + Sync {
     fn break_reads(&self, fault: Fault, times: Option<u32>);
     /// Makes the request that begins a rollout fail so, once.
     fn break_writes(&self, fault: Fault);
+    /// Makes the request that changes the number of instances fail so, once.
+    fn break_scaling(&self, fault: Fault) {
+        self.break_writes(fault);
+    }
     fn mend(&self);
     /// Makes logins run out soon.
     fn short_logins(&self);

@@ -18,6 +18,7 @@ mod converge;
 #[cfg(feature = "ecs")]
 mod ecs;
 mod faults;
+mod first_aid;
 mod foundations;
 #[cfg(feature = "gitops")]
 mod gitops;
@@ -50,11 +51,13 @@ macro_rules! contract {
     ($harness:expr) => {
         crate::promises!($harness;
             reading: apps_are_listed_with_their_condition, revisions_come_newest_first, one_app_by_name, details_differ,
-                unknown_names_are_refused_in_a_sentence, events_and_logs_are_clean;
+                unknown_names_are_refused_in_a_sentence, events_and_logs_are_clean, instances_stand_on_their_side;
             operations: the_stuck_rollout_is_rolled_back, a_chosen_revision_is_rolled_back, a_restart_replaces_all,
                 a_rollout_is_cancelled, a_canary_goes_on, a_newer_rollout_supersedes, what_cannot_be_is_refused,
                 a_changed_world_refuses_the_plan, a_cancelled_roll_back_is_repeated, taken_back_is_failed,
                 a_rollout_of_somebody_else_is_followed, a_plan_sends_nothing;
+            first_aid: an_app_is_scaled, an_app_is_stopped_and_started, one_instance_is_started_anew,
+                a_lost_scale_is_settled_by_reading;
             watching: the_watch_follows_a_rollout_to_its_end, the_watch_recovers_and_keeps_what_it_had,
                 the_watch_sends_only_changes, the_scope_can_be_widened;
             faults: reads_survive_or_say_why, a_lost_answer_is_settled_by_reading, a_lost_request_is_known_to_be_lost,

@@ -1,6 +1,9 @@
 //! Reading: apps, revisions, details, events, logs.
 
-use revdeck::domain::{AppId, Condition, ProblemKind, Scope, TrackRecord, differences, last_good};
+use revdeck::domain::{
+    AppId, Condition, InstanceState, Judgement, ProblemKind, Recording, Scope, SideName,
+    Thresholds, TrackRecord, Verdict, differences, last_good,
+};
 
 use crate::harness::{Deck, Harness, Role};
 
@@ -91,4 +94,32 @@ pub async fn events_and_logs_are_clean(harness: &dyn Harness) {
         }
         assert!(texts.iter().all(|text| !text.chars().any(char::is_control)), "{texts:?}");
     }
+}
+
+pub async fn instances_stand_on_their_side(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let app = deck.app(Role::Stuck).await;
+    let reading = deck.platform.instances(&app.id).await.unwrap();
+    let states = |side| reading.side(side).map(|one| one.instance.state).collect::<Vec<_>>();
+    let (old, new) = (states(SideName::Old), states(SideName::New));
+    assert!(old.contains(&InstanceState::Running), "the old ones serve: {old:?}");
+    assert!(new.iter().any(|state| state.bad()), "the new ones are broken: {new:?}");
+    assert!(!new.contains(&InstanceState::Running), "{new:?}");
+    for one in &reading.instances {
+        assert!(reading.find(&one.id).is_ok_and(|found| found == one), "{} is not found", one.id);
+        let shares = [one.cpu, one.memory].into_iter().flatten().filter_map(|usage| usage.share);
+        assert!(shares.into_iter().all(|share| (0.0..100.0).contains(&share)), "{one:?}");
+        let broken = one.instance.state.bad();
+        assert!(!broken || one.memory.is_none(), "what does not run uses nothing: {one:?}");
+    }
+    let mut recording = Recording::default();
+    recording.take(reading);
+    let verdict = Verdict::of(&recording, &Thresholds::default()).unwrap();
+    assert_ne!(verdict.judgement, Judgement::NoWorse, "{}", verdict.why());
+
+    let app = deck.app(Role::Healthy).await;
+    let reading = deck.platform.instances(&app.id).await.unwrap();
+    assert_eq!(Some(reading.ready() as u32), app.instances.running);
+    assert!(reading.side(SideName::New).next().is_none(), "nothing rolls");
+    assert!(reading.find("no-such-instance").is_err());
 }

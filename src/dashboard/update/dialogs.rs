@@ -10,17 +10,19 @@ use super::{
     },
     deck, dispatch, instances, is, plans,
 };
-use crate::domain::{AppEvent, Detail, LogLine, Problem, Scope, Verb, differences};
+use crate::domain::{AppEvent, Detail, LogLine, OptionSpec, Problem, Scope, Verb, differences};
 
 /// Where to look, in the order of the dialog.
 pub const SCOPES: [Scope; 3] = [Scope::Home, Scope::Organization, Scope::Everything];
 
-pub(super) fn open_deploy(state: &mut State) {
+/// Opens the form of a verb's options.
+pub(super) fn open_form(state: &mut State, verb: Verb) {
     let Some(app) = state.app() else { return };
-    let mut fields = app.platform.options(Verb::Deploy);
-    fields
-        .retain(|field| !field.artifact || app.takes.is_empty() || app.takes.contains(&field.name));
+    let mut fields = app.platform.options(verb);
+    let takes = |field: &OptionSpec| app.takes.is_empty() || app.takes.contains(&field.name);
+    fields.retain(|field| verb != Verb::Deploy || !field.artifact || takes(field));
     let dialog = DeployDialog {
+        verb,
         app: app.key(),
         name: app.name.clone(),
         platform: app.platform,

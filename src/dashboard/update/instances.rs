@@ -6,10 +6,11 @@ use super::{
     super::{
         Command, Effect, State,
         dialog::{InstanceOrder, InstancesPage, Layer},
-        instance_rows,
+        guard, instance_rows,
         key::{Key, Name},
+        state::Notice,
     },
-    deck, dispatch, is,
+    deck, dispatch, is, plans,
 };
 use crate::domain::{AppKey, PACE, Problem, Reading};
 
@@ -113,12 +114,28 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
             let to = deck::moved(moving, at.unwrap_or(0), rows.len(), half);
             page.selected = rows.get(to).map(|one| one.id.clone());
         }
+        Some(Command::RestartInstance) => {
+            let chosen = at.and_then(|at| rows.get(at)).or_else(|| rows.first());
+            let Some(id) = chosen.map(|one| one.id.clone()) else { return Vec::new() };
+            let app = page.app.clone();
+            if state.selected.as_ref() == Some(&app) {
+                return match guard::can(state, Command::RestartInstance) {
+                    Ok(()) => plans::open_instance(state, &app, &id, key),
+                    Err(reason) => {
+                        state.notice = Some(Notice::Hint(reason));
+                        Vec::new()
+                    }
+                };
+            }
+        }
         // What is done to the app, and what it says, is done from here, too; only to the app that the page is of.
         Some(
             other @ (Command::RollBackLastGood
             | Command::Cancel
             | Command::Continue
             | Command::Pause
+            | Command::Scale
+            | Command::StopOrStart
             | Command::Logs
             | Command::Events
             | Command::Help),

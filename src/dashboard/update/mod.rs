@@ -21,6 +21,8 @@ mod tests;
 
 use jiff::Timestamp;
 
+use crate::domain::Verb;
+
 use super::{
     Command, Effect, Event, State, guard,
     key::{Code, Key, Name},
@@ -142,7 +144,19 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
             return vec![Effect::WithoutJournal];
         }
         Command::Suspend => return vec![Effect::Suspend],
-        Command::Deploy => dialogs::open_deploy(state),
+        Command::Deploy => dialogs::open_form(state, Verb::Deploy),
+        Command::Scale => dialogs::open_form(state, Verb::Scale),
+        Command::RestartInstance => return instances::open(state),
+        Command::StopOrStart => {
+            let verb = guard::stop_or_start(state);
+            // Where nothing but the journal knows how many there were, they can be said.
+            let asks = state.app().is_some_and(|app| !app.platform.options(verb).is_empty());
+            if asks {
+                dialogs::open_form(state, verb);
+            } else {
+                return plans::open_verb(state, verb, key);
+            }
+        }
         changing if changing.verb().is_some() => return plans::open(state, changing, key),
         Command::Diff => return dialogs::open_diff(state),
         Command::Open if state.panel == super::Panel::Revisions => {

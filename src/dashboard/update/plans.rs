@@ -15,7 +15,8 @@ use super::{
     is,
 };
 use crate::domain::{
-    App, AppKey, Consent, Operation, Options, Plan, Problem, Request, RollBackTo, TargetId, Verb,
+    App, AppKey, Consent, INSTANCE, Operation, Options, Plan, Problem, Request, RollBackTo,
+    TargetId, Verb,
 };
 
 /// How long a plan must have been on screen before a key can confirm it: what was typed before it was seen does not
@@ -35,6 +36,20 @@ pub(super) fn open(state: &mut State, command: Command, key: Option<Key>) -> Vec
     };
     let (target, request) = (app.target.clone(), Request::new(app.id.clone(), operation));
     ask(state, target, request, key)
+}
+
+/// Opens the dialog of a verb without more to be said, and asks for its plan.
+pub(super) fn open_verb(state: &mut State, verb: Verb, key: Option<Key>) -> Vec<Effect> {
+    let Some(app) = state.app() else { return Vec::new() };
+    let request = Request::new(app.id.clone(), Operation::from(verb));
+    let target = app.target.clone();
+    ask(state, target, request, key)
+}
+
+/// Opens the dialog of one instance that is to be started anew.
+pub(super) fn open_instance(state: &mut State, app: &AppKey, id: &str, key: Key) -> Vec<Effect> {
+    let request = Request::new(app.app.clone(), Operation::Restart).with(INSTANCE.name, id);
+    ask(state, app.target.clone(), request, Some(key))
 }
 
 fn ask(state: &mut State, target: TargetId, request: Request, key: Option<Key>) -> Vec<Effect> {
@@ -251,7 +266,7 @@ fn input(key: Key) -> tui_textarea::Input {
     tui_textarea::Input { key: to, ctrl: key.ctrl, alt: key.alt, shift: false }
 }
 
-/// Asks for the plan of what the fields of a deploy say.
+/// Asks for the plan of what the fields of a form say.
 pub(super) fn deploy(
     state: &mut State,
     dialog: &DeployDialog,
@@ -260,8 +275,8 @@ pub(super) fn deploy(
     let filled = dialog.fields.iter().zip(&dialog.values);
     let options =
         filled.fold(Options::default(), |all, (field, value)| all.with(field.name, value));
-    options.check(dialog.platform.name, Verb::Deploy, &dialog.fields)?;
+    options.check(dialog.platform.name, dialog.verb, &dialog.fields)?;
     let AppKey { target, app } = dialog.app.clone();
-    let request = Request { options, ..Request::new(app, Operation::Deploy) };
+    let request = Request { options, ..Request::new(app, Operation::from(dialog.verb)) };
     Ok(ask(state, target, request, Some(key)))
 }

@@ -139,7 +139,16 @@ impl Region {
     /// The same for one service. What the login may not do is known only once it was refused.
     fn allowed(&self, service: &Service) -> Capabilities {
         if let Some(why) = read::convert::read_only(service) {
-            let verbs = [Verb::RollBack, Verb::Deploy, Verb::Cancel, Verb::Continue, Verb::Restart];
+            let verbs = [
+                Verb::RollBack,
+                Verb::Deploy,
+                Verb::Cancel,
+                Verb::Continue,
+                Verb::Restart,
+                Verb::Scale,
+                Verb::Stop,
+                Verb::Start,
+            ];
             return verbs.into_iter().fold(Self::capabilities(), |all, verb| {
                 all.with(verb, Capability::No(why.clone()))
             });
@@ -148,6 +157,9 @@ impl Region {
         let needs = [
             (Verb::Deploy, "UpdateService"),
             (Verb::Restart, "UpdateService"),
+            (Verb::Scale, "UpdateService"),
+            (Verb::Stop, "UpdateService"),
+            (Verb::Start, "UpdateService"),
             (Verb::RollBack, if still { "UpdateService" } else { "StopServiceDeployment" }),
             (Verb::Cancel, "StopServiceDeployment"),
             (Verb::Continue, "ContinueServiceDeployment"),

@@ -367,6 +367,9 @@ impl Repository {
         let no = |what: &str| Capability::No(what.to_owned());
         let all = Capabilities::all()
             .with(Verb::Restart, no(plan::RESTART))
+            .with(Verb::Scale, no(plan::NUMBER))
+            .with(Verb::Stop, no(plan::NUMBER))
+            .with(Verb::Start, no(plan::NUMBER))
             .with(Verb::EnableRevisions, no(plan::ENABLE));
         if self.cluster.is_some() {
             return all;

@@ -96,6 +96,9 @@ impl Cluster {
             Kind::Deployment | Kind::Rollout => patch.clone(),
             _ => Capability::No(format!("a {} cannot be paused", kind.word())),
         };
+        let whole = kind == Kind::DaemonSet;
+        let one_a_node = "a DaemonSet has one instance on every node".to_owned();
+        let number = if whole { Capability::No(one_a_node) } else { Capability::Yes };
         let no_switch = "Kubernetes has no switch for revisions: see revisionHistoryLimit";
         Ok(Capabilities::all()
             .with(Verb::RollBack, back.clone())
@@ -105,6 +108,9 @@ impl Cluster {
             .with(Verb::Pause, hold)
             .with(Verb::Restart, patch)
             .with(Verb::Release, Capability::No(NOTHING_HELD.to_owned()))
+            .with(Verb::Scale, number.clone())
+            .with(Verb::Stop, number.clone())
+            .with(Verb::Start, number)
             .with(Verb::Reconcile, Capability::No(NOT_APPLIED.to_owned()))
             .with(Verb::EnableRevisions, Capability::No(no_switch.to_owned())))
     }

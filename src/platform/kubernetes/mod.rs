@@ -43,26 +43,32 @@ use super::{
     sightings::Sightings,
 };
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogLine, Observation,
+    App, AppEvent, AppId, Capabilities, Detail, History, INSTANCE, Interest, LogLine, Observation,
     OptionKind, OptionSpec, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId,
-    RevisionRef, Scope, Step, Target, TargetId, Verb, VerbOptions, text::clean,
+    RevisionRef, SCALE_TO, START_WITH, Scope, Step, Target, TargetId, Verb, VerbOptions,
+    text::clean,
 };
 
 /// What kind of platform this is.
 pub const KIND: PlatformKind = PlatformKind {
     name: "kubernetes",
     short: "k8s",
-    options: &[VerbOptions {
-        verbs: &[Verb::Deploy],
-        options: &[OptionSpec {
-            name: IMAGE,
-            short: None,
-            value: "IMAGE",
-            hint: "an image, or CONTAINER=IMAGE where there are several containers",
-            kind: OptionKind::Text,
-            artifact: true,
-        }],
-    }],
+    options: &[
+        VerbOptions { verbs: &[Verb::Scale], options: &[SCALE_TO] },
+        VerbOptions { verbs: &[Verb::Start], options: &[START_WITH] },
+        VerbOptions { verbs: &[Verb::Restart], options: &[INSTANCE] },
+        VerbOptions {
+            verbs: &[Verb::Deploy],
+            options: &[OptionSpec {
+                name: IMAGE,
+                short: None,
+                value: "IMAGE",
+                hint: "an image, or CONTAINER=IMAGE where there are several containers",
+                kind: OptionKind::Text,
+                artifact: true,
+            }],
+        },
+    ],
 };
 const IMAGE: &str = "image";
 

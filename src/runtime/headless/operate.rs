@@ -69,6 +69,7 @@ pub async fn operate(
         request.operation =
             Operation::RollBack(RollBackTo::Revision(revision(&history, label)?.id.clone()));
     }
+    let request = context.journal.complete(platform.target().platform, request);
     let plan = platform.plan(request).await?;
     if context.json && consenting.dry_run {
         Context::print(&json::pretty(&json::plan(&plan)))?;

@@ -27,7 +27,9 @@ use claim::Claims;
 pub use read::{Entry, Open, Story};
 
 use crate::{
-    domain::{Confirmed, Outcome, Receipt, Target},
+    domain::{
+        Confirmed, Operation, Outcome, PlatformKind, Receipt, Request, START_WITH, Target, Verb,
+    },
     platform::{Now, operation::Record},
 };
 
@@ -211,6 +213,19 @@ impl Journal {
         written.sync_data()?;
         fs::rename(file, aside(1))?;
         fs::rename(fresh, file)
+    }
+
+    /// A request with what this journal knows of the app: to how many instances it is started that has none.
+    pub fn complete(&self, kind: PlatformKind, request: Request) -> Request {
+        let asks = kind.options(Verb::Start).iter().any(|one| one.name == START_WITH.name);
+        let silent = request.options.get(START_WITH.name).is_none();
+        if request.operation != Operation::Start || !asks || !silent {
+            return request;
+        }
+        match self.read().former(&request.app) {
+            Some(former) => request.with(START_WITH.name, &former.to_string()),
+            None => request,
+        }
     }
 
     /// What the journal tells. A journal that is not there tells nothing.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::VERSION;
-use crate::domain::Receipt;
+use crate::domain::{AppId, Receipt};
 
 /// One event of a journal.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,6 +120,16 @@ impl Story {
             }
         }
         open
+    }
+
+    /// How many instances an app had before it was stopped or scaled to none last.
+    pub fn former(&self, app: &AppId) -> Option<u32> {
+        let sent = self.entries.iter().rev().filter(|entry| entry.event == "sent");
+        let receipts = sent.filter_map(|entry| {
+            serde_json::from_value::<Receipt>(entry.line["receipt"].clone()).ok()
+        });
+        let mut own = receipts.filter(|receipt| receipt.app.app == *app);
+        own.find_map(|receipt| receipt.recipe.former.filter(|count| *count > 0))
     }
 
     /// Marks the open operations that another program follows.

@@ -13,7 +13,7 @@ use super::{
     present,
     world::{App, Process, World},
 };
-use crate::simulator::clock::seconds_between;
+use crate::simulator::{clock::seconds_between, guid::scramble};
 
 /// How long it takes until a cell has taken an instance, in seconds.
 const PLACING: f64 = 1.0;
@@ -250,6 +250,7 @@ fn in_flight(app: &App, process: &Process) -> bool {
 
 fn stat(process: &Process, index: usize, reading: &Reading, now: Timestamp) -> Value {
     let uptime = seconds_between(reading.since, now).max(0.0) as i64;
+    let started = process.started.get(index).copied().unwrap_or(now);
     if reading.state == State::Down {
         return json!({
             "type": process.kind, "index": index, "state": "DOWN", "routable": null, "uptime": 0,
@@ -269,7 +270,7 @@ fn stat(process: &Process, index: usize, reading: &Reading, now: Timestamp) -> V
         _ => (0.1 + 0.006 * (index % 7) as f64, whole * (0.31 + 0.01 * (index % 5) as f64)),
     };
     json!({
-        "type": process.kind, "index": index, "instance_guid": format!("{}-{index}", process.guid),
+        "type": process.kind, "index": index, "instance_guid": format!("{:016x}-{index}", scramble(started.as_second() as u64)),
         "state": reading.state.word(), "routable": running && reading.routable,
         "usage": {
             "time": present::time(now), "cpu": load, "cpu_entitlement": load * 2.0,

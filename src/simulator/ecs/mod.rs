@@ -210,6 +210,7 @@ fn dispatch(world: &mut World, call: &Call) -> Answer {
         ("ecs", "StopServiceDeployment") => deployments::stop(world, call),
         ("ecs", "ContinueServiceDeployment") => deployments::carry_on(world, call),
         ("ecs", "ListTasks") => tasks::list(world, call),
+        ("ecs", "StopTask") => tasks::stop(world, call),
         ("ecs", "DescribeTasks") => tasks::describe(world, call),
         ("ecs", "TagResource" | "UntagResource") => Ok(json!({})),
         ("ecs", "ListTagsForResource") => Ok(json!({ "tags": [] })),

@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 use super::{
     call::{Answer, Call},
+    error::ApiError,
     page, present,
-    world::{Service, Task, World, arn},
+    world::{Service, Stopped, Task, World, arn},
 };
 
 /// All tasks of a service, the stopped ones last.
@@ -51,4 +52,38 @@ pub(crate) fn describe(world: &World, call: &Call) -> Answer {
         }
     }
     Ok(json!({ "tasks": found, "failures": failures }))
+}
+
+/// `StopTask`: a task of a service goes, and the scheduler starts another one.
+pub(crate) fn stop(world: &mut World, call: &Call) -> Answer {
+    let cluster = world.cluster(call.text("cluster"))?.to_owned();
+    let given = call.text("task").unwrap_or_default();
+    let id = given.rsplit('/').next().unwrap_or(given).to_owned();
+    let reason = call.text("reason").unwrap_or("Task stopped by user").to_owned();
+    let now = world.now;
+    let missing = || ApiError::invalid("The referenced task was not found.");
+    let at = world
+        .services
+        .iter()
+        .position(|one| one.cluster == cluster && all(one).any(|task| task.id == id));
+    let at = at.ok_or_else(missing)?;
+    world.moving.insert(at);
+    let service = &mut world.services[at];
+    let mut stopped = None;
+    for deployment in &mut service.deployments {
+        if let Some(place) = deployment.tasks.iter().position(|task| task.id == id) {
+            let mut task = deployment.tasks.remove(place);
+            let exit = Some(143).filter(|_| task.running_at.is_some());
+            task.stopped =
+                Some(Stopped { at: now, code: "UserInitiated", reason: reason.clone(), exit });
+            stopped = Some(task);
+        }
+    }
+    // One that has stopped before is answered as it is.
+    if let Some(task) = stopped {
+        service.bury(task);
+    }
+    let service = &world.services[at];
+    let task = all(service).find(|task| task.id == id).ok_or_else(missing)?;
+    Ok(json!({ "task": present::task(world, service, task) }))
 }

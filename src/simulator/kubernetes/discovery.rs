@@ -49,13 +49,24 @@ pub(crate) fn kinds(group: &str) -> Value {
             "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"],
         }));
         for sub in one.subresources {
-            let (kind, scale) = if *sub == "scale" { ("Scale", true) } else { (one.kind, false) };
+            let (kind, scale) = match *sub {
+                "scale" => ("Scale", true),
+                "eviction" => ("Eviction", false),
+                _ => (one.kind, false),
+            };
             let mut entry = json!({
                 "name": format!("{}/{sub}", one.plural), "singularName": "", "namespaced": one.namespaced, "kind": kind,
-                "verbs": if *sub == "log" { json!(["get"]) } else { json!(["get", "patch", "update"]) },
+                "verbs": match *sub {
+                    "log" => json!(["get"]),
+                    "eviction" => json!(["create"]),
+                    _ => json!(["get", "patch", "update"]),
+                },
             });
             if scale {
                 entry["group"] = "autoscaling".into();
+                entry["version"] = "v1".into();
+            } else if *sub == "eviction" {
+                entry["group"] = "policy".into();
                 entry["version"] = "v1".into();
             }
             kinds.push(entry);

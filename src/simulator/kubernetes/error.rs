@@ -12,7 +12,7 @@ pub(crate) struct ApiError {
     code: u16,
     reason: &'static str,
     message: String,
-    details: Value,
+    pub(super) details: Value,
 }
 
 impl ApiError {

@@ -13,6 +13,7 @@ mod defaults;
 mod deployment;
 mod discovery;
 mod error;
+mod evict;
 mod forms;
 mod history;
 mod metrics;

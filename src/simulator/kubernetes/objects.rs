@@ -30,6 +30,9 @@ pub(crate) struct Write<'a> {
 /// Carries a write out, and returns the object as it is then, with the status of the answer.
 pub(crate) fn write(world: &mut World, write: &Write<'_>) -> Result<(u16, Value), ApiError> {
     match *write.method {
+        Method::POST if write.subresource == Some("eviction") => {
+            super::evict::evict(world, write).map(|status| (201, status))
+        }
         Method::POST => create(world, write).map(|object| (201, object)),
         Method::DELETE => delete(world, write).map(|object| (200, object)),
         Method::PUT | Method::PATCH => {

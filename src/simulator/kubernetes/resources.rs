@@ -34,7 +34,7 @@ macro_rules! resources {
 resources! {
     NAMESPACES "" "v1" "namespaces" "Namespace" &["ns"], false, &["status"];
     NODES "" "v1" "nodes" "Node" &["no"], false, &["status"];
-    PODS "" "v1" "pods" "Pod" &["po"], true, &["status", "log"];
+    PODS "" "v1" "pods" "Pod" &["po"], true, &["status", "log", "eviction"];
     EVENTS "" "v1" "events" "Event" &["ev"], true, &[];
     SERVICES "" "v1" "services" "Service" &["svc"], true, &["status"];
     CONFIG_MAPS "" "v1" "configmaps" "ConfigMap" &["cm"], true, &[];

@@ -9,11 +9,15 @@ use super::super::{
 };
 use crate::{
     dashboard::{State, dialog::DeployDialog, update::dialogs::SCOPES},
-    domain::Scope,
+    domain::{Scope, Verb},
 };
 
 pub(crate) fn draw(dialog: &DeployDialog, theme: &Theme, area: Rect, buffer: &mut Buffer) {
-    let title = format!("DEPLOY to {}", dialog.name);
+    let verb = dialog.verb.words().to_uppercase();
+    let title = match dialog.verb {
+        Verb::Deploy => format!("{verb} to {}", dialog.name),
+        _ => format!("{verb} {}", dialog.name),
+    };
     let rows = dialog.fields.len() as u16;
     let inside = popup(
         theme,

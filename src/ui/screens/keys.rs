@@ -66,8 +66,9 @@ fn of_layer(state: &State, layer: &Layer, theme: &Theme, area: Rect, buffer: &mu
             (hint(Command::Logs), "logs"),
             (hint(Command::Sort), "order"),
             ("Enter".to_owned(), "all of it"),
+            (hint(Command::RestartInstance), "restart it"),
+            (hint(Command::Scale), "scale"),
             (hint(Command::RollBackLastGood), "roll back"),
-            (hint(Command::Refresh), "read now"),
         ],
         Layer::Events(_) | Layer::Logs(_) => vec![
             ("Esc".to_owned(), "back to the deck"),

@@ -155,6 +155,9 @@ impl Platform for Toy {
         Ok(Capabilities::all()
             .with(Verb::Pause, no("cannot be held"))
             .with(Verb::Release, no("holds nothing back"))
+            .with(Verb::Scale, no("has the size that it has"))
+            .with(Verb::Stop, no("cannot be stopped"))
+            .with(Verb::Start, no("cannot be stopped"))
             .with(Verb::Reconcile, no("is applied by nobody"))
             .with(Verb::EnableRevisions, no("keeps revisions by itself")))
     }
@@ -225,12 +228,7 @@ impl Platform for Toy {
             }
             Operation::Cancel => letter.serving,
             Operation::Continue => rolling.map_or(letter.serving, |one| one.to),
-            Operation::Pause
-            | Operation::Release
-            | Operation::Reconcile
-            | Operation::EnableRevisions => {
-                return Ok(Self::refuse(plan, "a toy cannot do that"));
-            }
+            _ => return Ok(Self::refuse(plan, "a toy cannot do that")),
         };
         let back = verb == Verb::RollBack;
         let undoes = verb == Verb::Cancel || (back && rolling.is_some() && to == letter.serving);

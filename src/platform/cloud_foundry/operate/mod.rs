@@ -1,4 +1,5 @@
 //! Sending a step, and seeing what became of it.
 
+mod aided;
 pub(super) mod observe;
 pub(super) mod send;

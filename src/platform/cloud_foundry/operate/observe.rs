@@ -1,8 +1,8 @@
 //! One look at an operation: what the platform shows of it.
 
 use crate::platform::cloud_foundry::{
-    CloudFoundry, model::wire, operate::send::by_mark, plan::Tracking, read::convert,
-    read::history::why_stuck, read::overview::Base,
+    CloudFoundry, model::wire, operate::aided, operate::send::by_mark, plan::Tracking,
+    read::convert, read::history::why_stuck, read::overview::Base,
 };
 use crate::{
     domain::{
@@ -18,6 +18,9 @@ pub(in crate::platform::cloud_foundry) async fn observe(
     let tracking: Tracking = foundation.read_own("the receipt", &receipt.recipe.tracking)?;
     if tracking.feature {
         return feature(foundation, receipt).await;
+    }
+    if let Some(aid) = &tracking.aid {
+        return aided::observe(foundation, receipt, aid).await;
     }
     let found = match &tracking.deployment {
         Some(guid) => {

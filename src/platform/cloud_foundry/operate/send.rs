@@ -14,7 +14,7 @@ use crate::platform::cloud_foundry::{
 };
 use crate::{
     domain::{
-        AppId, Phase, Receipt, RolloutId,
+        AppId, Finding, Phase, Receipt, RolloutId,
         text::{clean, span},
     },
     platform::{
@@ -113,6 +113,19 @@ pub(in crate::platform::cloud_foundry) async fn send(
             let path = format!("/v3/processes/{process}");
             sender.patch(&path, &json!({ "command": command })).await
         }
+        Action::Scale { process, instances } => {
+            let path = format!("/v3/processes/{process}/actions/scale");
+            sender.post(&path, Some(&json!({ "instances": instances }))).await
+        }
+        Action::State { started } => {
+            let verb = if started { "start" } else { "stop" };
+            sender.post(&format!("/v3/apps/{}/actions/{verb}", sender.app), None).await
+        }
+        Action::RestartInstance { process, index } => {
+            let path = format!("/v3/processes/{process}/instances/{index}");
+            foundation.http.write(Method::DELETE, &path, None).await?;
+            Ok(Learned::default())
+        }
         Action::StageDirectory { directory } => {
             sender.staged(foundation.droplet_of_directory(sender.app, &directory, progress).await)
         }
@@ -162,6 +175,10 @@ pub(in crate::platform::cloud_foundry) async fn took_effect(
             let path = format!("/v3/processes/{process}");
             let now: wire::Process = foundation.http.get(&path, &[]).await?;
             now.command == wanted
+        }
+        Action::Scale { .. } | Action::State { .. } | Action::RestartInstance { .. } => {
+            let seen = super::observe::observe(foundation, receipt).await?;
+            seen.finding != Finding::NotArrived
         }
         // A package that was made and not used changes nothing that runs.
         Action::StageDirectory { .. } | Action::StageImage { .. } => false,
@@ -281,6 +298,11 @@ impl Sender<'_> {
     async fn act(&self, deployment: &str, action: &str) -> Result<Learned, StepError> {
         let path = format!("/v3/deployments/{deployment}/actions/{action}");
         self.foundation.http.write(Method::POST, &path, None).await?;
+        Ok(Learned::default())
+    }
+
+    async fn post(&self, path: &str, body: Option<&Value>) -> Result<Learned, StepError> {
+        self.foundation.http.write(Method::POST, path, body).await?;
         Ok(Learned::default())
     }
 

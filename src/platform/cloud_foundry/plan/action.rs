@@ -32,6 +32,12 @@ pub(in super::super) enum Action {
     RestoreSidecars { revision: String },
     /// The web process's start command is set to that of a revision.
     RestoreCommand { process: String, revision: String },
+    /// `POST /v3/processes/:guid/actions/scale`.
+    Scale { process: String, instances: u32 },
+    /// `POST /v3/apps/:guid/actions/start` or `stop`.
+    State { started: bool },
+    /// `DELETE /v3/processes/:guid/instances/:index`.
+    RestartInstance { process: String, index: u32 },
     /// A directory is uploaded and staged.
     StageDirectory { directory: PathBuf },
     /// An image is staged.
@@ -48,6 +54,10 @@ impl Action {
             Self::RestoreEnvironment { .. } => "put the environment back",
             Self::RestoreSidecars { .. } => "put the sidecars back",
             Self::RestoreCommand { .. } => "put the start command back",
+            Self::Scale { .. } => "scale",
+            Self::State { started: true } => "start",
+            Self::State { started: false } => "stop",
+            Self::RestartInstance { .. } => "restart the instance",
             Self::StageDirectory { .. } => "upload and stage the directory",
             Self::StageImage { .. } => "stage the image",
         }
@@ -70,6 +80,16 @@ impl Action {
                 vec![format!("POST, PATCH or DELETE sidecars of /v3/apps/{app}/sidecars")]
             }
             Self::RestoreCommand { process, .. } => vec![format!("PATCH /v3/processes/{process}")],
+            Self::Scale { process, .. } => {
+                vec![format!("POST /v3/processes/{process}/actions/scale")]
+            }
+            Self::State { started } => {
+                let verb = if *started { "start" } else { "stop" };
+                vec![format!("POST /v3/apps/{app}/actions/{verb}")]
+            }
+            Self::RestartInstance { process, index } => {
+                vec![format!("DELETE /v3/processes/{process}/instances/{index}")]
+            }
             Self::StageDirectory { .. } | Self::StageImage { .. } => {
                 vec!["POST /v3/packages".to_owned(), "POST /v3/builds".to_owned()]
             }
@@ -105,6 +125,20 @@ pub(in super::super) struct Tracking {
     /// The revision that a cancel is to lead back to.
     #[serde(default)]
     pub(in super::super) target: Option<String>,
+    /// What is asked of the app as it is, without a deployment.
+    #[serde(default)]
+    pub(in super::super) aid: Option<Aid>,
+}
+
+/// What is asked of an app without a deployment.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in super::super) enum Aid {
+    /// A process is to have so many instances.
+    Scaled { process: String, before: u32, instances: u32 },
+    /// The app is to be started, or stopped.
+    State { started: bool },
+    /// An instance is to be another one than this, by its GUID where the API tells that.
+    Instance { process: String, index: u32, before: Option<String> },
 }
 
 impl Tracking {

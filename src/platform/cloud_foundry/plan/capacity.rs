@@ -45,6 +45,17 @@ pub(super) async fn describe(
         ),
     });
     let needed = newest.memory_in_mb * u64::from(in_flight.min(wanted.max(1)));
+    room(foundation, snapshot, needed, plan).await;
+    bulk(snapshot, plan);
+}
+
+/// Says whether there is room for so many megabytes more.
+pub(super) async fn room(
+    foundation: &CloudFoundry,
+    snapshot: &Snapshot,
+    needed: u64,
+    plan: &mut Plan,
+) {
     let limits = limits(foundation, &snapshot.app).await;
     let mut tight = false;
     for limit in &limits {
@@ -68,7 +79,6 @@ pub(super) async fn describe(
         };
         plan.capacity.push(format!("needs {needed} MB more on the way; {room}"));
     }
-    bulk(snapshot, plan);
 }
 
 /// Warns of processes that restart all at once.

@@ -4,19 +4,20 @@ mod action;
 mod capacity;
 mod deploy;
 mod draft;
+mod first_aid;
 mod options;
 mod roll_back;
 mod rollout;
 mod snapshot;
 
-pub(super) use action::{Action, ON_THE_NEW, Tracking};
+pub(super) use action::{Action, Aid, ON_THE_NEW, Tracking};
 pub(super) use options::OPTIONS;
 use snapshot::Snapshot;
 pub(super) use snapshot::{Guard, configuration_mark};
 
 use super::CloudFoundry;
 use crate::{
-    domain::{Operation, Plan, Request},
+    domain::{INSTANCE, Operation, Plan, Request},
     platform::Error,
 };
 
@@ -30,6 +31,12 @@ pub(super) async fn make(foundation: &CloudFoundry, request: Request) -> Result<
     match request.operation.clone() {
         Operation::RollBack(goal) => roll_back::plan(foundation, &snapshot, request, &goal).await,
         Operation::Deploy => deploy::plan(foundation, &snapshot, request).await,
+        Operation::Restart if request.options.get(INSTANCE.name).is_some() => {
+            first_aid::restart_instance(foundation, &snapshot, request).await
+        }
+        Operation::Scale => Ok(first_aid::scale(foundation, &snapshot, request).await),
+        Operation::Stop => Ok(first_aid::stop(&snapshot, request)),
+        Operation::Start => Ok(first_aid::start(&snapshot, request)),
         Operation::Restart => deploy::restart(foundation, &snapshot, request).await,
         Operation::Cancel => rollout::cancel(foundation, &snapshot, request).await,
         Operation::Continue => Ok(rollout::go_on(&snapshot, request)),

@@ -1,6 +1,8 @@
 //! The options of a rollout, as `POST /v3/deployments` and the cf CLI have them.
 
-use crate::domain::{OptionKind, OptionSpec, Options, Strategy, Verb, VerbOptions};
+use crate::domain::{
+    INSTANCE, OptionKind, OptionSpec, Options, SCALE_TO, Strategy, Verb, VerbOptions,
+};
 
 const TEXT: OptionSpec = OptionSpec {
     name: "",
@@ -46,6 +48,8 @@ pub(in crate::platform::cloud_foundry) const OPTIONS: &[VerbOptions] = &[
             },
         ],
     },
+    VerbOptions { verbs: &[Verb::Scale], options: &[SCALE_TO] },
+    VerbOptions { verbs: &[Verb::Restart], options: &[INSTANCE] },
     VerbOptions {
         verbs: &[Verb::RollBack, Verb::Deploy, Verb::Restart],
         options: &[

@@ -320,6 +320,7 @@ pub(in crate::platform::ecs) struct Task {
     #[serde(deserialize_with = "time")]
     pub(in crate::platform::ecs) started_at: Option<Timestamp>,
     pub(in crate::platform::ecs) last_status: String,
+    pub(in crate::platform::ecs) desired_status: String,
     /// The deployment that it belongs to.
     pub(in crate::platform::ecs) started_by: String,
     pub(in crate::platform::ecs) health_status: String,

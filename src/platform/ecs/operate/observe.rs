@@ -1,5 +1,7 @@
 //! How an operation stands: whether the deployment that it began or changed is there, and what became of it.
 
+use serde_json::json;
+
 use crate::domain::{
     App, Count, Finding, Observation, Overtaken, Receipt, Rollout, RolloutId, text::clean,
 };
@@ -7,7 +9,8 @@ use crate::platform::{
     Error,
     ecs::{
         Region,
-        model::wire::{Deployment, Service, ServiceDeployment},
+        client::api::Service as Of,
+        model::wire::{self, Deployment, Service, ServiceDeployment},
         operate::{
             lookup,
             receipt::{Tracking, is_service_deployment},
@@ -41,6 +44,12 @@ pub(in crate::platform::ecs) async fn observe(
         Err(Error::NotFound { .. }) => return Ok(overtaken(Overtaken::Deleted).into()),
         Err(error) => return Err(error),
     };
+    if let Some((before, wanted)) = tracking.scaled {
+        return Ok(scaled(&service, before, wanted).into());
+    }
+    if let Some(task) = &tracking.stopped {
+        return stopped(region, &service, task).await;
+    }
     let apps = region.convert(std::slice::from_ref(&service), false).await?;
     let app = apps.into_iter().next();
     let rollout = app.as_ref().and_then(|app| app.rollout.clone());
@@ -81,6 +90,42 @@ pub(in crate::platform::ecs) async fn observe(
         None => by_counts(receipt, &service, own, app.as_ref()),
     };
     Ok(Observation { finding, rollout, id })
+}
+
+/// How a service stands that is to have another number of tasks.
+fn scaled(service: &Service, before: u32, wanted: u32) -> Finding {
+    match service.desired_count {
+        now if now == before => Finding::NotArrived,
+        now if now != wanted => {
+            Finding::Held(format!("somebody, or auto scaling, has set it to {now} tasks since"))
+        }
+        _ => whole(service),
+    }
+}
+
+/// Whether as many tasks run as are wanted.
+fn whole(service: &Service) -> Finding {
+    let (desired, running) = (service.desired_count, service.running_count);
+    let count = Count { desired, running: Some(running.min(desired)) };
+    match running {
+        running if running == desired => {
+            Finding::Arrived { count: (desired > 0).then_some(count), label: None }
+        }
+        _ => Finding::Settling { count: Count { running: Some(running), ..count }, since: None },
+    }
+}
+
+/// How it stands with a task that is to be stopped, and with the one that takes its place.
+async fn stopped(region: &Region, service: &Service, task: &str) -> Result<Observation, Error> {
+    let body = json!({ "cluster": service.cluster_arn, "tasks": [task] });
+    let told: wire::Tasks = region.connection.ask(Of::Ecs, "DescribeTasks", &body).await?;
+    Ok(match told.tasks.first() {
+        Some(task) if task.desired_status == "RUNNING" => Finding::NotArrived,
+        Some(task) if task.last_status != "STOPPED" => Finding::Moving,
+        // Of a task that stopped an hour ago nothing is told any more.
+        _ => whole(service),
+    }
+    .into())
 }
 
 /// The entry of `deployments[]` that is ours.

@@ -74,6 +74,10 @@ pub(in crate::platform::ecs) enum Action {
     Stop { arn: String },
     /// A hook that waits is answered.
     Continue { arn: String, hook: String, back: bool },
+    /// Another number of tasks, as long as it is what it was.
+    Scale { cluster: String, service: String, before: u32, wanted: u32 },
+    /// A task is stopped, and the service starts another one.
+    StopTask { cluster: String, task: String },
     /// Auto scaling is suspended or released.
     Scaling { resource: String, state: Value },
     /// A task definition is deregistered, unless something uses it.
@@ -106,6 +110,12 @@ pub(in crate::platform::ecs) struct Tracking {
     pub(in crate::platform::ecs) service_deployment: Option<String>,
     /// The hook that is answered, see [`crate::platform::ecs::model::wire::Hook::key`].
     pub(in crate::platform::ecs) hook: Option<String>,
+    /// How many tasks were wanted, and how many shall be.
+    #[serde(default)]
+    pub(in crate::platform::ecs) scaled: Option<(u32, u32)>,
+    /// The task that is to be stopped.
+    #[serde(default)]
+    pub(in crate::platform::ecs) stopped: Option<String>,
 }
 
 impl Tracking {

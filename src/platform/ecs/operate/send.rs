@@ -73,6 +73,24 @@ pub(in crate::platform::ecs) async fn send(
             region.connection.change(Of::Scaling, "RegisterScalableTarget", &body).await?;
             Ok(Learned::default())
         }
+        Action::Scale { cluster, service, before, wanted } => {
+            let now = region.service(&order.receipt().app.app).await?.desired_count;
+            if now != before {
+                let what = format!(
+                    "CHANGED since the plan was made, so nothing was sent: somebody has scaled it to {now}"
+                );
+                return Err(StepError::NoEffect(Error::Refused { what }));
+            }
+            let body = json!({ "cluster": cluster, "service": service, "desiredCount": wanted });
+            region.connection.change(Of::Ecs, "UpdateService", &body).await?;
+            Ok(Learned::default())
+        }
+        Action::StopTask { cluster, task } => {
+            let reason = "restarted with revdeck";
+            let body = json!({ "cluster": cluster, "task": task, "reason": reason });
+            region.connection.change(Of::Ecs, "StopTask", &body).await?;
+            Ok(Learned::default())
+        }
         Action::Deregister { arn } => {
             if let Some(what) = used(region, &arn).await? {
                 return Err(StepError::NoEffect(Error::Refused { what }));

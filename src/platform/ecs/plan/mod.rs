@@ -3,6 +3,7 @@
 mod around;
 mod change;
 mod deploy;
+mod first_aid;
 pub(super) mod options;
 mod roll_back;
 mod rollout;
@@ -10,7 +11,7 @@ mod snapshot;
 mod warnings;
 
 use self::snapshot::Snapshot;
-use crate::domain::{Operation, Plan, Recipe, Request};
+use crate::domain::{INSTANCE, Operation, Plan, Recipe, Request};
 use crate::platform::{
     Error,
     ecs::{Region, read::convert::read_only},
@@ -38,6 +39,12 @@ pub(in crate::platform::ecs) async fn make(
         Operation::RollBack(goal) => roll_back::plan(region, &snapshot, &mut plan, &goal).await?,
         Operation::Cancel => rollout::cancel(&snapshot, &mut plan),
         Operation::Continue => rollout::carry_on(&snapshot, &mut plan),
+        Operation::Scale | Operation::Stop | Operation::Start => {
+            first_aid::scale(region, &snapshot, &mut plan).await?
+        }
+        Operation::Restart if plan.request.options.get(INSTANCE.name).is_some() => {
+            first_aid::stop_task(region, &snapshot, &mut plan).await?
+        }
         Operation::Restart => Ok(deploy::restart(&snapshot, &mut plan)),
         Operation::Deploy => deploy::deploy(region, &snapshot, &mut plan).await?,
         Operation::Release => around::release(region, &snapshot, &mut plan).await?,
@@ -52,7 +59,8 @@ pub(in crate::platform::ecs) async fn make(
             return Ok(plan);
         }
     };
-    if !matches!(plan.request.operation, Operation::Continue | Operation::Release) {
+    let aid = change.tracking.scaled.is_some() || change.tracking.stopped.is_some();
+    if !aid && !matches!(plan.request.operation, Operation::Continue | Operation::Release) {
         warnings::common(&snapshot, &mut plan, change.undoes);
         around::add(region, &snapshot, &mut plan, &mut change).await?;
     }
@@ -64,6 +72,7 @@ pub(in crate::platform::ecs) async fn make(
         goal: change.goal,
         leaving: change.leaving,
         undoes: change.undoes,
+        former: change.tracking.scaled.map(|(before, _)| before),
         rollout: change.rollout,
         tracking: change.tracking.json(),
     });

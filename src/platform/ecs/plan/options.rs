@@ -1,6 +1,6 @@
 //! The options of verbs on Amazon ECS.
 
-use crate::domain::{OptionKind, OptionSpec, Verb, VerbOptions};
+use crate::domain::{INSTANCE, OptionKind, OptionSpec, SCALE_TO, START_WITH, Verb, VerbOptions};
 
 pub(in crate::platform::ecs) const IMAGE: &str = "image";
 pub(in crate::platform::ecs) const TASK_DEFINITION: &str = "task-definition";
@@ -46,6 +46,9 @@ pub(in crate::platform::ecs) const OPTIONS: &[VerbOptions] = &[
             },
         ],
     },
+    VerbOptions { verbs: &[Verb::Scale], options: &[SCALE_TO] },
+    VerbOptions { verbs: &[Verb::Start], options: &[START_WITH] },
+    VerbOptions { verbs: &[Verb::Restart], options: &[INSTANCE] },
     VerbOptions {
         verbs: &[Verb::RollBack, Verb::Deploy, Verb::Cancel, Verb::Restart],
         options: &AROUND,

@@ -39,12 +39,14 @@ pub(in crate::platform::gitops) async fn make(
         Operation::Pause => draft.pause(),
         Operation::Reconcile => draft.reconcile(),
         Operation::Restart => draft.refuse(RESTART),
+        Operation::Scale | Operation::Stop | Operation::Start => draft.refuse(NUMBER),
         Operation::EnableRevisions => draft.refuse(ENABLE),
     })
 }
 
 pub(in crate::platform::gitops) const RESTART: &str =
     "git holds no restart; restart it on the cluster's target";
+pub(in crate::platform::gitops) const NUMBER: &str = "how many instances there are stands in git (replicas of its manifest, or of a kustomization): change it there";
 pub(in crate::platform::gitops) const ENABLE: &str = "git keeps every revision by itself";
 
 /// A plan that is being worked out.

@@ -31,6 +31,12 @@ pub(in crate::platform::kubernetes) struct Tracking {
     /// What was asked of an Argo Rollout, which no template shows.
     #[serde(default)]
     pub(in crate::platform::kubernetes) asked: Option<Asked>,
+    /// How many instances there were, and how many there shall be.
+    #[serde(default)]
+    pub(in crate::platform::kubernetes) scaled: Option<(u32, u32)>,
+    /// The Pod that is to go: its namespace, name and UID.
+    #[serde(default)]
+    pub(in crate::platform::kubernetes) evicted: Option<(String, String, String)>,
 }
 
 /// What was asked of an Argo Rollout.
@@ -98,6 +104,12 @@ pub(in crate::platform::kubernetes) async fn observe(
     if object.metadata.uid != uid {
         return gone();
     }
+    if let Some((before, wanted)) = tracking.scaled {
+        return Ok(scaled(&object, before, wanted).into());
+    }
+    if let Some(pod) = &tracking.evicted {
+        return evicted(cluster, &object, pod).await;
+    }
     let generation = object.metadata.generation;
     let spec = object.spec.as_ref();
     let hash = spec.map_or(0, |spec| spec.template.hash);
@@ -159,6 +171,61 @@ pub(in crate::platform::kubernetes) async fn observe(
     let mix = store.workloads.get(uid).filter(|one| !one.kind.has_sets()).map_or(Mix::None, mix);
     let Some(app) = store.app(&cluster.target, uid, (cluster.now)()) else { return gone() };
     Ok(judge(&tracking, app, observed, endless, &mix))
+}
+
+/// How a workload stands that is to have another number of instances.
+fn scaled(object: &Workload, before: u32, wanted: u32) -> Finding {
+    let asked = object.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    if asked == before {
+        return Finding::NotArrived;
+    }
+    if asked != wanted {
+        return Finding::Held(format!(
+            "somebody, or an autoscaler, has set it to {asked} instances since"
+        ));
+    }
+    whole(object, wanted)
+}
+
+/// Whether as many Pods are there and ready as are wanted.
+fn whole(object: &Workload, wanted: u32) -> Finding {
+    let status = object.status.clone().unwrap_or_default();
+    let observed = status.observed_generation >= object.metadata.generation;
+    let (there, ready) = match status.desired_number_scheduled {
+        0 => (status.replicas, status.ready_replicas),
+        scheduled => (scheduled, status.number_ready),
+    };
+    if observed && there == wanted && ready >= wanted {
+        let count = Count { desired: wanted, running: Some(ready) };
+        return Finding::Arrived { count: (wanted > 0).then_some(count), label: None };
+    }
+    let running = if wanted == 0 { there } else { ready.min(wanted) };
+    Finding::Settling { count: Count { desired: wanted, running: Some(running) }, since: None }
+}
+
+/// How it stands with a Pod that is to go, and with the one that takes its place.
+async fn evicted(
+    cluster: &Cluster,
+    object: &Workload,
+    (namespace, name, uid): &(String, String, String),
+) -> Result<Observation, Error> {
+    let path = format!("/api/v1/namespaces/{namespace}/pods/{name}");
+    let pod = match cluster.connection.get::<Value>(&path, &[]).await {
+        Ok(pod) => Some(pod).filter(|pod| pod["metadata"]["uid"] == uid.as_str()),
+        Err(Error::NotFound { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    let status = object.status.clone().unwrap_or_default();
+    let wanted = match status.desired_number_scheduled {
+        0 => object.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1),
+        scheduled => scheduled,
+    };
+    Ok(match pod {
+        Some(pod) if pod["metadata"]["deletionTimestamp"].is_null() => Finding::NotArrived,
+        Some(_) => Finding::Moving,
+        None => whole(object, wanted),
+    }
+    .into())
 }
 
 /// Whether an abort has taken its effect: the new side is gone, and the old one whole.

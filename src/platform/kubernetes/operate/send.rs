@@ -55,6 +55,10 @@ impl Guard {
 pub(in crate::platform::kubernetes) enum Action {
     /// A JSON Patch that the server takes only while nobody else has changed the object.
     Patch { path: String, patch: Value },
+    /// Another number of instances, as long as it is what it was.
+    Scale { path: String, before: u32, wanted: u32 },
+    /// A Pod that makes room for another one, if disruption budgets allow it.
+    Evict { namespace: String, name: String, uid: String },
     /// A Pod that holds the others of its StatefulSet up.
     DeletePod { namespace: String, name: String, uid: String },
 }
@@ -115,6 +119,21 @@ pub(in crate::platform::kubernetes) async fn send(
 ) -> Result<Learned, StepError> {
     match cluster.read_own("the plan", &order.step().action)? {
         Action::Patch { path, patch } => send_patch(cluster, order.receipt(), &path, &patch).await,
+        Action::Scale { path, before, wanted } => {
+            send_scale(cluster, order.receipt(), &path, before, wanted).await
+        }
+        Action::Evict { namespace, name, uid } => {
+            let path = format!("{}/eviction", pod_path(&namespace, &name));
+            let body = eviction(&namespace, &name, &uid);
+            match cluster.connection.write(Method::POST, &path, "application/json", &body).await {
+                Ok(_) => Ok(Learned::default()),
+                Err(WriteError::NoEffect(Error::RateLimited { .. })) => {
+                    let what = "a disruption budget allows no instance to go now".to_owned();
+                    Err(StepError::NoEffect(Error::Refused { what }))
+                }
+                Err(error) => Err(error.into()),
+            }
+        }
         Action::DeletePod { namespace, name, uid } => {
             let path = pod_path(&namespace, &name);
             let owner = order.receipt().app.app.as_str();
@@ -131,6 +150,49 @@ pub(in crate::platform::kubernetes) async fn send(
             }
         }
     }
+}
+
+/// A patch of the scale of a workload that is void where it is another one, or somebody has scaled it.
+pub(in crate::platform::kubernetes) fn scale_patch(uid: &str, before: u32, wanted: u32) -> Value {
+    let mut steps = vec![json!({ "op": "test", "path": "/metadata/uid", "value": uid })];
+    // A scale of none leaves the number out.
+    if before > 0 {
+        steps.push(json!({ "op": "test", "path": "/spec/replicas", "value": before }));
+    }
+    steps.push(json!({ "op": "add", "path": "/spec/replicas", "value": wanted }));
+    Value::Array(steps)
+}
+
+/// `policy/v1` Eviction of the very Pod that was seen.
+pub(in crate::platform::kubernetes) fn eviction(namespace: &str, name: &str, uid: &str) -> Value {
+    json!({
+        "apiVersion": "policy/v1", "kind": "Eviction",
+        "metadata": { "name": name, "namespace": namespace },
+        "deleteOptions": { "preconditions": { "uid": uid } },
+    })
+}
+
+async fn send_scale(
+    cluster: &Cluster,
+    receipt: &Receipt,
+    path: &str,
+    before: u32,
+    wanted: u32,
+) -> Result<Learned, StepError> {
+    let guard: Guard = cluster.read_own("the plan", &receipt.recipe.guard)?;
+    let now: Value = cluster.connection.get(&guard.path, &[]).await?;
+    let has = now["spec"]["replicas"].as_u64().unwrap_or(1);
+    if has != u64::from(before) {
+        let what = format!(
+            "CHANGED under the plan, so nothing was sent: {} has scaled it to {has}",
+            by_whom(&now)
+        );
+        return Err(StepError::NoEffect(Error::Refused { what }));
+    }
+    let address = Connection::address(path, &[("fieldManager", MANAGER)]);
+    let patch = scale_patch(&guard.uid, before, wanted);
+    cluster.connection.write(Method::PATCH, &address, JSON_PATCH, &patch).await?;
+    Ok(Learned::default())
 }
 
 /// Sends a patch that the server takes only while the object is as it was a moment ago. One that it refused for that
@@ -211,7 +273,7 @@ pub(in crate::platform::kubernetes) async fn took_effect(
     action: &Value,
 ) -> Result<Option<bool>, Error> {
     match cluster.read_own("the receipt", action)? {
-        Action::Patch { .. } => {
+        Action::Patch { .. } | Action::Scale { .. } | Action::Evict { .. } => {
             let seen =
                 crate::platform::kubernetes::operate::observe::observe(cluster, receipt).await?;
             Ok(Some(seen.finding != crate::domain::Finding::NotArrived))

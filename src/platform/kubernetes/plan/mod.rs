@@ -2,6 +2,7 @@
 
 mod argo;
 mod changes;
+mod first_aid;
 mod snapshot;
 mod warnings;
 
@@ -24,8 +25,8 @@ use crate::platform::kubernetes::{
 };
 use crate::{
     domain::{
-        Group, Note, Operation, Plan, Recipe, Request, Revision, RollBackTo, RolloutId, Step,
-        TrackRecord, differences, last_good,
+        Group, INSTANCE, Note, Operation, Plan, Recipe, Request, Revision, RollBackTo, RolloutId,
+        Step, TrackRecord, differences, last_good,
         text::{clean, quoted, span},
     },
     platform::{Error, http::WriteError, operation},
@@ -44,6 +45,15 @@ pub(in crate::platform::kubernetes) async fn make(
     let title = format!("{} {name}", request.operation.verb().words().to_uppercase());
     let mut plan = Plan::draft(request, name.clone(), title, (cluster.now)());
     plan.from = snapshot.deployed().map(end);
+    match plan.request.operation {
+        Operation::Scale | Operation::Stop | Operation::Start => {
+            return first_aid::scale(cluster, &snapshot, plan).await;
+        }
+        Operation::Restart if plan.request.options.get(INSTANCE.name).is_some() => {
+            return first_aid::restart_instance(cluster, &snapshot, plan).await;
+        }
+        _ => {}
+    }
     let argo = snapshot.address.kind == Kind::Rollout;
     let built = match plan.request.operation.clone() {
         Operation::RollBack(_) | Operation::Deploy if let Some(why) = snapshot.elsewhere() => {
@@ -68,7 +78,7 @@ pub(in crate::platform::kubernetes) async fn make(
         Operation::Pause => hold(&snapshot, &mut plan, true, None),
         Operation::Release => Err(super::access::NOTHING_HELD.to_owned()),
         Operation::Reconcile => Err(super::access::NOT_APPLIED.to_owned()),
-        Operation::EnableRevisions => {
+        Operation::Scale | Operation::Stop | Operation::Start | Operation::EnableRevisions => {
             Err("Kubernetes keeps revisions by itself: see revisionHistoryLimit".to_owned())
         }
     };
@@ -359,6 +369,7 @@ async fn finish(
         paused: change.paused,
         ends: change.ends,
         asked: change.asked,
+        ..Tracking::default()
     };
     let guard = snapshot.guard();
     let rollout = tracking.template.or(tracking.before);
@@ -387,6 +398,7 @@ async fn finish(
         goal: change.goal,
         leaving: change.leaving,
         undoes: change.ends == Some(true),
+        former: None,
         rollout,
         tracking: tracking.json(),
     });

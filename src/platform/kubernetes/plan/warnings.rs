@@ -66,21 +66,7 @@ pub(in crate::platform::kubernetes) async fn warnings(
         plan.notes.push(Note::Warning("the rollout in progress is superseded by this".to_owned()));
     }
     let (labels, annotations) = (&object.metadata.labels, &object.metadata.annotations);
-    // Argo CD 2 marks with a label that others use, too; what it has written it has written as itself.
-    let argo_cd = object.metadata.manager.as_ref().is_some_and(|manager| manager.argo_cd);
-    let owner = if annotations.contains_key("argocd.argoproj.io/tracking-id")
-        || labels.contains_key("argocd.argoproj.io/instance")
-        || (argo_cd && labels.contains_key("app.kubernetes.io/instance"))
-    {
-        Some("Argo CD")
-    } else if labels.keys().any(|label| {
-        label.starts_with("kustomize.toolkit.fluxcd.io/")
-            || label.starts_with("helm.toolkit.fluxcd.io/")
-    }) {
-        Some("Flux")
-    } else {
-        None
-    };
+    let owner = owner(snapshot);
     let helm = annotations.get("meta.helm.sh/release-name");
     if owner.is_none()
         && (helm.is_some()
@@ -107,32 +93,66 @@ pub(in crate::platform::kubernetes) async fn warnings(
     in_play(&mut plan.notes, cluster, snapshot).await;
 }
 
-/// Who else has a hand in how many instances there are.
-async fn in_play(notes: &mut Vec<Note>, cluster: &Cluster, snapshot: &Snapshot) {
-    let namespace = &snapshot.address.namespace;
-    let list = async |group: &str, plural: &str| {
-        let path = format!("/apis/{group}/namespaces/{namespace}/{plural}");
-        let read: Result<wire::List<Value>, _> = cluster.connection.get(&path, &[]).await;
-        // Whoever may not see them is not told of them.
-        read.map(|list| list.items).unwrap_or_default()
-    };
-    let (scalers, budgets) = tokio::join!(
-        list("autoscaling/v2", "horizontalpodautoscalers"),
-        list("policy/v1", "poddisruptionbudgets")
-    );
-    let name = |one: &Value| clean(one["metadata"]["name"].as_str().unwrap_or_default());
+/// What applies the workload from a repository, and puts back what was changed.
+pub(super) fn owner(snapshot: &Snapshot) -> Option<&'static str> {
+    let metadata = &snapshot.workload.object.metadata;
+    let (labels, annotations) = (&metadata.labels, &metadata.annotations);
+    // Argo CD 2 marks with a label that others use, too; what it has written it has written as itself.
+    let argo_cd = metadata.manager.as_ref().is_some_and(|manager| manager.argo_cd);
+    let by_argo = annotations.contains_key("argocd.argoproj.io/tracking-id")
+        || labels.contains_key("argocd.argoproj.io/instance")
+        || (argo_cd && labels.contains_key("app.kubernetes.io/instance"));
+    let by_flux = labels.keys().any(|label| {
+        label.starts_with("kustomize.toolkit.fluxcd.io/")
+            || label.starts_with("helm.toolkit.fluxcd.io/")
+    });
+    match (by_argo, by_flux) {
+        (true, _) => Some("Argo CD"),
+        (false, true) => Some("Flux"),
+        (false, false) => None,
+    }
+}
+
+/// What decides by itself how many instances there are, and in which bounds.
+pub(super) struct Scaler {
+    pub(super) name: String,
+    pub(super) least: i64,
+    pub(super) most: i64,
+}
+
+/// The objects of a kind beside a workload; whoever may not see them is not told of them.
+async fn beside(cluster: &Cluster, snapshot: &Snapshot, group: &str, plural: &str) -> Vec<Value> {
+    let path = format!("/apis/{group}/namespaces/{}/{plural}", snapshot.address.namespace);
+    let read: Result<wire::List<Value>, _> = cluster.connection.get(&path, &[]).await;
+    read.map(|list| list.items).unwrap_or_default()
+}
+
+/// The autoscaler of a workload, if there is one.
+pub(super) async fn autoscaler(cluster: &Cluster, snapshot: &Snapshot) -> Option<Scaler> {
+    let all = beside(cluster, snapshot, "autoscaling/v2", "horizontalpodautoscalers").await;
     let aims = |one: &&Value| {
         let aim = &one["spec"]["scaleTargetRef"];
         let kind = aim["kind"].as_str().unwrap_or_default();
         aim["name"] == snapshot.address.name.as_str()
             && kind.eq_ignore_ascii_case(snapshot.address.kind.word())
     };
-    if let Some(one) = scalers.iter().find(aims) {
+    let one = all.iter().find(aims)?;
+    Some(Scaler {
+        name: clean(one["metadata"]["name"].as_str().unwrap_or_default()),
+        least: one["spec"]["minReplicas"].as_i64().unwrap_or(1),
+        most: one["spec"]["maxReplicas"].as_i64().unwrap_or(1),
+    })
+}
+
+/// Who else has a hand in how many instances there are.
+async fn in_play(notes: &mut Vec<Note>, cluster: &Cluster, snapshot: &Snapshot) {
+    let (scaler, budgets) = tokio::join!(
+        autoscaler(cluster, snapshot),
+        beside(cluster, snapshot, "policy/v1", "poddisruptionbudgets")
+    );
+    if let Some(Scaler { name, least, most }) = scaler {
         notes.push(Note::Info(format!(
-            "autoscaler {} is in play ({} to {} instances)",
-            name(one),
-            one["spec"]["minReplicas"].as_i64().unwrap_or(1),
-            one["spec"]["maxReplicas"].as_i64().unwrap_or(1)
+            "autoscaler {name} is in play ({least} to {most} instances)"
         )));
     }
     let labels = &snapshot.template()["metadata"]["labels"];
@@ -143,6 +163,9 @@ async fn in_play(notes: &mut Vec<Note>, cluster: &Cluster, snapshot: &Snapshot) 
     if let Some(one) = budgets.iter().find(covers) {
         let allowed = one["status"]["disruptionsAllowed"].as_i64();
         let allowed = allowed.map_or_else(String::new, |count| format!(": {count} may go now"));
-        notes.push(Note::Info(format!("disruption budget {} is in play{allowed}", name(one))));
+        notes.push(Note::Info(format!(
+            "disruption budget {} is in play{allowed}",
+            clean(one["metadata"]["name"].as_str().unwrap_or_default())
+        )));
     }
 }
