@@ -146,6 +146,32 @@ pub enum Command {
         #[arg(long = "for", value_name = "TIME")]
         watch: Option<String>,
     },
+    /// Print the log of an app
+    Logs {
+        /// Name, SCOPE/NAME or identifier
+        app: String,
+        /// Go on with what is written from now on
+        #[arg(long, short)]
+        follow: bool,
+        /// Only of one instance, as `revdeck instances` calls it
+        #[arg(long, value_name = "INSTANCE")]
+        instance: Option<String>,
+        /// Only of one container, where an instance has several
+        #[arg(long, value_name = "CONTAINER")]
+        container: Option<String>,
+        /// Only of the old side of a rollout
+        #[arg(long, conflicts_with = "new")]
+        old: bool,
+        /// Only of the new side of a rollout
+        #[arg(long)]
+        new: bool,
+        /// Of the run before the crash
+        #[arg(long, conflicts_with = "follow")]
+        previous: bool,
+        /// Only from then on: 5m, 2h, or a time
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+    },
     /// Show what differs between two revisions, or what the rollout in progress changes
     Diff {
         /// Name, SCOPE/NAME or identifier
@@ -180,6 +206,13 @@ pub enum Command {
         #[arg(long, value_name = "TIME")]
         since: Option<String>,
     },
+    /// Print what completes the command line in a shell
+    Completion {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, in the notation of man
+    Man,
     /// Show which login would be used
     Targets,
     /// Show the key table

@@ -11,11 +11,13 @@ use tokio::{
     sync::broadcast::error::RecvError,
 };
 
-use super::{Action, Command, Global, Invocation, Operate, OperationArgs, Output, SimulatorArgs};
+use super::{
+    Action, Command, Global, Invocation, Operate, OperationArgs, Output, SimulatorArgs, command,
+};
 use crate::{
     config::{self, Colour, Column, Config, Paths, ThemeWord},
     dashboard::{Keymap, keymap::COMMANDS},
-    domain::{AppId, Operation, Request},
+    domain::{AppId, LogQuery, Operation, Request, SideName},
     platform::{Environment, Now, Platform, Registry, TargetSpec},
     runtime::{
         self, Setup, clock,
@@ -68,6 +70,16 @@ pub async fn run(registry: &Registry, invocation: Invocation) -> Result<(), Exit
         Action::Operate(operate) => carry_out(&context()?, operate).await,
         Action::Command(Command::Demo(args)) => setup.demo(&args).await,
         Action::Command(Command::Simulator { platform, args }) => serve(&platform, &args).await,
+        Action::Command(Command::Completion { shell }) => {
+            let mut out = Vec::new();
+            clap_complete::generate(shell, &mut command(setup.registry), "revdeck", &mut out);
+            Ok(io::stdout().lock().write_all(&out)?)
+        }
+        Action::Command(Command::Man) => {
+            let mut out = Vec::new();
+            manual(setup.registry, &mut out)?;
+            Ok(io::stdout().lock().write_all(&out)?)
+        }
         Action::Command(Command::Keys) => setup.keys(),
         Action::Command(Command::Config { shipped: true }) => Ok(print(config::SHIPPED)?),
         Action::Command(Command::Config { shipped: false }) => setup.show_config(),
@@ -330,6 +342,20 @@ impl Invoked<'_> {
     }
 }
 
+/// One page with all commands, each with its options.
+fn manual(registry: &Registry, out: &mut Vec<u8>) -> io::Result<()> {
+    let whole = command(registry);
+    clap_mangen::Man::new(whole.clone()).render(out)?;
+    for one in whole.get_subcommands().filter(|one| one.get_name() != "help") {
+        let named = one.clone().bin_name(format!("revdeck {}", one.get_name()));
+        let page = clap_mangen::Man::new(named);
+        page.render_synopsis_section(out)?;
+        page.render_description_section(out)?;
+        page.render_options_section(out)?;
+    }
+    Ok(())
+}
+
 fn options(args: &SimulatorArgs) -> simulator::Options {
     simulator::Options {
         listen: args.listen,
@@ -392,6 +418,15 @@ async fn show(context: &Context, command: Command) -> Result<(), Exit> {
         Command::Apps => context.apps(&context.scope).await,
         Command::Revisions { app } => context.revisions(&app).await,
         Command::Status { app } => context.status(&app).await,
+        Command::Logs { app, follow, instance, container, old, new, previous, since } => {
+            let side = match (old, new) {
+                (true, _) => Some(SideName::Old),
+                (_, true) => Some(SideName::New),
+                _ => None,
+            };
+            let query = LogQuery { since: None, instance, container, side, previous, follow };
+            context.logs(&app, query, since.as_deref()).await
+        }
         Command::Instances { app, watch } => context.instances(&app, watch.as_deref()).await,
         Command::Diff { app, from, to, reveal } => {
             context.diff(&app, from.as_deref(), to.as_deref(), reveal).await
@@ -400,6 +435,8 @@ async fn show(context: &Context, command: Command) -> Result<(), Exit> {
         Command::Targets => context.targets().await,
         Command::Resume { list } => headless::resume(context, list).await,
         Command::Journal { .. }
+        | Command::Completion { .. }
+        | Command::Man
         | Command::Config { .. }
         | Command::Demo(_)
         | Command::Simulator { .. }

@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use tui_textarea::TextArea;
 
 use crate::domain::{
-    AppEvent, AppKey, Difference, LogLine, OptionSpec, Plan, PlatformKind, Problem, Request,
-    RevisionId, TargetId, Verb,
+    AppEvent, AppKey, Difference, OptionSpec, Plan, PlatformKind, Problem, Request, RevisionId,
+    TargetId, Verb,
 };
 
-use super::key::Key;
+use super::{key::Key, log_page::LogPage};
 
 /// One dialog.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub enum Layer {
     /// What happened to an app.
     Events(Page<AppEvent>),
     /// Log lines of an app.
-    Logs(Page<LogLine>),
+    Logs(Box<LogPage>),
     /// The instances of an app, old and new.
     Instances(Box<InstancesPage>),
     /// What differs between two revisions.

@@ -2,8 +2,8 @@
 
 use super::{key::Key, state::Attention};
 use crate::domain::{
-    AppEvent, AppKey, Capabilities, Confirmed, Detail, LogLine, Outcome, Plan, Problem, Reading,
-    Receipt, Report, Request, RevisionId, Settlement, TargetId,
+    AppEvent, AppKey, Capabilities, Confirmed, Detail, LogBatch, LogQuery, Outcome, Plan, Problem,
+    Reading, Receipt, Report, Request, RevisionId, Settlement, TargetId,
 };
 
 /// Everything that can happen to the dashboard.
@@ -93,12 +93,19 @@ pub enum Event {
         /// What was read.
         reading: Box<Result<Reading, Problem>>,
     },
-    /// Log lines.
-    Logs {
-        /// Which dialog asked.
+    /// Lines of a log that is followed.
+    Log {
+        /// Which page asked.
         id: u64,
-        /// Oldest first.
-        lines: Result<Vec<LogLine>, Problem>,
+        /// What has come.
+        batch: LogBatch,
+    },
+    /// A log has come to its end.
+    LogEnded {
+        /// Which page asked.
+        id: u64,
+        /// How.
+        how: Result<(), Problem>,
     },
     /// Events of an app.
     Events {
@@ -173,12 +180,19 @@ pub enum Effect {
         /// Whose.
         app: AppKey,
     },
-    /// Read log lines.
-    Logs {
-        /// Which dialog asks.
+    /// Send the lines of a log, until it is ended.
+    Log {
+        /// Which page asks.
         id: u64,
         /// Whose.
         app: AppKey,
+        /// What of it.
+        query: LogQuery,
+    },
+    /// Nobody reads a log any more.
+    EndLog {
+        /// Which page asked for it.
+        id: u64,
     },
     /// Read events.
     Events {

@@ -52,7 +52,7 @@ commands! {
     Mark "deck" "mark" "mark the revision that D compares from",
     Events "deck" "events" "what happened to the app",
     Instances "deck" "instances" "the instances of the app, old and new, and whether the new ones are worse",
-    Logs "deck" "logs" "the latest log lines",
+    Logs "deck" "logs" "the log, as it is written",
     Filter "deck" "filter" "filter the apps as you type",
     OnlyActive "deck" "only-active" "only what is rolling or broken",
     Sort "deck" "sort" "order: by need, by name, by scope",
@@ -82,6 +82,17 @@ commands! {
     Reveal "plan" "reveal" "show the values of environment variables, or hide them",
     CopyByHand "plan" "copy-by-hand" "copy the commands that do the same by hand",
     Replan "plan" "replan" "make the plan anew",
+    Hold "logs" "hold" "hold what is shown, or go on with what comes",
+    OldLines "logs" "old-lines" "lines of the old side only",
+    NewLines "logs" "new-lines" "lines of the new side only",
+    BothLines "logs" "both-lines" "lines of both sides",
+    ErrorLines "logs" "error-lines" "only lines that tell of errors",
+    Search "logs" "search" "look for a text",
+    NextMatch "logs" "next-match" "the next line above that has it",
+    PreviousMatch "logs" "previous-match" "the next line below that has it",
+    Wrap "logs" "wrap" "whether long lines go on in the next row",
+    PreviousRun "logs" "previous-run" "the run before the crash, or the present one",
+    AllInstances "logs" "all-instances" "all instances instead of one",
 }
 
 /// Keys by table and command, and the other way round.
@@ -90,6 +101,7 @@ pub struct Keymap {
     keys: HashMap<Command, Vec<Key>>,
     deck: HashMap<Key, Command>,
     plan: HashMap<Key, Command>,
+    logs: HashMap<Key, Command>,
 }
 
 /// What is wrong with a key table: the line, counted from 1, and one sentence.
@@ -113,6 +125,8 @@ struct File {
     deck: Table,
     #[serde(default)]
     plan: Table,
+    #[serde(default)]
+    logs: Table,
 }
 
 impl Keymap {
@@ -123,7 +137,12 @@ impl Keymap {
 
     /// The shipped table with another merged over it, given as file name and text.
     pub fn with(own: Option<(&str, &str)>) -> Result<Self, KeymapError> {
-        let mut map = Self { keys: HashMap::new(), deck: HashMap::new(), plan: HashMap::new() };
+        let mut map = Self {
+            keys: HashMap::new(),
+            deck: HashMap::new(),
+            plan: HashMap::new(),
+            logs: HashMap::new(),
+        };
         let mut places = HashMap::new();
         map.merge("keybindings.toml", SHIPPED, &mut places)?;
         if let Some((file, text)) = own {
@@ -149,7 +168,8 @@ impl Keymap {
             let at = error.span().map_or(0, |span| span.start);
             wrong(at, error.message().to_owned())
         })?;
-        for (table, entries) in [("deck", parsed.deck), ("plan", parsed.plan)] {
+        let tables = [("deck", parsed.deck), ("plan", parsed.plan), ("logs", parsed.logs)];
+        for (table, entries) in tables {
             for (name, keys) in entries {
                 let known = COMMANDS.iter().find(|one| one.1 == table && one.2 == name.get_ref());
                 let Some((command, ..)) = known else {
@@ -172,7 +192,11 @@ impl Keymap {
     fn index(&mut self, places: &HashMap<Command, (String, usize)>) -> Result<(), KeymapError> {
         for (command, table, name, _) in COMMANDS {
             for key in self.keys.get(command).cloned().unwrap_or_default() {
-                let index = if *table == "deck" { &mut self.deck } else { &mut self.plan };
+                let index = match *table {
+                    "deck" => &mut self.deck,
+                    "plan" => &mut self.plan,
+                    _ => &mut self.logs,
+                };
                 if let Some(other) = index.insert(key, *command) {
                     let (own, others) = (places.get(command), places.get(&other));
                     // The later file is the one to mend.
@@ -195,6 +219,11 @@ impl Keymap {
     /// What a key means in a plan dialog.
     pub fn plan(&self, key: Key) -> Option<Command> {
         self.plan.get(&key).copied()
+    }
+
+    /// What a key means on the page of a log.
+    pub fn logs(&self, key: Key) -> Option<Command> {
+        self.logs.get(&key).copied()
     }
 
     /// The keys of a command.

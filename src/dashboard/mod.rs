@@ -9,6 +9,7 @@ pub mod guard;
 pub mod instance_rows;
 pub mod key;
 pub mod keymap;
+pub mod log_page;
 pub mod plan_view;
 mod state;
 mod target_state;

@@ -6,6 +6,7 @@
 mod app;
 mod diff;
 mod ids;
+mod log;
 mod operation;
 mod options;
 mod outcome;
@@ -24,6 +25,7 @@ mod verdict;
 pub use app::{App, AppState, Condition, Count};
 pub use diff::{Detail, Difference, Fact, Group, Secret, differences};
 pub use ids::{AppId, AppKey, RevisionId, RolloutId, TargetId};
+pub use log::{LogBatch, LogLine, LogQuery};
 pub use operation::{Operation, Request, RollBackTo, Strategy};
 pub use options::{INSTANCE, OptionKind, OptionSpec, Options, SCALE_TO, START_WITH, VerbOptions};
 pub use outcome::{Finding, Observation, Outcome, Overtaken, Settlement, Standing};
@@ -35,7 +37,7 @@ pub use reading::{
     SideSample, Usage,
 };
 pub use receipt::{Receipt, Recipe, Step};
-pub use report::{AppEvent, Interest, LogLine, Problem, ProblemKind, Report, Scope, Status};
+pub use report::{AppEvent, Interest, Problem, ProblemKind, Report, Scope, Status};
 pub use revision::{
     Deployable, History, Revision, RevisionRef, TrackRecord, last_good, revision_name,
 };

@@ -203,6 +203,12 @@ impl Reading {
         }
     }
 
+    /// What an instance is called in a sentence: with its side, where there are two.
+    pub fn called(&self, one: &InstanceReading, name: &str) -> String {
+        let rolls = self.side(SideName::New).next().is_some();
+        if rolls { format!("the {} instance {name}", one.side.word()) } else { name.to_owned() }
+    }
+
     /// How many instances are ready, of both sides.
     pub fn ready(&self) -> usize {
         let ready = |one: &&InstanceReading| one.instance.state == InstanceState::Running;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{App, AppId, Capabilities, History, Target};
+use super::{App, AppId, Capabilities, History, LogLine, Target};
 
 /// How much of a target is looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -148,19 +148,4 @@ pub struct AppEvent {
     pub bad: bool,
     /// Whether it is only a step of what the rollout shows anyway.
     pub routine: bool,
-}
-
-/// One line of an app's log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// When.
-    pub at: Timestamp,
-    /// Which instance, such as `web/1`; `API` or `STG` for the platform's own.
-    pub source: String,
-    /// The label of the revision that wrote it, where known.
-    pub revision: Option<String>,
-    /// The text, cleaned.
-    pub text: String,
-    /// Whether it went to standard error.
-    pub error: bool,
 }

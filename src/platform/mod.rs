@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod ecs;
 mod error;
 pub mod feed;
+pub mod follow;
 #[cfg(feature = "gitops")]
 pub mod gitops;
 pub mod http;
@@ -29,8 +30,8 @@ pub use registry::{Environment, OpenError, Provider, Registry, Setting, TargetSp
 use unopened::Unopened;
 
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogLine, Observation, Plan,
-    Reading, Receipt, Report, Request, RevisionId, Scope, Step, Target,
+    App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogBatch, LogLine, LogQuery,
+    Observation, Plan, Reading, Receipt, Report, Request, RevisionId, Scope, Step, Target,
 };
 
 /// The present time, from whoever owns the clock.
@@ -131,4 +132,18 @@ pub trait Platform: Send + Sync {
 
     /// The latest log lines of an app, oldest first.
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error>;
+
+    /// Sends what of a log is wanted, every line once; where it is followed, until nobody listens. What breaks is begun
+    /// anew from its last line, with a mark where lines may be missing.
+    ///
+    /// # Errors
+    /// Where nothing could be read at all.
+    async fn log(
+        &self,
+        app: &AppId,
+        query: &LogQuery,
+        lines: mpsc::Sender<LogBatch>,
+    ) -> Result<(), Error> {
+        follow::poll(query, lines, follow::EVERY, || self.logs(app)).await
+    }
 }

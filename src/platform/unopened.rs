@@ -19,8 +19,9 @@ use super::{
     registry,
 };
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogLine, Observation, Plan,
-    PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Step, Target,
+    App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogBatch, LogLine, LogQuery,
+    Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Step,
+    Target,
 };
 
 /// How often opening it is tried again: it reads a file at most.
@@ -168,6 +169,15 @@ impl Platform for Unopened {
 
     async fn instances(&self, app: &AppId) -> Result<Reading, Error> {
         self.platform()?.instances(app).await
+    }
+
+    async fn log(
+        &self,
+        app: &AppId,
+        query: &LogQuery,
+        lines: mpsc::Sender<LogBatch>,
+    ) -> Result<(), Error> {
+        self.platform()?.log(app, query, lines).await
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {

@@ -1,19 +1,33 @@
 //! Carrying effects out, each in a task of its own; the loop never waits for one.
 
-use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    collections::HashMap,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use futures_util::FutureExt;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    task::AbortHandle,
+    time::{Instant, timeout_at},
+};
 
 use super::{Setup, journal::Journal};
 use crate::{
     dashboard::{Effect, Event},
-    domain::{AppKey, Confirmed, Interest, Outcome, Receipt, TargetId},
+    domain::{AppKey, Confirmed, Interest, LogBatch, LogQuery, Outcome, Receipt, TargetId},
     platform::{
         Platform,
         operation::{self, Progress, Sent},
     },
 };
+
+/// For how long the lines of a log are gathered before they are told.
+const GATHER: Duration = Duration::from_millis(100);
+/// How many of them are told at most at a time.
+const SHOWN: usize = 500;
 
 pub(super) struct Executor {
     platforms: HashMap<TargetId, Arc<dyn Platform>>,
@@ -21,6 +35,17 @@ pub(super) struct Executor {
     journal: Journal,
     interests: HashMap<TargetId, watch::Sender<Interest>>,
     read_only: bool,
+    /// The logs that are followed, by the page that reads them. Dropped, a log is followed no more.
+    logs: Mutex<HashMap<u64, AbortOnDrop>>,
+}
+
+/// Ends a task when nobody has it any more.
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Executor {
@@ -36,6 +61,7 @@ impl Executor {
             journal: setup.journal.clone(),
             interests,
             read_only: setup.read_only,
+            logs: Mutex::default(),
         }
     }
 
@@ -93,12 +119,8 @@ impl Executor {
                     Event::Instances { id, app, reading }
                 });
             }
-            Effect::Logs { id, app: AppKey { target, app } } => {
-                self.ask(&target, move |platform| async move {
-                    let lines = platform.logs(&app).await.map_err(|error| error.problem());
-                    Event::Logs { id, lines }
-                });
-            }
+            Effect::Log { id, app, query } => self.follow(id, app, query),
+            Effect::EndLog { id } => drop(self.logs().remove(&id)),
             Effect::Events { id, app: AppKey { target, app } } => {
                 self.ask(&target, move |platform| async move {
                     let events = platform.events(&app).await.map_err(|error| error.problem());
@@ -108,6 +130,25 @@ impl Executor {
             // The loop has these itself.
             Effect::ShowNow | Effect::Copy(_) | Effect::Suspend | Effect::Quit => {}
         }
+    }
+
+    fn logs(&self) -> MutexGuard<'_, HashMap<u64, AbortOnDrop>> {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Follows a log until its page is closed. What comes faster than anybody reads is left out, and counted.
+    fn follow(&self, id: u64, app: AppKey, query: LogQuery) {
+        let Some(platform) = self.platforms.get(&app.target).cloned() else { return };
+        let events = self.events.clone();
+        let task = tokio::spawn(async move {
+            let (sender, batches) = mpsc::channel(64);
+            let read = platform.log(&app.app, &query, sender);
+            let told = tell(id, batches, &events);
+            let (how, ()) = tokio::join!(read, told);
+            let how = how.map_err(|error| error.problem());
+            let _ = events.send(Event::LogEnded { id, how }).await;
+        });
+        self.logs().insert(id, AbortOnDrop(task.abort_handle()));
     }
 
     /// Asks a target in a task of its own; one that is not on the deck is asked nothing.
@@ -198,6 +239,33 @@ impl Executor {
             };
             sent(id, operation::resume(platform.as_ref(), receipt, &progress, &journal).await)
         }));
+    }
+}
+
+/// Tells the lines of a log a few times a second; of a flood the latest ones.
+async fn tell(id: u64, mut batches: mpsc::Receiver<LogBatch>, events: &mpsc::Sender<Event>) {
+    while let Some(LogBatch { mut lines, mut mark }) = batches.recv().await {
+        let until = Instant::now() + GATHER;
+        while let Ok(Some(more)) = timeout_at(until, batches.recv()).await {
+            if more.mark.is_some() {
+                // What stood before it is told first, so that it stands at its place.
+                let before = LogBatch { lines: std::mem::take(&mut lines), mark };
+                if events.send(Event::Log { id, batch: before }).await.is_err() {
+                    return;
+                }
+                mark = more.mark;
+            }
+            lines.extend(more.lines);
+        }
+        let surplus = lines.len().saturating_sub(SHOWN);
+        if surplus > 0 {
+            lines.drain(..surplus);
+            let flood = format!("{surplus} lines not shown: they come faster than anybody reads");
+            mark = Some(mark.map_or(flood.clone(), |mark| format!("{mark}; {flood}")));
+        }
+        if events.send(Event::Log { id, batch: LogBatch { lines, mark } }).await.is_err() {
+            return;
+        }
     }
 }
 

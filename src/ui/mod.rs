@@ -65,7 +65,7 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
                 screens::help::palette(state, text, *at, theme, area, buffer);
             }
             Layer::Events(page) => screens::pages::events(state, page, theme, area, buffer),
-            Layer::Logs(page) => screens::pages::logs(state, page, theme, area, buffer),
+            Layer::Logs(page) => screens::logs::draw(state, page, theme, area, buffer),
             Layer::Instances(page) => screens::instances::draw(state, page, theme, area, buffer),
             Layer::Diff(dialog) => screens::pages::diff(state, dialog, theme, area, buffer),
             Layer::Deploy(dialog) => screens::deploy::draw(dialog, theme, area, buffer),

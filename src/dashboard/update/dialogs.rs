@@ -8,9 +8,9 @@ use super::{
         keymap::COMMANDS,
         state::Notice,
     },
-    deck, dispatch, instances, is, plans,
+    deck, dispatch, instances, is, logs, plans,
 };
-use crate::domain::{AppEvent, Detail, LogLine, OptionSpec, Problem, Scope, Verb, differences};
+use crate::domain::{AppEvent, Detail, OptionSpec, Problem, Scope, Verb, differences};
 
 /// Where to look, in the order of the dialog.
 pub const SCOPES: [Scope; 3] = [Scope::Home, Scope::Organization, Scope::Everything];
@@ -73,14 +73,6 @@ pub(super) fn open_events(state: &mut State) -> Vec<Effect> {
     vec![Effect::Events { id, app }]
 }
 
-pub(super) fn open_logs(state: &mut State) -> Vec<Effect> {
-    let id = state.fresh_id();
-    let Some(app) = state.app() else { return Vec::new() };
-    let (app, name) = (app.key(), app.name.clone());
-    state.layers.push(Layer::Logs(Page { id, app: app.clone(), name, rows: None, scroll: 0 }));
-    vec![Effect::Logs { id, app }]
-}
-
 pub(super) fn open_targets(state: &mut State) {
     let at = SCOPES.iter().position(|scope| scope == state.scope()).unwrap_or(0);
     state.layers.push(Layer::Targets { at });
@@ -92,17 +84,6 @@ pub(super) fn details(state: &mut State, id: u64, details: Result<(Detail, Detai
             && dialog.id == id
         {
             dialog.found = Some(details.map(|(from, to)| (differences(&from, &to), to.hidden)));
-            return;
-        }
-    }
-}
-
-pub(super) fn logs(state: &mut State, id: u64, lines: Result<Vec<LogLine>, Problem>) {
-    for layer in &mut state.layers {
-        if let Layer::Logs(page) = layer
-            && page.id == id
-        {
-            page.rows = Some(lines);
             return;
         }
     }
@@ -142,6 +123,7 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
     match state.layers.last_mut() {
         Some(Layer::Plan(_)) => return plans::press(state, key),
         Some(Layer::Instances(_)) => return instances::press(state, key),
+        Some(Layer::Logs(_)) => return logs::press(state, key),
         Some(Layer::Palette { text, at }) => {
             let rows = found(text);
             if leaves {
@@ -234,25 +216,6 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
                 None => {}
             }
         }
-        Some(Layer::Logs(Page { scroll, rows, .. })) => {
-            let length = rows.as_ref().and_then(|rows| rows.as_ref().ok()).map_or(0, Vec::len);
-            match moving {
-                Some(Command::Logs | Command::Quit | Command::Back) => drop(state.layers.pop()),
-                Some(Command::Refresh) => return again(state),
-                // The newest line is at the bottom: up goes back in time.
-                Some(Command::Up) => *scroll = deck::moved(Command::Down, *scroll, length, page),
-                Some(Command::Down) => *scroll = deck::moved(Command::Up, *scroll, length, page),
-                Some(Command::PageUp) => {
-                    *scroll = deck::moved(Command::PageDown, *scroll, length, page);
-                }
-                Some(Command::PageDown) => {
-                    *scroll = deck::moved(Command::PageUp, *scroll, length, page);
-                }
-                Some(Command::Top) => *scroll = length,
-                Some(Command::Bottom) => *scroll = 0,
-                _ => {}
-            }
-        }
         None => {}
     }
     Vec::new()
@@ -264,10 +227,6 @@ fn again(state: &State) -> Vec<Effect> {
         Some(Layer::Events(Page { id, app, .. })) => {
             let (id, app) = (*id, app.clone());
             vec![Effect::Events { id, app }]
-        }
-        Some(Layer::Logs(Page { id, app, .. })) => {
-            let (id, app) = (*id, app.clone());
-            vec![Effect::Logs { id, app }]
         }
         _ => Vec::new(),
     }

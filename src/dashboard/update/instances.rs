@@ -10,7 +10,7 @@ use super::{
         key::{Key, Name},
         state::Notice,
     },
-    deck, dispatch, is, plans,
+    deck, dispatch, is, logs, plans,
 };
 use crate::domain::{AppKey, PACE, Problem, Reading};
 
@@ -128,6 +128,11 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
                 };
             }
         }
+        Some(Command::Logs) if state.selected.as_ref() == Some(&page.app) => {
+            // Only where one was chosen: else it is about all of them.
+            let chosen = at.and_then(|at| rows.get(at)).map(|one| one.id.clone());
+            return logs::open(state, chosen);
+        }
         // What is done to the app, and what it says, is done from here, too; only to the app that the page is of.
         Some(
             other @ (Command::RollBackLastGood
@@ -136,7 +141,6 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
             | Command::Pause
             | Command::Scale
             | Command::StopOrStart
-            | Command::Logs
             | Command::Events
             | Command::Help),
         ) if state.selected.as_ref() == Some(&page.app) => {

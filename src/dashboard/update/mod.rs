@@ -4,6 +4,7 @@ mod deck;
 pub mod dialogs;
 pub mod diff_preview;
 mod instances;
+mod logs;
 pub mod plans;
 mod reports;
 mod running;
@@ -81,8 +82,12 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             instances::apply(state, id, &app, *reading);
             Vec::new()
         }
-        Event::Logs { id, lines } => {
-            dialogs::logs(state, id, lines);
+        Event::Log { id, batch } => {
+            logs::take(state, id, batch);
+            Vec::new()
+        }
+        Event::LogEnded { id, how } => {
+            logs::ended(state, id, how);
             Vec::new()
         }
         Event::Events { id, events } => {
@@ -167,7 +172,7 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
         }
         Command::Events => return dialogs::open_events(state),
         Command::Instances => return instances::open(state),
-        Command::Logs => return dialogs::open_logs(state),
+        Command::Logs => return logs::open(state, None),
         Command::Targets => dialogs::open_targets(state),
         Command::Help => state.layers.push(super::dialog::Layer::Help { scroll: 0 }),
         Command::Palette => {

@@ -40,9 +40,9 @@ use super::{
     operation::{Learned, Order, Progress, StepError},
 };
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Capability, Detail, History, Interest, LogLine,
-    Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Step,
-    Target, TargetId, Verb, text::clean,
+    App, AppEvent, AppId, Capabilities, Capability, Detail, History, Interest, LogBatch, LogLine,
+    LogQuery, Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId,
+    Scope, Step, Target, TargetId, Verb, text::clean,
 };
 
 /// What kind of platform this is.
@@ -283,6 +283,15 @@ impl Platform for CloudFoundry {
 
     async fn instances(&self, app: &AppId) -> Result<Reading, Error> {
         self.reading(app).await
+    }
+
+    async fn log(
+        &self,
+        app: &AppId,
+        query: &LogQuery,
+        lines: mpsc::Sender<LogBatch>,
+    ) -> Result<(), Error> {
+        self.follow_log(app, query, lines).await
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {

@@ -42,19 +42,21 @@ use self::{
     operate::{observe, receipt, send},
 };
 use super::{
-    Environment, Error, Now, OpenError, Platform, http,
+    Environment, Error, Now, OpenError, Platform, follow, http,
     operation::{Learned, Order, Progress, StepError},
 };
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Capability, Detail, History, Interest, LogLine,
-    Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Step,
-    Target, TargetId, Verb, text::clean,
+    App, AppEvent, AppId, Capabilities, Capability, Detail, History, Interest, LogBatch, LogLine,
+    LogQuery, Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId,
+    Scope, Step, Target, TargetId, Verb, text::clean,
 };
 
 /// What kind of platform this is.
 pub const KIND: PlatformKind =
     PlatformKind { name: "ecs", short: "ecs", options: plan::options::OPTIONS };
 
+/// How often what stopped tasks tell is read while it is followed.
+const LOGS_EVERY: Duration = Duration::from_secs(90);
 /// For how long calls that the server does not have are not tried again.
 const UNAVAILABLE: Duration = Duration::from_mins(1);
 
@@ -304,6 +306,16 @@ impl Platform for Ecs {
 
     async fn instances(&self, app: &AppId) -> Result<Reading, Error> {
         self.0.reading(app).await
+    }
+
+    async fn log(
+        &self,
+        app: &AppId,
+        query: &LogQuery,
+        lines: mpsc::Sender<LogBatch>,
+    ) -> Result<(), Error> {
+        // What is told of stopped tasks is all there is, and costs three calls.
+        follow::poll(query, lines, LOGS_EVERY, || self.logs(app)).await
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {

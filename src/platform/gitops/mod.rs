@@ -37,9 +37,9 @@ use super::{
     operation::{Learned, Order, Progress, StepError},
 };
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogLine, Observation, Plan,
-    PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Step, Target, TargetId,
-    text::clean,
+    App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogBatch, LogLine, LogQuery,
+    Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Step,
+    Target, TargetId, text::clean,
 };
 
 /// What kind of platform this is.
@@ -291,6 +291,17 @@ impl Platform for GitOps {
         let view = self.0.look(false).await?;
         let entry = self.0.entry(&view, app)?;
         self.0.reading(&view, entry).await
+    }
+
+    async fn log(
+        &self,
+        app: &AppId,
+        query: &LogQuery,
+        lines: mpsc::Sender<LogBatch>,
+    ) -> Result<(), Error> {
+        let view = self.0.look(false).await?;
+        let entry = self.0.entry(&view, app)?;
+        self.0.follow_log(&view, entry, query, lines).await
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {

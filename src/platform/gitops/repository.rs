@@ -10,13 +10,17 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::try_join_all;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::{Mutex, mpsc},
+    time::Instant,
+};
 
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Capability, Detail, Fact, Group, History, LogLine, Reading,
-    Scope, Secret, TargetId, Verb, text::clean,
+    App, AppEvent, AppId, Capabilities, Capability, Detail, Fact, Group, History, LogBatch,
+    LogLine, LogQuery, Reading, Scope, Secret, TargetId, Verb, text::clean,
 };
 use crate::platform::{
     Error, Now,
@@ -42,6 +46,9 @@ use crate::platform::{
 const OPERATION: &str = "Revdeck-Operation: ";
 /// Between two looks at one pull request while nobody operates.
 const PULLS: Duration = Duration::from_secs(30);
+/// Why nothing is known of what runs.
+const NO_CLUSTER: &str =
+    "no cluster is known for this repository: name one (cluster = in the configuration)";
 /// How many events of an app are shown.
 const EVENTS: usize = 60;
 
@@ -419,9 +426,8 @@ impl Repository {
     /// The instances of what runs an image, as its cluster tells them.
     pub(super) async fn reading(&self, view: &View, entry: &Entry) -> Result<Reading, Error> {
         let standing = view.standing(entry);
-        let cluster = self.cluster.as_ref().ok_or_else(|| Error::Refused {
-            what: "no cluster is known for this repository: say which with cluster = in the configuration, or --gitops-cluster".to_owned(),
-        })?;
+        let cluster =
+            self.cluster.as_ref().ok_or_else(|| Error::Refused { what: NO_CLUSTER.to_owned() })?;
         let mut whole: Option<Reading> = None;
         for workload in &standing.workloads {
             let reading = cluster.platform.instances(&workload.app.id).await?;
@@ -436,6 +442,25 @@ impl Repository {
         whole.ok_or_else(|| Error::NotFound {
             what: format!("nothing in the cluster runs {}", clean(entry.id.as_str())),
         })
+    }
+
+    /// Sends what is wanted of the logs of what runs an image, as its cluster tells them.
+    pub(super) async fn follow_log(
+        &self,
+        view: &View,
+        entry: &Entry,
+        query: &LogQuery,
+        lines: mpsc::Sender<LogBatch>,
+    ) -> Result<(), Error> {
+        let Some(cluster) = &self.cluster else {
+            return Err(Error::Refused { what: NO_CLUSTER.to_owned() });
+        };
+        let standing = view.standing(entry);
+        let all = standing.workloads.iter().map(|workload| {
+            let (platform, lines) = (cluster.platform.clone(), lines.clone());
+            async move { platform.log(&workload.app.id, query, lines).await }
+        });
+        try_join_all(all).await.map(drop)
     }
 
     pub(super) async fn logs(&self, view: &View, entry: &Entry) -> Result<Vec<LogLine>, Error> {

@@ -43,10 +43,10 @@ use super::{
     sightings::Sightings,
 };
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Detail, History, INSTANCE, Interest, LogLine, Observation,
-    OptionKind, OptionSpec, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId,
-    RevisionRef, SCALE_TO, START_WITH, Scope, Step, Target, TargetId, Verb, VerbOptions,
-    text::clean,
+    App, AppEvent, AppId, Capabilities, Detail, History, INSTANCE, Interest, LogBatch, LogLine,
+    LogQuery, Observation, OptionKind, OptionSpec, Plan, PlatformKind, Reading, Receipt, Report,
+    Request, RevisionId, RevisionRef, SCALE_TO, START_WITH, Scope, Step, Target, TargetId, Verb,
+    VerbOptions, text::clean,
 };
 
 /// What kind of platform this is.
@@ -298,6 +298,15 @@ impl Platform for Kubernetes {
 
     async fn instances(&self, app: &AppId) -> Result<Reading, Error> {
         self.0.reading(app).await
+    }
+
+    async fn log(
+        &self,
+        app: &AppId,
+        query: &LogQuery,
+        lines: mpsc::Sender<LogBatch>,
+    ) -> Result<(), Error> {
+        self.0.follow_log(app, query, lines).await
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {

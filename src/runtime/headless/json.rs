@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::super::journal::Open;
 
 use crate::domain::{
-    App, Count, Deployable, Difference, InstanceReading, Plan, Reading, Revision, RevisionRef,
-    Target, TrackRecord, Usage, Verdict,
+    App, Count, Deployable, Difference, InstanceReading, LogLine, Plan, Reading, Revision,
+    RevisionRef, SideName, Target, TrackRecord, Usage, Verdict,
 };
 
 pub(super) fn pretty(value: &Value) -> String {
@@ -97,6 +97,14 @@ pub(super) fn reading(reading: &Reading, verdict: Option<&Verdict>) -> Value {
         "unmeasured": reading.unmeasured, "verdict": verdict.map(self::verdict),
         "errors": reading.errors.map(|errors| json!({ "since": errors.since.to_string(), "old": errors.old, "new": errors.new })),
         "instances": reading.instances.iter().map(instance).collect::<Vec<_>>(),
+    })
+}
+
+/// One line of a log; printed as one line, so that it can be read as it comes.
+pub(super) fn line(line: &LogLine) -> Value {
+    json!({
+        "at": line.at.to_string(), "instance": line.source, "side": line.side.map(SideName::word),
+        "revision": line.revision, "error": line.error, "text": line.text,
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod instances;
 mod json;
+mod logs;
 mod operate;
 mod show;
 

@@ -390,7 +390,7 @@ pub fn journal(context: &Context, app: Option<&str>, since: Option<&str>) -> Res
 }
 
 /// A time such as `2h`, `30m`, `7d`, or a timestamp.
-fn since_when(text: &str, now: Timestamp) -> Result<Timestamp, Exit> {
+pub(super) fn since_when(text: &str, now: Timestamp) -> Result<Timestamp, Exit> {
     let ago = text.parse::<jiff::SignedDuration>().ok().or_else(|| {
         let days: i64 = text.strip_suffix('d')?.parse().ok()?;
         Some(jiff::SignedDuration::from_hours(days.checked_mul(24)?))

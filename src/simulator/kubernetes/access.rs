@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
     error::ApiError,
     resources::{ALL, Kind},
-    world::stamp,
 };
-use crate::simulator::{clock::after, tls::Certificate};
+use crate::simulator::tls::Certificate;
 
 /// The context that the kubeconfig points at.
 pub(crate) const CONTEXT: &str = "demo";
@@ -175,40 +173,4 @@ pub(crate) fn container(pod: &Value, query: &BTreeMap<String, String>) -> Result
         }
     };
     Err(ApiError::new(400, "BadRequest", why))
-}
-
-/// What a Pod's container has printed lately.
-pub(crate) fn log(pod: &Value, now: Timestamp, query: &BTreeMap<String, String>) -> String {
-    let state = &pod["status"]["containerStatuses"][0];
-    let crashing = state["state"]["waiting"]["reason"] == "CrashLoopBackOff"
-        || !state["lastState"]["terminated"].is_null();
-    let started = !state["state"]["running"].is_null() || crashing;
-    if !started {
-        return String::new();
-    }
-    let stamps = query.get("timestamps").is_some_and(|text| text == "true");
-    let lines: Vec<(f64, String)> = if crashing {
-        vec![
-            (-14.0, "starting".to_owned()),
-            (-13.0, "warming cache: 61 MB of 64 MB in use".to_owned()),
-            (-12.0, "fatal: cannot allocate memory".to_owned()),
-        ]
-    } else {
-        (0..20)
-            .map(|at| (f64::from(at) * 3.0 - 60.0, format!("GET /items 200 {}ms", 12 + at % 7)))
-            .collect()
-    };
-    let most = query.get("tailLines").and_then(|text| text.parse().ok()).unwrap_or(usize::MAX);
-    let skipped = lines.len().saturating_sub(most);
-    lines
-        .iter()
-        .skip(skipped)
-        .map(|(ago, text)| {
-            if stamps {
-                format!("{} {text}\n", stamp(after(now, *ago)))
-            } else {
-                format!("{text}\n")
-            }
-        })
-        .collect()
 }

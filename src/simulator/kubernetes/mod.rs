@@ -16,6 +16,7 @@ mod error;
 mod evict;
 mod forms;
 mod history;
+mod log;
 mod metrics;
 mod objects;
 mod page;
@@ -363,7 +364,7 @@ fn start_watch(
 }
 
 fn read(
-    cluster: &Cluster,
+    cluster: &Arc<Cluster>,
     kind: resources::Kind,
     namespace: Option<&str>,
     key: Option<&store::Key>,
@@ -397,7 +398,11 @@ fn read(
     Ok(match subresource {
         Some("log") => {
             access::container(object, query)?;
-            access::log(object, world.now, query).into_response()
+            let (text, now) = (log::read(object, world.now, query)?, world.now);
+            if log::follows(query) {
+                return Ok(log::follow(cluster.clone(), key, query, text, now));
+            }
+            text.into_response()
         }
         Some("scale") => json_response(StatusCode::OK, &objects::scale_of(object)),
         Some(_) => json_response(StatusCode::OK, object),

@@ -438,7 +438,7 @@ fn whole(one: &InstanceReading, theme: &Theme, width: usize, now: Timestamp) -> 
     lines
 }
 
-/// The instances of a rollout in a panel: as they were read with their figures, else what the rollout itself tells.
+/// The instances of a rollout in a panel, where somebody looked at them lately.
 pub(super) fn in_panel(
     state: &State,
     theme: &Theme,
@@ -447,12 +447,9 @@ pub(super) fn in_panel(
     room: usize,
 ) -> Vec<Line<'static>> {
     let known = state.apps.get(&app.key());
-    let fresh = |reading: &Reading| state.now.duration_since(reading.at) <= reading.pace * 3;
-    let (told, none) = (Reading::of(app, state.now), Recording::default());
-    let measured = read(known).filter(|(.., reading)| fresh(reading));
-    let measured = measured.map(|(_, recording, reading)| (recording, reading));
-    let (recording, reading) = measured.unwrap_or((&none, &told));
-    if reading.instances.is_empty() || room < 3 {
+    let Some((_, recording, reading)) = read(known) else { return Vec::new() };
+    let old = state.now.duration_since(reading.at) > reading.pace * 3;
+    if old || reading.instances.is_empty() || room < 3 {
         return Vec::new();
     }
     let table = Table { theme, now: state.now, selected: None, recording };

@@ -70,7 +70,19 @@ fn of_layer(state: &State, layer: &Layer, theme: &Theme, area: Rect, buffer: &mu
             (hint(Command::Scale), "scale"),
             (hint(Command::RollBackLastGood), "roll back"),
         ],
-        Layer::Events(_) | Layer::Logs(_) => vec![
+        Layer::Logs(_) => vec![
+            ("Esc".to_owned(), "back"),
+            (hint(Command::Hold), "hold"),
+            (
+                [Command::OldLines, Command::NewLines, Command::BothLines].map(hint).join(" "),
+                "old new both",
+            ),
+            (hint(Command::ErrorLines), "errors"),
+            (hint(Command::Search), "search"),
+            (hint(Command::Wrap), "wrap"),
+            (hint(Command::PreviousRun), "run before"),
+        ],
+        Layer::Events(_) => vec![
             ("Esc".to_owned(), "back to the deck"),
             (hint(Command::Refresh), "read again"),
             (scroll, "scroll"),

@@ -8,6 +8,7 @@ pub(super) mod header;
 pub(super) mod help;
 pub(super) mod instances;
 pub(super) mod keys;
+pub(super) mod logs;
 pub(super) mod pages;
 pub(super) mod plan;
 pub(super) mod revisions;

@@ -1,6 +1,4 @@
-//! Pages over the deck: events, log lines, differences.
-
-use std::collections::VecDeque;
+//! Pages over the deck: events and differences.
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style, text::Line};
 use unicode_width::UnicodeWidthStr;
@@ -17,7 +15,7 @@ use crate::{
         dialog::{DiffDialog, Page},
         plan_view::wrap,
     },
-    domain::{AppEvent, LogLine, Problem},
+    domain::{AppEvent, Problem},
 };
 
 /// Says that rows are not there yet, or why they will not be.
@@ -71,7 +69,7 @@ pub(crate) fn events(
 }
 
 /// A text of several lines beside what leads it.
-fn hanging(
+pub(super) fn hanging(
     lead: String,
     text: &str,
     width: usize,
@@ -84,59 +82,6 @@ fn hanging(
         Line::from(vec![piece(lead, dim), piece(part, style)])
     };
     wrap(text, width.saturating_sub(indent).max(8)).into_iter().map(part).collect()
-}
-
-pub(crate) fn logs(
-    state: &State,
-    page: &Page<LogLine>,
-    theme: &Theme,
-    area: Rect,
-    buffer: &mut Buffer,
-) {
-    let refresh = state.keymap.hint(Command::Refresh);
-    let inside = sheet(
-        theme,
-        area,
-        &format!("LOGS of {}, newest last ({refresh} reads again)", page.name),
-        buffer,
-    );
-    let Some(Ok(rows)) = &page.rows else {
-        missing(page.rows.as_ref(), theme, inside, buffer);
-        return;
-    };
-    if rows.is_empty() {
-        put(buffer, inside, 0, &Line::styled("there are no log lines", theme.style(Role::Dim)));
-    }
-    let (width, height) = (usize::from(inside.width), usize::from(inside.height));
-    let end = rows.len().saturating_sub(page.scroll.min(rows.len().saturating_sub(1)));
-    let new = state
-        .apps
-        .get(&page.app)
-        .and_then(|known| known.app.rollout.as_ref())
-        .and_then(|rollout| rollout.to.as_ref());
-    let new = new.and_then(|of| of.label.as_deref());
-    let mut lines: VecDeque<Line<'static>> = VecDeque::new();
-    for one in rows[..end].iter().rev() {
-        if lines.len() >= height {
-            break;
-        }
-        let role = match one.revision.as_deref() {
-            _ if one.error => Role::Bad,
-            Some(revision) if Some(revision) == new => Role::New,
-            _ => Role::Text,
-        };
-        let revision = one.revision.as_deref().map(|of| format!("rev {of}")).unwrap_or_default();
-        let at = one.at.strftime("%H:%M:%S ");
-        let lead = format!("{at}{}{}", fit(&one.source, 9), fit(&revision, 8));
-        let styles = (theme.style(Role::Dim), theme.style(role));
-        for line in hanging(lead, &one.text, width, styles).into_iter().rev() {
-            lines.push_front(line);
-        }
-    }
-    let surplus = lines.len().saturating_sub(height);
-    for (row, line) in lines.iter().skip(surplus).enumerate() {
-        put(buffer, inside, row as u16, line);
-    }
 }
 
 pub(crate) fn diff(

@@ -346,7 +346,8 @@ fn resting(state: &State, theme: &Theme, app: &App, width: usize) -> Vec<Line<'s
         app.instances.running.map_or_else(|| "?".to_owned(), |running| running.to_string());
     let (text, role) = match app.condition() {
         Condition::Stopped => {
-            ("stopped by somebody; a deploy or a roll back starts it".to_owned(), Role::Dim)
+            let start = state.keymap.hint(crate::dashboard::Command::StopOrStart);
+            (format!("stopped by somebody: {start} starts it"), Role::Dim)
         }
         Condition::Paused => {
             let go_on = state.keymap.hint(crate::dashboard::Command::Continue);

@@ -358,6 +358,13 @@ impl Platform for Toy {
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {
         self.read()?.find(app.as_str())?;
         let (source, text) = ("desk/0".to_owned(), "ouch".to_owned());
-        Ok(vec![LogLine { at: (self.now)(), source, revision: None, text, error: true }])
+        Ok(vec![LogLine {
+            at: (self.now)(),
+            source,
+            revision: None,
+            side: None,
+            text,
+            error: true,
+        }])
     }
 }

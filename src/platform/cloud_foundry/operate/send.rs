@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::platform::cloud_foundry::{
     CloudFoundry,
     model::wire::{self, Page},
+    operate::aided,
     plan::{Action, Guard, ON_THE_NEW, Tracking, configuration_mark},
     push,
     read::convert,
@@ -177,7 +178,10 @@ pub(in crate::platform::cloud_foundry) async fn took_effect(
             now.command == wanted
         }
         Action::Scale { .. } | Action::State { .. } | Action::RestartInstance { .. } => {
-            let seen = super::observe::observe(foundation, receipt).await?;
+            let tracking: Tracking =
+                foundation.read_own("the receipt", &receipt.recipe.tracking)?;
+            let Some(aid) = &tracking.aid else { return Ok(None) };
+            let seen = aided::observe(foundation, receipt, aid).await?;
             seen.finding != Finding::NotArrived
         }
         // A package that was made and not used changes nothing that runs.

@@ -146,6 +146,10 @@ pub(super) async fn restart_instance(
     let name = &snapshot.name;
     let text = request.options.get(INSTANCE.name).unwrap_or_default().to_owned();
     let mut plan = blank(snapshot, request, format!("RESTART {text} of {name}"));
+    if snapshot.stopped() {
+        plan.refused = Some(format!("{name} is stopped: start it"));
+        return Ok(plan);
+    }
     let reading = foundation.reading(&plan.request.app).await?;
     let one = match reading.find(&text) {
         Ok(one) => one,
@@ -157,7 +161,7 @@ pub(super) async fn restart_instance(
     let (process, index) = one.id.rsplit_once('/').unwrap_or((&one.id, "0"));
     let index: u32 = index.parse().unwrap_or(0);
     let label = one.instance.name.clone().unwrap_or_else(|| text.clone());
-    plan.title = format!("RESTART the {} instance {label} of {name}", one.side.word());
+    plan.title = format!("RESTART {} of {name}", reading.called(one, &label));
     plan.from = end(format!("{label}, {}", told(one)));
     plan.to = end(format!("{label}, started anew"));
     "the platform ends this instance and starts it again; the others stay"

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    Deployable, Detail, Fact, Group, Instance, InstanceState, LogLine, Phase, Revision, RevisionId,
+    Deployable, Detail, Fact, Group, Instance, InstanceState, Phase, Revision, RevisionId,
     RevisionRef, Rollout, RolloutId, Secret, Side, Stage, StageState, Strategy, TrackRecord,
     text::clean,
 };
@@ -352,31 +352,6 @@ pub(in crate::platform::cloud_foundry) fn variables(
     environment.var.iter().map(|(name, value)| (name.clone(), text(value))).collect()
 }
 
-/// A log line, or nothing where the envelope holds none.
-pub(in crate::platform::cloud_foundry) fn log_line(envelope: &wire::Envelope) -> Option<LogLine> {
-    use base64::{Engine, prelude::BASE64_STANDARD};
-    let log = envelope.log.as_ref()?;
-    let payload = BASE64_STANDARD.decode(&log.payload).ok()?;
-    let nanos = envelope.timestamp.parse::<i128>().ok()?;
-    let source = envelope.tags.get("source_type").map(String::as_str).unwrap_or_default();
-    let instance = envelope.instance_id.as_deref().unwrap_or("0");
-    let mut revision = None;
-    let name = if let Some(rest) = source.strip_prefix("APP/REV/") {
-        revision = rest.split('/').next().map(clean);
-        format!("{}/{instance}", rest.rsplit('/').next().unwrap_or("app").to_lowercase())
-    } else if source.starts_with("APP") {
-        format!("{}/{instance}", source.rsplit('/').next().unwrap_or("app").to_lowercase())
-    } else {
-        source.to_owned()
-    };
-    Some(LogLine {
-        at: Timestamp::from_nanosecond(nanos).ok()?,
-        source: clean(&name),
-        revision,
-        text: clean(String::from_utf8_lossy(&payload).trim_end()),
-        error: log.kind == "ERR",
-    })
-}
 /// The number of the revision that this one was made from by rolling back: the API says it in words only.
 fn made_from(description: &str) -> Option<String> {
     let (_, number) = description.rsplit_once("Rolled back to revision ")?;

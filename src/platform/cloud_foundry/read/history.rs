@@ -11,7 +11,7 @@ use crate::platform::cloud_foundry::{
     read::events,
 };
 use crate::{
-    domain::{self, AppEvent, AppId, Detail, History, LogLine, Rollout, text::clean},
+    domain::{self, AppEvent, AppId, Detail, History, Rollout, text::clean},
     platform::Error,
 };
 
@@ -115,22 +115,6 @@ impl CloudFoundry {
             Err(error) => return Err(error),
         };
         Ok(convert::detail(&revision?, environment.as_ref()))
-    }
-
-    pub(in crate::platform::cloud_foundry) async fn log_lines(
-        &self,
-        app: &AppId,
-    ) -> Result<Vec<LogLine>, Error> {
-        let api_info = self.api_info().await?;
-        let query = [
-            ("envelope_types", "LOG".to_owned()),
-            ("descending", "true".to_owned()),
-            ("limit", "200".to_owned()),
-            ("start_time", i64::MIN.to_string()),
-        ];
-        let path = format!("{}/api/v1/read/{}", api_info.log_cache, app.as_str());
-        let read: wire::LogRead = self.http.get(&path, &query).await?;
-        Ok(read.envelopes.batch.iter().rev().filter_map(convert::log_line).collect())
     }
 
     /// Why instances crashed lately, from the newest crash event.

@@ -5,5 +5,6 @@ pub(super) mod events;
 pub(super) mod history;
 pub(super) mod instances;
 pub(super) mod lists;
+mod logs;
 pub(super) mod names;
 pub(super) mod overview;

@@ -109,7 +109,7 @@ pub(super) async fn stop_task(
         return Ok(Err(format!("task {} has stopped already", clean(&one.id))));
     }
     let (name, task) = (snapshot.name(), clean(&one.id));
-    plan.title = format!("RESTART the {} task {task} of {name}", one.side.word());
+    plan.title = format!("RESTART {} of {name}", reading.called(one, &task));
     plan.from = end(format!("{task}, {}", one.instance.state.word()));
     plan.to = end("another task of the same task definition in its place".to_owned());
     "the task is stopped, and the service starts another one".clone_into(&mut plan.method);

@@ -121,6 +121,7 @@ pub(in crate::platform::ecs) fn lines(mut tasks: Vec<Task>) -> Vec<LogLine> {
         at: task.stopped_at.unwrap_or_default(),
         source: format!("ECS/{}", short(last(&task.task_arn))),
         revision: Some(family(&task.task_definition_arn).1.to_owned()),
+        side: None,
         text: reason(task),
         error: true,
     };
@@ -139,6 +140,7 @@ pub(in crate::platform::ecs) fn elsewhere(definition: &Value, now: Timestamp) ->
         at: now,
         source: "ECS".to_owned(),
         revision: None,
+        side: None,
         text: format!(
             "its log is in CloudWatch: aws logs tail {} --follow",
             quoted(&clean(&group))

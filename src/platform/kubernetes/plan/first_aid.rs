@@ -175,7 +175,7 @@ pub(super) async fn restart_instance(
     };
     let (pod, namespace) = (one.id.clone(), snapshot.address.namespace.clone());
     let shown = clean(&pod);
-    plan.title = format!("RESTART the {} instance {shown} of {app}", one.side.word());
+    plan.title = format!("RESTART {} of {app}", reading.called(one, &shown));
     let why = one.instance.reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
     plan.from = end(format!("{shown}, {}{why}", one.instance.state.word()));
     plan.to = end("another Pod of the same template in its place".to_owned());

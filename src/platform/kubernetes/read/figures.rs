@@ -32,11 +32,11 @@ const FRESH: SignedDuration = SignedDuration::from_secs(60);
 /// The Pods of a workload as instances, without figures.
 #[derive(Clone, Debug)]
 pub(in crate::platform::kubernetes) struct Rows {
-    namespace: String,
+    pub(super) namespace: String,
     selector: String,
-    instances: Vec<InstanceReading>,
-    /// What the containers of each may use, by the Pod's name.
-    limits: HashMap<String, Vec<Container>>,
+    pub(super) instances: Vec<InstanceReading>,
+    /// The containers of each, those that only prepare it last, by the Pod's name.
+    pub(super) containers: HashMap<String, Vec<Container>>,
 }
 
 /// A question to who watches the Pods of a workload anyway.
@@ -72,7 +72,7 @@ impl Store {
                 .map(|spec| spec.selector.query())
                 .unwrap_or_default(),
             instances: Vec::new(),
-            limits: HashMap::new(),
+            containers: HashMap::new(),
         };
         if workload.kind.has_sets() {
             for set in self.sets.owned(uid) {
@@ -110,7 +110,7 @@ impl Rows {
         }
         let spec = pod.spec.clone().unwrap_or_default();
         let all = spec.containers.into_iter().chain(spec.init_containers);
-        self.limits.insert(pod.metadata.name.clone(), all.collect());
+        self.containers.insert(pod.metadata.name.clone(), all.collect());
         self.instances.push(reading(pod, instance, side, revision));
     }
 
@@ -132,7 +132,7 @@ impl Rows {
                 continue;
             }
             measured_at = measured_at.max(metrics.timestamp);
-            let limits = self.limits.get(&one.id).map(Vec::as_slice).unwrap_or_default();
+            let limits = self.containers.get(&one.id).map(Vec::as_slice).unwrap_or_default();
             one.cpu = usage(metrics, limits, "cpu");
             one.memory = usage(metrics, limits, "memory");
         }
@@ -242,12 +242,17 @@ impl Cluster {
         &self,
         app: &AppId,
     ) -> Result<Reading, Error> {
-        let rows = match self.watched_rows(app).await {
-            Some(rows) => rows,
-            None => self.listed_rows(app).await?,
-        };
+        let rows = self.rows(app).await?;
         let metrics = self.metrics(&rows).await;
         Ok(rows.measure(metrics, (self.now)()))
+    }
+
+    /// The instances of a workload, without figures.
+    pub(super) async fn rows(&self, app: &AppId) -> Result<Rows, Error> {
+        match self.watched_rows(app).await {
+            Some(rows) => Ok(rows),
+            None => self.listed_rows(app).await,
+        }
     }
 
     async fn watched_rows(&self, app: &AppId) -> Option<Rows> {

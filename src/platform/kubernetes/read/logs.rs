@@ -96,7 +96,7 @@ impl Cluster {
 
 /// The containers of a Pod whose log is read, and whether that of their last run: those that fail, else the one that
 /// kubectl takes. Where there are several, the server wants one named.
-fn containers_to_read(pod: &Pod, broken: bool) -> Vec<(String, bool)> {
+pub(super) fn containers_to_read(pod: &Pod, broken: bool) -> Vec<(String, bool)> {
     let spec = pod.spec.clone().unwrap_or_default();
     let status = pod.status.clone().unwrap_or_default();
     let mut chosen = Vec::new();
@@ -125,7 +125,7 @@ fn containers_to_read(pod: &Pod, broken: bool) -> Vec<(String, bool)> {
     chosen
 }
 
-fn log_line(line: &str, source: &str, broken: bool) -> Option<LogLine> {
+pub(super) fn log_line(line: &str, source: &str, broken: bool) -> Option<LogLine> {
     let (at, text) = line.split_once(' ')?;
     let lower = text.to_ascii_lowercase();
     let bad = ["error", "fatal", "panic", "exception"].iter().any(|word| lower.contains(word));
@@ -133,6 +133,7 @@ fn log_line(line: &str, source: &str, broken: bool) -> Option<LogLine> {
         at: at.parse().ok()?,
         source: clean(source),
         revision: None,
+        side: None,
         text: clean(text),
         error: broken && bad || lower.starts_with("error") || lower.starts_with("fatal"),
     })

@@ -5,6 +5,7 @@ pub(super) mod controlled;
 pub(super) mod convert;
 pub(super) mod events;
 pub(super) mod figures;
+mod follow;
 pub(super) mod history;
 pub(super) mod instances;
 pub(super) mod lists;

@@ -1,0 +1,132 @@
+//! The page of a log: begun, fed, searched and ended.
+
+use super::{
+    super::{
+        Command, Effect, State,
+        dialog::Layer,
+        key::{Key, Name},
+        log_page::LogPage,
+        state::Notice,
+    },
+    is,
+};
+use crate::domain::{LogBatch, LogQuery, Problem, SideName};
+
+/// Opens the log of the selected app, of one instance where that is named.
+pub(super) fn open(state: &mut State, instance: Option<String>) -> Vec<Effect> {
+    let id = state.fresh_id();
+    let Some(app) = state.app() else { return Vec::new() };
+    let query = LogQuery { instance, follow: true, ..LogQuery::default() };
+    let page = LogPage::new(id, app.key(), app.name.clone(), query.clone());
+    let app = page.app.clone();
+    state.layers.push(Layer::Logs(Box::new(page)));
+    vec![Effect::Log { id, app, query }]
+}
+
+fn page(state: &mut State, id: u64) -> Option<&mut LogPage> {
+    state.layers.iter_mut().find_map(|layer| match layer {
+        Layer::Logs(page) if page.id == id => Some(page.as_mut()),
+        _ => None,
+    })
+}
+
+pub(super) fn take(state: &mut State, id: u64, batch: LogBatch) {
+    if let Some(page) = page(state, id) {
+        page.take(batch);
+    }
+}
+
+pub(super) fn ended(state: &mut State, id: u64, how: Result<(), Problem>) {
+    if let Some(page) = page(state, id) {
+        page.begun = true;
+        page.ended = Some(how);
+    }
+}
+
+/// Asks for another log in the place of the one that is shown.
+fn anew(page: &mut LogPage, fresh: u64) -> Vec<Effect> {
+    let old = page.id;
+    let (app, query) = (page.app.clone(), page.query.clone());
+    let (side, wraps) = (page.side, page.wraps);
+    *page = LogPage {
+        side,
+        wraps,
+        ..LogPage::new(fresh, app.clone(), page.name.clone(), query.clone())
+    };
+    vec![Effect::EndLog { id: old }, Effect::Log { id: fresh, app, query }]
+}
+
+/// A key on the page.
+pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
+    let (own, moving) = (state.keymap.logs(key), state.keymap.deck(key));
+    let half = usize::from(state.size.1 / 2).max(1);
+    let fresh = state.fresh_id();
+    let Some(Layer::Logs(page)) = state.layers.last_mut() else { return Vec::new() };
+    if page.typing {
+        if is(key, Name::Esc) {
+            page.typing = false;
+            page.search.clear();
+        } else if is(key, Name::Enter) {
+            page.typing = false;
+            let _ = page.find(true);
+        } else if is(key, Name::Backspace) {
+            page.search.pop();
+        } else if let Some(letter) = key.typed() {
+            page.search.push(letter);
+        }
+        return Vec::new();
+    }
+    let mut missed = None;
+    match own {
+        Some(Command::Hold) => page.hold(),
+        Some(Command::OldLines) => page.show(Some(SideName::Old)),
+        Some(Command::NewLines) => page.show(Some(SideName::New)),
+        Some(Command::BothLines) => page.show(None),
+        Some(Command::ErrorLines) => {
+            page.errors = !page.errors;
+            page.go(page.below);
+        }
+        Some(Command::Search) => {
+            page.typing = true;
+            page.search.clear();
+        }
+        Some(next @ (Command::NextMatch | Command::PreviousMatch)) => {
+            let up = next == Command::NextMatch;
+            if !page.find(up) {
+                let whither = if up { "above" } else { "below" };
+                missed = Some(format!("no more {:?} {whither}", page.search));
+            }
+        }
+        Some(Command::Wrap) => page.wraps = !page.wraps,
+        Some(Command::PreviousRun) => {
+            page.query.previous = !page.query.previous;
+            page.query.follow = !page.query.previous;
+            return anew(page, fresh);
+        }
+        Some(Command::AllInstances) => {
+            if page.query.instance.take().is_some() {
+                return anew(page, fresh);
+            }
+        }
+        _ => match moving {
+            Some(Command::Refresh) => return anew(page, fresh),
+            Some(Command::Logs | Command::Quit | Command::Back) => {
+                let id = page.id;
+                state.layers.pop();
+                return vec![Effect::EndLog { id }];
+            }
+            // The newest line is at the bottom: up goes back in time.
+            Some(Command::Up) => page.go(page.below + 1),
+            Some(Command::Down) => page.go(page.below.saturating_sub(1)),
+            Some(Command::PageUp) => page.go(page.below + half),
+            Some(Command::PageDown) => page.go(page.below.saturating_sub(half)),
+            Some(Command::Top) => page.go(usize::MAX),
+            Some(Command::Bottom) => page.go(0),
+            _ => {}
+        },
+    }
+    if let Some(missed) = missed {
+        state.notice = Some(Notice::Hint(missed));
+    }
+    Vec::new()
+}

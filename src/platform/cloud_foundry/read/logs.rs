@@ -1,0 +1,180 @@
+//! Logs, from log-cache: walked every two seconds, as `cf logs` does it. What has left its buffer is lost, and said.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use tokio::{sync::mpsc, time::sleep};
+
+use crate::platform::cloud_foundry::{CloudFoundry, model::wire};
+use crate::{
+    domain::{AppId, LogBatch, LogLine, LogQuery, SideName, text::clean},
+    platform::{
+        Error,
+        follow::{EVERY, Sent, wanted},
+        http::Backoff,
+    },
+};
+
+/// How many of the latest lines are read at first.
+const LATEST: usize = 200;
+/// The most lines that log-cache gives at once.
+const MOST: usize = 1_000;
+/// After so many readings it is asked anew which processes are new.
+const SIDES: u32 = 8;
+
+/// Which processes the rollout in progress has brought; `None` where nothing rolls.
+type NewProcesses = Option<HashSet<String>>;
+
+impl CloudFoundry {
+    /// The latest log lines of an app, oldest first.
+    pub(in crate::platform::cloud_foundry) async fn log_lines(
+        &self,
+        app: &AppId,
+    ) -> Result<Vec<LogLine>, Error> {
+        let new = self.new_processes(app).await;
+        Ok(self.read_log(app, None, LATEST, &new).await?.0)
+    }
+
+    async fn new_processes(&self, app: &AppId) -> NewProcesses {
+        // Without it lines have no side, and are still lines.
+        let active = self.active_of(&[app.as_str()]).await.unwrap_or_default();
+        let newest = active.into_iter().last()?;
+        Some(newest.new_processes.into_iter().map(|one| one.guid).collect())
+    }
+
+    /// Lines from a time on, or the latest ones, and whether there may be more.
+    async fn read_log(
+        &self,
+        app: &AppId,
+        since: Option<Timestamp>,
+        limit: usize,
+        new: &NewProcesses,
+    ) -> Result<(Vec<LogLine>, bool), Error> {
+        let api_info = self.api_info().await?;
+        let start = since.map_or_else(|| i64::MIN.to_string(), |at| at.as_nanosecond().to_string());
+        let mut query = vec![
+            ("envelope_types", "LOG".to_owned()),
+            ("limit", limit.to_string()),
+            ("start_time", start),
+        ];
+        if since.is_none() {
+            query.push(("descending", "true".to_owned()));
+        }
+        let path = format!("{}/api/v1/read/{}", api_info.log_cache, app.as_str());
+        let read: wire::LogRead = self.http.get(&path, &query).await?;
+        let batch = read.envelopes.batch;
+        let mut lines: Vec<_> = batch.iter().filter_map(|one| line(one, new)).collect();
+        lines.sort_by_key(|line| line.at);
+        Ok((lines, batch.len() >= limit))
+    }
+
+    /// Sends what of a log is wanted.
+    pub(in crate::platform::cloud_foundry) async fn follow_log(
+        &self,
+        app: &AppId,
+        query: &LogQuery,
+        lines: mpsc::Sender<LogBatch>,
+    ) -> Result<(), Error> {
+        if query.previous {
+            let what =
+                "log-cache tells no runs apart: the lines before a crash stand among the others";
+            return Err(Error::Refused { what: what.to_owned() });
+        }
+        if query.container.is_some() {
+            let what = "instances of Cloud Foundry have no containers to choose from";
+            return Err(Error::Refused { what: what.to_owned() });
+        }
+        // An identifier of an instance is its process and number, which lines do not carry: they carry side and name.
+        let mut query = query.clone();
+        if let Some((process, _)) = query.instance.as_ref().and_then(|id| id.rsplit_once('/'))
+            && process.len() == 36
+        {
+            let reading = self.reading(app).await?;
+            let one = reading.find(query.instance.as_deref().unwrap_or_default());
+            let one = one.map_err(|what| Error::Refused { what })?;
+            query.side = reading.side(SideName::New).next().is_some().then_some(one.side);
+            query.instance.clone_from(&one.instance.name);
+        }
+        let (mut sent, mut failures, mut mark) = (Sent::default(), 0, None);
+        let (mut new, mut looks, mut first) = (None, 0, true);
+        loop {
+            if looks % SIDES == 0 {
+                new = self.new_processes(app).await;
+            }
+            looks += 1;
+            let since = sent.from().or(query.since);
+            let limit = if since.is_none() { LATEST } else { MOST };
+            let mut full = false;
+            match self.read_log(app, since, limit, &new).await {
+                Ok((all, more)) => {
+                    failures = 0;
+                    let newest = all.last().map(|line| line.at);
+                    let fresh = sent.fresh(all);
+                    full = more && since.is_some();
+                    if let (true, Some(newest)) = (full, newest) {
+                        sent.hurry(newest);
+                    }
+                    let fresh = fresh.into_iter().filter(|line| wanted(&query, line));
+                    let batch = LogBatch { lines: fresh.collect(), mark: mark.take() };
+                    let tell = first || !batch.lines.is_empty();
+                    if tell && lines.send(batch).await.is_err() {
+                        return Ok(());
+                    }
+                    first = false;
+                }
+                Err(error) if first => return Err(error),
+                Err(error) => {
+                    failures += 1;
+                    mark = Some(format!("lines may be missing here: {error}"));
+                }
+            }
+            if full {
+                // There is more than one answer holds.
+                continue;
+            }
+            if !query.follow {
+                return Ok(());
+            }
+            let pause = match failures {
+                0 => EVERY,
+                failures => Backoff::PATIENT.delay(failures, fastrand::f64()).max(EVERY),
+            };
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = lines.closed() => return Ok(()),
+            }
+        }
+    }
+}
+
+/// A log line, or nothing where the envelope holds none.
+fn line(envelope: &wire::Envelope, new: &NewProcesses) -> Option<LogLine> {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    let log = envelope.log.as_ref()?;
+    let payload = BASE64_STANDARD.decode(&log.payload).ok()?;
+    let nanos = envelope.timestamp.parse::<i128>().ok()?;
+    let source = envelope.tags.get("source_type").map(String::as_str).unwrap_or_default();
+    let instance = envelope.instance_id.as_deref().unwrap_or("0");
+    let mut revision = None;
+    let name = if let Some(rest) = source.strip_prefix("APP/REV/") {
+        revision = rest.split('/').next().map(clean);
+        format!("{}/{instance}", rest.rsplit('/').next().unwrap_or("app").to_lowercase())
+    } else if source.starts_with("APP") {
+        format!("{}/{instance}", source.rsplit('/').next().unwrap_or("app").to_lowercase())
+    } else {
+        source.to_owned()
+    };
+    let process = envelope.tags.get("process_id").filter(|_| source.starts_with("APP"));
+    let side = new
+        .as_ref()
+        .zip(process)
+        .map(|(new, process)| if new.contains(process) { SideName::New } else { SideName::Old });
+    Some(LogLine {
+        at: Timestamp::from_nanosecond(nanos).ok()?,
+        source: clean(&name),
+        revision,
+        side,
+        text: clean(String::from_utf8_lossy(&payload).trim_end()),
+        error: log.kind == "ERR",
+    })
+}

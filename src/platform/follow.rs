@@ -1,0 +1,135 @@
+//! Following a log by reading it again and again: every line once, in the order of its time.
+
+use std::{collections::HashSet, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::{sync::mpsc, time::sleep};
+
+use super::{Error, http::Backoff};
+use crate::domain::{LogBatch, LogLine, LogQuery};
+
+/// How often it is read: the rhythm of `cf logs`.
+pub const EVERY: Duration = Duration::from_secs(2);
+/// For how long a line may come late: what is younger is looked at again, and known lines are passed over.
+pub const LATE: SignedDuration = SignedDuration::from_secs(5);
+
+/// Which lines were sent already.
+#[derive(Debug, Default)]
+pub struct Sent {
+    newest: Option<Timestamp>,
+    lines: HashSet<LogLine>,
+}
+
+impl Sent {
+    /// From when on it is to be read again; `None` before anything was sent.
+    pub fn from(&self) -> Option<Timestamp> {
+        self.newest.map(|newest| newest - LATE)
+    }
+
+    /// There is more than can be looked at twice: goes on from here, and waits for nothing that comes late.
+    pub fn hurry(&mut self, from: Timestamp) {
+        self.newest = Some(from + LATE);
+    }
+
+    /// Those of the lines that were not sent yet, in the order of their time.
+    pub fn fresh(&mut self, lines: Vec<LogLine>) -> Vec<LogLine> {
+        let from = self.from();
+        let young = |line: &LogLine| from.is_none_or(|from| line.at >= from);
+        let mut fresh: Vec<_> = lines
+            .into_iter()
+            .filter(|line| young(line) && self.lines.insert(line.clone()))
+            .collect();
+        fresh.sort_by_key(|line| line.at);
+        self.newest = self.newest.max(fresh.last().map(|line| line.at));
+        if let Some(from) = self.from() {
+            self.lines.retain(|line| line.at >= from);
+        }
+        fresh
+    }
+}
+
+/// Whether a line is one of those that are wanted.
+pub fn wanted(query: &LogQuery, line: &LogLine) -> bool {
+    let side = query.side.is_none_or(|side| line.side.is_none_or(|of| of == side));
+    let instance = query.instance.as_ref().is_none_or(|wanted| {
+        let whole = line.side.map(|side| format!("{}/{}", side.word(), line.source));
+        line.source == *wanted || whole.as_ref() == Some(wanted)
+    });
+    side && instance && query.since.is_none_or(|since| line.at >= since)
+}
+
+/// Reads the latest lines again and again, so often.
+///
+/// # Errors
+/// Where the first reading fails; later ones are tried again, and a gap is marked.
+pub async fn poll<F: Future<Output = Result<Vec<LogLine>, Error>>>(
+    query: &LogQuery,
+    lines: mpsc::Sender<LogBatch>,
+    every: Duration,
+    read: impl Fn() -> F,
+) -> Result<(), Error> {
+    let mut sent = Sent::default();
+    let (mut failures, mut mark) = (0, None);
+    let mut first = true;
+    loop {
+        match read().await {
+            Ok(all) => {
+                failures = 0;
+                let fresh = sent.fresh(all).into_iter().filter(|line| wanted(query, line));
+                let batch = LogBatch { lines: fresh.collect(), mark: mark.take() };
+                // The first one says that it could be read, also where there is nothing.
+                if (first || !batch.lines.is_empty()) && lines.send(batch).await.is_err() {
+                    return Ok(());
+                }
+                first = false;
+            }
+            Err(error) if first => return Err(error),
+            Err(error) => {
+                failures += 1;
+                mark = Some(format!("lines may be missing here: {error}"));
+            }
+        }
+        if !query.follow {
+            return Ok(());
+        }
+        let pause = match failures {
+            0 => every,
+            failures => Backoff::PATIENT.delay(failures, fastrand::f64()).max(every),
+        };
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = lines.closed() => return Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(second: i64, text: &str) -> LogLine {
+        LogLine {
+            at: Timestamp::from_second(second).unwrap(),
+            source: "web/0".to_owned(),
+            revision: None,
+            side: None,
+            text: text.to_owned(),
+            error: false,
+        }
+    }
+
+    #[test]
+    fn every_line_is_sent_once_and_late_ones_are_not_lost() {
+        let mut sent = Sent::default();
+        let texts = |lines: Vec<LogLine>| -> Vec<String> {
+            lines.into_iter().map(|line| line.text).collect()
+        };
+        assert_eq!(texts(sent.fresh(vec![line(10, "b"), line(9, "a")])), ["a", "b"]);
+        assert_eq!(texts(sent.fresh(vec![line(10, "b"), line(9, "a")])), [""; 0]);
+        // One that was written at the same time, and one that came late.
+        let more = vec![line(10, "b"), line(10, "c"), line(8, "late"), line(11, "d")];
+        assert_eq!(texts(sent.fresh(more)), ["late", "c", "d"]);
+        assert_eq!(sent.from(), Some(Timestamp::from_second(6).unwrap()));
+        assert_eq!(texts(sent.fresh(vec![line(5, "much too late")])), [""; 0]);
+    }
+}

@@ -1,0 +1,125 @@
+//! The page of a log that is followed.
+
+use std::collections::VecDeque;
+
+use ratatui::{buffer::Buffer, layout::Rect, style::Modifier, text::Line};
+
+use super::{
+    super::{
+        text::{cut, fit, piece, put},
+        theme::{Role, Theme},
+        widgets::page as sheet,
+    },
+    pages::hanging,
+};
+use crate::{
+    dashboard::{
+        Command, State,
+        log_page::{LogPage, LogRow},
+        plan_view::wrap,
+    },
+    domain::{LogLine, SideName},
+};
+
+pub(crate) fn draw(state: &State, page: &LogPage, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let inside = sheet(theme, area, &title(state, page), buffer);
+    let (width, height) = (usize::from(inside.width), usize::from(inside.height));
+    let mut lines: VecDeque<Line<'static>> = VecDeque::new();
+    if let Some(Err(problem)) = &page.ended {
+        for text in wrap(&problem.text, width) {
+            lines.push_back(Line::styled(text, theme.style(Role::Bad)));
+        }
+    } else if !page.begun {
+        lines.push_back(Line::styled("reading …", theme.style(Role::Dim)));
+    } else if page.shown().next().is_none() {
+        let text = if page.rows.is_empty() {
+            "no line has come yet"
+        } else {
+            "no line of those that have come is like that"
+        };
+        lines.push_back(Line::styled(text, theme.style(Role::Dim)));
+    }
+    for row in page.shown().rev().skip(page.below) {
+        if lines.len() >= height {
+            break;
+        }
+        for line in row_lines(page, row, theme, width).into_iter().rev() {
+            lines.push_front(line);
+        }
+    }
+    let surplus = lines.len().saturating_sub(height);
+    for (row, line) in lines.iter().skip(surplus).enumerate() {
+        put(buffer, inside, row as u16, line);
+    }
+}
+
+/// `LOGS of checkout · new · only errors   HELD, 12 lines wait`
+fn title(state: &State, page: &LogPage) -> String {
+    let mut title = format!("LOGS of {}", page.name);
+    if let Some(instance) = &page.query.instance {
+        let known = state.apps.get(&page.app).and_then(|known| known.recording.as_ref()?.latest());
+        let named = known.and_then(|read| read.find(instance).ok());
+        let named = named.map(|one| {
+            let name = one.instance.name.clone().unwrap_or_default();
+            format!("{} {name}", one.side.word())
+        });
+        title += &format!(" · {}", named.unwrap_or_else(|| instance.clone()));
+    }
+    if let Some(side) = page.side {
+        title += &format!(" · {}", side.word());
+    }
+    if page.errors {
+        title += " · only errors";
+    }
+    if page.query.previous {
+        title += " · the run before";
+    }
+    let hold = state.keymap.hint(Command::Hold);
+    title += &match (page.held, &page.ended) {
+        (_, Some(_)) => "   ended".to_owned(),
+        (Some(waiting), None) => format!("   HELD, {waiting} lines wait ({hold} goes on)"),
+        (None, None) if page.below > 0 => format!("   {} lines below", page.below),
+        (None, None) => "   following".to_owned(),
+    };
+    if page.typing {
+        title += &format!("   / {}▏", page.search);
+    } else if !page.search.is_empty() {
+        let found = page.shown().filter(|row| page.matches(row)).count();
+        title += &format!("   / {}: {found}", page.search);
+    }
+    title
+}
+
+fn row_lines(page: &LogPage, row: &LogRow, theme: &Theme, width: usize) -> Vec<Line<'static>> {
+    let line = match row {
+        LogRow::Mark(mark) => {
+            let text = cut(&format!("── {mark} "), width);
+            return vec![Line::styled(text, theme.style(Role::Warn))];
+        }
+        LogRow::Line(line) => line,
+    };
+    let role = match line.side {
+        _ if line.error => Role::Bad,
+        Some(SideName::New) => Role::New,
+        _ => Role::Text,
+    };
+    let mut style = theme.style(role);
+    if page.matches(row) {
+        style = style.add_modifier(Modifier::REVERSED);
+    }
+    let (lead, dim) = (lead(line, width), theme.style(Role::Dim));
+    if page.wraps {
+        return hanging(lead, &line.text, width, (dim, style));
+    }
+    let room = width.saturating_sub(lead.chars().count());
+    vec![Line::from(vec![piece(lead, dim), piece(cut(&line.text, room), style)])]
+}
+
+/// Time, side, instance, and where there is room the revision.
+fn lead(line: &LogLine, width: usize) -> String {
+    let at = line.at.strftime("%H:%M:%S ");
+    let side = line.side.map_or("", SideName::word);
+    let revision = line.revision.as_deref().filter(|_| width >= 100);
+    let revision = revision.map(|of| fit(&format!("rev {of}"), 10)).unwrap_or_default();
+    format!("{at}{}{revision}{} ", fit(side, 4), fit(&line.source, 8))
+}
