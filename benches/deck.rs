@@ -119,7 +119,7 @@ fn empty() -> State {
         sort: revdeck::dashboard::Sort::Need,
         only_active: false,
         scope: revdeck::domain::Scope::Home,
-        thresholds: Default::default(),
+        thresholds: revdeck::domain::Thresholds::default(),
         now: at(),
     })
 }

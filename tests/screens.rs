@@ -59,7 +59,7 @@ impl Deck {
             sort: revdeck::dashboard::Sort::Need,
             only_active: false,
             scope: revdeck::domain::Scope::Home,
-            thresholds: Default::default(),
+            thresholds: revdeck::domain::Thresholds::default(),
         };
         Self { state: State::new(start), platform: Arc::new(platform), at, _simulator: simulator }
     }

@@ -110,6 +110,8 @@ pub enum Output {
     Table,
     /// For programs; the shapes are described in the README.
     Json,
+    /// For people, where a command writes a document; else the same as a table.
+    Markdown,
 }
 
 /// What to do.
@@ -196,6 +198,14 @@ pub enum Command {
         /// Only list them
         #[arg(long)]
         list: bool,
+    },
+    /// Write the record of an incident: a time line, what was done, and what is not known
+    Incident {
+        /// Name, SCOPE/NAME or identifier
+        app: String,
+        /// From then on: 30m, 2h, 7d, or a time
+        #[arg(long, value_name = "TIME", default_value = "1h")]
+        since: String,
     },
     /// Show what was done, and how it ended
     Journal {

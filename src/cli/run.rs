@@ -179,6 +179,7 @@ impl Invoked<'_> {
             only_active: self.config.only_active.value,
             scope: self.config.scope.value.into(),
             thresholds: self.config.verdict.thresholds,
+            channels: self.config.notify.channels(),
         };
         runtime::dashboard(setup).await.map_err(|error| Exit::new(Code::Usage, error.to_string()))
     }
@@ -297,6 +298,7 @@ impl Invoked<'_> {
             };
             let settings = config.settings().into_iter().map(as_json);
             let verdict = config.verdict.settings().into_iter().map(as_json);
+            let notify = config.notify.settings().into_iter().map(as_json);
             let targets = config.targets.iter().map(|target| {
                 let spec = &target.value;
                 serde_json::json!({
@@ -307,6 +309,7 @@ impl Invoked<'_> {
             let whole = serde_json::json!({
                 "file": config.file, "dashboard": settings.collect::<serde_json::Map<_, _>>(),
                 "verdict": verdict.collect::<serde_json::Map<_, _>>(),
+                "notify": notify.collect::<serde_json::Map<_, _>>(),
                 "targets": targets.collect::<Vec<_>>(),
             });
             return Ok(print(&format!("{whole:#}\n"))?);
@@ -322,6 +325,10 @@ impl Invoked<'_> {
         }
         text += "\n[verdict]\n";
         for (name, value, origin) in config.verdict.settings() {
+            text += &format!("{:<28} # {origin}\n", format!("{name} = {value}"));
+        }
+        text += "\n[notify]\n";
+        for (name, value, origin) in config.notify.settings() {
             text += &format!("{:<28} # {origin}\n", format!("{name} = {value}"));
         }
         for target in &config.targets {
@@ -427,6 +434,7 @@ async fn show(context: &Context, command: Command) -> Result<(), Exit> {
             let query = LogQuery { since: None, instance, container, side, previous, follow };
             context.logs(&app, query, since.as_deref()).await
         }
+        Command::Incident { app, since } => context.incident(&app, &since).await,
         Command::Instances { app, watch } => context.instances(&app, watch.as_deref()).await,
         Command::Diff { app, from, to, reveal } => {
             context.diff(&app, from.as_deref(), to.as_deref(), reveal).await

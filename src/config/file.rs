@@ -10,7 +10,10 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::verdict::{self, VerdictSettings};
+use super::{
+    notify::{self, NotifySettings},
+    verdict::{self, VerdictSettings},
+};
 use crate::{
     dashboard::Sort,
     domain::{Scope, TargetId},
@@ -165,6 +168,8 @@ pub struct Config {
     pub keys: Setting<Option<PathBuf>>,
     /// From where on new instances count as worse than old ones.
     pub verdict: VerdictSettings,
+    /// How somebody is told who looks elsewhere.
+    pub notify: NotifySettings,
     /// The targets, in order.
     pub targets: Vec<Setting<TargetSpec>>,
 }
@@ -200,6 +205,8 @@ struct File {
     #[serde(default)]
     verdict: verdict::Table,
     #[serde(default)]
+    notify: notify::Table,
+    #[serde(default)]
     target: Vec<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
 }
 
@@ -232,7 +239,7 @@ impl Source<'_> {
         ConfigError::Wrong { file: self.file.to_owned(), line: self.line(at), text: text.into() }
     }
 
-    fn setting<T: Clone>(&self, value: Option<&Spanned<T>>, default: T) -> Setting<T> {
+    pub(super) fn setting<T: Clone>(&self, value: Option<&Spanned<T>>, default: T) -> Setting<T> {
         match value {
             Some(value) => Setting {
                 value: value.get_ref().clone(),
@@ -373,6 +380,7 @@ impl Config {
             ),
             keys: or_flag(keys, flags.keys.clone().map(Some), "--keys"),
             verdict: VerdictSettings::read(&source, &parsed.verdict)?,
+            notify: NotifySettings::read(&source, &parsed.notify)?,
             targets: targets(&source, registry, parsed.target)?,
         })
     }
@@ -493,10 +501,13 @@ mod tests {
         let none = Config::parse(None, &registry, &Flags::default()).unwrap();
         let values = |config: &Config| {
             let settings = config.settings().into_iter().chain(config.verdict.settings());
+            let settings = settings.chain(config.notify.settings());
             settings.map(|(name, value, _)| (name, value)).collect::<Vec<_>>()
         };
         assert_eq!(values(&shipped), values(&none));
-        for (name, ..) in none.settings().into_iter().chain(none.verdict.settings()) {
+        for (name, ..) in
+            none.settings().into_iter().chain(none.verdict.settings()).chain(none.notify.settings())
+        {
             assert!(SHIPPED.contains(&format!("{name} = ")), "{name} is not documented");
         }
         // What stands in comments is an example that works, too.

@@ -17,6 +17,8 @@ pub enum Event {
     Resize(u16, u16),
     /// A frame with the present state is on its way to the terminal.
     Painted,
+    /// The terminal has got the focus, or lost it.
+    Focus(bool),
     /// Time has passed.
     Tick,
     /// News of a target.
@@ -93,6 +95,8 @@ pub enum Event {
         /// What was read.
         reading: Box<Result<Reading, Problem>>,
     },
+    /// The record of an incident was written, or could not be.
+    Incident(Result<String, Problem>),
     /// Lines of a log that is followed.
     Log {
         /// Which page asked.
@@ -180,6 +184,8 @@ pub enum Effect {
         /// Whose.
         app: AppKey,
     },
+    /// Write the record of an incident.
+    Incident(AppKey),
     /// Send the lines of a log, until it is ended.
     Log {
         /// Which page asks.
@@ -203,6 +209,8 @@ pub enum Effect {
     },
     /// Write nothing into the journal from here on.
     WithoutJournal,
+    /// Tell somebody who looks elsewhere.
+    Notify(String),
     /// Put text on the operator's clipboard.
     Copy(String),
     /// Go to the background until woken.

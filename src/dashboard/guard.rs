@@ -14,7 +14,11 @@ pub fn can(state: &State, command: Command) -> Result<(), String> {
         return can_change(state, command, stop_or_start(state));
     }
     match command {
-        Command::Events | Command::Logs | Command::Instances => selected(state).map(drop),
+        Command::Events
+        | Command::Logs
+        | Command::Instances
+        | Command::Incident
+        | Command::Notify => selected(state).map(drop),
         Command::Diff => {
             selected(state)?;
             let known = state.history().is_some_and(|history| history.revisions.len() > 1);

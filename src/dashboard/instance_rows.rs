@@ -48,9 +48,8 @@ fn largest(figure: Option<f64>) -> Reverse<i64> {
 /// The instances in an order.
 pub fn ordered(instances: &[InstanceReading], order: InstanceOrder) -> Vec<&InstanceReading> {
     let mut rows: Vec<_> = instances.iter().collect();
-    let usual = |one: &InstanceReading| {
-        (Reverse(one.side), badness(one.instance.state), natural(&one.instance.name))
-    };
+    let usual =
+        |one: &InstanceReading| (Reverse(one.side), badness(one.instance.state), natural(one));
     match order {
         InstanceOrder::Side => rows.sort_by_cached_key(|one| usual(one)),
         InstanceOrder::State => {
@@ -74,8 +73,8 @@ pub fn ordered(instances: &[InstanceReading], order: InstanceOrder) -> Vec<&Inst
 }
 
 /// A name with its number as a number: `web/10` comes after `web/9`.
-fn natural(name: &Option<String>) -> (String, u64) {
-    let name = name.as_deref().unwrap_or_default();
+fn natural(one: &InstanceReading) -> (String, u64) {
+    let name = one.instance.name.as_deref().unwrap_or_default();
     let head = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
     (head.to_owned(), name[head.len()..].parse().unwrap_or(0))
 }

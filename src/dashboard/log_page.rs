@@ -199,17 +199,14 @@ mod tests {
     }
 
     fn texts(page: &LogPage) -> Vec<&str> {
-        let text = |row| match row {
-            LogRow::Line(line) => LogLine::text(line),
-            LogRow::Mark(mark) => mark,
-        };
-        page.shown().map(text).collect()
-    }
-
-    impl LogLine {
-        fn text(&self) -> &str {
-            &self.text
+        let mut texts = Vec::new();
+        for row in page.shown() {
+            texts.push(match row {
+                LogRow::Line(line) => line.text.as_str(),
+                LogRow::Mark(mark) => mark.as_str(),
+            });
         }
+        texts
     }
 
     #[test]

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     dialog::{DiffPreview, Layer},
     keymap::Keymap,
+    notify::Notifying,
     target_state::TargetState,
 };
 use crate::domain::{
@@ -261,6 +262,8 @@ pub struct State {
     pub keymap: Keymap,
     /// From where on the new side counts as worse than the old one.
     pub thresholds: Thresholds,
+    /// Who looks, and what they do not want to hear.
+    pub notifying: Notifying,
     /// Columns and rows.
     pub size: (u16, u16),
     /// All apps, and what is known of each.
@@ -327,6 +330,7 @@ impl State {
             read_only: start.read_only,
             keymap: start.keymap,
             thresholds: start.thresholds,
+            notifying: Notifying::default(),
             size: start.size,
             apps: HashMap::new(),
             listed: Vec::new(),

@@ -33,6 +33,13 @@ pub struct RevisionSummary {
     pub remark: Option<String>,
 }
 
+impl RevisionSummary {
+    /// An end that is no more than what it is called.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), artifact: None, remark: None }
+    }
+}
+
 /// The exact effect of an operation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {

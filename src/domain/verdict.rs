@@ -407,6 +407,9 @@ mod tests {
         Verdict::of(&recording, &Thresholds::default()).unwrap().judgement
     }
 
+    /// What it is called, what is to be said, the new side, error lines old and new, and how many readings.
+    type Case = (&'static str, Judgement, Like, Option<(u32, u32)>, i32);
+
     #[test]
     fn each_side_of_every_threshold() {
         use Judgement::{CannotTell, NoWorse, TooEarly, Worse};
@@ -416,7 +419,7 @@ mod tests {
             change(&mut new);
             new
         };
-        let cases: [(&str, Judgement, Like, Option<(u32, u32)>, i32); 16] = [
+        let cases: [Case; 16] = [
             ("alike", NoWorse, new(|_| {}), None, 5),
             // Four instances of which each was started anew once are four crashes.
             ("crashed four times", Worse, new(|it| it.restarts = Some(1)), None, 1),

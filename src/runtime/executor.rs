@@ -8,24 +8,34 @@ use std::{
 };
 
 use futures_util::FutureExt;
+use jiff::{SignedDuration, tz::TimeZone};
 use tokio::{
     sync::{mpsc, watch},
     task::AbortHandle,
     time::{Instant, timeout_at},
 };
 
-use super::{Setup, journal::Journal};
+use super::{
+    Setup,
+    incident::{self, Incident},
+    journal::Journal,
+};
 use crate::{
     dashboard::{Effect, Event},
-    domain::{AppKey, Confirmed, Interest, LogBatch, LogQuery, Outcome, Receipt, TargetId},
+    domain::{
+        AppKey, Confirmed, Interest, LogBatch, LogQuery, Outcome, Problem, ProblemKind, Receipt,
+        TargetId, Thresholds,
+    },
     platform::{
-        Platform,
+        self, Platform,
         operation::{self, Progress, Sent},
     },
 };
 
 /// For how long the lines of a log are gathered before they are told.
 const GATHER: Duration = Duration::from_millis(100);
+/// From when on the record of an incident is written.
+const SINCE: SignedDuration = SignedDuration::from_hours(1);
 /// How many of them are told at most at a time.
 const SHOWN: usize = 500;
 
@@ -35,6 +45,7 @@ pub(super) struct Executor {
     journal: Journal,
     interests: HashMap<TargetId, watch::Sender<Interest>>,
     read_only: bool,
+    thresholds: Thresholds,
     /// The logs that are followed, by the page that reads them. Dropped, a log is followed no more.
     logs: Mutex<HashMap<u64, AbortOnDrop>>,
 }
@@ -61,6 +72,7 @@ impl Executor {
             journal: setup.journal.clone(),
             interests,
             read_only: setup.read_only,
+            thresholds: setup.thresholds,
             logs: Mutex::default(),
         }
     }
@@ -119,6 +131,7 @@ impl Executor {
                     Event::Instances { id, app, reading }
                 });
             }
+            Effect::Incident(app) => self.write_incident(app),
             Effect::Log { id, app, query } => self.follow(id, app, query),
             Effect::EndLog { id } => drop(self.logs().remove(&id)),
             Effect::Events { id, app: AppKey { target, app } } => {
@@ -128,12 +141,46 @@ impl Executor {
                 });
             }
             // The loop has these itself.
-            Effect::ShowNow | Effect::Copy(_) | Effect::Suspend | Effect::Quit => {}
+            Effect::ShowNow
+            | Effect::Notify(_)
+            | Effect::Copy(_)
+            | Effect::Suspend
+            | Effect::Quit => {}
         }
     }
 
     fn logs(&self) -> MutexGuard<'_, HashMap<u64, AbortOnDrop>> {
         self.logs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the record of an incident into a file of its own, which nobody else may read.
+    fn write_incident(&self, app: AppKey) {
+        let (journal, thresholds) = (self.journal.clone(), self.thresholds);
+        self.ask(&app.target.clone(), move |platform| async move {
+            let text = async {
+                let app = platform.app(app.app.as_str()).await?;
+                let (name, since) = (app.name.clone(), platform.now() - SINCE);
+                let record =
+                    Incident::read(platform.as_ref(), app, &journal, since, &thresholds).await?;
+                Ok::<_, platform::Error>((name, record.markdown(&TimeZone::system())))
+            };
+            let written = match text.await {
+                Ok((name, text)) => {
+                    let at = platform.now();
+                    let kept = tokio::task::spawn_blocking(move || {
+                        incident::keep(&journal, &name, at, &text)
+                    });
+                    match kept.await {
+                        Ok(Ok(file)) => Ok(file.display().to_string()),
+                        Ok(Err(error)) => Err(format!("the file cannot be written: {error}")),
+                        Err(error) => Err(error.to_string()),
+                    }
+                    .map_err(|text| Problem { kind: ProblemKind::Refused, text })
+                }
+                Err(error) => Err(error.problem()),
+            };
+            Event::Incident(written)
+        });
     }
 
     /// Follows a log until its page is closed. What comes faster than anybody reads is left out, and counted.

@@ -91,10 +91,9 @@ fn watch_hangup(gone: Arc<Notify>) {
 
 fn translate(raw: Raw) -> Option<Event> {
     match raw {
-        Raw::Key(KeyEvent { kind: KeyEventKind::Release, .. })
-        | Raw::FocusGained
-        | Raw::FocusLost
-        | Raw::Mouse(_) => None,
+        Raw::Key(KeyEvent { kind: KeyEventKind::Release, .. }) | Raw::Mouse(_) => None,
+        Raw::FocusGained => Some(Event::Focus(true)),
+        Raw::FocusLost => Some(Event::Focus(false)),
         Raw::Key(event) => key(event).map(Event::Key),
         Raw::Paste(text) => Some(Event::Paste(text)),
         Raw::Resize(columns, rows) => Some(Event::Resize(columns, rows)),

@@ -10,7 +10,9 @@ mod terminal;
 
 pub mod clock;
 pub mod headless;
+pub mod incident;
 pub mod journal;
+mod notify;
 
 use std::{
     collections::HashMap,
@@ -30,7 +32,7 @@ use self::{
     terminal::Terminal,
 };
 use crate::{
-    dashboard::{Effect, Event, Keymap, Sort, Start, State, begin, update},
+    dashboard::{Effect, Event, Keymap, Sort, Start, State, begin, notify::Channels, update},
     domain::{Interest, Receipt, Report, Scope, TargetId, Thresholds},
     platform::{Now, Platform, http::Backoff},
     ui::{
@@ -75,6 +77,8 @@ pub struct Setup {
     pub scope: Scope,
     /// From where on the new side of a rollout counts as worse than the old one.
     pub thresholds: Thresholds,
+    /// How somebody is told who looks elsewhere.
+    pub channels: Channels,
 }
 
 /// Why the loop goes round once more, or ends.
@@ -203,6 +207,12 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
                     Effect::Suspend => suspend(&terminal, &mut painter, &mut dirty)?,
                     Effect::ShowNow => urgent = true,
                     Effect::Copy(text) => painter.copy(&text),
+                    Effect::Notify(text) => {
+                        let message = notify::written(&setup.channels, &text);
+                        painter.tell(&message, setup.channels.bell);
+                        notify::start(&setup.channels, &text);
+                        (dirty, urgent) = (true, true);
+                    }
                     effect => executor.carry_out(effect),
                 }
             }
@@ -213,6 +223,9 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
             next_tick = next_tick.min(now() + LIVELY);
         }
         if dirty && pace.due(urgent).is_none_or(|due| now() >= due) && !painter.busy() {
+            if setup.channels.title {
+                painter.name(&state.title());
+            }
             let bytes = painter.paint(|area, buffer| ui::draw(&state, &theme, area, buffer));
             pace.painted(bytes, urgent, now());
             urgent = false;

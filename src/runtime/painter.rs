@@ -16,7 +16,10 @@ use ratatui::{buffer::Buffer, layout::Rect};
 use tokio::sync::Notify;
 use unicode_width::UnicodeWidthStr;
 
-use super::pen::{self, Pen};
+use super::{
+    notify,
+    pen::{self, Pen},
+};
 
 /// The largest terminal that is drawn, in cells, so that a mad size cannot take all memory.
 const LARGEST: u32 = 400_000;
@@ -30,6 +33,8 @@ pub(super) struct Painter {
     writer: mpsc::Sender<Vec<u8>>,
     busy: Arc<AtomicBool>,
     done: Arc<Notify>,
+    /// What the terminal is called.
+    title: String,
     extra: Vec<u8>,
 }
 
@@ -81,6 +86,7 @@ impl Painter {
             writer,
             busy,
             done,
+            title: String::new(),
             extra: Vec::new(),
         }
     }
@@ -112,6 +118,26 @@ impl Painter {
         let _ = queue!(offer, CopyToClipboard::to_clipboard_from(text));
         let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         self.extra.extend(through(&offer, set("TMUX"), set("STY")));
+    }
+
+    /// Writes a message and rings with the next frame, through tmux and screen where one of them is in between: of those
+    /// only the bell is their own.
+    pub(super) fn tell(&mut self, message: &[u8], bell: bool) {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        if !message.is_empty() {
+            self.extra.extend(through(message, set("TMUX"), set("STY")));
+        }
+        if bell {
+            self.extra.push(7);
+        }
+    }
+
+    /// Names the terminal with the next frame, where that differs from before.
+    pub(super) fn name(&mut self, title: &str) {
+        if self.title != title {
+            title.clone_into(&mut self.title);
+            self.extra.extend(notify::title(title));
+        }
     }
 
     /// Draws a frame and sends what differs from the last one; nothing at all where nothing does. How many bytes that

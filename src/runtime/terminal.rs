@@ -43,7 +43,15 @@ impl Terminal {
     pub(super) fn take(&self) -> io::Result<()> {
         terminal::enable_raw_mode()?;
         OURS.store(true, Ordering::SeqCst);
-        execute!(io::stdout(), EnterAlternateScreen, event::EnableBracketedPaste, cursor::Hide)
+        // Its title is put aside, and comes back with the last line below (XTWINOPS 22 and 23).
+        io::stdout().write_all(b"\x1b[22;2t")?;
+        execute!(
+            io::stdout(),
+            EnterAlternateScreen,
+            event::EnableBracketedPaste,
+            event::EnableFocusChange,
+            cursor::Hide
+        )
     }
 
     /// Gives the terminal back for a while.
@@ -65,10 +73,12 @@ fn restore() {
         let _ = execute!(
             out,
             ResetColor,
+            event::DisableFocusChange,
             event::DisableBracketedPaste,
             cursor::Show,
             LeaveAlternateScreen
         );
+        let _ = out.write_all(b"\x1b[23;2t");
         let _ = terminal::disable_raw_mode();
         let _ = out.flush();
     }

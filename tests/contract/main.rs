@@ -27,6 +27,7 @@ mod harness;
 mod kubernetes;
 #[cfg(feature = "kubernetes")]
 mod logins;
+mod logs;
 mod operations;
 mod reading;
 #[cfg(feature = "kubernetes")]
@@ -58,6 +59,7 @@ macro_rules! contract {
                 a_rollout_of_somebody_else_is_followed, a_plan_sends_nothing;
             first_aid: an_app_is_scaled, an_app_is_stopped_and_started, one_instance_is_started_anew,
                 a_lost_scale_is_settled_by_reading;
+            logs: a_log_is_followed_line_by_line;
             watching: the_watch_follows_a_rollout_to_its_end, the_watch_recovers_and_keeps_what_it_had,
                 the_watch_sends_only_changes, the_scope_can_be_widened;
             faults: reads_survive_or_say_why, a_lost_answer_is_settled_by_reading, a_lost_request_is_known_to_be_lost,

@@ -27,6 +27,7 @@ use crate::domain::Verb;
 use super::{
     Command, Effect, Event, State, guard,
     key::{Code, Key, Name},
+    notify,
     state::Notice,
 };
 
@@ -37,7 +38,14 @@ const PASTE: usize = 4_000;
 pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
     state.now = state.now.max(at);
     let mut effects = match event {
-        Event::Key(key) => press(state, key),
+        Event::Key(key) => {
+            state.notifying.pressed_at = Some(state.now);
+            press(state, key)
+        }
+        Event::Focus(focused) => {
+            state.notifying.focused = Some(focused);
+            Vec::new()
+        }
         Event::Paste(text) => paste(state, &text),
         Event::Resize(columns, rows) => {
             state.size = (columns, rows);
@@ -80,6 +88,14 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
         }
         Event::Instances { id, app, reading } => {
             instances::apply(state, id, &app, *reading);
+            notify::judged(state, &app).into_iter().collect()
+        }
+        Event::Incident(written) => {
+            let text = match written {
+                Ok(file) => format!("the record of the incident is in {file}"),
+                Err(problem) => format!("no record was written: {}", problem.text),
+            };
+            state.notice = Some(Notice::Hint(text));
             Vec::new()
         }
         Event::Log { id, batch } => {
@@ -173,6 +189,23 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
         Command::Events => return dialogs::open_events(state),
         Command::Instances => return instances::open(state),
         Command::Logs => return logs::open(state, None),
+        Command::Notify => {
+            let Some(app) = state.app() else { return Vec::new() };
+            let (key, name) = (app.key(), app.name.clone());
+            let muted = !state.notifying.muted.remove(&key);
+            let what = if muted {
+                state.notifying.muted.insert(key);
+                "nothing is said"
+            } else {
+                "it is said when something happens"
+            };
+            state.notice = Some(Notice::Hint(format!("{name}: {what}")));
+        }
+        Command::Incident => {
+            let app = state.app().map(crate::domain::App::key);
+            state.notice = Some(Notice::Hint("writing the record of the last hour …".to_owned()));
+            return app.map(Effect::Incident).into_iter().collect();
+        }
         Command::Targets => dialogs::open_targets(state),
         Command::Help => state.layers.push(super::dialog::Layer::Help { scroll: 0 }),
         Command::Palette => {

@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 
 use super::{
-    super::{Effect, Known, State, dialog::Layer},
+    super::{Effect, Known, State, dialog::Layer, notify},
     deck, running,
 };
 use crate::domain::{App, AppId, AppKey, Report, TargetId};
@@ -67,8 +67,11 @@ fn apps(state: &mut State, target: &TargetId, changed: Vec<App>, gone: &[AppId])
     if state.apps.is_empty() {
         state.apps.reserve(changed.len());
     }
+    let mut told = Vec::new();
     for app in changed {
         let key = app.key();
+        let known_before = state.apps.get(&key).map(|known| &known.app);
+        told.extend(known_before.and_then(|before| notify::changed(state, before, &app)));
         void_plans(state, &key, &app);
         let before = state.apps.get(&key).map(|known| &known.app);
         new |= is_new(before, &app);
@@ -91,6 +94,7 @@ fn apps(state: &mut State, target: &TargetId, changed: Vec<App>, gone: &[AppId])
         deck::list(state);
     }
     let mut effects = running::seen(state);
+    effects.extend(told);
     if new {
         effects.push(Effect::ShowNow);
     }

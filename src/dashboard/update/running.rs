@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use super::super::{
-    Command, Effect, State,
+    Command, Effect, State, notify,
     state::{Notice, Running},
 };
 use crate::domain::{App, Outcome, Phase, Problem, Receipt, Settlement, Standing};
@@ -107,6 +107,7 @@ pub(super) fn ended(state: &mut State, id: u64, outcome: Outcome) -> Vec<Effect>
     state.notice = Some(Notice::Outcome(outcome.clone()));
     state.attention.nudge += 1;
     let mut effects = vec![Effect::Attention(state.attention.clone())];
+    effects.extend(notify::ended(state, &ended.app, &outcome));
     // What was left in the middle of sending has no end yet: the next run follows it.
     let left = ended.receipt.is_none() && matches!(outcome, Outcome::Unknown(_));
     let operation = ended.operation.filter(|_| !left);

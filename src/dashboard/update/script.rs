@@ -69,7 +69,7 @@ impl Script {
             sort: Sort::Need,
             only_active: false,
             scope: Scope::Home,
-            thresholds: Default::default(),
+            thresholds: crate::domain::Thresholds::default(),
         });
         Self { state, at: start(), effects: Vec::new() }
     }

@@ -12,11 +12,11 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 
 pub use operate::{Consenting, journal, operate, resume, watch};
 
-use super::journal::Journal;
+use super::{incident::Incident, journal::Journal};
 use crate::{
     domain::{App, Outcome, Problem, ProblemKind, Scope, TargetId, Thresholds, differences},
     platform::{Error, Now, OpenError, Platform},
@@ -237,6 +237,20 @@ impl Context {
                 text += &format!("{:<10} {}\n", verdict.judgement.word(), verdict.why());
             }
             text
+        };
+        Ok(Self::print(&text)?)
+    }
+
+    /// `revdeck incident APP`.
+    pub async fn incident(&self, name: &str, since: &str) -> Result<(), Exit> {
+        let since = operate::since_when(since, self.now())?;
+        let (platform, app) = self.find(name).await?;
+        let record =
+            Incident::read(platform.as_ref(), app, &self.journal, since, &self.thresholds).await?;
+        let text = if self.json {
+            json::pretty(&record.json())
+        } else {
+            record.markdown(&TimeZone::system())
         };
         Ok(Self::print(&text)?)
     }

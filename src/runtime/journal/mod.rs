@@ -37,6 +37,8 @@ use crate::{
 const VERSION: u64 = 1;
 /// A journal larger than this is put aside when the program starts, in bytes.
 const LARGE: u64 = 4 * 1_048_576;
+/// How much of a run is remembered where nothing is written, in bytes.
+const REMEMBERED: usize = 1_048_576;
 /// How many journals that were put aside are kept.
 const KEPT: u32 = 3;
 
@@ -46,6 +48,8 @@ pub struct Journal {
     file: Option<PathBuf>,
     skipped: Arc<AtomicBool>,
     claims: Arc<Mutex<Claims>>,
+    /// The lines of this run, where none are written.
+    memory: Arc<Mutex<String>>,
     now: Now,
 }
 
@@ -53,22 +57,22 @@ impl Journal {
     /// The journal in this directory; without one nothing can be written, and so nothing sent.
     pub fn in_directory(directory: Option<PathBuf>, now: Now) -> Self {
         let file = directory.map(|directory| directory.join("journal.jsonl"));
-        Self { file, skipped: Arc::default(), claims: Arc::default(), now }
+        Self { file, skipped: Arc::default(), claims: Arc::default(), memory: Arc::default(), now }
     }
 
-    /// A journal that keeps nothing, for demos and tests, and for those who asked for none.
+    /// A journal that is forgotten with the program, for demos and tests, and for those who asked for none.
     pub fn nowhere(now: Now) -> Self {
         let journal = Self::in_directory(None, now);
         journal.skip();
         journal
     }
 
-    /// Keeps nothing from here on: somebody has agreed to that.
+    /// Writes nothing from here on: somebody has agreed to that.
     pub fn skip(&self) {
         self.skipped.store(true, Ordering::Relaxed);
     }
 
-    /// Whether nothing is kept.
+    /// Whether nothing is written.
     pub fn is_skipped(&self) -> bool {
         self.skipped.load(Ordering::Relaxed)
     }
@@ -150,32 +154,38 @@ impl Journal {
 
     /// Adds how an operation ended; where another program follows it, that one does.
     pub fn ended(&self, operation: &str, outcome: &Outcome) {
-        let Some(directory) = self.directory() else { return };
-        match self.claims().take(directory, operation) {
-            Ok(true) => {}
-            Ok(false) => return,
-            Err(error) => tracing::warn!(%error, "an operation cannot be claimed"),
+        let directory = self.directory();
+        match directory.map(|directory| self.claims().take(directory, operation)) {
+            None | Some(Ok(true)) => {}
+            Some(Ok(false)) => return,
+            Some(Err(error)) => tracing::warn!(%error, "an operation cannot be claimed"),
         }
         let fields = json!({ "outcome": outcome.word().to_lowercase(), "text": outcome.text() });
         if let Err(error) = self.write(operation, "ended", fields) {
             tracing::warn!(%error, "the journal cannot be written");
         }
-        self.claims().give_back(directory, operation);
+        if let Some(directory) = directory {
+            self.claims().give_back(directory, operation);
+        }
     }
 
     fn write(&self, operation: &str, event: &str, fields: Value) -> io::Result<()> {
-        if self.is_skipped() {
-            return Ok(());
-        }
-        let Some(file) = &self.file else {
-            return Err(io::Error::other("there is no directory for it: set XDG_STATE_HOME"));
-        };
         let mut line = json!({
             "version": VERSION, "at": (self.now)().to_string(), "operation": operation, "event": event,
         });
         if let (Some(line), Value::Object(fields)) = (line.as_object_mut(), fields) {
             line.extend(fields);
         }
+        if self.is_skipped() {
+            let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+            if memory.len() < REMEMBERED {
+                memory.push_str(&format!("{line}\n"));
+            }
+            return Ok(());
+        }
+        let Some(file) = &self.file else {
+            return Err(io::Error::other("there is no directory for it: set XDG_STATE_HOME"));
+        };
         let mut file = open_private(file)?;
         // One write, so that two programs at once do not mix their lines; a line that was cut in half stays alone.
         let broken = if ends_in_a_line(self.file.as_deref()) { "" } else { "\n" };
@@ -232,7 +242,7 @@ impl Journal {
     pub fn read(&self) -> Story {
         let text = match self.file.as_ref().filter(|_| !self.is_skipped()) {
             Some(file) => fs::read(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-            None => Ok(String::new()),
+            None => Ok(self.memory.lock().unwrap_or_else(PoisonError::into_inner).clone()),
         };
         match text {
             Ok(text) => {
@@ -246,6 +256,11 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Story::default(),
             Err(error) => Story::unreadable(&error),
         }
+    }
+
+    /// Where files belong that are kept beside it; `None` where nothing is written.
+    pub fn beside(&self) -> Option<PathBuf> {
+        self.directory().map(Path::to_owned)
     }
 
     /// When an operation of an earlier run was seen last.

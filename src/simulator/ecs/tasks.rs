@@ -56,7 +56,7 @@ pub(crate) fn describe(world: &World, call: &Call) -> Answer {
 
 /// `StopTask`: a task of a service goes, and the scheduler starts another one.
 pub(crate) fn stop(world: &mut World, call: &Call) -> Answer {
-    let cluster = world.cluster(call.text("cluster"))?.to_owned();
+    let cluster = world.cluster(call.text("cluster"))?.clone();
     let given = call.text("task").unwrap_or_default();
     let id = given.rsplit('/').next().unwrap_or(given).to_owned();
     let reason = call.text("reason").unwrap_or("Task stopped by user").to_owned();

@@ -72,7 +72,7 @@ pub(crate) fn draw(
         lines.extend(table.beside(&rows, width, room));
     } else {
         lines.push(table.heading(width, true));
-        lines.extend(table.scrolled(folded(rows, room, selected), width, room, true));
+        lines.extend(table.scrolled(&folded(rows, room, selected), width, room, true));
     }
     if below > 0 {
         lines.resize(usize::from(inside.height) - below - 1, Line::default());
@@ -269,7 +269,7 @@ impl Table<'_> {
         let lines = |side| {
             let mut lines = vec![self.heading(half, false)];
             let own = folded(of_side(rows, side), room, self.selected);
-            lines.extend(self.scrolled(own, half, room, false));
+            lines.extend(self.scrolled(&own, half, room, false));
             lines
         };
         let (old, new) = (lines(SideName::Old), lines(SideName::New));
@@ -289,7 +289,7 @@ impl Table<'_> {
     /// As many rows as there is room for, the selected one among them.
     fn scrolled(
         &self,
-        rows: Vec<InstanceRow<'_>>,
+        rows: &[InstanceRow<'_>],
         width: usize,
         room: usize,
         side: bool,
@@ -455,6 +455,6 @@ pub(super) fn in_panel(
     let table = Table { theme, now: state.now, selected: None, recording };
     let rows = ordered(&reading.instances, crate::dashboard::dialog::InstanceOrder::Side);
     let mut lines = vec![table.heading(width, true)];
-    lines.extend(table.scrolled(folded(rows, room - 1, None), width, room - 1, true));
+    lines.extend(table.scrolled(&folded(rows, room - 1, None), width, room - 1, true));
     lines
 }

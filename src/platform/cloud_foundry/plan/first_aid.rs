@@ -22,10 +22,6 @@ fn instances(count: u32) -> String {
     if count == 1 { "1 instance".to_owned() } else { format!("{count} instances") }
 }
 
-fn end(name: String) -> Option<RevisionSummary> {
-    Some(RevisionSummary { name, artifact: None, remark: None })
-}
-
 fn of(aid: Aid) -> Tracking {
     Tracking { aid: Some(aid), ..Tracking::default() }
 }
@@ -49,8 +45,8 @@ pub(super) async fn scale(
         return plan;
     };
     let now = process.instances;
-    plan.from = end(instances(now));
-    plan.to = end(instances(wanted));
+    plan.from = Some(RevisionSummary::named(instances(now)));
+    plan.to = Some(RevisionSummary::named(instances(wanted)));
     if in_flight(snapshot) {
         plan.refused = Some(format!(
             "Cloud Foundry does not scale while a rollout is in progress: cancel that of {name}, or let it end"
@@ -93,8 +89,8 @@ pub(super) fn stop(snapshot: &Snapshot, request: Request) -> Plan {
         return plan;
     }
     let (running, wanted) = Snapshot::running(&snapshot.processes.iter().collect::<Vec<_>>());
-    plan.from = end(format!("started, {} wanted", instances(wanted)));
-    plan.to = end("stopped, no instance".to_owned());
+    plan.from = Some(RevisionSummary::named(format!("started, {} wanted", instances(wanted))));
+    plan.to = Some(RevisionSummary::named("stopped, no instance".to_owned()));
     let goes = running.map_or_else(|| instances(wanted), instances);
     plan.notes.push(Note::Warning(format!(
         "{goes} of all its processes end at once: nothing serves until it is started"
@@ -119,8 +115,8 @@ pub(super) fn start(snapshot: &Snapshot, request: Request) -> Plan {
         return plan;
     }
     let all: u32 = snapshot.processes.iter().map(|one| one.instances).sum();
-    plan.from = end("stopped".to_owned());
-    plan.to = end(format!("started, {}", instances(all)));
+    plan.from = Some(RevisionSummary::named("stopped".to_owned()));
+    plan.to = Some(RevisionSummary::named(format!("started, {}", instances(all))));
     if snapshot.app.relationships.current_droplet.guid().is_none() {
         plan.refused = Some(format!("{name} has no droplet: deploy one first"));
         return plan;
@@ -162,8 +158,8 @@ pub(super) async fn restart_instance(
     let index: u32 = index.parse().unwrap_or(0);
     let label = one.instance.name.clone().unwrap_or_else(|| text.clone());
     plan.title = format!("RESTART {} of {name}", reading.called(one, &label));
-    plan.from = end(format!("{label}, {}", told(one)));
-    plan.to = end(format!("{label}, started anew"));
+    plan.from = Some(RevisionSummary::named(format!("{label}, {}", told(one))));
+    plan.to = Some(RevisionSummary::named(format!("{label}, started anew")));
     "the platform ends this instance and starts it again; the others stay"
         .clone_into(&mut plan.method);
     let kind = label.split('/').next().unwrap_or("web");

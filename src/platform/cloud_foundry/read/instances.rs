@@ -74,7 +74,7 @@ impl CloudFoundry {
                 Err(error) => return Err(error),
             }
         }
-        Ok(told(&all, &crashes, lines, &self.labels(), now))
+        Ok(told(&all, crashes.as_ref(), lines, &self.labels(), now))
     }
 
     async fn measured(&self, process: &str) -> Result<wire::Stats, Error> {
@@ -155,7 +155,7 @@ struct Lines {
 
 fn told(
     all: &[Measured<'_>],
-    crashes: &Option<Crashes>,
+    crashes: Option<&Crashes>,
     lines: Option<Lines>,
     labels: &Labels,
     now: Timestamp,
@@ -167,7 +167,7 @@ fn told(
             if instance.state == InstanceState::Stopping {
                 continue;
             }
-            let own = crashes.as_ref().map(|crashes| {
+            let own = crashes.map(|crashes| {
                 let key = (one.process.guid.clone(), u64::from(stat.index));
                 (crashes.since, crashes.times.get(&key).cloned().unwrap_or_default())
             });

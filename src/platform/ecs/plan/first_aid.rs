@@ -18,10 +18,6 @@ use crate::platform::{
     },
 };
 
-fn end(name: String) -> Option<RevisionSummary> {
-    Some(RevisionSummary { name, artifact: None, remark: None })
-}
-
 /// Another number of tasks.
 pub(super) async fn scale(
     region: &Region,
@@ -59,8 +55,9 @@ pub(super) async fn scale(
         return Ok(Err(format!("nothing would change: {name} wants {now} tasks already")));
     }
     plan.title = title;
-    plan.from = end(format!("{now} tasks wanted, {} run", service.running_count));
-    plan.to = end(format!("{wanted} tasks wanted"));
+    plan.from =
+        Some(RevisionSummary::named(format!("{now} tasks wanted, {} run", service.running_count)));
+    plan.to = Some(RevisionSummary::named(format!("{wanted} tasks wanted")));
     "the desired count; no deployment begins with it".clone_into(&mut plan.method);
     if wanted == 0 {
         let text = "no task is left: nothing serves until it is started again";
@@ -110,8 +107,10 @@ pub(super) async fn stop_task(
     }
     let (name, task) = (snapshot.name(), clean(&one.id));
     plan.title = format!("RESTART {} of {name}", reading.called(one, &task));
-    plan.from = end(format!("{task}, {}", one.instance.state.word()));
-    plan.to = end("another task of the same task definition in its place".to_owned());
+    plan.from = Some(RevisionSummary::named(format!("{task}, {}", one.instance.state.word())));
+    plan.to = Some(RevisionSummary::named(
+        "another task of the same task definition in its place".to_owned(),
+    ));
     "the task is stopped, and the service starts another one".clone_into(&mut plan.method);
     if one.instance.state == InstanceState::Running && reading.ready() <= 1 {
         plan.notes.push(Note::Warning(

@@ -57,8 +57,8 @@ pub(super) async fn scale(
         "START" => format!("START {name} with {wanted} instances"),
         _ => format!("STOP {name}: {now} instances go"),
     };
-    plan.from = end(format!("{now} instances"));
-    plan.to = end(format!("{wanted} instances"));
+    plan.from = Some(RevisionSummary::named(format!("{now} instances")));
+    plan.to = Some(RevisionSummary::named(format!("{wanted} instances")));
     if verb == "START" && now > 0 {
         return refuse(plan, format!("{name} is started already: it has {now} instances"));
     }
@@ -122,10 +122,6 @@ fn recipe(snapshot: &Snapshot, step: Step, goal: String, tracking: &Tracking) ->
     }
 }
 
-fn end(name: String) -> Option<RevisionSummary> {
-    Some(RevisionSummary { name, artifact: None, remark: None })
-}
-
 /// Who may put it back, and what goes with it.
 async fn notes(cluster: &Cluster, snapshot: &Snapshot, plan: &mut Plan, now: u32, wanted: u32) {
     let mut warn = |text: String| plan.notes.push(Note::Warning(text));
@@ -177,8 +173,10 @@ pub(super) async fn restart_instance(
     let shown = clean(&pod);
     plan.title = format!("RESTART {} of {app}", reading.called(one, &shown));
     let why = one.instance.reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-    plan.from = end(format!("{shown}, {}{why}", one.instance.state.word()));
-    plan.to = end("another Pod of the same template in its place".to_owned());
+    plan.from =
+        Some(RevisionSummary::named(format!("{shown}, {}{why}", one.instance.state.word())));
+    plan.to =
+        Some(RevisionSummary::named("another Pod of the same template in its place".to_owned()));
     "the Pod is evicted, which honours disruption budgets; its controller makes another one"
         .clone_into(&mut plan.method);
     if one.instance.state == InstanceState::Running && reading.ready() <= 1 {
