@@ -256,8 +256,8 @@ mod tests {
 
     #[test]
     fn an_own_table_is_merged_over_it() {
-        let map = Keymap::with(Some(("own.toml", "[deck]\nquit = [\"x\"]\n"))).unwrap();
-        assert_eq!(map.deck("x".parse().unwrap()), Some(Command::Quit));
+        let map = Keymap::with(Some(("own.toml", "[deck]\nquit = [\"z\"]\n"))).unwrap();
+        assert_eq!(map.deck("z".parse().unwrap()), Some(Command::Quit));
         assert_eq!(map.deck("q".parse().unwrap()), None);
         assert_eq!(map.deck("R".parse().unwrap()), Some(Command::RollBackLastGood));
     }
