@@ -12,6 +12,8 @@ mod running;
 pub use running::begin;
 
 #[cfg(test)]
+mod around_tests;
+#[cfg(test)]
 mod list_tests;
 #[cfg(test)]
 mod running_tests;

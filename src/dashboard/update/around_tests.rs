@@ -1,0 +1,169 @@
+//! What stands around a rollout: the page of instances, the log, and words for those who look elsewhere.
+
+use jiff::SignedDuration;
+
+use super::{
+    super::{
+        Effect, Event,
+        dialog::{InstanceOrder, Layer},
+        log_page::LogRow,
+    },
+    script::{Script, app, key, reference, side},
+};
+use crate::domain::{
+    INSTANCE, InstanceState, Judgement, LogBatch, LogLine, Operation, Phase, Problem, ProblemKind,
+    Reading, SideName,
+};
+
+fn told(script: &Script) -> Vec<String> {
+    let text = |effect: &Effect| match effect {
+        Effect::Notify(text) => Some(text.clone()),
+        _ => None,
+    };
+    script.effects.iter().filter_map(text).collect()
+}
+
+/// The identifier of the page on top, which was asked for.
+fn asked(script: &Script) -> u64 {
+    let id = script.effects.iter().find_map(|effect| match effect {
+        Effect::Instances { id, .. } | Effect::Log { id, .. } => Some(*id),
+        _ => None,
+    });
+    id.expect("nothing was asked for")
+}
+
+fn read(script: &mut Script, id: u64, reading: Result<Reading, Problem>) {
+    script.event(Event::Instances { id, app: key("checkout"), reading: Box::new(reading) });
+}
+
+fn checkout(script: &Script) -> Reading {
+    let mut app = app("checkout", Some(Phase::Stuck));
+    let rollout = app.rollout.as_mut().unwrap();
+    rollout.new = side(2, &[InstanceState::Crashed, InstanceState::Running]);
+    (rollout.from, rollout.to) = (Some(reference("7")), Some(reference("8")));
+    let mut reading = Reading::of(&app, script.at);
+    for one in &mut reading.instances {
+        let since = script.at - SignedDuration::from_mins(5);
+        let count = u32::from(one.side == SideName::New) * 3;
+        one.restarts = Some(crate::domain::Restarts { count, since });
+        one.id = format!("{}/{}", one.side.word(), one.id);
+    }
+    reading
+}
+
+#[test]
+fn what_matters_is_told_once_to_who_looks_elsewhere() {
+    let mut script = Script::incident();
+    assert_eq!(script.state.title(), "STUCK checkout · revdeck");
+    script.apps(vec![app("web", Some(Phase::Rolling))]);
+    assert!(told(&script).is_empty(), "that it rolls is no news");
+    script.apps(vec![app("web", Some(Phase::Stuck))]);
+    assert!(told(&script)[0].starts_with("STUCK web"), "{:?}", told(&script));
+    script.apps(vec![app("web", Some(Phase::Stuck))]);
+    assert!(told(&script).is_empty(), "once");
+
+    // Who has just pressed a key sees what is selected.
+    script.keys("k");
+    let selected = script.state.app().unwrap().name.clone();
+    script.apps(vec![app(&selected, None)]);
+    script.apps(vec![app(&selected, Some(Phase::Stuck))]);
+    assert!(told(&script).is_empty());
+    script.event(Event::Focus(false));
+    script.apps(vec![app(&selected, None)]);
+    script.apps(vec![app(&selected, Some(Phase::Stuck))]);
+    assert_eq!(told(&script).len(), 1, "the window is in the background");
+    script.keys("N");
+    script.apps(vec![app(&selected, None)]);
+    script.apps(vec![app(&selected, Some(Phase::Stuck))]);
+    assert!(told(&script).is_empty(), "it is kept quiet");
+}
+
+#[test]
+fn instances_are_read_while_somebody_looks_and_only_then() {
+    let mut script = Script::incident();
+    script.keys("i");
+    let id = asked(&script);
+    let reading = checkout(&script);
+    read(&mut script, id, Ok(reading));
+    script.event(Event::Focus(false));
+    let verdict = script.state.known().unwrap().verdict(&script.state.thresholds, script.at);
+    assert_eq!(verdict.unwrap().judgement, Judgement::Worse);
+    script.pass(14_000);
+    script.event(Event::Tick);
+    assert!(script.effects.iter().all(|effect| !matches!(effect, Effect::Instances { .. })));
+    script.pass(2_000);
+    script.event(Event::Tick);
+    assert_eq!(asked(&script), id, "after its pace it is read again");
+    script.event(Event::Tick);
+    assert!(
+        script.effects.iter().all(|effect| !matches!(effect, Effect::Instances { .. })),
+        "once"
+    );
+    // What fails leaves what was read.
+    let problem = Problem { kind: ProblemKind::Unreachable, text: "it does not answer".to_owned() };
+    read(&mut script, id, Err(problem));
+    assert!(script.state.known().unwrap().recording.is_some());
+    script.pass(20_000);
+    script.event(Event::Tick);
+    assert_eq!(asked(&script), id, "and is tried again");
+    script.keys("Esc");
+    script.pass(60_000);
+    script.event(Event::Tick);
+    assert!(script.effects.iter().all(|effect| !matches!(effect, Effect::Instances { .. })));
+}
+
+#[test]
+fn the_selected_instance_is_restarted_by_a_plan_and_its_log_is_opened() {
+    let mut script = Script::incident();
+    script.keys("i");
+    let id = asked(&script);
+    let reading = checkout(&script);
+    read(&mut script, id, Ok(reading));
+    script.keys("o");
+    let Some(Layer::Instances(page)) = script.state.layers.last() else { panic!("it is open") };
+    assert_eq!(page.order, InstanceOrder::State);
+    script.keys("j x");
+    let asked = script.effects.iter().find_map(|effect| match effect {
+        Effect::Plan { request, .. } => Some(request.clone()),
+        _ => None,
+    });
+    let request = asked.unwrap();
+    assert_eq!(request.operation, Operation::Restart);
+    let chosen = request.options.get(INSTANCE.name).unwrap().to_owned();
+    script.keys("Esc L");
+    let query = script.effects.iter().find_map(|effect| match effect {
+        Effect::Log { query, .. } => Some(query.clone()),
+        _ => None,
+    });
+    assert_eq!(query.unwrap().instance, Some(chosen));
+}
+
+#[test]
+fn a_log_is_ended_with_its_page() {
+    let mut script = Script::incident();
+    script.keys("L");
+    let id = asked(&script);
+    let line = LogLine {
+        at: script.at,
+        source: "web/0".to_owned(),
+        revision: None,
+        side: Some(SideName::New),
+        text: "fatal".to_owned(),
+        error: true,
+    };
+    script.event(Event::Log { id, batch: LogBatch { lines: vec![line], mark: None } });
+    script.keys("1");
+    let Some(Layer::Logs(page)) = script.state.layers.last() else { panic!("it is open") };
+    assert_eq!(page.shown().count(), 0, "it is of the new side");
+    script.keys("3 /");
+    script.keys("f a t Enter");
+    let Some(Layer::Logs(page)) = script.state.layers.last() else { panic!("it is open") };
+    assert!(page.shown().any(|row| page.matches(row) && matches!(row, LogRow::Line(_))));
+    script.keys("p");
+    let ends = |script: &Script, of: u64| script.effects.contains(&Effect::EndLog { id: of });
+    assert!(ends(&script, id), "another one is asked for in its place");
+    let id = asked(&script);
+    script.keys("q");
+    assert!(ends(&script, id));
+    assert!(script.state.layers.is_empty());
+}
