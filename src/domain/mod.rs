@@ -33,8 +33,8 @@ pub use plan::{
     Confirmed, Consent, Detail as PlanDetail, Note, Plan, RevisionSummary, Section, SectionKind,
 };
 pub use reading::{
-    ErrorLines, InstanceReading, PACE, Reading, Recording, Restarts, Sample, Series, SideName,
-    SideSample, Usage,
+    ErrorCount, ErrorLines, InstanceReading, PACE, Reading, Recording, Restarts, Sample, Series,
+    SideName, SideSample, Usage,
 };
 pub use receipt::{Receipt, Recipe, Step};
 pub use report::{AppEvent, Interest, Problem, ProblemKind, Report, Scope, Status};

@@ -1,6 +1,6 @@
 //! What the instances of an app do and use: one reading, and what is kept of those of the last minutes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,8 +12,6 @@ pub const PACE: SignedDuration = SignedDuration::from_secs(15);
 const KEPT: SignedDuration = SignedDuration::from_mins(15);
 /// How many figures of one instance are kept: as many as a screen can show.
 const POINTS: usize = 60;
-/// How old figures may be before they are not shown as present.
-const FRESH: SignedDuration = SignedDuration::from_secs(60);
 
 /// Which side of a rollout an instance is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,15 +98,34 @@ impl InstanceReading {
     }
 }
 
-/// Lines of a log that tell of an error, on both sides, in the same time.
+/// Lines of a log that tell of an error, of one side. Counted are those of instances that had started before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ErrorCount {
+    /// How many there were.
+    pub lines: u32,
+    /// Of how many instances.
+    pub instances: u32,
+}
+
+/// Lines that tell of errors on both sides, in the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorLines {
     /// From when on they were counted.
     pub since: Timestamp,
-    /// How many the old side wrote.
-    pub old: u32,
-    /// How many the new side wrote.
-    pub new: u32,
+    /// Those of the old side.
+    pub old: ErrorCount,
+    /// Those of the new side.
+    pub new: ErrorCount,
+}
+
+impl ErrorLines {
+    /// Those of one side.
+    pub fn of(&self, side: SideName) -> ErrorCount {
+        match side {
+            SideName::Old => self.old,
+            SideName::New => self.new,
+        }
+    }
 }
 
 /// All instances of an app at one time.
@@ -203,30 +220,24 @@ impl Reading {
         }
     }
 
+    /// Whether there is a new side.
+    pub fn rolls(&self) -> bool {
+        self.side(SideName::New).next().is_some()
+    }
+
     /// What an instance is called in a sentence: with its side, where there are two.
     pub fn called(&self, one: &InstanceReading, name: &str) -> String {
-        let rolls = self.side(SideName::New).next().is_some();
-        if rolls { format!("the {} instance {name}", one.side.word()) } else { name.to_owned() }
+        if self.rolls() {
+            format!("the {} instance {name}", one.side.word())
+        } else {
+            name.to_owned()
+        }
     }
 
     /// How many instances are ready, of both sides.
     pub fn ready(&self) -> usize {
         let ready = |one: &&InstanceReading| one.instance.state == InstanceState::Running;
         self.instances.iter().filter(ready).count()
-    }
-
-    /// The same without figures that are too old to be shown as present.
-    #[must_use]
-    pub fn fresh(mut self) -> Self {
-        let Some(measured) = self.measured_at else { return self };
-        let age = self.at.duration_since(measured);
-        if age > FRESH {
-            for one in &mut self.instances {
-                (one.cpu, one.memory) = (None, None);
-            }
-            self.unmeasured = Some(format!("the figures are {} old", super::text::span(age)));
-        }
-        self
     }
 }
 
@@ -265,8 +276,10 @@ impl SideSample {
 /// Both sides at one time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
-    /// When.
+    /// When it was read.
     pub at: Timestamp,
+    /// When its figures were measured, where the platform says so.
+    pub measured_at: Option<Timestamp>,
     /// The old side.
     pub old: SideSample,
     /// The new side.
@@ -299,15 +312,29 @@ impl Recording {
         if let Some(before) = self.latest.as_ref().map(sides) {
             let moved =
                 |one: &InstanceReading| before.get(&one.id).is_some_and(|side| *side != one.side);
-            if reading.instances.iter().any(moved) {
+            let comes = |reading: &Reading| -> HashSet<RevisionRef> {
+                reading.side(SideName::New).filter_map(|one| one.revision.clone()).collect()
+            };
+            let was = self.latest.as_ref().map(comes).unwrap_or_default();
+            let is = comes(&reading);
+            let another = !was.is_empty() && !is.is_empty() && was.is_disjoint(&is);
+            if another || reading.instances.iter().any(moved) {
                 self.samples.clear();
             }
         }
-        self.samples.push_back(Sample {
+        let sample = Sample {
             at: reading.at,
+            measured_at: reading.measured_at,
             old: SideSample::of(&reading, SideName::Old),
             new: SideSample::of(&reading, SideName::New),
-        });
+        };
+        // Figures that were read twice were measured once.
+        let again =
+            |last: &Sample| sample.measured_at.is_some() && last.measured_at == sample.measured_at;
+        if self.samples.back().is_some_and(again) {
+            self.samples.pop_back();
+        }
+        self.samples.push_back(sample);
         let oldest = reading.at - KEPT;
         self.samples.retain(|sample| sample.at >= oldest);
         self.series.retain(|id, _| reading.instances.iter().any(|one| one.id == *id));

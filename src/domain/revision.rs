@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::RevisionId;
 
 /// A revision as others refer to it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RevisionRef {
     /// Its identifier.
     pub id: RevisionId,

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{InstanceState, Reading, Recording, Sample, SideName, text::span};
+use super::{ErrorCount, InstanceState, Reading, Recording, Sample, SideName, text::span};
 
 /// From where on a difference counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,6 +109,7 @@ struct Compared<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Crashes {
     count: u32,
+    instances: u32,
     minutes: f64,
     since: Timestamp,
 }
@@ -146,10 +147,11 @@ impl Compared<'_> {
 
     /// The crashes of a side; `None` where they are not known of each of its instances.
     fn crashes_of(&self, side: SideName) -> Option<Crashes> {
-        let mut sum = Crashes { count: 0, minutes: 0.0, since: self.reading.at };
+        let mut sum = Crashes { count: 0, instances: 0, minutes: 0.0, since: self.reading.at };
         for one in self.reading.side(side) {
             let restarts = one.restarts?;
             sum.count = sum.count.saturating_add(one.crashes()?);
+            sum.instances += 1;
             sum.minutes +=
                 self.reading.at.duration_since(restarts.since).as_secs_f64().max(1.0) / 60.0;
             sum.since = sum.since.min(restarts.since);
@@ -164,8 +166,14 @@ impl Compared<'_> {
         }
         let old = self.crashes_of(SideName::Old);
         let rate = |side: &Crashes| f64::from(side.count) / side.minutes;
-        // Where it is not known of the old side, what was replaced had run; where nothing is left of it, likewise.
-        if old.is_some_and(|old| rate(&new) <= self.thresholds.crashes * rate(&old)) {
+        let each = |side: &Crashes| f64::from(side.count) / f64::from(side.instances.max(1));
+        // Where it is not known of the old side, what was replaced had run; where nothing is left of it, likewise. One that
+        // falls over once while it starts, as the old ones did a month ago, is no worse than they were.
+        let as_before = |old: Crashes| {
+            rate(&new) <= self.thresholds.crashes * rate(&old)
+                || (each(&new) <= 1.0 && each(&old) >= each(&new))
+        };
+        if old.is_some_and(as_before) {
             return None;
         }
         let ready = self.reading.side(SideName::New);
@@ -179,12 +187,15 @@ impl Compared<'_> {
     }
 
     fn readiness(&self) -> Option<String> {
+        let below = |sample: &&Sample| {
+            let Sample { old, new, .. } = sample;
+            let known = new.settled > 0 && old.settled > 0;
+            known && new.ready * old.settled < old.ready * new.settled
+        };
+        // One look may have come at the wrong moment.
+        let twice = self.samples.iter().rev().take(2).filter(below).count() == 2;
         let Sample { old, new, .. } = self.latest()?;
-        if new.settled == 0 || old.settled == 0 {
-            return None;
-        }
-        let below = new.ready * old.settled < old.ready * new.settled;
-        below.then(|| {
+        twice.then(|| {
             format!(
                 "{} of {} new are ready after their time to start, {} of {} old",
                 new.ready, new.settled, old.ready, old.settled
@@ -206,7 +217,17 @@ impl Compared<'_> {
             }
             _ => false,
         };
-        let run: Vec<_> = self.samples.iter().rev().take_while(above).collect();
+        let mut run: Vec<&Sample> = Vec::new();
+        for sample in self.samples.iter().rev().take_while(above) {
+            // What was not looked at for a while is not known to have been so all the time.
+            if run
+                .last()
+                .is_some_and(|next| next.at.duration_since(sample.at) > self.reading.pace * 3)
+            {
+                break;
+            }
+            run.push(sample);
+        }
         let (last, first) = (run.first()?, run.last()?);
         let lasted = last.at.duration_since(first.at);
         if lasted < self.thresholds.cpu_for {
@@ -224,27 +245,15 @@ impl Compared<'_> {
 
     fn errors(&self) -> Option<String> {
         let errors = self.reading.errors?;
-        let rate = |count: u32, side| self.errors_a_minute(count, side);
-        let (old, new) = (rate(errors.old, SideName::Old)?, rate(errors.new, SideName::New)?);
+        let minutes = self.reading.at.duration_since(errors.since).as_secs_f64().max(1.0) / 60.0;
+        let rate = |count: ErrorCount| {
+            (count.instances > 0)
+                .then(|| f64::from(count.lines) / minutes / f64::from(count.instances))
+        };
+        let (old, new) = (rate(errors.old)?, rate(errors.new)?);
         let worse =
-            errors.new >= self.thresholds.least_errors && new > self.thresholds.errors * old;
+            errors.new.lines >= self.thresholds.least_errors && new > self.thresholds.errors * old;
         worse.then(|| format!("{new:.0} error lines a minute and instance against {old:.0}"))
-    }
-
-    fn errors_a_minute(&self, count: u32, side: SideName) -> Option<f64> {
-        let errors = self.reading.errors?;
-        let window = self.reading.at.duration_since(errors.since).as_secs_f64();
-        // An instance that came in the meantime could write for no longer than it was there.
-        let minutes: f64 = self
-            .reading
-            .side(side)
-            .map(|one| {
-                let lived = one.restarts.map(|restarts| restarts.since).or(one.began_at);
-                let lived = lived.map(|at| self.reading.at.duration_since(at).as_secs_f64());
-                lived.map_or(window, |lived| lived.min(window)).max(1.0) / 60.0
-            })
-            .sum();
-        (minutes > 0.0).then(|| f64::from(count) / minutes)
     }
 
     /// Why it is too early to say that nothing is worse.
@@ -311,7 +320,9 @@ impl Compared<'_> {
                 said.push(format!("memory {} against {}", percent(new), percent(old)));
             }
         }
-        if self.reading.errors.is_none() {
+        let counted =
+            |errors: super::ErrorLines| errors.old.instances > 0 && errors.new.instances > 0;
+        if !self.reading.errors.is_some_and(counted) {
             said.push("log lines were not compared".to_owned());
         }
         said
@@ -389,7 +400,9 @@ mod tests {
             let mut instances = new.instances(at);
             instances.extend(old.instances(at));
             let since = at - SignedDuration::from_secs(60);
-            let errors = errors.map(|(old, new)| ErrorLines { since, old, new });
+            let counted = |lines| ErrorCount { lines, instances: 4 };
+            let errors =
+                errors.map(|(old, new)| ErrorLines { since, old: counted(old), new: counted(new) });
             recording.take(Reading {
                 at,
                 measured_at: Some(at),
@@ -419,7 +432,7 @@ mod tests {
             change(&mut new);
             new
         };
-        let cases: [Case; 16] = [
+        let cases: [Case; 17] = [
             ("alike", NoWorse, new(|_| {}), None, 5),
             // Four instances of which each was started anew once are four crashes.
             ("crashed four times", Worse, new(|it| it.restarts = Some(1)), None, 1),
@@ -441,6 +454,13 @@ mod tests {
                 Worse,
                 new(|it| it.states[0] = InstanceState::NotReady),
                 None,
+                2,
+            ),
+            (
+                "not ready for one look",
+                TooEarly,
+                new(|it| it.states[0] = InstanceState::NotReady),
+                None,
                 1,
             ),
         ];
@@ -454,6 +474,10 @@ mod tests {
         assert_eq!(judged(&old, &twice, None, 5), Worse);
         let crashing = Like { restarts: Some(1), ..old.clone() };
         assert_eq!(judged(&crashing, &twice, None, 5), NoWorse, "twice as often, no more");
+        // Each fell over once when it started, a month ago or just now.
+        let started = Like { restarts: Some(1), age: 30 * 86_400, ..old.clone() };
+        assert_eq!(judged(&started, &new(|it| it.restarts = Some(1)), None, 5), NoWorse);
+        assert_eq!(judged(&started, &new(|it| it.restarts = Some(3)), None, 5), Worse);
         // Memory that is nearly full on both sides is no news.
         let full = Like { memory: Some(0.7), ..old.clone() };
         assert_eq!(judged(&full, &new(|it| it.memory = Some(0.95)), None, 5), NoWorse);
@@ -483,13 +507,7 @@ mod tests {
         };
         let recording = recorded(&old, &crashing, None, 1);
         let verdict = Verdict::of(&recording, &Thresholds::default()).unwrap();
-        assert_eq!(
-            verdict.reasons,
-            [
-                "new crashed 24 times, none is ready, old never in 10m",
-                "0 of 4 new are ready after their time to start, 4 of 4 old",
-            ]
-        );
+        assert_eq!(verdict.reasons, ["new crashed 24 times, none is ready, old never in 10m"]);
         assert!(Verdict::of(&recorded(&old, &old, None, 1), &Thresholds::default()).is_none());
     }
 

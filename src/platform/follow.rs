@@ -17,7 +17,9 @@ pub const LATE: SignedDuration = SignedDuration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Sent {
     newest: Option<Timestamp>,
-    lines: HashSet<LogLine>,
+    /// The oldest line of the first reading: what is older was left out, and is not late.
+    floor: Option<Timestamp>,
+    lines: HashSet<(Timestamp, String, String)>,
 }
 
 impl Sent {
@@ -34,15 +36,22 @@ impl Sent {
     /// Those of the lines that were not sent yet, in the order of their time.
     pub fn fresh(&mut self, lines: Vec<LogLine>) -> Vec<LogLine> {
         let from = self.from();
+        let from = from.max(self.floor);
         let young = |line: &LogLine| from.is_none_or(|from| line.at >= from);
         let mut fresh: Vec<_> = lines
             .into_iter()
-            .filter(|line| young(line) && self.lines.insert(line.clone()))
+            .filter(|line| {
+                let key = (line.at, line.source.clone(), line.text.clone());
+                young(line) && self.lines.insert(key)
+            })
             .collect();
         fresh.sort_by_key(|line| line.at);
+        if self.newest.is_none() {
+            self.floor = fresh.first().map(|line| line.at);
+        }
         self.newest = self.newest.max(fresh.last().map(|line| line.at));
         if let Some(from) = self.from() {
-            self.lines.retain(|line| line.at >= from);
+            self.lines.retain(|(at, ..)| *at >= from);
         }
         fresh
     }
@@ -127,7 +136,8 @@ mod tests {
         assert_eq!(texts(sent.fresh(vec![line(10, "b"), line(9, "a")])), ["a", "b"]);
         assert_eq!(texts(sent.fresh(vec![line(10, "b"), line(9, "a")])), [""; 0]);
         // One that was written at the same time, and one that came late.
-        let more = vec![line(10, "b"), line(10, "c"), line(8, "late"), line(11, "d")];
+        let more =
+            vec![line(10, "b"), line(10, "c"), line(9, "late"), line(8, "before"), line(11, "d")];
         assert_eq!(texts(sent.fresh(more)), ["late", "c", "d"]);
         assert_eq!(sent.from(), Some(Timestamp::from_second(6).unwrap()));
         assert_eq!(texts(sent.fresh(vec![line(5, "much too late")])), [""; 0]);

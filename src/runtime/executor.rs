@@ -37,7 +37,7 @@ const GATHER: Duration = Duration::from_millis(100);
 /// From when on the record of an incident is written.
 const SINCE: SignedDuration = SignedDuration::from_hours(1);
 /// How many of them are told at most at a time.
-const SHOWN: usize = 500;
+const SHOWN: usize = 2_000;
 
 pub(super) struct Executor {
     platforms: HashMap<TargetId, Arc<dyn Platform>>,
@@ -304,6 +304,7 @@ async fn tell(id: u64, mut batches: mpsc::Receiver<LogBatch>, events: &mpsc::Sen
             }
             lines.extend(more.lines);
         }
+        lines.sort_by_key(|line| line.at);
         let surplus = lines.len().saturating_sub(SHOWN);
         if surplus > 0 {
             lines.drain(..surplus);

@@ -115,9 +115,16 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
             page.selected = rows.get(to).map(|one| one.id.clone());
         }
         Some(Command::RestartInstance) => {
+            let gone = page.selected.is_some() && at.is_none();
             let chosen = at.and_then(|at| rows.get(at)).or_else(|| rows.first());
             let Some(id) = chosen.map(|one| one.id.clone()) else { return Vec::new() };
             let app = page.app.clone();
+            if gone {
+                page.selected = None;
+                let text = "the instance that was selected is gone: look which one is meant";
+                state.notice = Some(Notice::Hint(text.to_owned()));
+                return Vec::new();
+            }
             if state.selected.as_ref() == Some(&app) {
                 return match guard::can(state, Command::RestartInstance) {
                     Ok(()) => plans::open_instance(state, &app, &id, key),

@@ -95,7 +95,7 @@ pub(super) fn reading(reading: &Reading, verdict: Option<&Verdict>) -> Value {
     json!({
         "read_at": reading.at.to_string(), "measured_at": reading.measured_at.map(|at| at.to_string()),
         "unmeasured": reading.unmeasured, "verdict": verdict.map(self::verdict),
-        "errors": reading.errors.map(|errors| json!({ "since": errors.since.to_string(), "old": errors.old, "new": errors.new })),
+        "errors": reading.errors.map(|errors| json!({ "since": errors.since.to_string(), "old": errors.old.lines, "new": errors.new.lines })),
         "instances": reading.instances.iter().map(instance).collect::<Vec<_>>(),
     })
 }

@@ -195,7 +195,7 @@ fn total(
     let ready = own.iter().filter(|one| one.instance.state == InstanceState::Running).count();
     let restarts: Option<u32> = own.iter().map(|one| one.crashes()).sum();
     let errors = reading.errors.map(|errors| {
-        let count = if side == SideName::Old { errors.old } else { errors.new };
+        let count = errors.of(side).lines;
         let minutes = reading.at.duration_since(errors.since).as_secs_f64().max(1.0) / 60.0;
         format!("{:.0}", f64::from(count) / minutes)
     });

@@ -229,8 +229,6 @@ pub(in crate::platform::cloud_foundry) struct Stat {
 /// What an instance uses; any member may be missing while log-cache is away.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(in crate::platform::cloud_foundry) struct StatUsage {
-    /// When, in one notation or another.
-    pub(in crate::platform::cloud_foundry) time: Option<String>,
     /// In cores.
     pub(in crate::platform::cloud_foundry) cpu: Option<f64>,
     /// The part of what it is entitled to, 1 being all of it; above 1 where the cell has room.

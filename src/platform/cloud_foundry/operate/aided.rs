@@ -1,5 +1,7 @@
 //! One look at what was asked of an app without a deployment.
 
+use jiff::SignedDuration;
+
 use crate::platform::cloud_foundry::{
     CloudFoundry,
     model::wire,
@@ -12,6 +14,8 @@ use crate::{
     platform::Error,
 };
 
+/// How long after it was sent a number that is what it was before has been put back by somebody.
+const PUT_BACK: SignedDuration = SignedDuration::from_secs(10);
 const GONE: Finding = Finding::Overtaken { what: Overtaken::Deleted, by: None };
 
 pub(super) async fn observe(
@@ -21,7 +25,7 @@ pub(super) async fn observe(
 ) -> Result<Observation, Error> {
     let finding = match aid {
         Aid::Scaled { process, before, instances } => {
-            scaled(foundation, process, *before, *instances).await
+            scaled(foundation, receipt, process, (*before, *instances)).await
         }
         Aid::State { started } => state(foundation, receipt, *started).await,
         Aid::Instance { process, index, before } => {
@@ -30,6 +34,16 @@ pub(super) async fn observe(
     };
     match finding {
         Ok(finding) => Ok(finding.into()),
+        Err(Error::NotFound { .. }) => gone(foundation, receipt).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// What was asked about is not there: the app, or only the process that went with a rollout.
+async fn gone(foundation: &CloudFoundry, receipt: &Receipt) -> Result<Observation, Error> {
+    let path = format!("/v3/apps/{}", receipt.app.app);
+    match foundation.http.get::<wire::App>(&path, &[]).await {
+        Ok(_) => Ok(Finding::Held("its process went with a rollout".to_owned()).into()),
         Err(Error::NotFound { .. }) => Ok(GONE.into()),
         Err(error) => Err(error),
     }
@@ -37,13 +51,17 @@ pub(super) async fn observe(
 
 async fn scaled(
     foundation: &CloudFoundry,
+    receipt: &Receipt,
     process: &str,
-    before: u32,
-    wanted: u32,
+    (before, wanted): (u32, u32),
 ) -> Result<Finding, Error> {
     let found: wire::Process =
         foundation.http.get(&format!("/v3/processes/{process}"), &[]).await?;
-    if found.instances == before {
+    let now = (foundation.now)();
+    let sent = receipt.sent_at.filter(|_| !receipt.lost);
+    // What was taken and is as before was put back.
+    let rested = sent.is_some_and(|sent| now.duration_since(sent) > PUT_BACK);
+    if found.instances == before && !rested {
         return Ok(Finding::NotArrived);
     }
     if found.instances != wanted {
@@ -53,6 +71,13 @@ async fn scaled(
     let instances = foundation.stats(process).await?;
     let running = instances.iter().filter(|one| one.state == InstanceState::Running).count();
     let count = Count { desired: wanted, running: Some(running as u32) };
+    if (running as u32) < wanted {
+        let path = format!("/v3/apps/{}", receipt.app.app);
+        let app: wire::App = foundation.http.get(&path, &[]).await?;
+        if app.state == "STOPPED" {
+            return Ok(Finding::Arrived { count: None, label: None });
+        }
+    }
     Ok(if running as u32 >= wanted {
         Finding::Arrived { count: Some(count), label: None }
     } else {

@@ -9,7 +9,7 @@ use crate::platform::cloud_foundry::{
     CloudFoundry,
     model::wire::{self, Page},
     operate::aided,
-    plan::{Action, Guard, ON_THE_NEW, Tracking, configuration_mark},
+    plan::{Action, Aid, Guard, ON_THE_NEW, Tracking, configuration_mark},
     push,
     read::convert,
 };
@@ -123,6 +123,7 @@ pub(in crate::platform::cloud_foundry) async fn send(
             sender.post(&format!("/v3/apps/{}/actions/{verb}", sender.app), None).await
         }
         Action::RestartInstance { process, index } => {
+            sender.still_there(&process, index).await?;
             let path = format!("/v3/processes/{process}/instances/{index}");
             foundation.http.write(Method::DELETE, &path, None).await?;
             Ok(Learned::default())
@@ -303,6 +304,21 @@ impl Sender<'_> {
         let path = format!("/v3/deployments/{deployment}/actions/{action}");
         self.foundation.http.write(Method::POST, &path, None).await?;
         Ok(Learned::default())
+    }
+
+    /// The API has no precondition for it: whether the instance is the one that was seen is asked as late as it can be.
+    async fn still_there(&self, process: &str, index: u32) -> Result<(), StepError> {
+        let tracking: Tracking =
+            self.foundation.read_own("the plan", &self.receipt.recipe.tracking)?;
+        let Some(Aid::Instance { before: Some(before), .. }) = tracking.aid else { return Ok(()) };
+        let path = format!("/v3/processes/{process}/stats");
+        let stats: wire::Stats = self.foundation.http.get(&path, &[]).await?;
+        let now = stats.resources.into_iter().find(|one| one.index == index);
+        if now.and_then(|one| one.instance_guid).is_some_and(|now| now != before) {
+            let what = "CHANGED since the plan was made: the instance was started anew by itself. Nothing was sent".to_owned();
+            return Err(StepError::NoEffect(Error::Refused { what }));
+        }
+        Ok(())
     }
 
     async fn post(&self, path: &str, body: Option<&Value>) -> Result<Learned, StepError> {

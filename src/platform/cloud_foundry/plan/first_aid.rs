@@ -9,12 +9,12 @@ use super::{
 };
 use crate::{
     domain::{
-        INSTANCE, InstanceReading, InstanceState, Note, Phase, Plan, Recipe, Request,
-        RevisionSummary, SCALE_TO, text::quoted,
+        INSTANCE, InstanceReading, InstanceState, Note, Plan, Recipe, Request, RevisionSummary,
+        SCALE_TO, text::quoted,
     },
     platform::{
         Error,
-        cloud_foundry::{CloudFoundry, model::wire, read::convert},
+        cloud_foundry::{CloudFoundry, model::wire},
     },
 };
 
@@ -26,9 +26,10 @@ fn of(aid: Aid) -> Tracking {
     Tracking { aid: Some(aid), ..Tracking::default() }
 }
 
-/// Whether the platform refuses to scale: a deployment that is not being cancelled is in flight.
+/// Whether a deployment is in flight. While one is being cancelled the platform would scale, and what it scales may go with
+/// the cancel (`deployment_updater/actions/cancel.rb`).
 fn in_flight(snapshot: &Snapshot) -> bool {
-    snapshot.active().is_some_and(|one| convert::phase(one) != Phase::Cancelling)
+    snapshot.active().is_some()
 }
 
 pub(super) async fn scale(
@@ -107,7 +108,11 @@ pub(super) fn stop(snapshot: &Snapshot, request: Request) -> Plan {
     finish(plan, recipe(new_id(), snapshot, steps, &tracking), "stopped".to_owned(), None)
 }
 
-pub(super) fn start(snapshot: &Snapshot, request: Request) -> Plan {
+pub(super) async fn start(
+    foundation: &CloudFoundry,
+    snapshot: &Snapshot,
+    request: Request,
+) -> Plan {
     let name = &snapshot.name;
     let mut plan = blank(snapshot, request, format!("START {name}"));
     if !snapshot.stopped() {
@@ -123,6 +128,26 @@ pub(super) fn start(snapshot: &Snapshot, request: Request) -> Plan {
     }
     "the platform starts all of its instances at once, from the current droplet"
         .clone_into(&mut plan.method);
+    // What was changed while it was stopped becomes a new revision with the start (`app_start.rb`).
+    if let Some(latest) = snapshot.revisions.first() {
+        let droplet = snapshot.app.relationships.current_droplet.guid();
+        let another = latest.droplet.guid.as_deref().zip(droplet).is_some_and(|(a, b)| a != b);
+        let path = format!("/v3/revisions/{}/environment_variables", latest.guid);
+        let environment = foundation.http.get::<wire::Environment>(&path, &[]).await.ok();
+        let drift = environment.and_then(|environment| snapshot.drift(&environment));
+        let names = drift.unwrap_or_default();
+        let names: Vec<_> = names.iter().map(|name| crate::domain::text::clean(name)).collect();
+        let mut changed = Vec::new();
+        changed.extend(another.then(|| "its droplet".to_owned()));
+        changed.extend((!names.is_empty()).then(|| names.join(", ")));
+        if !changed.is_empty() {
+            plan.notes.push(Note::Warning(format!(
+                "{} changed since rev {}: this starts something new, as another revision",
+                changed.join(" and "),
+                latest.version
+            )));
+        }
+    }
     if all == 0 {
         let text = "it is scaled to no instance: nothing runs before it is scaled up";
         plan.notes.push(Note::Warning(text.to_owned()));

@@ -36,7 +36,7 @@ pub(super) async fn make(foundation: &CloudFoundry, request: Request) -> Result<
         }
         Operation::Scale => Ok(first_aid::scale(foundation, &snapshot, request).await),
         Operation::Stop => Ok(first_aid::stop(&snapshot, request)),
-        Operation::Start => Ok(first_aid::start(&snapshot, request)),
+        Operation::Start => Ok(first_aid::start(foundation, &snapshot, request).await),
         Operation::Restart => deploy::restart(foundation, &snapshot, request).await,
         Operation::Cancel => rollout::cancel(foundation, &snapshot, request).await,
         Operation::Continue => Ok(rollout::go_on(&snapshot, request)),

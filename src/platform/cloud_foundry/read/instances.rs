@@ -13,8 +13,8 @@ use crate::platform::cloud_foundry::{
 };
 use crate::{
     domain::{
-        AppId, ErrorLines, InstanceReading, InstanceState, PACE, Reading, Restarts, SideName,
-        Usage, text::clean,
+        AppId, ErrorCount, ErrorLines, InstanceReading, InstanceState, PACE, Reading, Restarts,
+        SideName, Usage, text::clean,
     },
     platform::Error,
 };
@@ -29,8 +29,9 @@ const ERRORS_IN: SignedDuration = SignedDuration::from_secs(60);
 const LINES: usize = 1_000;
 /// How long a start may take where the process does not say.
 const START: SignedDuration = SignedDuration::from_secs(60);
-/// How long one that runs needs until its figures are those of one that works: caches fill, code is compiled.
-const SETTLES: SignedDuration = SignedDuration::from_secs(30);
+/// How long one that runs needs until its figures are those of one that works: caches fill, code is compiled, and for a
+/// moment Cloud Controller has the figures of the run before (`container_metric_batcher.rb`).
+const SETTLES: SignedDuration = SignedDuration::from_secs(45);
 
 /// A process with its statistics.
 struct Measured<'a> {
@@ -58,8 +59,11 @@ impl CloudFoundry {
         let now = (self.now)();
         let since = deployment.and_then(|one| one.created_at).unwrap_or(now - LATELY);
         let stats = join_all(shown.iter().map(|one| self.measured(&one.guid)));
-        let (stats, crashes, lines) =
-            tokio::join!(stats, self.crashes_since(guid, since), self.error_lines(guid, now));
+        let (stats, crashes, lines) = tokio::join!(
+            stats,
+            self.crashes_since(guid, since, deployment),
+            self.error_lines(guid, now)
+        );
         let is_new = |process: &wire::Process| {
             deployment
                 .is_some_and(|one| one.new_processes.iter().any(|new| new.guid == process.guid))
@@ -82,10 +86,28 @@ impl CloudFoundry {
     }
 
     /// How often each instance of each process has crashed since then, where that can be read.
-    async fn crashes_since(&self, app: &str, since: Timestamp) -> Option<Crashes> {
-        let events = self.events_of(app, "audit.app.process.crash", CRASHES).await.ok()?;
+    async fn crashes_since(
+        &self,
+        app: &str,
+        since: Timestamp,
+        deployment: Option<&wire::Deployment>,
+    ) -> Option<Crashes> {
+        let types = "audit.app.process.crash,audit.app.deployment.create";
+        let events = self.events_of(app, types, CRASHES).await.ok()?;
+        // Managers are answered with an empty list (`permissions.rb`): who does not see that the rollout began does not
+        // see that its instances crash.
+        let began = |event: &wire::AuditEvent| {
+            let guid = event.data.get("deployment_guid").and_then(serde_json::Value::as_str);
+            deployment.is_some_and(|one| guid == Some(&one.guid))
+        };
+        let whole = events.len() < CRASHES as usize;
+        if deployment.is_some() && whole && !events.iter().any(began) {
+            return None;
+        }
+        let events: Vec<_> =
+            events.into_iter().filter(|event| event.kind.ends_with("process.crash")).collect();
         let mut crashes = Crashes { since, times: HashMap::new() };
-        if events.len() >= CRASHES as usize {
+        if !whole {
             // There may have been more before.
             crashes.since = events.last().map_or(since, |event| event.created_at.max(since));
         }
@@ -115,17 +137,24 @@ impl CloudFoundry {
         let path = format!("{log_cache}/api/v1/read/{app}");
         let read: wire::LogRead = self.http.get(&path, &query).await.ok()?;
         let batch = read.envelopes.batch;
-        let mut lines = Lines { since, by_process: HashMap::new() };
+        // Nothing at all is what a clock that goes wrong looks like, too.
+        if batch.is_empty() {
+            return None;
+        }
+        let mut lines = Lines { since, by_instance: HashMap::new() };
         if batch.len() >= LINES {
             let oldest = batch.last().and_then(|one| one.timestamp.parse::<i128>().ok());
             let oldest = oldest.and_then(|nanos| Timestamp::from_nanosecond(nanos).ok());
             lines.since = oldest.unwrap_or(since).max(since);
         }
         for one in &batch {
-            if one.log.as_ref().is_some_and(|log| log.kind == "ERR")
-                && let Some(process) = one.tags.get("process_id")
+            let of_app = one.tags.get("source_type").is_some_and(|of| of.starts_with("APP"));
+            let number = one.instance_id.as_deref().and_then(|id| id.parse().ok());
+            if of_app
+                && one.log.as_ref().is_some_and(|log| log.kind == "ERR")
+                && let (Some(process), Some(number)) = (one.tags.get("process_id"), number)
             {
-                *lines.by_process.entry(process.clone()).or_default() += 1;
+                *lines.by_instance.entry((process.clone(), number)).or_default() += 1;
             }
         }
         Some(lines)
@@ -150,7 +179,7 @@ struct Crashes {
 
 struct Lines {
     since: Timestamp,
-    by_process: HashMap<String, u32>,
+    by_instance: HashMap<(String, u32), u32>,
 }
 
 fn told(
@@ -161,7 +190,6 @@ fn told(
     now: Timestamp,
 ) -> Reading {
     let mut instances = Vec::new();
-    let mut measured_at: Option<Timestamp> = None;
     for one in all {
         for (stat, instance) in one.stats.resources.iter().zip(convert::stats(&one.stats, now)) {
             if instance.state == InstanceState::Stopping {
@@ -171,10 +199,6 @@ fn told(
                 let key = (one.process.guid.clone(), u64::from(stat.index));
                 (crashes.since, crashes.times.get(&key).cloned().unwrap_or_default())
             });
-            if instance.state == InstanceState::Running {
-                let time = stat.usage.time.as_deref().and_then(|time| time.parse().ok());
-                measured_at = measured_at.max(time);
-            }
             instances.push(instance_reading(one, stat, instance, own, labels));
         }
     }
@@ -182,22 +206,33 @@ fn told(
     let runs = instances.iter().any(|one| one.instance.state == InstanceState::Running);
     let figures = instances.iter().any(|one| one.memory.is_some());
     let errors = lines.map(|lines| {
+        // Only those that had started before the first line that is counted.
         let count = |side| {
-            let own = all.iter().filter(|one| one.side == side);
-            own.filter_map(|one| lines.by_process.get(&one.process.guid)).sum()
+            let settled = |one: &&InstanceReading| {
+                let began = one.began_at.map(|began| began + one.grace);
+                one.side == side && began.is_some_and(|began| began <= lines.since)
+            };
+            let mut count = ErrorCount::default();
+            for one in instances.iter().filter(settled) {
+                let (process, number) = one.id.rsplit_once('/').unwrap_or((&one.id, ""));
+                let key = (process.to_owned(), number.parse().unwrap_or_default());
+                count.instances += 1;
+                count.lines += lines.by_instance.get(&key).copied().unwrap_or_default();
+            }
+            count
         };
         ErrorLines { since: lines.since, old: count(SideName::Old), new: count(SideName::New) }
     });
     Reading {
         at: now,
-        measured_at,
+        // The time that Cloud Controller tells is that of the request.
+        measured_at: None,
         unmeasured: (runs && !figures)
             .then(|| "Cloud Foundry tells no figures now: its log-cache may be away".to_owned()),
         pace: PACE,
         instances,
         errors,
     }
-    .fresh()
 }
 
 fn instance_reading(
@@ -209,7 +244,9 @@ fn instance_reading(
 ) -> InstanceReading {
     let running = matches!(instance.state, InstanceState::Running | InstanceState::NotReady);
     // What does not run uses nothing; its zeroes were not measured.
-    let usage = running.then_some(&stat.usage);
+    // What was not measured is sent as zeroes (`instances_stats_reporter.rb`), and nothing that runs needs no memory.
+    let measured = running && stat.usage.mem.is_some_and(|memory| memory > 0.0);
+    let usage = measured.then_some(&stat.usage);
     let cpu = usage.and_then(|usage| {
         let mut cpu = Usage::of(usage.cpu, None)?;
         cpu.share = usage.cpu_entitlement.filter(|share| share.is_finite() && *share >= 0.0);

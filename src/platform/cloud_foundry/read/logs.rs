@@ -31,15 +31,15 @@ impl CloudFoundry {
         &self,
         app: &AppId,
     ) -> Result<Vec<LogLine>, Error> {
-        let new = self.new_processes(app).await;
+        // Without it lines have no side, and are still lines.
+        let new = self.new_processes(app).await.unwrap_or_default();
         Ok(self.read_log(app, None, LATEST, &new).await?.0)
     }
 
-    async fn new_processes(&self, app: &AppId) -> NewProcesses {
-        // Without it lines have no side, and are still lines.
-        let active = self.active_of(&[app.as_str()]).await.unwrap_or_default();
-        let newest = active.into_iter().last()?;
-        Some(newest.new_processes.into_iter().map(|one| one.guid).collect())
+    async fn new_processes(&self, app: &AppId) -> Result<NewProcesses, Error> {
+        let active = self.active_of(&[app.as_str()]).await?;
+        let newest = active.into_iter().last();
+        Ok(newest.map(|one| one.new_processes.into_iter().map(|one| one.guid).collect()))
     }
 
     /// Lines from a time on, or the latest ones, and whether there may be more.
@@ -99,7 +99,8 @@ impl CloudFoundry {
         let (mut new, mut looks, mut first) = (None, 0, true);
         loop {
             if looks % SIDES == 0 {
-                new = self.new_processes(app).await;
+                // What was known is better than nothing.
+                new = self.new_processes(app).await.unwrap_or(new);
             }
             looks += 1;
             let since = sent.from().or(query.since);

@@ -1,5 +1,6 @@
 //! How an operation stands: whether the deployment that it began or changed is there, and what became of it.
 
+use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::domain::{
@@ -18,6 +19,9 @@ use crate::platform::{
         read::{convert::reference, lists::missing},
     },
 };
+
+/// How long after it was sent a number that is what it was before has been put back by somebody: what is read lags behind.
+const PUT_BACK: SignedDuration = SignedDuration::from_secs(45);
 
 fn overtaken(what: Overtaken) -> Finding {
     Finding::Overtaken { what, by: None }
@@ -45,7 +49,9 @@ pub(in crate::platform::ecs) async fn observe(
         Err(error) => return Err(error),
     };
     if let Some((before, wanted)) = tracking.scaled {
-        return Ok(scaled(&service, before, wanted).into());
+        let sent = receipt.sent_at.filter(|_| !receipt.lost);
+        let rested = sent.is_some_and(|sent| (region.now)().duration_since(sent) > PUT_BACK);
+        return Ok(scaled(&service, before, wanted, rested).into());
     }
     if let Some(task) = &tracking.stopped {
         return stopped(region, &service, task).await;
@@ -93,9 +99,9 @@ pub(in crate::platform::ecs) async fn observe(
 }
 
 /// How a service stands that is to have another number of tasks.
-fn scaled(service: &Service, before: u32, wanted: u32) -> Finding {
+fn scaled(service: &Service, before: u32, wanted: u32, rested: bool) -> Finding {
     match service.desired_count {
-        now if now == before => Finding::NotArrived,
+        now if now == before && !rested => Finding::NotArrived,
         now if now != wanted => {
             Finding::Held(format!("somebody, or auto scaling, has set it to {now} tasks since"))
         }
@@ -108,7 +114,8 @@ fn whole(service: &Service) -> Finding {
     let (desired, running) = (service.desired_count, service.running_count);
     let count = Count { desired, running: Some(running.min(desired)) };
     match running {
-        running if running == desired => {
+        // While it rolls more run than are wanted.
+        running if running == desired || (running > desired && service.deployments.len() > 1) => {
             Finding::Arrived { count: (desired > 0).then_some(count), label: None }
         }
         _ => Finding::Settling { count: Count { running: Some(running), ..count }, since: None },

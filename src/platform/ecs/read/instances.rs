@@ -94,6 +94,14 @@ fn row(task: &Task, service: &Service, rolls: bool) -> Option<InstanceReading> {
     let state = state(task);
     let deployment = service.deployments.iter().find(|one| one.id == task.started_by);
     let over = state == InstanceState::Crashed;
+    // What the platform took away says nothing of what ran there.
+    let taken = matches!(
+        task.stop_code.as_deref(),
+        Some("SpotInterruption" | "TerminationNotice" | "InfrastructureHealth")
+    );
+    if taken {
+        return None;
+    }
     // Tasks that somebody ran by hand are none of the service's; those of earlier deployments are history.
     if state == InstanceState::Stopping || (over && deployment.is_none()) {
         return None;

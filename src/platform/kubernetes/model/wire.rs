@@ -420,7 +420,10 @@ pub(in crate::platform::kubernetes) struct Probe {
 #[serde(default)]
 pub(in crate::platform::kubernetes) struct PodMetrics {
     pub(in crate::platform::kubernetes) metadata: MetricsMetadata,
+    /// When the measuring ended.
     pub(in crate::platform::kubernetes) timestamp: Option<Timestamp>,
+    /// How long it took, such as `15s`.
+    pub(in crate::platform::kubernetes) window: Option<String>,
     pub(in crate::platform::kubernetes) containers: Vec<ContainerMetrics>,
 }
 

@@ -1,5 +1,6 @@
 //! One look at an operation: what the cluster shows of it.
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -84,6 +85,9 @@ impl Tracking {
     }
 }
 
+/// How long after it was sent a number that is what it was before has been put back by somebody.
+const PUT_BACK: SignedDuration = SignedDuration::from_secs(10);
+
 pub(in crate::platform::kubernetes) async fn observe(
     cluster: &Cluster,
     receipt: &Receipt,
@@ -105,7 +109,10 @@ pub(in crate::platform::kubernetes) async fn observe(
         return gone();
     }
     if let Some((before, wanted)) = tracking.scaled {
-        return Ok(scaled(&object, before, wanted).into());
+        let rested = receipt
+            .sent_at
+            .is_some_and(|sent| !receipt.lost && (cluster.now)().duration_since(sent) > PUT_BACK);
+        return Ok(scaled(&object, before, wanted, rested).into());
     }
     if let Some(pod) = &tracking.evicted {
         return evicted(cluster, &object, pod).await;
@@ -174,9 +181,9 @@ pub(in crate::platform::kubernetes) async fn observe(
 }
 
 /// How a workload stands that is to have another number of instances.
-fn scaled(object: &Workload, before: u32, wanted: u32) -> Finding {
+fn scaled(object: &Workload, before: u32, wanted: u32, rested: bool) -> Finding {
     let asked = object.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
-    if asked == before {
+    if asked == before && !rested {
         return Finding::NotArrived;
     }
     if asked != wanted {
@@ -184,18 +191,21 @@ fn scaled(object: &Workload, before: u32, wanted: u32) -> Finding {
             "somebody, or an autoscaler, has set it to {asked} instances since"
         ));
     }
-    whole(object, wanted)
+    whole(object, wanted, wanted < before)
 }
 
 /// Whether as many Pods are there and ready as are wanted.
-fn whole(object: &Workload, wanted: u32) -> Finding {
+fn whole(object: &Workload, wanted: u32, fewer: bool) -> Finding {
     let status = object.status.clone().unwrap_or_default();
     let observed = status.observed_generation >= object.metadata.generation;
     let (there, ready) = match status.desired_number_scheduled {
         0 => (status.replicas, status.ready_replicas),
         scheduled => (scheduled, status.number_ready),
     };
-    if observed && there == wanted && ready >= wanted {
+    // While it rolls there are more than are wanted.
+    let rolls = status.updated_replicas > 0 && status.updated_replicas < there;
+    let gone = !fewer || there <= wanted || (rolls && wanted > 0);
+    if observed && gone && ready >= wanted {
         let count = Count { desired: wanted, running: Some(ready) };
         return Finding::Arrived { count: (wanted > 0).then_some(count), label: None };
     }
@@ -223,7 +233,7 @@ async fn evicted(
     Ok(match pod {
         Some(pod) if pod["metadata"]["deletionTimestamp"].is_null() => Finding::NotArrived,
         Some(_) => Finding::Moving,
-        None => whole(object, wanted),
+        None => whole(object, wanted, false),
     }
     .into())
 }

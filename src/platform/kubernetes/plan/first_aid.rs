@@ -15,8 +15,8 @@ use crate::platform::kubernetes::{
 };
 use crate::{
     domain::{
-        INSTANCE, InstanceState, Note, Operation, Plan, Recipe, RevisionSummary, SCALE_TO, Step,
-        text::clean,
+        INSTANCE, InstanceState, Note, Operation, Plan, Recipe, RevisionSummary, SCALE_TO,
+        SideName, Step, text::clean,
     },
     platform::{Error, http::WriteError, operation},
 };
@@ -175,8 +175,19 @@ pub(super) async fn restart_instance(
     let why = one.instance.reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
     plan.from =
         Some(RevisionSummary::named(format!("{shown}, {}{why}", one.instance.state.word())));
-    plan.to =
-        Some(RevisionSummary::named("another Pod of the same template in its place".to_owned()));
+    // These two kinds make what is missing of the newest template (`stateful_set_utils.go`, `daemon_controller.go`).
+    let newest = !snapshot.address.kind.has_sets() && one.side == SideName::Old && reading.rolls();
+    plan.to = Some(RevisionSummary::named(if newest {
+        "a Pod of the NEW template in its place"
+    } else {
+        "another Pod of the same template in its place"
+    }));
+    if newest {
+        plan.notes.push(Note::Warning(format!(
+            "a {} makes what is missing of the newest template: this takes {shown} to the new revision, unless a partition keeps it",
+            snapshot.address.kind.word()
+        )));
+    }
     "the Pod is evicted, which honours disruption budgets; its controller makes another one"
         .clone_into(&mut plan.method);
     if one.instance.state == InstanceState::Running && reading.ready() <= 1 {
@@ -205,7 +216,7 @@ pub(super) async fn restart_instance(
         // The eviction API answers 429 where a budget allows none (`eviction.go`).
         Err(WriteError::NoEffect(Error::RateLimited { .. })) => {
             plan.refused = Some(format!(
-                "a disruption budget allows no instance of {app} to go now: wait for others to be ready"
+                "the server lets no instance of {app} go now: a disruption budget needs others to be ready first, or it has too many requests"
             ));
             return Ok(plan);
         }

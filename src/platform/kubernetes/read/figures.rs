@@ -26,8 +26,9 @@ use crate::{
 const START: SignedDuration = SignedDuration::from_secs(60);
 /// How long one that is ready needs until its figures are those of one that works.
 const SETTLES: SignedDuration = SignedDuration::from_secs(30);
-/// How old a figure may be before it is not shown as present.
-const FRESH: SignedDuration = SignedDuration::from_secs(60);
+/// How old a figure may be before it is not shown as present: metrics-server measures once a minute where nobody says
+/// otherwise (`options.go`), and that takes its time.
+const FRESH: SignedDuration = SignedDuration::from_secs(150);
 
 /// The Pods of a workload as instances, without figures.
 #[derive(Clone, Debug)]
@@ -35,8 +36,10 @@ pub(in crate::platform::kubernetes) struct Rows {
     pub(super) namespace: String,
     selector: String,
     pub(super) instances: Vec<InstanceReading>,
-    /// The containers of each, those that only prepare it last, by the Pod's name.
+    /// The containers of each, without those that prepare it or run beside them, by the Pod's name.
     pub(super) containers: HashMap<String, Vec<Container>>,
+    /// What tells a Pod from another one of its name.
+    pub(super) uids: HashMap<String, String>,
 }
 
 /// A question to who watches the Pods of a workload anyway.
@@ -73,13 +76,19 @@ impl Store {
                 .unwrap_or_default(),
             instances: Vec::new(),
             containers: HashMap::new(),
+            uids: HashMap::new(),
         };
         if workload.kind.has_sets() {
             for set in self.sets.owned(uid) {
                 let new = to.is_some_and(|to| to.id.as_str() == set.metadata.uid);
                 let side = if new { SideName::New } else { SideName::Old };
                 for pod in self.pods.owned(&set.metadata.uid) {
-                    rows.put(pod, side, Some(reference(set)), now);
+                    // One that has failed for good is counted by nobody: another one took its place
+                    // (`controller_utils.go`).
+                    let failed = pod.status.as_ref().is_some_and(|status| status.phase == "Failed");
+                    if !failed {
+                        rows.put(pod, side, Some(reference(set)), now);
+                    }
                 }
             }
         } else {
@@ -109,8 +118,8 @@ impl Rows {
             return;
         }
         let spec = pod.spec.clone().unwrap_or_default();
-        let all = spec.containers.into_iter().chain(spec.init_containers);
-        self.containers.insert(pod.metadata.name.clone(), all.collect());
+        self.containers.insert(pod.metadata.name.clone(), spec.containers);
+        self.uids.insert(pod.metadata.name.clone(), pod.metadata.uid.clone());
         self.instances.push(reading(pod, instance, side, revision));
     }
 
@@ -129,6 +138,12 @@ impl Rows {
             let age = metrics.timestamp.map_or(SignedDuration::ZERO, |at| now.duration_since(at));
             if age > FRESH {
                 stale = stale.max(Some(age));
+                continue;
+            }
+            // What was measured before it ran is of its start.
+            let window = metrics.window.as_deref().and_then(|text| text.parse().ok());
+            let from = metrics.timestamp.map(|at| at - window.unwrap_or(SETTLES));
+            if from.zip(one.began_at).is_some_and(|(from, began)| from < began) {
                 continue;
             }
             measured_at = measured_at.max(metrics.timestamp);
@@ -159,11 +174,13 @@ fn usage(metrics: &PodMetrics, limits: &[Container], what: &str) -> Option<Usage
     let used = |one: &wire::ContainerMetrics| amount(one.usage.get(what)?);
     let all: Option<Vec<f64>> = metrics.containers.iter().map(used).collect();
     let mut usage = Usage::of(all.map(|all| all.iter().sum()), None)?;
-    let share = |one: &wire::ContainerMetrics| {
-        let own = limits.iter().find(|container| container.name == one.name)?;
-        Usage::of(used(one), amount(own.resources.limits.get(what)?))?.share
+    // A sidecar that has a limit says nothing of an app that has none.
+    let share = |container: &Container| {
+        let own = metrics.containers.iter().find(|one| one.name == container.name)?;
+        Usage::of(used(own), amount(container.resources.limits.get(what)?))?.share
     };
-    usage.share = metrics.containers.iter().filter_map(share).reduce(f64::max);
+    let shares: Option<Vec<f64>> = limits.iter().map(share).collect();
+    usage.share = shares.and_then(|shares| shares.into_iter().reduce(f64::max));
     Some(usage)
 }
 
@@ -176,8 +193,12 @@ fn reading(
     let spec = pod.spec.clone().unwrap_or_default();
     let status = pod.status.clone().unwrap_or_default();
     let running = instance.state == InstanceState::Running;
-    let began_at = if running { instance.since } else { pod.metadata.creation_timestamp };
-    let restarts = status.container_statuses.iter().map(|one| one.restart_count).sum();
+    // One that was started anew in place has its time to start again.
+    let states = || status.init_container_statuses.iter().chain(&status.container_statuses);
+    let started = states().filter_map(|one| one.state.running.as_ref()?.started_at).max();
+    let began_at =
+        if running { instance.since } else { started.or(pod.metadata.creation_timestamp) };
+    let restarts = states().map(|one| one.restart_count).sum();
     let mut facts = vec![
         ("node".to_owned(), clean(spec.node_name.as_deref().unwrap_or_default())),
         ("address".to_owned(), clean(&status.pod_ip)),

@@ -1,8 +1,14 @@
 //! Following the logs of a workload's Pods: a stream each, begun anew from its last line where it breaks.
 
-use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    pin::pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use futures_util::{AsyncBufReadExt, TryStreamExt};
+use futures_util::{AsyncBufRead, AsyncBufReadExt};
 use http::{Request, StatusCode};
 use jiff::Timestamp;
 use tokio::{
@@ -12,7 +18,7 @@ use tokio::{
 };
 
 use crate::platform::kubernetes::{
-    Cluster, Connection,
+    Cluster, Connection, lock,
     read::{figures::Rows, logs::log_line},
 };
 use crate::{
@@ -31,6 +37,10 @@ const LATEST: &str = "60";
 const LOOK: Duration = Duration::from_secs(5);
 /// How long a stream that ended rests before it is begun anew.
 const AGAIN: Duration = Duration::from_secs(2);
+/// For how long a log may be silent before it is begun anew: a dead connection is silent, too.
+const SILENCE: Duration = Duration::from_mins(3);
+/// How long a line may be, in bytes.
+const LONGEST: usize = 64 * 1_024;
 /// How many lines are gathered before they are sent on.
 const BATCH: usize = 500;
 /// For how long they are.
@@ -40,11 +50,16 @@ const GATHER: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Source {
     pod: String,
+    /// What tells the Pod from another one of its name.
+    uid: String,
     container: String,
 }
 
+/// What the lines of each source are called by now: a rollout that begins or ends gives Pods another side.
+type Tags = Arc<Mutex<HashMap<Source, Tag>>>;
+
 /// What its lines are called.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Tag {
     name: String,
     side: Option<SideName>,
@@ -60,7 +75,8 @@ impl Cluster {
         lines: mpsc::Sender<LogBatch>,
     ) -> Result<(), Error> {
         let mut streams: JoinSet<(Source, Result<(), Error>)> = JoinSet::new();
-        let mut begun: HashMap<Source, bool> = HashMap::new();
+        let mut begun: HashSet<Source> = HashSet::new();
+        let tags = Tags::default();
         let mut first = true;
         loop {
             let rows = match self.rows(app).await {
@@ -84,15 +100,19 @@ impl Cluster {
                     return Ok(());
                 }
             }
+            // A Pod that is gone may come again under its name.
+            begun.retain(|source| rows.uids.get(&source.pod) == Some(&source.uid));
             for (source, tag) in sources {
-                if begun.insert(source.clone(), true).is_some() {
+                lock(&tags).insert(source.clone(), tag);
+                if !begun.insert(source.clone()) {
                     continue;
                 }
-                let (cluster, query) = (self.clone(), query.clone());
+                let (cluster, query, tags) = (self.clone(), query.clone(), tags.clone());
                 let (namespace, lines) = (rows.namespace.clone(), lines.clone());
                 streams.spawn(async move {
-                    let ended = stream(&cluster, &namespace, &source, &tag, &query, &lines).await;
-                    (source, ended)
+                    let from = Stream { cluster: &cluster, namespace, source, tags, lines };
+                    let ended = from.run(&query).await;
+                    (from.source, ended)
                 });
             }
             if !query.follow {
@@ -122,7 +142,9 @@ impl Cluster {
                         return Err(error);
                     }
                     // A container that has not started has no log yet: it is looked for again.
-                    Err(_) => drop(begun.remove(&source)),
+                    Err(_) => {
+                        begun.remove(&source);
+                    }
                 }
             }
         }
@@ -170,165 +192,256 @@ fn sources(rows: &Rows, query: &LogQuery) -> Result<(Vec<(Source, Tag)>, usize),
             side: rolls.then_some(one.side),
             revision: one.revision.as_ref().map(|of| of.shown().to_owned()),
         };
-        let source = Source { pod: one.id.clone(), container: container.name.clone() };
+        let source = Source {
+            pod: one.id.clone(),
+            uid: rows.uids.get(&one.id).cloned().unwrap_or_default(),
+            container: container.name.clone(),
+        };
         sources.push((source, tag));
     }
     Ok((sources, chosen.len().saturating_sub(STREAMS)))
-}
-
-/// Sends the log of one container on, until its Pod is gone.
-async fn stream(
-    cluster: &Cluster,
-    namespace: &str,
-    source: &Source,
-    tag: &Tag,
-    query: &LogQuery,
-    lines: &mpsc::Sender<LogBatch>,
-) -> Result<(), Error> {
-    let path = format!("/api/v1/namespaces/{namespace}/pods/{}/log", source.pod);
-    let mut place = Place::default();
-    let mut mark = None;
-    loop {
-        let since = place.last.or(query.since);
-        // The server knows whole seconds only.
-        let since = since
-            .map(|since| Timestamp::from_second(since.as_second()).unwrap_or(since).to_string());
-        let mut asked = vec![("container", source.container.as_str()), ("timestamps", "true")];
-        match &since {
-            Some(since) => asked.push(("sinceTime", since)),
-            None => asked.push(("tailLines", LATEST)),
-        }
-        if query.previous {
-            asked.push(("previous", "true"));
-        } else if query.follow {
-            asked.push(("follow", "true"));
-        }
-        let began = Instant::now();
-        let address = Connection::address(&path, &asked);
-        let ended = one_stream(cluster, &path, &address, tag, &mut place, &mut mark, lines).await;
-        if query.previous || !query.follow {
-            return ended;
-        }
-        match ended {
-            Err(
-                error @ (Error::NotFound { .. } | Error::Forbidden { .. } | Error::Login { .. }),
-            ) => {
-                return match error {
-                    Error::NotFound { .. } => Ok(()),
-                    error => Err(error),
-                };
-            }
-            Err(error) if place.last.is_none() => return Err(error),
-            Err(error) => {
-                mark = Some(format!("the log of {} broke here: {error}", tag.name));
-            }
-            // Its container has ended, or the server ends streams from time to time.
-            Ok(()) => {}
-        }
-        if lines.is_closed() {
-            return Ok(());
-        }
-        sleep(AGAIN.saturating_sub(began.elapsed()).max(Duration::from_millis(200))).await;
-    }
 }
 
 /// How far a log was read: a stream that begins anew repeats the second in which it broke.
 #[derive(Debug, Default)]
 struct Place {
     last: Option<Timestamp>,
-    /// What was written at that very time.
-    texts: Vec<String>,
+    /// What was written in that second.
+    recent: HashSet<(Timestamp, String)>,
+    /// Until when lines may be repeated ones.
+    replayed: Option<Timestamp>,
 }
 
 impl Place {
-    /// Whether a line was not read before.
+    /// The stream begins anew.
+    fn replay(&mut self) {
+        self.replayed = self.last;
+    }
+
+    /// Whether a line was not read before. Two outputs of a container are stamped before they are written, so that lines
+    /// may be a little out of order: only what is repeated is looked for.
     fn passes(&mut self, line: &LogLine) -> bool {
-        match self.last {
-            Some(last) if line.at < last => return false,
-            Some(last) if line.at == last => {
-                if self.texts.contains(&line.text) {
-                    return false;
-                }
-            }
-            _ => self.texts.clear(),
+        let key = (line.at, line.text.clone());
+        if self.replayed.is_some_and(|until| line.at <= until) && self.recent.contains(&key) {
+            return false;
         }
-        self.last = Some(line.at);
-        self.texts.push(line.text.clone());
+        let last = self.last.max(Some(line.at));
+        self.last = last;
+        let second = last.map(Timestamp::as_second);
+        self.recent.retain(|(at, _)| Some(at.as_second()) >= second);
+        if Some(line.at.as_second()) >= second {
+            self.recent.insert(key);
+        }
         true
     }
 }
 
-async fn one_stream(
-    cluster: &Cluster,
-    path: &str,
-    address: &str,
-    tag: &Tag,
-    place: &mut Place,
-    mark: &mut Option<String>,
-    lines: &mpsc::Sender<LogBatch>,
-) -> Result<(), Error> {
-    let connection = &cluster.connection;
-    let client = connection.client().await?;
-    connection.meter.count();
-    let request = Request::get(address).body(Vec::new());
-    let request = request.map_err(|error| connection.unreachable(&error))?;
-    let started = timeout(connection.timeout, client.request_stream(request)).await;
-    let body = match started {
-        Err(_) => return Err(exchange::silent(connection, connection.timeout).error),
-        Ok(Err(kube::Error::Api(status))) => {
-            let body = serde_json::json!({ "message": status.message, "reason": status.reason });
-            let code = StatusCode::from_u16(status.code);
-            let answer = Answer {
-                status: code.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-                retry_after: None,
-                body: body.to_string().into_bytes(),
-                login: None,
-            };
-            return Err(exchange::refusal(connection, path, &answer));
-        }
-        Ok(Err(error)) => return Err(connection.unreachable(&error)),
-        Ok(Ok(body)) => body,
-    };
-    let mut read = pin!(body.lines());
-    loop {
-        let mut gathered: Vec<LogLine> = Vec::new();
-        let until = Instant::now() + GATHER;
-        let mut over = None;
-        while gathered.len() < BATCH {
-            let next = if gathered.is_empty() {
-                tokio::select! {
-                    next = read.try_next() => next,
-                    () = lines.closed() => return Ok(()),
-                }
-            } else {
-                match tokio::time::timeout_at(until, read.try_next()).await {
-                    Ok(next) => next,
-                    Err(_) => break,
-                }
-            };
-            match next {
-                Ok(Some(text)) => gathered.extend(log_line(&text, &tag.name, false).map(|line| {
-                    LogLine { side: tag.side, revision: tag.revision.clone(), ..line }
-                })),
-                Ok(None) => {
-                    over = Some(Ok(()));
-                    break;
-                }
-                Err(error) => {
-                    over = Some(Err(connection.unreachable(&error)));
-                    break;
-                }
+/// The log of one container, on its way to who reads it.
+struct Stream<'a> {
+    cluster: &'a Cluster,
+    namespace: String,
+    source: Source,
+    tags: Tags,
+    lines: mpsc::Sender<LogBatch>,
+}
+
+impl Stream<'_> {
+    fn tag(&self) -> Tag {
+        lock(&self.tags).get(&self.source).cloned().unwrap_or_default()
+    }
+
+    /// Sends the log on, until its Pod is gone.
+    async fn run(&self, query: &LogQuery) -> Result<(), Error> {
+        let path = format!("/api/v1/namespaces/{}/pods/{}/log", self.namespace, self.source.pod);
+        let mut place = Place::default();
+        let mut mark = None;
+        loop {
+            // The server knows whole seconds only.
+            let since = place.last.or(query.since).map(|since| {
+                Timestamp::from_second(since.as_second()).unwrap_or(since).to_string()
+            });
+            let mut asked =
+                vec![("container", self.source.container.as_str()), ("timestamps", "true")];
+            match &since {
+                Some(since) => asked.push(("sinceTime", since)),
+                None => asked.push(("tailLines", LATEST)),
             }
-        }
-        let fresh: Vec<_> = gathered.into_iter().filter(|line| place.passes(line)).collect();
-        if !fresh.is_empty() {
-            let batch = LogBatch { lines: fresh, mark: mark.take() };
-            if lines.send(batch).await.is_err() {
+            if query.previous {
+                asked.push(("previous", "true"));
+            } else if query.follow {
+                asked.push(("follow", "true"));
+            }
+            let began = Instant::now();
+            place.replay();
+            let address = Connection::address(&path, &asked);
+            let ended = self.once(&path, &address, &mut place, &mut mark).await;
+            if query.previous || !query.follow {
+                return ended;
+            }
+            match ended {
+                Err(Error::NotFound { .. }) => return Ok(()),
+                Err(error @ (Error::Forbidden { .. } | Error::Login { .. })) => return Err(error),
+                Err(error) if place.last.is_none() => return Err(error),
+                Err(error) => {
+                    mark = Some(format!("the log of {} broke here: {error}", self.tag().name));
+                }
+                // Its container has ended, the server ends streams from time to time, or nothing came for long.
+                Ok(()) => {}
+            }
+            if self.lines.is_closed() {
                 return Ok(());
             }
+            sleep(AGAIN.saturating_sub(began.elapsed()).max(Duration::from_millis(200))).await;
         }
-        if let Some(over) = over {
-            return over;
+    }
+
+    /// Reads one stream to its end.
+    async fn once(
+        &self,
+        path: &str,
+        address: &str,
+        place: &mut Place,
+        mark: &mut Option<String>,
+    ) -> Result<(), Error> {
+        let connection = &self.cluster.connection;
+        let client = connection.client().await?;
+        connection.meter.count();
+        let request = Request::get(address).body(Vec::new());
+        let request = request.map_err(|error| connection.unreachable(&error))?;
+        let started = timeout(connection.timeout, client.request_stream(request)).await;
+        let body = match started {
+            Err(_) => return Err(exchange::silent(connection, connection.timeout).error),
+            Ok(Err(kube::Error::Api(status))) => {
+                let body =
+                    serde_json::json!({ "message": status.message, "reason": status.reason });
+                let code = StatusCode::from_u16(status.code);
+                let answer = Answer {
+                    status: code.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+                    retry_after: None,
+                    body: body.to_string().into_bytes(),
+                    login: None,
+                };
+                return Err(exchange::refusal(connection, path, &answer));
+            }
+            Ok(Err(error)) => return Err(connection.unreachable(&error)),
+            Ok(Ok(body)) => body,
+        };
+        let mut read = pin!(body);
+        let mut partial = Vec::new();
+        loop {
+            let mut gathered: Vec<LogLine> = Vec::new();
+            let until = Instant::now() + GATHER;
+            let mut over = None;
+            let tag = self.tag();
+            while gathered.len() < BATCH {
+                let next = if gathered.is_empty() {
+                    tokio::select! {
+                        next = timeout(SILENCE, next_line(&mut read, &mut partial)) => match next {
+                            Ok(next) => next,
+                            // A line that is dead says nothing, either.
+                            Err(_) => return Ok(()),
+                        },
+                        () = self.lines.closed() => return Ok(()),
+                    }
+                } else {
+                    let next = next_line(&mut read, &mut partial);
+                    match tokio::time::timeout_at(until, next).await {
+                        Ok(next) => next,
+                        Err(_) => break,
+                    }
+                };
+                match next {
+                    Ok(Some(text)) => {
+                        let line = log_line(&String::from_utf8_lossy(&text), &tag.name, false);
+                        gathered.extend(line.map(|line| LogLine {
+                            side: tag.side,
+                            revision: tag.revision.clone(),
+                            ..line
+                        }));
+                    }
+                    Ok(None) => {
+                        over = Some(Ok(()));
+                        break;
+                    }
+                    Err(error) => {
+                        over = Some(Err(connection.unreachable(&error)));
+                        break;
+                    }
+                }
+            }
+            let fresh: Vec<_> = gathered.into_iter().filter(|line| place.passes(line)).collect();
+            if !fresh.is_empty() {
+                let batch = LogBatch { lines: fresh, mark: mark.take() };
+                if self.lines.send(batch).await.is_err() {
+                    return Ok(());
+                }
+            }
+            if let Some(over) = over {
+                return over;
+            }
         }
+    }
+}
+
+/// The next line, as bytes: a log holds what its app writes. Of one that is longer than anybody reads the rest is left out.
+/// What was read of a line before this is cancelled is kept in `partial`.
+async fn next_line(
+    read: &mut (impl AsyncBufRead + Unpin),
+    partial: &mut Vec<u8>,
+) -> io::Result<Option<Vec<u8>>> {
+    loop {
+        let available = read.fill_buf().await?;
+        if available.is_empty() {
+            return Ok((!partial.is_empty()).then(|| std::mem::take(partial)));
+        }
+        let end = available.iter().position(|byte| *byte == b'\n');
+        let part = &available[..end.unwrap_or(available.len())];
+        let room = LONGEST.saturating_sub(partial.len());
+        partial.extend_from_slice(&part[..part.len().min(room)]);
+        let consumed = part.len() + usize::from(end.is_some());
+        read.consume_unpin(consumed);
+        if end.is_some() {
+            return Ok(Some(std::mem::take(partial)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::io::Cursor;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_are_bytes_and_have_an_end() {
+        let long = [b"x".repeat(LONGEST * 2), b"\nend".to_vec()].concat();
+        let mut read = Cursor::new([b"a\n\xff\xfe\n".to_vec(), long].concat());
+        let mut partial = Vec::new();
+        let mut lines = Vec::new();
+        while let Some(line) = next_line(&mut read, &mut partial).await.unwrap() {
+            lines.push(line);
+        }
+        assert_eq!(lines[..2], [b"a".to_vec(), vec![0xff, 0xfe]]);
+        assert_eq!((lines[2].len(), lines[3].as_slice()), (LONGEST, b"end".as_slice()));
+    }
+
+    #[test]
+    fn what_is_repeated_is_passed_over_and_nothing_else() {
+        let line = |second: i64, nanos: i32, text: &str| LogLine {
+            at: Timestamp::new(second, nanos).unwrap(),
+            source: "a".to_owned(),
+            revision: None,
+            side: None,
+            text: text.to_owned(),
+            error: false,
+        };
+        let mut place = Place::default();
+        assert!(place.passes(&line(10, 5, "a")));
+        assert!(place.passes(&line(10, 3, "b")), "a little out of order");
+        assert!(place.passes(&line(10, 5, "a")), "written twice");
+        place.replay();
+        assert!(!place.passes(&line(10, 5, "a")) && !place.passes(&line(10, 3, "b")));
+        assert!(place.passes(&line(10, 4, "c")), "of that second, and not read before");
+        assert!(place.passes(&line(11, 0, "d")));
     }
 }
