@@ -43,7 +43,7 @@ pub(super) fn commands(registry: &Registry) -> impl Iterator<Item = Command> {
 }
 
 fn command(registry: &Registry, verb: &VerbSpec) -> Command {
-    let app = Arg::new("app").value_name("APP").required(true).help(super::APP);
+    let app = Arg::new("app").value_name("APP").required(true).index(1).help(super::APP);
     let mut command = Command::new(verb.command).arg(app);
     if verb.verb == Verb::RollBack {
         let help = "The revision to go back to [default: the last good one]";
@@ -61,14 +61,14 @@ fn command(registry: &Registry, verb: &VerbSpec) -> Command {
         let mut arg = Arg::new(spec.name);
         // `scale APP N` is what everybody types.
         let bare = verb.verb == Verb::Scale && spec.artifact;
-        if !bare {
-            arg = arg.long(spec.name);
-        }
+        arg = if bare { arg.index(2).required(true) } else { arg.long(spec.name) };
         arg =
             arg.value_name(spec.value).help(help + &only).value_parser(
                 move |value: &str| match spec.kind {
                     // Whether steps make sense is for the platform to say.
                     OptionKind::Percentages => Ok(value.to_owned()),
+                    // What a script left unset would be read as nothing said.
+                    _ if value.trim().is_empty() => Err(format!("{} is empty", spec.name)),
                     _ => spec.check(value).map(|()| value.to_owned()),
                 },
             );
@@ -84,7 +84,7 @@ fn command(registry: &Registry, verb: &VerbSpec) -> Command {
             arg = arg.short(short);
         }
         command = command.arg(arg);
-        if spec.artifact {
+        if spec.artifact && !bare {
             artifacts.push(spec.name);
         }
     }

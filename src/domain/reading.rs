@@ -198,7 +198,11 @@ impl Reading {
         let whole = |one: &InstanceReading| one.instance.name.clone().unwrap_or_default();
         let named = |one: &&InstanceReading| {
             let name = whole(one);
-            one.id == text || name == text || format!("{}/{name}", one.side.word()) == text
+            // The end of a Pod's name, or the beginning of a task's, is what people say.
+            let short = text.len() >= 5
+                && (one.id.rsplit('-').next() == Some(text)
+                    || (!one.id.contains('-') && one.id.starts_with(text)));
+            one.id == text || name == text || format!("{}/{name}", one.side.word()) == text || short
         };
         let found: Vec<_> = self.instances.iter().filter(named).collect();
         let list = |instances: &mut dyn Iterator<Item = &InstanceReading>| {

@@ -9,6 +9,7 @@ mod widgets;
 use ratatui::{
     buffer::Buffer,
     layout::{Constraint, Layout, Rect},
+    widgets::{Clear, Widget},
 };
 
 use self::theme::Theme;
@@ -71,6 +72,13 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
             Layer::Deploy(dialog) => screens::deploy::draw(dialog, theme, area, buffer),
             Layer::Targets { at } => screens::deploy::targets(state, *at, theme, area, buffer),
         }
+    }
+    // A page covers the line of messages, and is where the keys are pressed that lead to them.
+    let paged = matches!(state.layers.last(), Some(Layer::Instances(_) | Layer::Logs(_)));
+    if paged && (state.notice.is_some() || !state.running.is_empty()) {
+        let row = Rect { y: keys.y.saturating_sub(1), height: 1, ..keys };
+        Clear.render(row, buffer);
+        screens::events::draw(state, theme, row, buffer);
     }
     if theme.ascii() {
         plain(buffer);

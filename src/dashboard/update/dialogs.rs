@@ -24,7 +24,10 @@ pub(super) fn open_form(state: &mut State, verb: Verb) {
     let dialog = DeployDialog {
         verb,
         app: app.key(),
-        name: app.name.clone(),
+        name: match verb {
+            Verb::Scale => format!("{} (now {} wanted)", app.name, app.instances.desired),
+            _ => app.name.clone(),
+        },
         platform: app.platform,
         at: 0,
         values: vec![String::new(); fields.len()],

@@ -58,6 +58,21 @@ pub(super) fn tick(state: &mut State) -> Vec<Effect> {
     effects
 }
 
+/// Asks anew at once: something was done to the app.
+pub(super) fn anew(state: &mut State, app: &AppKey) -> Vec<Effect> {
+    let now = state.now;
+    let mut effects = Vec::new();
+    for layer in &mut state.layers {
+        if let Layer::Instances(page) = layer
+            && page.app == *app
+        {
+            page.asked = Some(now);
+            effects.push(Effect::Instances { id: page.id, app: app.clone() });
+        }
+    }
+    effects
+}
+
 /// Takes a reading. One that failed leaves what was read before, which is shown with its age.
 pub(super) fn apply(state: &mut State, id: u64, app: &AppKey, reading: Result<Reading, Problem>) {
     let now = state.now;
@@ -70,10 +85,18 @@ pub(super) fn apply(state: &mut State, id: u64, app: &AppKey, reading: Result<Re
         }
         Err(problem) => Some(problem),
     };
+    let apps = &state.apps;
     for layer in &mut state.layers {
         if let Layer::Instances(page) = layer
             && page.id == id
         {
+            if page.selected.is_none() {
+                // The first one is selected from then on, whatever the order does.
+                let read = apps.get(app).and_then(|known| known.recording.as_ref()?.latest());
+                let rows = read.map(|read| instance_rows::ordered(&read.instances, page.order));
+                let first = rows.as_ref().and_then(|rows| rows.first());
+                page.selected = first.map(|one| one.id.clone());
+            }
             // What failed is tried again no sooner than what did not.
             page.asked = problem.as_ref().map(|_| now - LOST + PACE);
             page.problem = problem;
@@ -136,7 +159,6 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
             }
         }
         Some(Command::Logs) if state.selected.as_ref() == Some(&page.app) => {
-            // Only where one was chosen: else it is about all of them.
             let chosen = at.and_then(|at| rows.get(at)).map(|one| one.id.clone());
             return logs::open(state, chosen);
         }

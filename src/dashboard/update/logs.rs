@@ -110,6 +110,7 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
         }
         _ => match moving {
             Some(Command::Refresh) => return anew(page, fresh),
+            Some(Command::Help) => state.layers.push(Layer::Help { scroll: 0 }),
             Some(Command::Logs | Command::Quit | Command::Back) => {
                 let id = page.id;
                 state.layers.pop();

@@ -2,9 +2,12 @@
 
 use jiff::SignedDuration;
 
-use super::super::{
-    Command, Effect, State, notify,
-    state::{Notice, Running},
+use super::{
+    super::{
+        Command, Effect, State, notify,
+        state::{Notice, Running},
+    },
+    instances,
 };
 use crate::domain::{App, Outcome, Phase, Problem, Receipt, Settlement, Standing};
 
@@ -108,6 +111,7 @@ pub(super) fn ended(state: &mut State, id: u64, outcome: Outcome) -> Vec<Effect>
     state.attention.nudge += 1;
     let mut effects = vec![Effect::Attention(state.attention.clone())];
     effects.extend(notify::ended(state, &ended.app, &outcome));
+    effects.extend(instances::anew(state, &ended.app));
     // What was left in the middle of sending has no end yet: the next run follows it.
     let left = ended.receipt.is_none() && matches!(outcome, Outcome::Unknown(_));
     let operation = ended.operation.filter(|_| !left);
@@ -132,7 +136,9 @@ pub(super) fn settled(
                     Standing::Accepted => "accepted, waiting for the platform to begin",
                     Standing::Rolling => "rolling",
                     Standing::Paused => "waits",
-                    Standing::Converging => "the rollout is over, the last instances are starting",
+                    Standing::Converging => {
+                        "it is as asked, and the last instances are on their way"
+                    }
                 }
                 .to_owned();
                 running.receipt = Some(*receipt);

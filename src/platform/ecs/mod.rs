@@ -314,6 +314,10 @@ impl Platform for Ecs {
         query: &LogQuery,
         lines: mpsc::Sender<LogBatch>,
     ) -> Result<(), Error> {
+        if let Some(wanted) = &query.instance {
+            let reading = self.0.reading(app).await?;
+            reading.find(wanted).map_err(|what| Error::Refused { what })?;
+        }
         // What is told of stopped tasks is all there is, and costs three calls.
         follow::poll(query, lines, LOGS_EVERY, || self.logs(app)).await
     }

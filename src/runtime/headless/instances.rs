@@ -6,10 +6,12 @@ use jiff::SignedDuration;
 
 use super::{Code, Context, Exit, json, show};
 use crate::{
-    domain::{App, Recording, Verdict},
+    domain::{App, Recording, Verdict, text::span},
     platform::Platform,
 };
 
+/// What is less than this is not worth another reading.
+const LEAST: SignedDuration = SignedDuration::from_secs(2);
 /// The longest that instances are watched by one command.
 const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 
@@ -22,11 +24,17 @@ impl Context {
         let mut recording = Recording::default();
         loop {
             let reading = platform.instances(&app.id).await?;
-            let next = reading.at + reading.pace;
+            let (at, pace) = (reading.at, reading.pace);
             recording.take(reading);
-            if next > until {
+            if at + LEAST > until {
                 break;
             }
+            if recording.samples().count() == 1 {
+                let every = span(pace);
+                Self::say(&format!("reading every {every} for {}", span(until.duration_since(at))));
+            }
+            // The last one is at the end, however short that is after the one before.
+            let next = (at + pace).min(until);
             let pause = next.duration_since(self.now()).max(SignedDuration::ZERO);
             tokio::time::sleep(Duration::try_from(pause).unwrap_or_default()).await;
             // What rolls may have ended, or begun.

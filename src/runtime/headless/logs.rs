@@ -15,6 +15,9 @@ impl Context {
     ) -> Result<(), Exit> {
         query.since = since.map(|text| operate::since_when(text, self.now())).transpose()?;
         let (platform, app) = self.find(name).await?;
+        if query.side.is_some() && !app.rolls() {
+            Self::say("note: nothing is rolling: there are no sides, and all lines are shown");
+        }
         let (sender, mut batches) = mpsc::channel::<LogBatch>(64);
         let read = platform.log(&app.id, &query, sender);
         let print = async {

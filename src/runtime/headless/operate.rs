@@ -222,7 +222,7 @@ async fn follow(
                         line
                     }
                     (None, Standing::Converging) => {
-                        "the rollout is over, the last instances are starting".to_owned()
+                        "it is as asked, and the last instances are on their way".to_owned()
                     }
                     (None, _) => "waiting for the platform".to_owned(),
                 };

@@ -14,8 +14,8 @@ pub(crate) fn draw(state: &State, scroll: usize, theme: &Theme, area: Rect, buff
     let wide = area.width >= 100;
     let room = usize::from(area.width.saturating_sub(2).min(120));
     let mut rows = Vec::new();
-    for table in ["deck", "plan"] {
-        let title = if table == "deck" { "on the deck" } else { "in a plan" };
+    let tables = [("deck", "on the deck"), ("plan", "in a plan"), ("logs", "in a log")];
+    for (table, title) in tables {
         rows.push(Line::styled(title, theme.style(Role::Title)));
         for (command, _, name, text) in COMMANDS.iter().filter(|one| one.1 == table) {
             let keys: Vec<_> =

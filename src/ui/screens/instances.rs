@@ -63,9 +63,9 @@ pub(crate) fn draw(
     let chosen = rows.iter().copied().find(|one| Some(one.id.as_str()) == selected);
     let facts = chosen.filter(|_| page.whole).map(|one| whole(one, theme, width, state.now));
     let facts = facts.unwrap_or_default();
-    // What is told of one never takes more than half of what is left.
+    // What is told of one leaves it and its neighbours in sight.
     let left = usize::from(inside.height).saturating_sub(lines.len());
-    let below = facts.len().min(left / 2);
+    let below = facts.len().min(left.saturating_sub(4));
     let room = left.saturating_sub(1 + below + usize::from(below > 0));
     let table = Table { theme, now: state.now, selected, recording };
     if width >= WIDE {

@@ -80,7 +80,7 @@ fn of_layer(state: &State, layer: &Layer, theme: &Theme, area: Rect, buffer: &mu
             (hint(Command::ErrorLines), "errors"),
             (hint(Command::Search), "search"),
             (hint(Command::Wrap), "wrap"),
-            (hint(Command::PreviousRun), "run before"),
+            (hint(Command::PreviousRun), "before"),
         ],
         Layer::Events(_) => vec![
             ("Esc".to_owned(), "back to the deck"),

@@ -47,6 +47,17 @@ pub(crate) fn draw(state: &State, page: &LogPage, theme: &Theme, area: Rect, buf
             lines.push_front(line);
         }
     }
+    // Near the beginning what comes after fills the page.
+    if page.below > 0 && lines.len() < height {
+        let later: Vec<_> = page.shown().rev().take(page.below).collect();
+        for row in later.into_iter().rev() {
+            lines.extend(row_lines(page, row, theme, width));
+            if lines.len() >= height {
+                break;
+            }
+        }
+        lines.truncate(height);
+    }
     let surplus = lines.len().saturating_sub(height);
     for (row, line) in lines.iter().skip(surplus).enumerate() {
         put(buffer, inside, row as u16, line);

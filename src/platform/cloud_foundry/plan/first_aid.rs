@@ -32,6 +32,12 @@ fn in_flight(snapshot: &Snapshot) -> bool {
     snapshot.active().is_some()
 }
 
+/// ` of rev 8`, of the deployment in flight.
+fn coming(snapshot: &Snapshot) -> String {
+    let to = snapshot.active().and_then(|one| one.revision.as_ref()?.version);
+    to.map(|version| format!(" of rev {version}")).unwrap_or_default()
+}
+
 pub(super) async fn scale(
     foundation: &CloudFoundry,
     snapshot: &Snapshot,
@@ -97,8 +103,10 @@ pub(super) fn stop(snapshot: &Snapshot, request: Request) -> Plan {
         "{goes} of all its processes end at once: nothing serves until it is started"
     )));
     if in_flight(snapshot) {
-        let text = "the rollout in progress stays, and cannot go on while the app is stopped";
-        plan.notes.push(Note::Warning(text.to_owned()));
+        plan.notes.push(Note::Warning(format!(
+            "the rollout{} in progress stays, and goes on with the next start: roll back first if it is to go",
+            coming(snapshot)
+        )));
     }
     "the platform stops all of its instances, and keeps how many there are"
         .clone_into(&mut plan.method);
@@ -128,6 +136,12 @@ pub(super) async fn start(
     }
     "the platform starts all of its instances at once, from the current droplet"
         .clone_into(&mut plan.method);
+    if in_flight(snapshot) {
+        plan.notes.push(Note::Warning(format!(
+            "this starts the rollout{} in progress, too, which goes on until it is done: roll back instead if it is to go",
+            coming(snapshot)
+        )));
+    }
     // What was changed while it was stopped becomes a new revision with the start (`app_start.rb`).
     if let Some(latest) = snapshot.revisions.first() {
         let droplet = snapshot.app.relationships.current_droplet.guid();
@@ -166,7 +180,7 @@ pub(super) async fn restart_instance(
 ) -> Result<Plan, Error> {
     let name = &snapshot.name;
     let text = request.options.get(INSTANCE.name).unwrap_or_default().to_owned();
-    let mut plan = blank(snapshot, request, format!("RESTART {text} of {name}"));
+    let mut plan = blank(snapshot, request, format!("RESTART an instance of {name}"));
     if snapshot.stopped() {
         plan.refused = Some(format!("{name} is stopped: start it"));
         return Ok(plan);

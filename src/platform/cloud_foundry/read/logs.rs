@@ -86,14 +86,21 @@ impl CloudFoundry {
         }
         // An identifier of an instance is its process and number, which lines do not carry: they carry side and name.
         let mut query = query.clone();
-        if let Some((process, _)) = query.instance.as_ref().and_then(|id| id.rsplit_once('/'))
-            && process.len() == 36
-        {
+        if let Some(wanted) = query.instance.clone() {
             let reading = self.reading(app).await?;
-            let one = reading.find(query.instance.as_deref().unwrap_or_default());
-            let one = one.map_err(|what| Error::Refused { what })?;
-            query.side = reading.side(SideName::New).next().is_some().then_some(one.side);
-            query.instance.clone_from(&one.instance.name);
+            let several = reading
+                .instances
+                .iter()
+                .any(|one| one.instance.name.as_deref() == Some(wanted.as_str()));
+            match reading.find(&wanted) {
+                Ok(one) => {
+                    query.side = reading.rolls().then_some(one.side);
+                    query.instance.clone_from(&one.instance.name);
+                }
+                // One of each side: lines tell which.
+                Err(_) if several => {}
+                Err(what) => return Err(Error::Refused { what }),
+            }
         }
         let (mut sent, mut failures, mut mark) = (Sent::default(), 0, None);
         let (mut new, mut looks, mut first) = (None, 0, true);

@@ -2,7 +2,8 @@
 //! that is stopped, so that another one takes its place.
 
 use crate::domain::{
-    INSTANCE, InstanceState, Note, Operation, Plan, RevisionSummary, SCALE_TO, text::clean,
+    INSTANCE, InstanceState, Note, Operation, Plan, RevisionSummary, SCALE_TO, SideName,
+    text::clean,
 };
 use crate::platform::{
     Error,
@@ -116,6 +117,10 @@ pub(super) async fn stop_task(
         plan.notes.push(Note::Warning(
             "it is the only one that runs: nothing serves until another one does".to_owned(),
         ));
+    }
+    if one.side == SideName::Old && reading.rolls() {
+        let text = "a rollout is in progress: what ECS starts now is of the new task definition, and this old task may not come back";
+        plan.notes.push(Note::Warning(text.to_owned()));
     }
     let cluster = snapshot.service.cluster_arn.clone();
     let hand = format!("stop-task --cluster {} --task {task}", last(&cluster));

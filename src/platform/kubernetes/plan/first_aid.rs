@@ -161,6 +161,7 @@ pub(super) async fn restart_instance(
 ) -> Result<Plan, Error> {
     let text = plan.request.options.get(INSTANCE.name).unwrap_or_default().to_owned();
     let app = plan.app.clone();
+    plan.title = format!("RESTART an instance of {app}");
     let reading = cluster.reading(&plan.request.app).await?;
     let one = match reading.find(&text) {
         Ok(one) => one,
