@@ -1,5 +1,7 @@
 //! The record of an incident that was played on the simulated foundation: what happened, what was done, what is not known.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+
 use std::sync::Arc;
 
 use jiff::{SignedDuration, tz::TimeZone};
