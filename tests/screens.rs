@@ -13,8 +13,8 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use ratatui::{buffer::Buffer, layout::Rect};
 use revdeck::{
-    dashboard::{Event, Keymap, Start, State, update::update},
-    domain::{Interest, Problem, ProblemKind, Report, TargetId},
+    dashboard::{Effect, Event, Keymap, Start, State, update::update},
+    domain::{Interest, LogQuery, Problem, ProblemKind, Report, TargetId},
     platform::{
         Platform,
         cloud_foundry::{CloudFoundry, Options},
@@ -32,6 +32,7 @@ struct Deck {
     state: State,
     platform: Arc<CloudFoundry>,
     at: Timestamp,
+    clock: Clock,
     _simulator: Simulator<Foundation>,
 }
 
@@ -39,11 +40,13 @@ impl Deck {
     async fn open(size: (u16, u16)) -> Self {
         let at: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
         let clock = Clock::manual(at);
-        let simulator =
-            Simulator::cloud_foundry_at(&simulator::Options::default(), clock).await.unwrap();
+        let simulator = Simulator::cloud_foundry_at(&simulator::Options::default(), clock.clone())
+            .await
+            .unwrap();
         let options = Options { home: simulator.home_buf(), ..Options::default() };
+        let now = clock.clone();
         let platform =
-            CloudFoundry::open(TargetId::new("cf"), &options, Arc::new(move || at)).unwrap();
+            CloudFoundry::open(TargetId::new("cf"), &options, Arc::new(move || now.now())).unwrap();
         let mut target = platform.target();
         target.api = "https://api.example.test".to_owned();
         let keymap = Keymap::shipped().unwrap();
@@ -61,7 +64,13 @@ impl Deck {
             scope: revdeck::domain::Scope::Home,
             thresholds: revdeck::domain::Thresholds::default(),
         };
-        Self { state: State::new(start), platform: Arc::new(platform), at, _simulator: simulator }
+        Self {
+            state: State::new(start),
+            platform: Arc::new(platform),
+            at,
+            clock,
+            _simulator: simulator,
+        }
     }
 
     /// Takes in what the watch reports until revisions and events are there.
@@ -91,7 +100,7 @@ impl Deck {
         task.abort();
     }
 
-    fn keys(&mut self, keys: &str) -> Vec<revdeck::dashboard::Effect> {
+    fn keys(&mut self, keys: &str) -> Vec<Effect> {
         let mut effects = Vec::new();
         for key in keys.split_whitespace() {
             effects = update(&mut self.state, Event::Key(key.parse().unwrap()), self.at);
@@ -101,14 +110,50 @@ impl Deck {
 
     async fn plan(&mut self, keys: &str) {
         let effects = self.keys(keys);
-        let Some(revdeck::dashboard::Effect::Plan { id, request, .. }) = effects.first() else {
-            panic!("{effects:?}")
-        };
+        let Some(Effect::Plan { id, request, .. }) = effects.first() else { panic!("{effects:?}") };
         let plan = self.platform.plan(request.clone()).await.map_err(|error| error.problem());
         update(&mut self.state, Event::Planned { id: *id, plan: Box::new(plan) }, self.at);
         update(&mut self.state, Event::Painted, self.at);
         self.at = self.at.checked_add(jiff::SignedDuration::from_millis(400)).unwrap();
         update(&mut self.state, Event::Tick, self.at);
+    }
+
+    /// Lets time pass, on the platform as well.
+    fn pass(&mut self, seconds: u32) {
+        self.clock.advance(f64::from(seconds));
+        self.at += jiff::SignedDuration::from_secs(i64::from(seconds));
+    }
+
+    /// Opens the page of instances, and reads it four times at its pace.
+    async fn instances(&mut self) {
+        let effects = self.keys("i");
+        let asked = effects.iter().find_map(|effect| match effect {
+            Effect::Instances { id, app, .. } => Some((*id, app.clone())),
+            _ => None,
+        });
+        let (id, app) = asked.unwrap();
+        for _ in 0..4 {
+            self.pass(20);
+            let reading = self.platform.instances(&app.app).await;
+            let reading = Box::new(reading.map_err(|error| error.problem()));
+            update(&mut self.state, Event::Instances { id, app: app.clone(), reading }, self.at);
+        }
+    }
+
+    /// Opens the log, and takes in what there is of it.
+    async fn log(&mut self) {
+        let effects = self.keys("L");
+        let asked = effects.iter().find_map(|effect| match effect {
+            Effect::Log { id, app, query, .. } => Some((*id, app.clone(), query.clone())),
+            _ => None,
+        });
+        let (id, app, query) = asked.unwrap();
+        let (sender, mut batches) = mpsc::channel(64);
+        let query = LogQuery { follow: false, ..query };
+        self.platform.log(&app.app, &query, sender).await.unwrap();
+        while let Some(batch) = batches.recv().await {
+            update(&mut self.state, Event::Log { id, batch }, self.at);
+        }
     }
 
     fn shown(&self, theme: &Theme) -> String {
@@ -178,6 +223,20 @@ async fn dialogs() {
 }
 
 #[tokio::test]
+async fn what_stands_around_a_rollout() {
+    for (size, of) in [((80, 24), "80x24"), ((160, 50), "160x50"), ((60, 15), "60x15")] {
+        let mut deck = Deck::open(size).await;
+        deck.load().await;
+        deck.instances().await;
+        insta::assert_snapshot!(format!("instances_{of}"), deck.shown(&theme()));
+        deck.keys("Esc");
+        insta::assert_snapshot!(format!("judged_{of}"), deck.shown(&theme()));
+        deck.log().await;
+        insta::assert_snapshot!(format!("logs_{of}"), deck.shown(&theme()));
+    }
+}
+
+#[tokio::test]
 async fn out_of_reach_keeps_what_was_there() {
     let mut deck = Deck::open((80, 24)).await;
     let problem = || {
@@ -213,7 +272,10 @@ fn no_size_panics() {
     runtime.block_on(async {
         let mut deck = Deck::open((80, 24)).await;
         deck.load().await;
-        for open in ["Esc", "?", "Esc :", "Esc d", "Esc t", "Esc e", "Esc L", "Esc D"] {
+        for open in [
+            "Esc", "?", "Esc :", "Esc d", "Esc t", "Esc e", "Esc L", "Esc D", "Esc i", "Esc S",
+            "Esc X",
+        ] {
             deck.keys(open);
             for columns in (1..=130).step_by(7) {
                 for rows in (1..=60).step_by(3) {

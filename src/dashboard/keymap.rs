@@ -10,6 +10,18 @@ use crate::domain::Verb;
 
 /// The shipped table.
 pub const SHIPPED: &str = include_str!("../../keybindings.toml");
+/// What an own table may move to another key, and never leave without its own by accident.
+const NEEDED: &[Command] = &[
+    Command::RollBackLastGood,
+    Command::RollBackSelected,
+    Command::Cancel,
+    Command::Palette,
+    Command::Help,
+    Command::Back,
+    Command::Quit,
+    Command::Confirm,
+    Command::Leave,
+];
 
 macro_rules! commands {
     ($($variant:ident $table:literal $name:literal $text:literal $($verb:ident)?,)*) => {
@@ -118,6 +130,9 @@ pub struct KeymapError {
     pub text: String,
 }
 
+/// Whether a command's keys are the operator's own, in which file they are, and in which line.
+type Places = HashMap<Command, (bool, String, usize)>;
+
 type Table = BTreeMap<Spanned<String>, Spanned<Vec<Spanned<String>>>>;
 
 #[derive(Default, Deserialize)]
@@ -146,9 +161,9 @@ impl Keymap {
             logs: HashMap::new(),
         };
         let mut places = HashMap::new();
-        map.merge("keybindings.toml", SHIPPED, &mut places)?;
+        map.merge((false, "keybindings.toml"), SHIPPED, &mut places)?;
         if let Some((file, text)) = own {
-            map.merge(file, text, &mut places)?;
+            map.merge((true, file), text, &mut places)?;
         }
         map.index(&places)?;
         Ok(map)
@@ -156,9 +171,9 @@ impl Keymap {
 
     fn merge(
         &mut self,
-        file: &str,
+        (own, file): (bool, &str),
         text: &str,
-        places: &mut HashMap<Command, (String, usize)>,
+        places: &mut Places,
     ) -> Result<(), KeymapError> {
         let line_of = |at: usize| text.get(..at).unwrap_or(text).matches('\n').count() + 1;
         let wrong = |at: usize, text: String| KeymapError {
@@ -185,30 +200,44 @@ impl Keymap {
                         .push(key.get_ref().parse().map_err(|text| wrong(key.span().start, text))?);
                 }
                 self.keys.insert(*command, parsed);
-                places.insert(*command, (file.to_owned(), line_of(place)));
+                places.insert(*command, (own, file.to_owned(), line_of(place)));
             }
         }
         Ok(())
     }
 
-    fn index(&mut self, places: &HashMap<Command, (String, usize)>) -> Result<(), KeymapError> {
-        for (command, table, name, _) in COMMANDS {
+    fn index(&mut self, places: &Places) -> Result<(), KeymapError> {
+        let own = |command: &Command| places.get(command).is_some_and(|place| place.0);
+        // What is the operator's own comes first: a key of theirs is theirs, whatever a later release ships it for.
+        let (first, then): (Vec<&_>, Vec<&_>) = COMMANDS.iter().partition(|one| own(&one.0));
+        for (command, table, name, _) in first.into_iter().chain(then) {
+            let mut kept = Vec::new();
             for key in self.keys.get(command).cloned().unwrap_or_default() {
                 let index = match *table {
                     "deck" => &mut self.deck,
                     "plan" => &mut self.plan,
                     _ => &mut self.logs,
                 };
-                if let Some(other) = index.insert(key, *command) {
-                    let (own, others) = (places.get(command), places.get(&other));
-                    // The later file is the one to mend.
-                    let (file, line) = own.max(others).cloned().unwrap_or_default();
-                    let other = COMMANDS.iter().find(|one| one.0 == other).map_or("", |one| one.2);
-                    let text =
-                        format!("the key {key} would mean both {other} and {name} in [{table}]");
-                    return Err(KeymapError { file, line, text });
+                match index.get(&key).copied() {
+                    None => {
+                        index.insert(key, *command);
+                        kept.push(key);
+                    }
+                    Some(other) if own(&other) == own(command) || NEEDED.contains(command) => {
+                        let (mine, others) = (places.get(command), places.get(&other));
+                        // The later file is the one to mend.
+                        let (_, file, line) = mine.max(others).cloned().unwrap_or_default();
+                        let other =
+                            COMMANDS.iter().find(|one| one.0 == other).map_or("", |one| one.2);
+                        let text = format!(
+                            "the key {key} would mean both {name} and {other} in [{table}]"
+                        );
+                        return Err(KeymapError { file, line, text });
+                    }
+                    Some(_) => {}
                 }
             }
+            self.keys.insert(*command, kept);
         }
         Ok(())
     }
@@ -260,6 +289,17 @@ mod tests {
         assert_eq!(map.deck("z".parse().unwrap()), Some(Command::Quit));
         assert_eq!(map.deck("q".parse().unwrap()), None);
         assert_eq!(map.deck("R".parse().unwrap()), Some(Command::RollBackLastGood));
+    }
+
+    #[test]
+    fn a_key_of_ones_own_stays_ones_own_when_a_release_ships_it_for_something_new() {
+        let map = Keymap::with(Some(("own.toml", "[deck]\ncopy = [\"x\", \"L\"]\n"))).unwrap();
+        assert_eq!(map.deck("x".parse().unwrap()), Some(Command::Copy));
+        assert_eq!(map.deck("L".parse().unwrap()), Some(Command::Copy));
+        assert!(map.keys(Command::RestartInstance).is_empty(), "it is found in the palette");
+        let both = "[deck]\ncopy = [\"x\"]\nlogs = [\"x\"]\n";
+        let said = Keymap::with(Some(("own.toml", both))).unwrap_err().to_string();
+        assert_eq!(said, "own.toml, line 3: the key x would mean both copy and logs in [deck]");
     }
 
     #[test]

@@ -60,6 +60,41 @@ fn the_same_keys_roll_a_cluster_back() {
     screen.is_left_usable();
 }
 
+#[test]
+fn who_looks_elsewhere_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let (config, told) = (home.path().join("config.toml"), home.path().join("told"));
+    let command = format!("printf '%s' \"$REVDECK_MESSAGE\" > {}", told.display());
+    let text = format!("[notify]\nmessage = \"9\"\ncommand = [\"sh\", \"-c\", {command:?}]\n");
+    std::fs::write(&config, text).unwrap();
+    let config = config.display().to_string();
+    let mut screen = Screen::start(80, 24, &["demo", "--speed", "4", "--config", &config]);
+    screen.expect("old rev 7", LONG);
+    // The title that was there is put aside first.
+    screen.expect_written(b"\x1b[22;2t", LONG);
+    screen.expect_written(b"\x1b]2;STUCK ", LONG);
+    screen.press("R");
+    screen.expect("y roll back", LONG);
+    screen.press("y");
+    // The window goes to the background.
+    screen.write(b"\x1b[O");
+    screen.expect("DONE  checkout is back on rev 7", LONG);
+    screen.expect_written(b"\x1b]9;DONE checkout is back on rev 7", LONG);
+    screen.expect_written(b"\x07", LONG);
+    // The command runs by itself.
+    let mut waits = 0;
+    while std::fs::read_to_string(&told).unwrap_or_default().is_empty() && waits < 500 {
+        Screen::settle(Duration::from_millis(10));
+        waits += 1;
+    }
+    screen.press("q");
+    assert_eq!(screen.ends(), Some(0));
+    screen.expect_written(b"\x1b[23;2t", LONG);
+    screen.is_left_usable();
+    let told = std::fs::read_to_string(told).unwrap();
+    assert!(told.starts_with("DONE checkout is back on rev 7"), "{told}");
+}
+
 /// On a slow link the terminal's answer about its background comes late, between keys.
 #[test]
 fn a_late_answer_of_the_terminal_is_no_key() {

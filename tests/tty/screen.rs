@@ -126,6 +126,22 @@ impl Screen {
         self.seen.lock().unwrap().raw.len()
     }
 
+    /// Waits until the program has written some bytes, wherever they are shown.
+    pub fn expect_written(&self, bytes: &[u8], timeout: Duration) {
+        let until = now() + timeout;
+        let written =
+            || self.seen.lock().unwrap().raw.windows(bytes.len()).any(|window| window == bytes);
+        while !written() {
+            assert!(
+                now() < until,
+                "{:?} is not written; it was:\n{:?}",
+                String::from_utf8_lossy(bytes),
+                String::from_utf8_lossy(&self.seen.lock().unwrap().raw)
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     pub fn expect(&mut self, text: &str, timeout: Duration) {
         let until = now() + timeout;
         while !self.text().contains(text) {

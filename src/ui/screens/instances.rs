@@ -194,7 +194,8 @@ fn total(
     let runs = own.iter().filter(up).count();
     let ready = own.iter().filter(|one| one.instance.state == InstanceState::Running).count();
     let restarts: Option<u32> = own.iter().map(|one| one.crashes()).sum();
-    let errors = reading.errors.map(|errors| {
+    // What has not stood through the minute that is counted says nothing, which is not zero.
+    let errors = reading.errors.filter(|errors| errors.of(side).instances > 0).map(|errors| {
         let count = errors.of(side).lines;
         let minutes = reading.at.duration_since(errors.since).as_secs_f64().max(1.0) / 60.0;
         format!("{:.0}", f64::from(count) / minutes)
@@ -255,11 +256,15 @@ impl Table<'_> {
         let side = if side { "side  " } else { "" };
         let history =
             if width >= 64 && side.is_empty() { " ".repeat(HISTORY + 1) } else { String::new() };
-        let text = format!(
-            " {side}{}{} since restarts   cpu{history}    mem   of{history}  last word",
+        let mut text = format!(
+            " {side}{}{} since restarts   cpu{history}    mem   of{history}",
             fit("instance", 10),
             fit("state", 11)
         );
+        const LAST: &str = "  last word";
+        if text.len() + LAST.len() <= width {
+            text += LAST;
+        }
         Line::styled(cut(&text, width), self.theme.style(Role::Dim))
     }
 
