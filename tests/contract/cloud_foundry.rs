@@ -95,6 +95,10 @@ impl Fixture for Foundation {
         self.faults("token=1s,401@GET:/v3/apps#1");
     }
 
+    fn requests(&self) -> Option<usize> {
+        Some(self.simulator.world().log().len())
+    }
+
     fn writes(&self) -> usize {
         let log = self.simulator.world().log();
         log.iter().filter(|line| !line.starts_with("GET") && !line.contains("/oauth/token")).count()

@@ -102,6 +102,10 @@ impl Fixture for Region {
         self.faults("401@GET:/DescribeServices#1");
     }
 
+    fn requests(&self) -> Option<usize> {
+        Some(self.simulator.world().log().len())
+    }
+
     fn writes(&self) -> usize {
         self.simulator.world().log().iter().filter(|line| line.starts_with("POST")).count()
     }

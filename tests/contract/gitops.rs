@@ -89,6 +89,10 @@ impl Fixture for Repository {
         self.simulator.faults().set("401@GET:/acme#1").unwrap();
     }
 
+    fn requests(&self) -> Option<usize> {
+        Some(self.simulator.world().log().len())
+    }
+
     fn writes(&self) -> usize {
         let log = self.simulator.world().log();
         log.iter()

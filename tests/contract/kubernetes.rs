@@ -117,6 +117,10 @@ impl Fixture for Bench {
         self.faults("401@GET:/apis#1");
     }
 
+    fn requests(&self) -> Option<usize> {
+        Some(self.simulator.world().log().len())
+    }
+
     fn writes(&self) -> usize {
         let asks = |line: &&String| {
             line.starts_with("GET") || line.contains("accessreviews") || line.contains("dryRun=All")

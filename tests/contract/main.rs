@@ -52,7 +52,8 @@ macro_rules! contract {
     ($harness:expr) => {
         crate::promises!($harness;
             reading: apps_are_listed_with_their_condition, revisions_come_newest_first, one_app_by_name, details_differ,
-                unknown_names_are_refused_in_a_sentence, events_and_logs_are_clean, instances_stand_on_their_side;
+                unknown_names_are_refused_in_a_sentence, events_and_logs_are_clean, instances_stand_on_their_side,
+                an_open_page_of_instances_is_sparing;
             operations: the_stuck_rollout_is_rolled_back, a_chosen_revision_is_rolled_back, a_restart_replaces_all,
                 a_rollout_is_cancelled, a_canary_goes_on, a_newer_rollout_supersedes, what_cannot_be_is_refused,
                 a_changed_world_refuses_the_plan, a_cancelled_roll_back_is_repeated, taken_back_is_failed,

@@ -123,3 +123,21 @@ pub async fn instances_stand_on_their_side(harness: &dyn Harness) {
     assert!(reading.side(SideName::New).next().is_none(), "nothing rolls");
     assert!(reading.find("no-such-instance").is_err());
 }
+
+/// What is read again and again is sparing: an open page of instances costs at most so many requests a minute, and what was
+/// learned by the first reading is not asked again.
+pub async fn an_open_page_of_instances_is_sparing(harness: &dyn Harness) {
+    const A_MINUTE: f64 = 30.0;
+    let deck = Deck::open(harness).await;
+    let Some(_) = deck.fixture.requests() else { return };
+    for role in [Role::Stuck, Role::Healthy] {
+        let app = deck.app(role).await;
+        deck.platform.instances(&app.id).await.unwrap();
+        let before = deck.fixture.requests().unwrap();
+        let reading = deck.platform.instances(&app.id).await.unwrap();
+        let cost = deck.fixture.requests().unwrap() - before;
+        let a_minute = cost as f64 * 60.0 / reading.pace.as_secs_f64();
+        println!("{}: {cost} requests every {:#}, {a_minute} a minute", app.name, reading.pace);
+        assert!(a_minute <= A_MINUTE, "{a_minute} requests a minute");
+    }
+}

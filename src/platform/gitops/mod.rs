@@ -288,7 +288,7 @@ impl Platform for GitOps {
     }
 
     async fn instances(&self, app: &AppId) -> Result<Reading, Error> {
-        let view = self.0.look(false).await?;
+        let view = self.0.lately().await?;
         let entry = self.0.entry(&view, app)?;
         self.0.reading(&view, entry).await
     }
@@ -299,13 +299,13 @@ impl Platform for GitOps {
         query: &LogQuery,
         lines: mpsc::Sender<LogBatch>,
     ) -> Result<(), Error> {
-        let view = self.0.look(false).await?;
+        let view = self.0.lately().await?;
         let entry = self.0.entry(&view, app)?;
         self.0.follow_log(&view, entry, query, lines).await
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {
-        let view = self.0.look(false).await?;
+        let view = self.0.lately().await?;
         let entry = self.0.entry(&view, app)?;
         self.0.logs(&view, entry).await
     }

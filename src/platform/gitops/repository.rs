@@ -11,6 +11,7 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
+use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::{
@@ -76,6 +77,8 @@ pub(super) struct State {
     pub(super) remote: Option<Remote>,
     pub(super) blobs: Blobs,
     pub(super) view: Arc<View>,
+    /// When the cluster was read for it.
+    pub(super) seen_at: Option<Timestamp>,
     pub(super) pulls: HashMap<String, (Instant, Option<Pull>)>,
     /// Commits on branches of ours, by commit.
     pub(super) proposed: HashMap<ObjectId, Option<Commit>>,
@@ -132,8 +135,10 @@ impl Repository {
         }
         view.proposals = self.proposals(&mut state, &at).await?;
         if let Some(cluster) = &self.cluster {
+            state.seen_at = None;
             match self.images.look(cluster).await {
                 Ok(seen) => {
+                    state.seen_at = Some((self.now)());
                     view.seen = Some(seen.of(&self.mirror.git.remote, &at.branch));
                     state.trouble = None;
                 }
@@ -146,6 +151,18 @@ impl Repository {
         state.remote = Some(at);
         state.view = Arc::new(view);
         Ok(state.view.clone())
+    }
+
+    /// What was read within the last minute, else what there is now: which workloads run an app does not change often, and
+    /// how they do is asked of the cluster in any case.
+    pub(super) async fn lately(&self) -> Result<Arc<View>, Error> {
+        const LATELY: SignedDuration = SignedDuration::from_mins(1);
+        let state = self.state.lock().await;
+        if state.seen_at.is_some_and(|at| (self.now)().duration_since(at).abs() < LATELY) {
+            return Ok(state.view.clone());
+        }
+        drop(state);
+        self.look(false).await
     }
 
     /// Reads the history down to its first commit, where that was not done yet.
