@@ -14,6 +14,7 @@ mod screen;
 
 use std::time::Duration;
 
+use portable_pty::CommandBuilder;
 use screen::Screen;
 
 const LONG: Duration = Duration::from_secs(30);
@@ -58,6 +59,56 @@ fn the_same_keys_roll_a_cluster_back() {
     screen.press("q");
     assert_eq!(screen.ends(), Some(0));
     screen.is_left_usable();
+}
+
+/// From the start to the record of it: look, its log, more instances, the way back, told in the background, written down.
+#[test]
+fn an_incident_in_twelve_keys() {
+    let state = tempfile::tempdir().unwrap();
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_revdeck"));
+    command.args(["demo", "--speed", "4"]);
+    // The demo keeps nothing; what it is asked to write goes where such things go.
+    command.env("XDG_STATE_HOME", state.path());
+    command.env("TMPDIR", state.path());
+    let mut screen = Screen::start_command(80, 24, command, false);
+    screen.expect("storefront", LONG);
+    screen.expect("checkout", LONG);
+    screen.expect("ticketing", LONG);
+    screen.expect("orders-api", LONG);
+    screen.press("jj");
+    screen.expect("▌storefront", LONG);
+    screen.press("i");
+    screen.expect(" WORSE  new crashed", LONG);
+    screen.press("L");
+    screen.expect("LOGS of storefront", LONG);
+    screen.expect("fatal: cannot allocate memory", LONG);
+    screen.write(b"\x1b");
+    screen.expect("INSTANCES of storefront", LONG);
+    screen.press("S");
+    screen.expect("SCALE storefront", LONG);
+    screen.press("6\r");
+    screen.expect("y scale", LONG);
+    Screen::settle(Duration::from_millis(500));
+    screen.press("y");
+    screen.expect("it is as asked", LONG);
+    screen.press("R");
+    screen.expect("y roll back", LONG);
+    Screen::settle(Duration::from_millis(500));
+    screen.press("y");
+    screen.write(b"\x1b[O");
+    screen.expect("DONE  storefront is back on rev 3 (now rev 5): 6 of 6 running", LONG);
+    screen.expect_written(b"\x07", LONG);
+    screen.press("E");
+    screen.expect("storefront-", LONG);
+    screen.press("q");
+    screen.press("q");
+    assert_eq!(screen.ends(), Some(0));
+    let records = std::fs::read_dir(state.path().join("revdeck-incidents")).unwrap();
+    let record = records.map(|entry| entry.unwrap().path()).next().unwrap();
+    let text = std::fs::read_to_string(record).unwrap();
+    for said in ["storefront", "scale", "roll back", "DONE"] {
+        assert!(text.contains(said), "{said} is missing:\n{text}");
+    }
 }
 
 #[test]

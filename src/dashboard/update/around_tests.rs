@@ -11,8 +11,8 @@ use super::{
     script::{Script, app, key, reference, side},
 };
 use crate::domain::{
-    INSTANCE, InstanceState, Judgement, LogBatch, LogLine, Operation, Phase, Problem, ProblemKind,
-    Reading, SideName,
+    INSTANCE, InstanceState, Judgement, LogBatch, LogLine, Note, Operation, Phase, Problem,
+    ProblemKind, Reading, SideName,
 };
 
 fn told(script: &Script) -> Vec<String> {
@@ -136,6 +136,33 @@ fn the_selected_instance_is_restarted_by_a_plan_and_its_log_is_opened() {
         _ => None,
     });
     assert_eq!(query.unwrap().instance, Some(chosen));
+}
+
+#[test]
+fn who_lets_a_rollout_go_on_is_told_that_its_new_side_is_worse() {
+    let mut script = Script::incident();
+    let mut waits = app("checkout", Some(Phase::Paused));
+    waits.rollout.as_mut().unwrap().new = side(2, &[InstanceState::Crashed]);
+    script.apps(vec![waits]);
+    let warned = |script: &mut Script| {
+        script.keys("n");
+        script.planned();
+        let Some(Layer::Plan(dialog)) = script.state.layers.last() else { panic!("it is open") };
+        let Some(Ok(plan)) = &dialog.plan else { panic!("it is there") };
+        assert_eq!(plan.request.operation, Operation::Continue);
+        let notes: Vec<_> = plan.notes.clone();
+        script.keys("Esc");
+        notes
+    };
+    assert!(warned(&mut script).is_empty(), "nothing was read, and nothing is said");
+    script.keys("i");
+    let id = asked(&script);
+    let reading = checkout(&script);
+    read(&mut script, id, Ok(reading));
+    script.keys("Esc");
+    let notes = warned(&mut script);
+    let [Note::Warning(text)] = notes.as_slice() else { panic!("{notes:?}") };
+    assert!(text.starts_with("the new side is WORSE: "), "{text}");
 }
 
 #[test]

@@ -171,6 +171,8 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
             | Command::Scale
             | Command::StopOrStart
             | Command::Events
+            | Command::Incident
+            | Command::Notify
             | Command::Help),
         ) if state.selected.as_ref() == Some(&page.app) => {
             return dispatch(state, other, Some(key));

@@ -15,8 +15,8 @@ use super::{
     is,
 };
 use crate::domain::{
-    App, AppKey, Consent, INSTANCE, Operation, Options, Plan, Problem, Request, RollBackTo,
-    TargetId, Verb,
+    App, AppKey, Consent, INSTANCE, Judgement, Note, Operation, Options, Plan, Problem, Request,
+    RollBackTo, TargetId, Verb,
 };
 
 /// How long a plan must have been on screen before a key can confirm it: what was typed before it was seen does not
@@ -95,11 +95,23 @@ fn replan(state: &mut State) -> Vec<Effect> {
     vec![Effect::Plan { id, target, request: dialog.request.clone() }]
 }
 
-pub(super) fn planned(state: &mut State, id: u64, plan: Result<Plan, Problem>) {
+pub(super) fn planned(state: &mut State, id: u64, mut plan: Result<Plan, Problem>) {
+    let (apps, thresholds, now) = (&state.apps, &state.thresholds, state.now);
     for layer in &mut state.layers {
         if let Layer::Plan(dialog) = layer
             && dialog.id == id
         {
+            // Who lets a rollout go on should know what was seen of its new side.
+            if let Ok(plan) = &mut plan
+                && plan.request.operation == Operation::Continue
+                && let Some(known) = apps.get(&dialog.app())
+                && let Some(verdict) = known.verdict(thresholds, now)
+            {
+                let text =
+                    format!("the new side is {}: {}", verdict.judgement.word(), verdict.why());
+                let worse = verdict.judgement == Judgement::Worse;
+                plan.notes.push(if worse { Note::Warning(text) } else { Note::Info(text) });
+            }
             dialog.plan = Some(plan);
             return;
         }

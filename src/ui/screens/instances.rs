@@ -67,8 +67,9 @@ pub(crate) fn draw(
     let left = usize::from(inside.height).saturating_sub(lines.len());
     let below = facts.len().min(left.saturating_sub(4));
     let room = left.saturating_sub(1 + below + usize::from(below > 0));
-    let table = Table { theme, now: state.now, selected, recording };
-    if width >= WIDE {
+    let rolls = known.app.rolls();
+    let table = Table { theme, now: state.now, rolls, selected, recording };
+    if width >= WIDE && rolls {
         lines.extend(table.beside(&rows, width, room));
     } else {
         lines.push(table.heading(width, true));
@@ -247,12 +248,15 @@ fn bytes(count: f64) -> String {
 struct Table<'a> {
     theme: &'a Theme,
     now: Timestamp,
+    /// Whether there are two sides.
+    rolls: bool,
     selected: Option<&'a str>,
     recording: &'a Recording,
 }
 
 impl Table<'_> {
     fn heading(&self, width: usize, side: bool) -> Line<'static> {
+        const LAST: &str = "  last word";
         let side = if side { "side  " } else { "" };
         let history =
             if width >= 64 && side.is_empty() { " ".repeat(HISTORY + 1) } else { String::new() };
@@ -261,7 +265,6 @@ impl Table<'_> {
             fit("instance", 10),
             fit("state", 11)
         );
-        const LAST: &str = "  last word";
         if text.len() + LAST.len() <= width {
             text += LAST;
         }
@@ -322,7 +325,7 @@ impl Table<'_> {
         let mut put = |text: String, role: Role| line.push_span(piece(text, theme.style(role)));
         put(if chosen { theme.glyphs.select.to_string() } else { " ".to_owned() }, Role::Title);
         if with_side {
-            put(fit(one.side.word(), 6), side_role);
+            put(fit(if self.rolls { one.side.word() } else { "now" }, 6), side_role);
         }
         let state = format!("{sign} {}", state.word());
         if let InstanceRow::Alike(many) = row {
@@ -452,12 +455,13 @@ pub(super) fn in_panel(
     room: usize,
 ) -> Vec<Line<'static>> {
     let known = state.apps.get(&app.key());
-    let Some((_, recording, reading)) = read(known) else { return Vec::new() };
+    let Some((known, recording, reading)) = read(known) else { return Vec::new() };
     let old = state.now.duration_since(reading.at) > reading.pace * 3;
     if old || reading.instances.is_empty() || room < 3 {
         return Vec::new();
     }
-    let table = Table { theme, now: state.now, selected: None, recording };
+    let rolls = known.app.rolls();
+    let table = Table { theme, now: state.now, rolls, selected: None, recording };
     let rows = ordered(&reading.instances, crate::dashboard::dialog::InstanceOrder::Side);
     let mut lines = vec![table.heading(width, true)];
     lines.extend(table.scrolled(&folded(rows, room - 1, None), width, room - 1, true));
