@@ -131,6 +131,35 @@ impl Fixture for Bench {
 
 crate::contract!(PLAIN);
 
+/// A log that the server does not give is told of, once for each Pod, while it is tried again: kwok's nodes, and servers that
+/// do not let their kubelets be asked, answer with 405.
+#[tokio::test]
+async fn a_log_that_cannot_be_read_is_told_of() {
+    let (simulator, platform) = PLAIN.cluster(0).await;
+    let app = platform.app("inventory").await.unwrap();
+    simulator.faults().set("405@GET:/api/v1/namespaces/shop/pods/").unwrap();
+    let query = revdeck::domain::LogQuery { follow: true, ..Default::default() };
+    let (sender, mut batches) = mpsc::channel::<revdeck::domain::LogBatch>(64);
+    let (mut marks, wanted) = (Vec::new(), app.instances.running.unwrap() as usize);
+    let told = async {
+        while let Some(batch) = batches.recv().await {
+            marks.extend(batch.mark);
+            if marks.len() == wanted {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = told => {}
+        ended = platform.log(&app.id, &query, sender) => panic!("{ended:?}"),
+        () = tokio::time::sleep(Duration::from_secs(20)) => {}
+    }
+    assert_eq!(marks.len(), wanted, "{marks:?}");
+    let pods: std::collections::HashSet<_> = marks.iter().collect();
+    assert_eq!(pods.len(), wanted, "each once: {marks:?}");
+    assert!(marks.iter().all(|mark| mark.contains("cannot be read: ")), "{marks:?}");
+}
+
 /// The status lies for a moment in three ways; an operation is neither done nor failed for it.
 #[tokio::test]
 async fn a_stale_status_is_not_believed() {

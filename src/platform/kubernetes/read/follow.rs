@@ -76,6 +76,7 @@ impl Cluster {
     ) -> Result<(), Error> {
         let mut streams: JoinSet<(Source, Result<(), Error>)> = JoinSet::new();
         let mut begun: HashSet<Source> = HashSet::new();
+        let mut told: HashSet<Source> = HashSet::new();
         let tags = Tags::default();
         let mut first = true;
         loop {
@@ -102,6 +103,7 @@ impl Cluster {
             }
             // A Pod that is gone may come again under its name.
             begun.retain(|source| rows.uids.get(&source.pod) == Some(&source.uid));
+            told.retain(|source| rows.uids.get(&source.pod) == Some(&source.uid));
             for (source, tag) in sources {
                 lock(&tags).insert(source.clone(), tag);
                 if !begun.insert(source.clone()) {
@@ -141,9 +143,21 @@ impl Cluster {
                     Err(error @ (Error::Forbidden { .. } | Error::Login { .. })) => {
                         return Err(error);
                     }
-                    // A container that has not started has no log yet: it is looked for again.
-                    Err(_) => {
+                    Err(error) => {
                         begun.remove(&source);
+                        // A container that has not started has no log yet; of what else fails the reader should know,
+                        // once, while it is tried again.
+                        let waits = matches!(
+                            error,
+                            Error::Api { status: 400, .. } | Error::NotFound { .. }
+                        );
+                        if !waits && told.insert(source.clone()) {
+                            let mark = format!("the log of {} cannot be read: {error}", source.pod);
+                            let batch = LogBatch { lines: Vec::new(), mark: Some(mark) };
+                            if lines.send(batch).await.is_err() {
+                                return Ok(());
+                            }
+                        }
                     }
                 }
             }
