@@ -11,11 +11,11 @@ use crate::domain::{LogBatch, LogLine, LogQuery};
 /// How often it is read: the rhythm of `cf logs`.
 pub const EVERY: Duration = Duration::from_secs(2);
 /// For how long a line may come late: what is younger is looked at again, and known lines are passed over.
-pub const LATE: SignedDuration = SignedDuration::from_secs(5);
+const LATE: SignedDuration = SignedDuration::from_secs(5);
 
 /// Which lines were sent already.
 #[derive(Debug, Default)]
-pub struct Sent {
+struct Sent {
     newest: Option<Timestamp>,
     /// The oldest line of the first reading: what is older was left out, and is not late.
     floor: Option<Timestamp>,
@@ -24,17 +24,17 @@ pub struct Sent {
 
 impl Sent {
     /// From when on it is to be read again; `None` before anything was sent.
-    pub fn from(&self) -> Option<Timestamp> {
+    fn from(&self) -> Option<Timestamp> {
         self.newest.map(|newest| newest - LATE)
     }
 
     /// There is more than can be looked at twice: goes on from here, and waits for nothing that comes late.
-    pub fn hurry(&mut self, from: Timestamp) {
+    fn hurry(&mut self, from: Timestamp) {
         self.newest = Some(from + LATE);
     }
 
     /// Those of the lines that were not sent yet, in the order of their time.
-    pub fn fresh(&mut self, lines: Vec<LogLine>) -> Vec<LogLine> {
+    fn fresh(&mut self, lines: Vec<LogLine>) -> Vec<LogLine> {
         let from = self.from();
         let from = from.max(self.floor);
         let young = |line: &LogLine| from.is_none_or(|from| line.at >= from);
@@ -58,13 +58,83 @@ impl Sent {
 }
 
 /// Whether a line is one of those that are wanted.
-pub fn wanted(query: &LogQuery, line: &LogLine) -> bool {
+fn wanted(query: &LogQuery, line: &LogLine) -> bool {
     let side = query.side.is_none_or(|side| line.side.is_none_or(|of| of == side));
     let instance = query.instance.as_ref().is_none_or(|wanted| {
         let whole = line.side.map(|side| format!("{}/{}", side.word(), line.source));
         line.source == *wanted || whole.as_ref() == Some(wanted)
     });
     side && instance && query.since.is_none_or(|since| line.at >= since)
+}
+
+/// Sends what is wanted of each reading, and says when to read again.
+pub struct Follower<'a> {
+    query: &'a LogQuery,
+    lines: mpsc::Sender<LogBatch>,
+    every: Duration,
+    sent: Sent,
+    failures: u32,
+    mark: Option<String>,
+    first: bool,
+}
+
+impl<'a> Follower<'a> {
+    /// A follower that reads so often.
+    pub fn new(query: &'a LogQuery, lines: mpsc::Sender<LogBatch>, every: Duration) -> Self {
+        let sent = Sent::default();
+        Self { query, lines, every, sent, failures: 0, mark: None, first: true }
+    }
+
+    /// From when on it is to be read; `None` for the latest lines.
+    pub fn from(&self) -> Option<Timestamp> {
+        self.sent.from().or(self.query.since)
+    }
+
+    /// Takes a reading, with whether there is more from where it ends. Returns when it is time for the next one; `false`
+    /// where there is none.
+    ///
+    /// # Errors
+    /// Where the first reading fails; later ones are tried again, and a gap is marked.
+    pub async fn take(&mut self, read: Result<(Vec<LogLine>, bool), Error>) -> Result<bool, Error> {
+        match read {
+            Ok((all, more)) => {
+                self.failures = 0;
+                let full = more && self.from().is_some();
+                let newest = all.last().map(|line| line.at);
+                let fresh = self.sent.fresh(all).into_iter();
+                if let (true, Some(newest)) = (full, newest) {
+                    self.sent.hurry(newest);
+                }
+                let fresh = fresh.filter(|line| wanted(self.query, line));
+                let batch = LogBatch { lines: fresh.collect(), mark: self.mark.take() };
+                // The first one says that it could be read, also where there is nothing.
+                let tell = self.first || !batch.lines.is_empty();
+                if tell && self.lines.send(batch).await.is_err() {
+                    return Ok(false);
+                }
+                self.first = false;
+                if full {
+                    return Ok(true);
+                }
+            }
+            Err(error) if self.first => return Err(error),
+            Err(error) => {
+                self.failures += 1;
+                self.mark = Some(format!("lines may be missing here: {error}"));
+            }
+        }
+        if !self.query.follow {
+            return Ok(false);
+        }
+        let pause = match self.failures {
+            0 => self.every,
+            failures => Backoff::PATIENT.delay(failures, fastrand::f64()).max(self.every),
+        };
+        tokio::select! {
+            () = sleep(pause) => Ok(true),
+            () = self.lines.closed() => Ok(false),
+        }
+    }
 }
 
 /// Reads the latest lines again and again, so often.
@@ -77,39 +147,9 @@ pub async fn poll<F: Future<Output = Result<Vec<LogLine>, Error>>>(
     every: Duration,
     read: impl Fn() -> F,
 ) -> Result<(), Error> {
-    let mut sent = Sent::default();
-    let (mut failures, mut mark) = (0, None);
-    let mut first = true;
-    loop {
-        match read().await {
-            Ok(all) => {
-                failures = 0;
-                let fresh = sent.fresh(all).into_iter().filter(|line| wanted(query, line));
-                let batch = LogBatch { lines: fresh.collect(), mark: mark.take() };
-                // The first one says that it could be read, also where there is nothing.
-                if (first || !batch.lines.is_empty()) && lines.send(batch).await.is_err() {
-                    return Ok(());
-                }
-                first = false;
-            }
-            Err(error) if first => return Err(error),
-            Err(error) => {
-                failures += 1;
-                mark = Some(format!("lines may be missing here: {error}"));
-            }
-        }
-        if !query.follow {
-            return Ok(());
-        }
-        let pause = match failures {
-            0 => every,
-            failures => Backoff::PATIENT.delay(failures, fastrand::f64()).max(every),
-        };
-        tokio::select! {
-            () = sleep(pause) => {}
-            () = lines.closed() => return Ok(()),
-        }
-    }
+    let mut follower = Follower::new(query, lines, every);
+    while follower.take(read().await.map(|all| (all, false))).await? {}
+    Ok(())
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ fn an_incident_in_twelve_keys() {
     screen.expect("DONE  storefront is back on rev 3 (now rev 5): 6 of 6 running", LONG);
     screen.expect_written(b"\x07", LONG);
     screen.press("E");
-    screen.expect("storefront-", LONG);
+    screen.expect("incident record: ", LONG);
     screen.press("q");
     screen.press("q");
     assert_eq!(screen.ends(), Some(0));

@@ -94,7 +94,7 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
         }
         Event::Incident(written) => {
             let text = match written {
-                Ok(file) => format!("the record of the incident is in {file}"),
+                Ok(file) => format!("incident record: {file}"),
                 Err(problem) => format!("no record was written: {}", problem.text),
             };
             state.notice = Some(Notice::Hint(text));

@@ -3,15 +3,14 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::sync::mpsc;
 
 use crate::platform::cloud_foundry::{CloudFoundry, model::wire};
 use crate::{
     domain::{AppId, LogBatch, LogLine, LogQuery, SideName, text::clean},
     platform::{
         Error,
-        follow::{EVERY, Sent, wanted},
-        http::Backoff,
+        follow::{EVERY, Follower},
     },
 };
 
@@ -102,54 +101,18 @@ impl CloudFoundry {
                 Err(what) => return Err(Error::Refused { what }),
             }
         }
-        let (mut sent, mut failures, mut mark) = (Sent::default(), 0, None);
-        let (mut new, mut looks, mut first) = (None, 0, true);
+        let mut follower = Follower::new(&query, lines, EVERY);
+        let (mut new, mut looks) = (None, 0);
         loop {
             if looks % SIDES == 0 {
                 // What was known is better than nothing.
                 new = self.new_processes(app).await.unwrap_or(new);
             }
             looks += 1;
-            let since = sent.from().or(query.since);
+            let since = follower.from();
             let limit = if since.is_none() { LATEST } else { MOST };
-            let mut full = false;
-            match self.read_log(app, since, limit, &new).await {
-                Ok((all, more)) => {
-                    failures = 0;
-                    let newest = all.last().map(|line| line.at);
-                    let fresh = sent.fresh(all);
-                    full = more && since.is_some();
-                    if let (true, Some(newest)) = (full, newest) {
-                        sent.hurry(newest);
-                    }
-                    let fresh = fresh.into_iter().filter(|line| wanted(&query, line));
-                    let batch = LogBatch { lines: fresh.collect(), mark: mark.take() };
-                    let tell = first || !batch.lines.is_empty();
-                    if tell && lines.send(batch).await.is_err() {
-                        return Ok(());
-                    }
-                    first = false;
-                }
-                Err(error) if first => return Err(error),
-                Err(error) => {
-                    failures += 1;
-                    mark = Some(format!("lines may be missing here: {error}"));
-                }
-            }
-            if full {
-                // There is more than one answer holds.
-                continue;
-            }
-            if !query.follow {
+            if !follower.take(self.read_log(app, since, limit, &new).await).await? {
                 return Ok(());
-            }
-            let pause = match failures {
-                0 => EVERY,
-                failures => Backoff::PATIENT.delay(failures, fastrand::f64()).max(EVERY),
-            };
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = lines.closed() => return Ok(()),
             }
         }
     }
