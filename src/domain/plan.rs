@@ -187,6 +187,12 @@ impl Plan {
         }
     }
 
+    /// The same, refused: it cannot be carried out, and this clause says why.
+    #[must_use]
+    pub fn refuse(self, why: impl Into<String>) -> Self {
+        Self { refused: Some(why.into()), ..self }
+    }
+
     /// The plan laid out: what screens, dry runs, the journal and scripts show is rendered from this.
     pub fn sections(&self, how: Detail) -> Vec<Section> {
         use SectionKind::{

@@ -90,6 +90,12 @@ impl Capabilities {
         self
     }
 
+    /// The same without this verb, and why.
+    #[must_use]
+    pub fn without(self, verb: Verb, reason: impl Into<String>) -> Self {
+        self.with(verb, Capability::No(reason.into()))
+    }
+
     /// Why a verb cannot be done.
     pub fn reason(&self, verb: Verb) -> Option<&str> {
         self.0.get(&verb)?.reason()

@@ -126,8 +126,10 @@ pub trait Provider: Send + Sync {
     /// What kind of platform it is.
     fn kind(&self) -> PlatformKind;
 
-    /// How a target is written, such as `kubernetes[:CONTEXT[/NAMESPACE]]`.
-    fn usage(&self) -> &'static str;
+    /// How a target is written, such as `kubernetes[:CONTEXT[/NAMESPACE]]`; its name where there are no locations.
+    fn usage(&self) -> &'static str {
+        self.kind().name
+    }
 
     /// How to log in, in a clause such as ``log in with `cf login -a API` ``.
     fn login_hint(&self) -> &'static str;
@@ -138,11 +140,13 @@ pub trait Provider: Send + Sync {
     /// The targets that the environment has logins for. Reads names of files at most.
     fn discover(&self, environment: &Environment) -> Vec<TargetSpec>;
 
-    /// Checks the location of a target as it was written.
+    /// Checks the location of a target as it was written. A platform has none unless it says so here.
     ///
     /// # Errors
     /// One clause of what is wrong.
-    fn check_location(&self, location: &str) -> Result<(), String>;
+    fn check_location(&self, location: &str) -> Result<(), String> {
+        Err(format!("{location:?}: a target of {} has no location", self.kind().name))
+    }
 
     /// The target that this one is read together with, such as the cluster that a repository is applied to. `environment`
     /// has the target's own variables.

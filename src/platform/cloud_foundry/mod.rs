@@ -208,10 +208,10 @@ impl Platform for CloudFoundry {
             .with(Verb::Deploy, since(3, 44, "rolling deployments"))
             .with(Verb::Cancel, since(3, 57, "cancelling of deployments"))
             .with(Verb::Continue, since(3, 173, "canary deployments"))
-            .with(Verb::Pause, Capability::No("Cloud Foundry cannot hold a rollout".to_owned()))
+            .without(Verb::Pause, "Cloud Foundry cannot hold a rollout")
             .with(Verb::Restart, since(3, 44, "rolling deployments"))
-            .with(Verb::Release, Capability::No(plan::NOTHING_HELD.to_owned()))
-            .with(Verb::Reconcile, Capability::No(plan::NOT_APPLIED.to_owned()))
+            .without(Verb::Release, plan::NOTHING_HELD)
+            .without(Verb::Reconcile, plan::NOT_APPLIED)
             .with(Verb::EnableRevisions, since(3, 65, "switch for revisions")))
     }
 

@@ -46,9 +46,9 @@ use super::{
     operation::{Learned, Order, Progress, StepError},
 };
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Capability, Detail, History, Interest, LogBatch, LogLine,
-    LogQuery, Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId,
-    Scope, Step, Target, TargetId, Verb, text::clean,
+    App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogBatch, LogLine, LogQuery,
+    Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Step,
+    Target, TargetId, Verb, text::clean,
 };
 
 /// What kind of platform this is.
@@ -131,11 +131,10 @@ impl Ecs {
 impl Region {
     /// What can be done at all.
     fn capabilities() -> Capabilities {
-        let no = |what: &str| Capability::No(what.to_owned());
         Capabilities::all()
-            .with(Verb::Reconcile, no(plan::NOT_APPLIED))
-            .with(Verb::Pause, no("Amazon ECS cannot hold a rollout where it is"))
-            .with(Verb::EnableRevisions, no("Amazon ECS keeps task definitions by itself"))
+            .without(Verb::Reconcile, plan::NOT_APPLIED)
+            .without(Verb::Pause, "Amazon ECS cannot hold a rollout where it is")
+            .without(Verb::EnableRevisions, "Amazon ECS keeps task definitions by itself")
     }
 
     /// The same for one service. What the login may not do is known only once it was refused.
@@ -151,9 +150,9 @@ impl Region {
                 Verb::Stop,
                 Verb::Start,
             ];
-            return verbs.into_iter().fold(Self::capabilities(), |all, verb| {
-                all.with(verb, Capability::No(why.clone()))
-            });
+            return verbs
+                .into_iter()
+                .fold(Self::capabilities(), |all, verb| all.without(verb, why.clone()));
         }
         let still = service.deployments.len() < 2;
         let needs = [
@@ -172,7 +171,7 @@ impl Region {
                 return all;
             }
             let why = format!("this login lacks the permission ecs:{operation} there");
-            all.with(verb, Capability::No(why))
+            all.without(verb, why)
         })
     }
 

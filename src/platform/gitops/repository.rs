@@ -20,8 +20,8 @@ use tokio::{
 };
 
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Capability, Detail, Fact, Group, History, LogBatch,
-    LogLine, LogQuery, Reading, Scope, Secret, TargetId, Verb, text::clean,
+    App, AppEvent, AppId, Capabilities, Detail, Fact, Group, History, LogBatch, LogLine, LogQuery,
+    Reading, Scope, Secret, TargetId, Verb, text::clean,
 };
 use crate::platform::{
     Error, Now,
@@ -388,18 +388,17 @@ impl Repository {
     }
 
     pub(super) fn capabilities(&self) -> Capabilities {
-        let no = |what: &str| Capability::No(what.to_owned());
         let all = Capabilities::all()
-            .with(Verb::Restart, no(plan::RESTART))
-            .with(Verb::Scale, no(plan::NUMBER))
-            .with(Verb::Stop, no(plan::NUMBER))
-            .with(Verb::Start, no(plan::NUMBER))
-            .with(Verb::EnableRevisions, no(plan::ENABLE));
+            .without(Verb::Restart, plan::RESTART)
+            .without(Verb::Scale, plan::NUMBER)
+            .without(Verb::Stop, plan::NUMBER)
+            .without(Verb::Start, plan::NUMBER)
+            .without(Verb::EnableRevisions, plan::ENABLE);
         if self.cluster.is_some() {
             return all;
         }
         let why = "this target has no cluster: name one in the configuration";
-        all.with(Verb::Pause, no(why)).with(Verb::Reconcile, no(why))
+        all.without(Verb::Pause, why).without(Verb::Reconcile, why)
     }
 
     /// The same for one app: what cannot be edited is greyed with the reason.
@@ -409,7 +408,7 @@ impl Repository {
         let why = clean(&format!("{} cannot be edited: {why}", lead.file));
         [Verb::RollBack, Verb::Deploy]
             .into_iter()
-            .fold(self.capabilities(), |all, verb| all.with(verb, Capability::No(why.clone())))
+            .fold(self.capabilities(), |all, verb| all.without(verb, why.clone()))
     }
 }
 

@@ -107,11 +107,11 @@ impl Cluster {
             .with(Verb::Continue, if argo { status } else { hold.clone() })
             .with(Verb::Pause, hold)
             .with(Verb::Restart, patch)
-            .with(Verb::Release, Capability::No(NOTHING_HELD.to_owned()))
+            .without(Verb::Release, NOTHING_HELD)
             .with(Verb::Scale, number.clone())
             .with(Verb::Stop, number.clone())
             .with(Verb::Start, number)
-            .with(Verb::Reconcile, Capability::No(NOT_APPLIED.to_owned()))
-            .with(Verb::EnableRevisions, Capability::No(no_switch.to_owned())))
+            .without(Verb::Reconcile, NOT_APPLIED)
+            .without(Verb::EnableRevisions, no_switch))
     }
 }

@@ -1,9 +1,13 @@
 //! The toy under the contract.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use revdeck::{domain::TargetId, platform::Platform, simulator::clock::Clock};
+use revdeck::{
+    domain::TargetId,
+    platform::{Now, Platform},
+    simulator::clock::Clock,
+};
 
 use super::{Toy, World};
 use crate::harness::{Fault, Fixture, Harness, Role};
@@ -20,8 +24,9 @@ impl Harness for Simulated {
     async fn start(&self) -> Box<dyn Fixture> {
         let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
         let time = clock.clone();
-        let world = World::new(clock.now());
-        let toy = Toy::new(TargetId::new("toy"), world, Arc::new(move || time.now()));
+        let world = Arc::new(Mutex::new(World::new(clock.now())));
+        let now: Now = Arc::new(move || time.now());
+        let toy = Toy { target: TargetId::new("toy"), world, now };
         Box::new(Bench { clock, toy })
     }
 }

@@ -14,11 +14,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use revdeck::{
     domain::{
-        App, AppEvent, AppId, Capabilities, Capability, Detail, Fact, Finding, Group, History,
-        Interest, LogLine, Note, Observation, Operation, OptionKind, OptionSpec, Overtaken, Plan,
-        PlatformKind, Reading, Receipt, Recipe, Report, Request, RevisionId, RevisionSummary,
-        RollBackTo, RolloutId, Scope, Secret, Step, Target, TargetId, Verb, VerbOptions,
-        differences, last_good,
+        App, AppEvent, AppId, Capabilities, Detail, Fact, Finding, Group, History, Interest,
+        LogLine, Note, Observation, Operation, OptionKind, OptionSpec, Overtaken, Plan,
+        PlatformKind, Receipt, Recipe, Report, Request, RevisionId, RevisionSummary, RollBackTo,
+        RolloutId, Scope, Secret, Step, Target, TargetId, Verb, VerbOptions, differences,
+        last_good,
     },
     platform::{
         Environment, Error, Now, OpenError, Platform, Setting, TargetSpec, feed,
@@ -29,35 +29,32 @@ use revdeck::{
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-pub use self::world::{Answer, World};
-use self::world::{Ending, Letter};
+use self::world::Ending;
+pub use self::world::World;
 
 /// What kind of platform this is. Its deploy has an option of its own.
+const LETTER: OptionSpec = OptionSpec {
+    name: "letter",
+    short: None,
+    value: "TEXT",
+    hint: "what the new letter says",
+    kind: OptionKind::Text,
+    artifact: true,
+};
 pub const KIND: PlatformKind = PlatformKind {
     name: "toy",
     short: "toy",
-    options: &[VerbOptions {
-        verbs: &[Verb::Deploy],
-        options: &[OptionSpec {
-            name: "letter",
-            short: None,
-            value: "TEXT",
-            hint: "what the new letter says",
-            kind: OptionKind::Text,
-            artifact: true,
-        }],
-    }],
+    options: &[VerbOptions { verbs: &[Verb::Deploy], options: &[LETTER] }],
 };
-
-/// How long it rests between two looks.
-const PAUSE: Duration = Duration::from_millis(500);
+const FILE: Setting =
+    Setting { name: "file", variable: "TOY_FILE", flag: None, value: "FILE", help: "The toy" };
 
 /// A toy, seen with one login.
 #[derive(Clone)]
 pub struct Toy {
-    target: TargetId,
-    world: Arc<Mutex<World>>,
-    now: Now,
+    pub target: TargetId,
+    pub world: Arc<Mutex<World>>,
+    pub now: Now,
 }
 
 /// Finds and opens toys.
@@ -68,31 +65,17 @@ impl registry::Provider for Provider {
         KIND
     }
 
-    fn usage(&self) -> &'static str {
-        "toy"
-    }
-
     fn login_hint(&self) -> &'static str {
         "name a toy's file in TOY_FILE"
     }
 
     fn settings(&self) -> &'static [Setting] {
-        &[Setting {
-            name: "file",
-            variable: "TOY_FILE",
-            flag: None,
-            value: "FILE",
-            help: "The toy",
-        }]
+        &[FILE]
     }
 
     fn discover(&self, environment: &Environment) -> Vec<TargetSpec> {
-        let file = environment.variable("TOY_FILE");
+        let file = environment.variable(FILE.variable);
         file.map(|_| TargetSpec::new(KIND.name, None)).into_iter().collect()
-    }
-
-    fn check_location(&self, location: &str) -> Result<(), String> {
-        Err(format!("{location:?}: a toy has no places"))
     }
 
     fn open(
@@ -101,18 +84,14 @@ impl registry::Provider for Provider {
         environment: &Environment,
         now: &Now,
     ) -> Result<Arc<dyn Platform>, OpenError> {
-        let file = environment.variable("TOY_FILE");
+        let file = environment.variable(FILE.variable);
         let file = file.ok_or_else(|| OpenError::login("TOY_FILE names no toy"))?;
-        let world = World::open(file, now()).map_err(OpenError::login)?;
-        Ok(Arc::new(Toy::new(spec.id.clone(), world, now.clone())))
+        let world = Arc::new(Mutex::new(World::open(file, now()).map_err(OpenError::login)?));
+        Ok(Arc::new(Toy { target: spec.id.clone(), world, now: now.clone() }))
     }
 }
 
 impl Toy {
-    pub fn new(target: TargetId, world: World, now: Now) -> Self {
-        Self { target, world: Arc::new(Mutex::new(world)), now }
-    }
-
     /// The world as it is now.
     pub fn world(&self) -> MutexGuard<'_, World> {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,55 +104,41 @@ impl Toy {
         world.ask()?;
         Ok(world)
     }
-
-    fn seen(&self, letter: &Letter) -> App {
-        letter.app(&self.target, (self.now)())
-    }
-
-    fn refuse(mut plan: Plan, why: impl Into<String>) -> Plan {
-        plan.refused = Some(why.into());
-        plan
-    }
 }
 
 #[async_trait]
 impl Platform for Toy {
     fn target(&self) -> Target {
-        Target {
-            id: self.target.clone(),
-            platform: KIND,
-            api: "memory:".to_owned(),
-            scope_label: "desk".to_owned(),
-            user: "child".to_owned(),
-            badge: None,
-        }
+        let (id, badge) = (self.target.clone(), None);
+        let [api, scope_label, user] = ["memory:", "desk", "child"].map(str::to_owned);
+        Target { id, platform: KIND, api, scope_label, user, badge }
     }
 
     async fn capabilities(&self) -> Result<Capabilities, Error> {
         drop(self.read()?);
-        let no = |what: &str| Capability::No(format!("a toy {what}"));
-        Ok(Capabilities::all()
-            .with(Verb::Pause, no("cannot be held"))
-            .with(Verb::Release, no("holds nothing back"))
-            .with(Verb::Scale, no("has the size that it has"))
-            .with(Verb::Stop, no("cannot be stopped"))
-            .with(Verb::Start, no("cannot be stopped"))
-            .with(Verb::Reconcile, no("is applied by nobody"))
-            .with(Verb::EnableRevisions, no("keeps revisions by itself")))
+        let size = [Verb::Scale, Verb::Stop, Verb::Start];
+        let fixed = |all: Capabilities, verb| all.without(verb, "a toy has the size that it has");
+        Ok(size
+            .into_iter()
+            .fold(Capabilities::all(), fixed)
+            .without(Verb::Pause, "a toy cannot be held")
+            .without(Verb::Release, "a toy holds nothing back")
+            .without(Verb::Reconcile, "a toy is applied by nobody")
+            .without(Verb::EnableRevisions, "a toy keeps revisions by itself"))
     }
 
     async fn watch(&self, interest: watch::Receiver<Interest>, reports: mpsc::Sender<Report>) {
-        feed::poll(self, interest, reports, PAUSE).await;
+        feed::poll(self, interest, reports, Duration::from_millis(500)).await;
     }
 
     async fn apps(&self, scope: &Scope) -> Result<Vec<App>, Error> {
         let world = self.read()?;
-        let far = *scope != Scope::Home;
-        Ok(world.letters.iter().filter(|one| far || !one.far).map(|one| self.seen(one)).collect())
+        let wanted = world.letters.iter().filter(|one| *scope != Scope::Home || !one.far);
+        Ok(wanted.map(|one| one.app(&self.target, self.now())).collect())
     }
 
     async fn app(&self, name: &str) -> Result<App, Error> {
-        Ok(self.seen(self.read()?.find(name)?))
+        Ok(self.read()?.find(name)?.app(&self.target, self.now()))
     }
 
     async fn revisions(&self, app: &AppId) -> Result<History, Error> {
@@ -181,91 +146,64 @@ impl Platform for Toy {
     }
 
     async fn detail(&self, app: &AppId, revision: &RevisionId) -> Result<Detail, Error> {
-        let world = self.read()?;
-        let text = world.find(app.as_str())?.text(revision)?.to_owned();
-        let value = Secret::new(text);
+        let value = Secret::new(self.read()?.find(app.as_str())?.text(revision)?.to_owned());
         let fact = Fact { group: Group::Artifact, key: "text".to_owned(), value, secret: false };
         Ok(Detail { facts: vec![fact], hidden: Vec::new() })
     }
 
     async fn prepare(&self, request: Request) -> Result<Plan, Error> {
         let letter = self.read()?.find(request.app.as_str())?.clone();
-        let now = self.seen(&letter);
-        let history = letter.history();
-        let name = letter.name.clone();
-        let end = |revision: usize| RevisionSummary {
-            name: format!("rev {revision}"),
-            artifact: None,
-            remark: None,
-        };
+        let (name, serving, rolling) = (&letter.name, letter.serving, letter.rolling.as_ref());
         let verb = request.operation.verb();
+        let text = request.options.get("letter").map(str::to_owned);
         let title = format!("{} {name}", verb.words().to_uppercase());
-        let mut plan = Plan::draft(request.clone(), name.clone(), title, (self.now)());
-        plan.method = "the postman".to_owned();
-        plan.from = Some(end(letter.serving));
-        plan.capacity.push("one desk after the other".to_owned());
-        plan.by_hand.push(format!("write {name}"));
-        let rolling = letter.rolling.as_ref();
-        let mut text = None;
-        let to = match &request.operation {
-            Operation::RollBack(RollBackTo::LastGood) => {
-                let Some((good, _)) = last_good(&history.revisions, rolling.is_some()) else {
-                    return Ok(Self::refuse(plan, format!("{name} has no earlier revision")));
-                };
-                letter.number(&good.id)?
+        let mut plan = Plan::draft(request.clone(), name.clone(), title, self.now());
+        plan.from = Some(RevisionSummary::named(format!("rev {serving}")));
+        let to = match (&request.operation, rolling) {
+            (Operation::RollBack(RollBackTo::Revision(id)), _) => letter.number(id)?,
+            (Operation::RollBack(RollBackTo::LastGood), _) => {
+                match last_good(&letter.history().revisions, rolling.is_some()) {
+                    Some((good, _)) => letter.number(&good.id)?,
+                    None => return Ok(plan.refuse(format!("{name} has no earlier revision"))),
+                }
             }
-            Operation::RollBack(RollBackTo::Revision(id)) => letter.number(id)?,
-            Operation::Deploy => {
-                text = request.options.get("letter").map(str::to_owned);
-                letter.texts.len() + 1
-            }
-            Operation::Restart => letter.serving,
-            Operation::Cancel | Operation::Continue if rolling.is_none() => {
-                return Ok(Self::refuse(plan, format!("{name} has no rollout in progress")));
-            }
-            Operation::Continue if !rolling.is_some_and(|one| one.paused) => {
-                return Ok(Self::refuse(plan, format!("{name} does not wait for anybody")));
-            }
-            Operation::Cancel => letter.serving,
-            Operation::Continue => rolling.map_or(letter.serving, |one| one.to),
-            _ => return Ok(Self::refuse(plan, "a toy cannot do that")),
+            (Operation::Deploy, _) => letter.texts.len() + 1,
+            (Operation::Restart, _) | (Operation::Cancel, Some(_)) => serving,
+            (Operation::Continue, Some(rolling)) if rolling.paused => rolling.to,
+            (_, Some(_)) => return Ok(plan.refuse(format!("{name} does not wait for anybody"))),
+            _ => return Ok(plan.refuse(format!("{name} has no rollout in progress"))),
         };
         let back = verb == Verb::RollBack;
-        let undoes = verb == Verb::Cancel || (back && rolling.is_some() && to == letter.serving);
-        if back && !undoes && to == letter.serving {
-            return Ok(Self::refuse(plan, format!("nothing would change: {name} is on rev {to}")));
+        let undoes = verb == Verb::Cancel || (back && rolling.is_some() && to == serving);
+        if back && !undoes && to == serving {
+            return Ok(plan.refuse(format!("nothing would change: {name} is on rev {to}")));
         }
         if rolling.is_some() && !undoes && verb != Verb::Continue {
-            let text = "the rollout in progress is superseded by this".to_owned();
-            plan.notes.push(Note::Warning(text));
+            plan.notes.push(Note::Warning("the rollout in progress is superseded".to_owned()));
         }
-        plan.to = Some(end(to));
-        let old = letter.texts.get(letter.serving - 1).cloned().unwrap_or_default();
-        let new = text.clone().or_else(|| letter.texts.get(to - 1).cloned()).unwrap_or_default();
-        if old != new {
-            plan.patch = Some(format!("@@ letter @@\n-{old}\n+{new}"));
-            let id = |number: usize| RevisionId::new(number.to_string());
-            let (from, to) = (id(letter.serving), id(to));
-            let details = (self.detail(&now.id, &from), self.detail(&now.id, &to));
-            if let (Ok(from), Ok(to)) = tokio::join!(details.0, details.1) {
-                plan.differs = differences(&from, &to);
-            }
+        plan.to = Some(RevisionSummary::named(format!("rev {to}")));
+        plan.method = "the postman".to_owned();
+        plan.capacity.push("one desk after the other".to_owned());
+        plan.by_hand.push(format!("write {name}"));
+        let old = &letter.texts[serving - 1];
+        let new = text.as_ref().or(letter.texts.get(to - 1)).unwrap_or(old);
+        plan.patch = (old != new).then(|| format!("@@ letter @@\n-{old}\n+{new}"));
+        let id = |number: usize| RevisionId::new(number.to_string());
+        if let Ok(wanted) = self.detail(&request.app, &id(to)).await {
+            plan.differs = differences(&self.detail(&request.app, &id(serving)).await?, &wanted);
         }
-        let action = json!({ "verb": verb, "to": to, "text": text, "undoes": undoes });
         let rollout = rolling.filter(|_| undoes || verb == Verb::Continue);
-        let goal =
-            if back || undoes { format!("back on rev {to}") } else { format!("on rev {to}") };
+        let step = Step {
+            label: "send the postman".to_owned(),
+            calls: vec![format!("POST {name}")],
+            action: json!({ "verb": verb, "to": to, "text": text, "undoes": undoes }),
+            ..Step::default()
+        };
         plan.recipe = Some(Recipe {
             id: operation::new_id(),
             guard: json!(letter.generation),
-            steps: vec![Step {
-                label: "send the postman".to_owned(),
-                calls: vec![format!("POST {name}")],
-                action,
-                ..Step::default()
-            }],
-            goal,
-            leaving: None,
+            steps: vec![step],
+            goal: format!("{}on rev {to}", if back || undoes { "back " } else { "" }),
             undoes,
             rollout: rollout.map(|one| RolloutId::new(&one.id)),
             tracking: json!(rollout.map(|one| (one.id.clone(), one.step))),
@@ -280,61 +218,43 @@ impl Platform for Toy {
     }
 
     async fn send(&self, order: Order<'_>, _: &Progress) -> Result<Learned, StepError> {
-        let (receipt, action) = (order.receipt(), &order.step().action);
-        let mut world = self.world();
-        let answer = world.send();
-        if let Answer::Refused(error) = answer {
-            return Err(StepError::NoEffect(error));
-        }
-        if !matches!(answer, Answer::LostBefore(_)) {
-            world.carry_out(receipt.app.app.as_str(), &receipt.recipe.id, action, (self.now)())?;
-        }
-        match answer {
-            Answer::LostBefore(error) | Answer::LostAfter(error) => Err(StepError::Lost(error)),
-            _ => Ok(Learned::default()),
-        }
+        let (app, mark) = (&order.receipt().app.app, &order.receipt().recipe.id);
+        self.world().write(app.as_str(), mark, &order.step().action, self.now())?;
+        Ok(Learned::default())
     }
 
     async fn took_effect(&self, receipt: &Receipt, _: &Step) -> Result<Option<bool>, Error> {
-        let seen = self.observe(receipt).await?;
-        Ok(Some(seen.finding != Finding::NotArrived))
+        Ok(Some(self.observe(receipt).await?.finding != Finding::NotArrived))
     }
 
     async fn observe(&self, receipt: &Receipt) -> Result<Observation, Error> {
         let letter = self.read()?.find(receipt.app.app.as_str())?.clone();
-        let tracked: Option<(String, u32)> =
-            serde_json::from_value(receipt.recipe.tracking.clone()).unwrap_or_default();
+        let app = letter.app(&self.target, self.now());
+        let Recipe { undoes, tracking, id, .. } = &receipt.recipe;
         // What begins a rollout is known by its mark, what changes one by that one's identifier.
-        let id = tracked.as_ref().map_or(&receipt.recipe.id, |(id, _)| id);
-        let app = self.seen(&letter);
-        let arrived = || Finding::Arrived {
-            count: Some(app.instances),
-            label: Some(letter.serving.to_string()),
-        };
+        let tracked: Option<(String, u32)> =
+            serde_json::from_value(tracking.clone()).unwrap_or_default();
+        let id = tracked.as_ref().map_or(id, |(id, _)| id);
         let overtaken = |what| Finding::Overtaken { what, by: None };
-        let undoes = receipt.recipe.undoes;
-        if let Some(rolling) = letter.rolling.as_ref().filter(|one| one.id == *id) {
-            let waits = rolling.paused && !undoes;
-            let untouched = tracked.is_some_and(|(_, step)| {
-                (undoes || waits && rolling.step == step) && !receipt.theirs
-            });
-            let finding = match () {
-                () if untouched => Finding::NotArrived,
-                () if waits => Finding::Waiting(Some((rolling.step, 3))),
-                () => Finding::Moving,
-            };
-            let id = Some(RolloutId::new(&rolling.id));
-            return Ok(Observation { finding, rollout: app.rollout, id });
-        }
-        Ok(match letter.over.get(id) {
-            None => Finding::NotArrived,
-            Some(Ending::Done) if undoes => overtaken(Overtaken::Finished),
-            Some(Ending::Done) => arrived(),
-            Some(Ending::Cancelled) if undoes => arrived(),
-            Some(Ending::Cancelled) => overtaken(Overtaken::Cancelled),
-            Some(Ending::Superseded) => overtaken(Overtaken::Superseded),
-        }
-        .into())
+        let label = Some(letter.serving.to_string());
+        let arrived = Finding::Arrived { count: Some(app.instances), label };
+        let Some(rolling) = letter.rolling.as_ref().filter(|one| one.id == *id) else {
+            return Ok(Observation::from(match letter.over.get(id) {
+                None => Finding::NotArrived,
+                Some(Ending::Done) if *undoes => overtaken(Overtaken::Finished),
+                Some(Ending::Cancelled) if !undoes => overtaken(Overtaken::Cancelled),
+                Some(Ending::Superseded) => overtaken(Overtaken::Superseded),
+                Some(Ending::Done | Ending::Cancelled) => arrived,
+            }));
+        };
+        let same_step = tracked.is_some_and(|(_, step)| step == rolling.step && rolling.paused);
+        let finding = match () {
+            () if (*undoes || same_step) && !receipt.theirs => Finding::NotArrived,
+            () if rolling.paused && !undoes => Finding::Waiting(Some((rolling.step, 3))),
+            () => Finding::Moving,
+        };
+        let id = Some(RolloutId::new(&rolling.id));
+        Ok(Observation { finding, rollout: app.rollout, id })
     }
 
     fn tracking(&self, app: &App) -> Option<Value> {
@@ -347,24 +267,11 @@ impl Platform for Toy {
 
     async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error> {
         self.read()?.find(app.as_str())?;
-        let (who, what) = ("postman".to_owned(), "a letter was torn".to_owned());
-        Ok(vec![AppEvent { at: (self.now)(), who, what, bad: true, routine: false }])
-    }
-
-    async fn instances(&self, app: &AppId) -> Result<Reading, Error> {
-        Ok(Reading::of(&self.seen(self.read()?.find(app.as_str())?), (self.now)()))
+        Ok(vec![world::torn(self.now())])
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {
         self.read()?.find(app.as_str())?;
-        let (source, text) = ("desk/0".to_owned(), "ouch".to_owned());
-        Ok(vec![LogLine {
-            at: (self.now)(),
-            source,
-            revision: None,
-            side: None,
-            text,
-            error: true,
-        }])
+        Ok(vec![world::ouch(self.now())])
     }
 }

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use revdeck::{
     domain::{
-        App, AppId, AppState, Count, Deployable, History, Instance, InstanceState, Phase, Revision,
-        RevisionId, RevisionRef, Rollout, RolloutId, Side, Stage, StageState, Strategy, Stuck,
-        TargetId, TrackRecord,
+        App, AppEvent, AppId, AppState, Count, Deployable, History, Instance, InstanceState,
+        LogLine, Phase, Revision, RevisionId, RevisionRef, Rollout, RolloutId, Side, Stage,
+        StageState, Strategy, Stuck, TargetId, TrackRecord,
     },
     platform::{Error, operation::StepError},
 };
@@ -49,14 +49,6 @@ pub struct Letter {
     pub rolling: Option<Rolling>,
     pub over: BTreeMap<String, Ending>,
     pub generation: u64,
-}
-
-/// What becomes of a write.
-pub enum Answer {
-    Taken,
-    Refused(Error),
-    LostBefore(Error),
-    LostAfter(Error),
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -166,20 +158,32 @@ impl World {
         })
     }
 
-    /// What becomes of a write.
-    pub fn send(&mut self) -> Answer {
+    /// Takes a write, or does not, as the fault that waits for it says.
+    pub fn write(
+        &mut self,
+        name: &str,
+        mark: &str,
+        action: &Value,
+        now: Timestamp,
+    ) -> Result<(), StepError> {
         self.written += 1;
-        match self.writes.take() {
-            None | Some(Fault::Slow | Fault::Status(401)) => Answer::Taken,
-            Some(fault @ (Fault::ResetAfter | Fault::CutJson)) => Answer::LostAfter(error(fault)),
+        let fault = self.writes.take();
+        match fault {
+            None | Some(Fault::Slow | Fault::Status(401)) => {
+                self.carry_out(name, mark, action, now)
+            }
+            Some(Fault::ResetAfter | Fault::CutJson) => {
+                self.carry_out(name, mark, action, now)?;
+                Err(StepError::Lost(error(Fault::ResetAfter)))
+            }
             Some(
                 fault @ (Fault::ResetBefore | Fault::Hang | Fault::Html | Fault::Status(500..)),
-            ) => Answer::LostBefore(error(fault)),
-            Some(fault) => Answer::Refused(error(fault)),
+            ) => Err(StepError::Lost(error(fault))),
+            Some(fault) => Err(StepError::NoEffect(error(fault))),
         }
     }
 
-    pub fn carry_out(
+    fn carry_out(
         &mut self,
         name: &str,
         mark: &str,
@@ -218,6 +222,18 @@ impl Rolling {
         }
         (now.duration_since(self.began).as_secs() / PACE).clamp(0, i64::from(DESKS)) as u32
     }
+}
+
+/// What the postman tells of a letter.
+pub fn torn(at: Timestamp) -> AppEvent {
+    let (who, what) = ("postman".to_owned(), "a letter was torn".to_owned());
+    AppEvent { at, who, what, bad: true, routine: false }
+}
+
+/// What a letter says of it.
+pub fn ouch(at: Timestamp) -> LogLine {
+    let (source, text) = ("desk/0".to_owned(), "ouch".to_owned());
+    LogLine { at, source, revision: None, side: None, text, error: true }
 }
 
 fn reference(number: usize) -> RevisionRef {

@@ -32,8 +32,7 @@ pub(super) async fn plan(
     let mut plan = blank(snapshot, request, format!("DEPLOY {name}"));
     plan.from = snapshot.deployed().map(|revision| snapshot.end(revision));
     if let Some(wrong) = options.unfit(snapshot.no_canary.as_deref()) {
-        plan.refused = Some(wrong);
-        return Ok(plan);
+        return Ok(plan.refuse(wrong));
     }
     let docker = snapshot.app.lifecycle.kind == "docker";
     let operation = new_id();
@@ -48,18 +47,16 @@ pub(super) async fn plan(
             let droplet = match droplet {
                 Ok(droplet) => droplet,
                 Err(Error::NotFound { .. }) => {
-                    plan.refused = Some(format!("there is no droplet {}", clean(&guid)));
-                    return Ok(plan);
+                    return Ok(plan.refuse(format!("there is no droplet {}", clean(&guid))));
                 }
                 Err(error) => return Err(error),
             };
             if droplet.state != "STAGED" {
-                plan.refused = Some(format!(
+                return Ok(plan.refuse(format!(
                     "droplet {} is {}: it cannot be deployed",
                     short(&guid),
                     clean(&droplet.state)
-                ));
-                return Ok(plan);
+                )));
             }
             let age = droplet
                 .created_at
@@ -82,16 +79,14 @@ pub(super) async fn plan(
         (_, Some(directory)) => {
             let directory = PathBuf::from(directory);
             if docker {
-                plan.refused = Some(format!(
+                return Ok(plan.refuse(format!(
                     "{name} runs docker images: deploy an image instead of a directory"
-                ));
-                return Ok(plan);
+                )));
             }
             let size = match push::measure(&directory).await {
                 Ok(size) => size,
                 Err(why) => {
-                    plan.refused = Some(why);
-                    return Ok(plan);
+                    return Ok(plan.refuse(why));
                 }
             };
             plan.to = Some(RevisionSummary {
@@ -112,10 +107,9 @@ pub(super) async fn plan(
         (None, None) => {
             let image = given(IMAGE).unwrap_or_default();
             if !docker {
-                plan.refused = Some(format!(
+                return Ok(plan.refuse(format!(
                     "{name} is built from source: deploy a directory instead of an image"
-                ));
-                return Ok(plan);
+                )));
             }
             plan.to = Some(RevisionSummary {
                 name: format!("image {}", clean(&image)),
@@ -155,8 +149,7 @@ pub(super) async fn restart(
     plan.from = snapshot.deployed().map(|revision| snapshot.end(revision));
     plan.to = plan.from.clone();
     if let Some(wrong) = options.unfit(snapshot.no_canary.as_deref()) {
-        plan.refused = Some(wrong);
-        return Ok(plan);
+        return Ok(plan.refuse(wrong));
     }
     plan.method =
         "a rollout of the current droplet: every instance is replaced by a new one".to_owned();

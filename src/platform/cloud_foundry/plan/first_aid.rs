@@ -48,21 +48,18 @@ pub(super) async fn scale(
     let mut plan = blank(snapshot, request, format!("SCALE {name} to {}", instances(wanted)));
     let web = snapshot.web();
     let Some(process) = web.last() else {
-        plan.refused = Some(format!("{name} has no web process: scale its others with cf scale"));
-        return plan;
+        return plan.refuse(format!("{name} has no web process: scale its others with cf scale"));
     };
     let now = process.instances;
     plan.from = Some(RevisionSummary::named(instances(now)));
     plan.to = Some(RevisionSummary::named(instances(wanted)));
     if in_flight(snapshot) {
-        plan.refused = Some(format!(
+        return plan.refuse(format!(
             "Cloud Foundry does not scale while a rollout is in progress: cancel that of {name}, or let it end"
         ));
-        return plan;
     }
     if now == wanted {
-        plan.refused = Some(format!("nothing would change: {name} has {} already", instances(now)));
-        return plan;
+        return plan.refuse(format!("nothing would change: {name} has {} already", instances(now)));
     }
     "the number of its web instances; what runs stays as it is".clone_into(&mut plan.method);
     if snapshot.stopped() {
@@ -92,8 +89,7 @@ pub(super) fn stop(snapshot: &Snapshot, request: Request) -> Plan {
     let name = &snapshot.name;
     let mut plan = blank(snapshot, request, format!("STOP {name}"));
     if snapshot.stopped() {
-        plan.refused = Some(format!("{name} is stopped already"));
-        return plan;
+        return plan.refuse(format!("{name} is stopped already"));
     }
     let (running, wanted) = Snapshot::running(&snapshot.processes.iter().collect::<Vec<_>>());
     plan.from = Some(RevisionSummary::named(format!("started, {} wanted", instances(wanted))));
@@ -124,15 +120,13 @@ pub(super) async fn start(
     let name = &snapshot.name;
     let mut plan = blank(snapshot, request, format!("START {name}"));
     if !snapshot.stopped() {
-        plan.refused = Some(format!("{name} is started already"));
-        return plan;
+        return plan.refuse(format!("{name} is started already"));
     }
     let all: u32 = snapshot.processes.iter().map(|one| one.instances).sum();
     plan.from = Some(RevisionSummary::named("stopped".to_owned()));
     plan.to = Some(RevisionSummary::named(format!("started, {}", instances(all))));
     if snapshot.app.relationships.current_droplet.guid().is_none() {
-        plan.refused = Some(format!("{name} has no droplet: deploy one first"));
-        return plan;
+        return plan.refuse(format!("{name} has no droplet: deploy one first"));
     }
     "the platform starts all of its instances at once, from the current droplet"
         .clone_into(&mut plan.method);
@@ -182,15 +176,13 @@ pub(super) async fn restart_instance(
     let text = request.options.get(INSTANCE.name).unwrap_or_default().to_owned();
     let mut plan = blank(snapshot, request, format!("RESTART an instance of {name}"));
     if snapshot.stopped() {
-        plan.refused = Some(format!("{name} is stopped: start it"));
-        return Ok(plan);
+        return Ok(plan.refuse(format!("{name} is stopped: start it")));
     }
     let reading = foundation.reading(&plan.request.app).await?;
     let one = match reading.find(&text) {
         Ok(one) => one,
         Err(why) => {
-            plan.refused = Some(why);
-            return Ok(plan);
+            return Ok(plan.refuse(why));
         }
     };
     let (process, index) = one.id.rsplit_once('/').unwrap_or((&one.id, "0"));

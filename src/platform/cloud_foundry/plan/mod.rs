@@ -41,19 +41,16 @@ pub(super) async fn make(foundation: &CloudFoundry, request: Request) -> Result<
         Operation::Cancel => rollout::cancel(foundation, &snapshot, request).await,
         Operation::Continue => Ok(rollout::go_on(&snapshot, request)),
         Operation::Pause => {
-            let mut plan = draft::blank(&snapshot, request, format!("PAUSE {}", snapshot.name));
-            plan.refused = Some("Cloud Foundry cannot hold a rollout: cancel it".to_owned());
-            Ok(plan)
+            Ok(draft::blank(&snapshot, request, format!("PAUSE {}", snapshot.name))
+                .refuse("Cloud Foundry cannot hold a rollout: cancel it"))
         }
         Operation::Release => {
-            let mut plan = draft::blank(&snapshot, request, format!("RELEASE {}", snapshot.name));
-            plan.refused = Some(NOTHING_HELD.to_owned());
-            Ok(plan)
+            Ok(draft::blank(&snapshot, request, format!("RELEASE {}", snapshot.name))
+                .refuse(NOTHING_HELD))
         }
         Operation::Reconcile => {
-            let mut plan = draft::blank(&snapshot, request, format!("RECONCILE {}", snapshot.name));
-            plan.refused = Some(NOT_APPLIED.to_owned());
-            Ok(plan)
+            Ok(draft::blank(&snapshot, request, format!("RECONCILE {}", snapshot.name))
+                .refuse(NOT_APPLIED))
         }
         Operation::EnableRevisions => Ok(rollout::enable_revisions(&snapshot, request)),
     }

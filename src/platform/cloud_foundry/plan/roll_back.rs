@@ -61,8 +61,7 @@ pub(super) async fn plan(
     let Some((chosen, target)) =
         chosen.and_then(|one| Some((one, snapshot.revision(one.id.as_str())?)))
     else {
-        plan.refused = Some(format!("{name} no longer has that revision"));
-        return Ok(plan);
+        return Ok(plan.refuse(format!("{name} no longer has that revision")));
     };
     let mut why = Vec::new();
     if *goal == RollBackTo::LastGood {
@@ -77,8 +76,7 @@ pub(super) async fn plan(
     plan.title = format!("ROLL BACK {name} to rev {}{why}", target.version);
     plan.to = Some(snapshot.end(target));
     if let Deployable::No(reason) = &chosen.deployable {
-        plan.refused = Some(format!("rev {} cannot be deployed: {reason}", target.version));
-        return Ok(plan);
+        return Ok(plan.refuse(format!("rev {} cannot be deployed: {reason}", target.version)));
     }
     let (running, wanted) = Snapshot::running(&snapshot.web());
     let well = running.is_some_and(|running| running >= wanted) && wanted > 0;
@@ -289,8 +287,7 @@ async fn by_deployment(
 ) -> Plan {
     let options = RolloutOptions::read(&plan.request.options);
     if let Some(wrong) = options.unfit(snapshot.no_canary.as_deref()) {
-        plan.refused = Some(wrong);
-        return plan;
+        return plan.refuse(wrong);
     }
     let operation = new_id();
     let reason = plan.request.reason.clone();

@@ -22,12 +22,10 @@ pub(super) async fn cancel(
     let name = &snapshot.name;
     let mut plan = blank(snapshot, request, format!("CANCEL the rollout of {name}"));
     let Some(active) = snapshot.active() else {
-        plan.refused = Some(format!("{name} has no rollout in progress"));
-        return Ok(plan);
+        return Ok(plan.refuse(format!("{name} has no rollout in progress")));
     };
     if convert::phase(active) == Phase::Cancelling {
-        plan.refused = Some(format!("the rollout of {name} is being cancelled already"));
-        return Ok(plan);
+        return Ok(plan.refuse(format!("the rollout of {name} is being cancelled already")));
     }
     let new = active.revision.as_ref().and_then(|of| snapshot.revision(&of.guid));
     let old = snapshot.deployed();
@@ -96,15 +94,13 @@ pub(super) fn go_on(snapshot: &Snapshot, request: Request) -> Plan {
     let name = &snapshot.name;
     let mut plan = blank(snapshot, request, format!("CONTINUE the rollout of {name}"));
     let Some(active) = snapshot.active() else {
-        plan.refused = Some(format!("{name} has no rollout in progress"));
-        return plan;
+        return plan.refuse(format!("{name} has no rollout in progress"));
     };
     if convert::phase(active) != Phase::Paused {
         let (value, reason) = convert::status(active);
-        plan.refused = Some(format!(
+        return plan.refuse(format!(
             "the rollout of {name} does not wait for anybody: it is {value}/{reason}"
         ));
-        return plan;
     }
     let old = snapshot.deployed();
     let new = active.revision.as_ref().and_then(|of| snapshot.revision(&of.guid));
@@ -140,8 +136,7 @@ pub(super) fn enable_revisions(snapshot: &Snapshot, request: Request) -> Plan {
     let name = &snapshot.name;
     let mut plan = blank(snapshot, request, format!("SWITCH REVISIONS ON for {name}"));
     if snapshot.versioned {
-        plan.refused = Some(format!("the platform keeps revisions of {name} already"));
-        return plan;
+        return plan.refuse(format!("the platform keeps revisions of {name} already"));
     }
     plan.method = "from the next deploy or restart on, the platform keeps a revision to go back to"
         .to_owned();

@@ -55,8 +55,7 @@ pub(in crate::platform::ecs) async fn make(
     let mut change = match built {
         Ok(change) => change,
         Err(why) => {
-            plan.refused = Some(why);
-            return Ok(plan);
+            return Ok(plan.refuse(why));
         }
     };
     let aid = change.tracking.scaled.is_some() || change.tracking.stopped.is_some();

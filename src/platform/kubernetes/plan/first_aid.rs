@@ -28,10 +28,7 @@ pub(super) async fn scale(
     mut plan: Plan,
 ) -> Result<Plan, Error> {
     let name = plan.app.clone();
-    let refuse = |mut plan: Plan, why: String| {
-        plan.refused = Some(why);
-        Ok(plan)
-    };
+    let refuse = |plan: Plan, why: String| Ok(plan.refuse(why));
     if snapshot.address.kind == Kind::DaemonSet {
         return refuse(plan, format!("{name} is a DaemonSet: it has one instance on every node"));
     }
@@ -166,8 +163,7 @@ pub(super) async fn restart_instance(
     let one = match reading.find(&text) {
         Ok(one) => one,
         Err(why) => {
-            plan.refused = Some(why);
-            return Ok(plan);
+            return Ok(plan.refuse(why));
         }
     };
     let (pod, namespace) = (one.id.clone(), snapshot.address.namespace.clone());
@@ -203,8 +199,7 @@ pub(super) async fn restart_instance(
     let act =
         Act { verb: "create", group: "", resource: "pods/eviction", namespace: namespace.clone() };
     if let Some(why) = cluster.may(act).await?.reason() {
-        plan.refused = Some(why.to_owned());
-        return Ok(plan);
+        return Ok(plan.refuse(why));
     }
     let found: Value =
         cluster.connection.get(&format!("/api/v1/namespaces/{namespace}/pods/{pod}"), &[]).await?;
@@ -216,14 +211,12 @@ pub(super) async fn restart_instance(
         Ok(_) => {}
         // The eviction API answers 429 where a budget allows none (`eviction.go`).
         Err(WriteError::NoEffect(Error::RateLimited { .. })) => {
-            plan.refused = Some(format!(
+            return Ok(plan.refuse(format!(
                 "the server lets no instance of {app} go now: a disruption budget needs others to be ready first, or it has too many requests"
-            ));
-            return Ok(plan);
+            )));
         }
         Err(WriteError::NoEffect(error @ (Error::Api { .. } | Error::Forbidden { .. }))) => {
-            plan.refused = Some(format!("the server would refuse it: {error}"));
-            return Ok(plan);
+            return Ok(plan.refuse(format!("the server would refuse it: {error}")));
         }
         Err(WriteError::NoEffect(error) | WriteError::Lost(error)) => return Err(error),
     }

@@ -85,8 +85,7 @@ pub(in crate::platform::kubernetes) async fn make(
     let change = match built {
         Ok(change) => change,
         Err(why) => {
-            plan.refused = Some(why);
-            return Ok(plan);
+            return Ok(plan.refuse(why));
         }
     };
     finish(cluster, &snapshot, plan, change).await
