@@ -1,6 +1,6 @@
 //! Which commands can be used here and now, and why the others cannot.
 
-use super::{Command, Running, State, TargetState};
+use super::{Command, Liveness, Running, State, TargetState};
 use crate::domain::{
     App, AppState, Deployable, Needs, Phase, TargetId, Verb, VerbSpec, text::span,
 };
@@ -143,18 +143,18 @@ pub fn blind(state: &State, target: &TargetId) -> Result<(), String> {
     let Some(TargetState { connection, .. }) = state.target_state(target) else {
         return Err(format!("there is no target {target}"));
     };
-    if connection.live(state.now) {
-        return Ok(());
-    }
-    let age = connection.read_at.map(|at| span(state.now.duration_since(at)));
-    match (&connection.problem, age) {
-        (Some((problem, _)), Some(age)) => {
-            Err(format!("nothing is sent while blind for {age}: {problem}"))
+    let age = |at| span(state.now.duration_since(at));
+    match connection.liveness(state.now) {
+        Liveness::Live => Ok(()),
+        Liveness::Lost { problem, read_at: Some(at), .. } => {
+            Err(format!("nothing is sent while blind for {}: {problem}", age(at)))
         }
-        (Some((problem, _)), None) => Err(format!("nothing has been read yet: {problem}")),
-        (None, Some(age)) => {
-            Err(format!("what is shown is {age} old: nothing is sent while blind"))
+        Liveness::Lost { problem, read_at: None, .. } => {
+            Err(format!("nothing has been read yet: {problem}"))
         }
-        (None, None) => Err("nothing has been read yet".to_owned()),
+        Liveness::Stale { read_at } => {
+            Err(format!("what is shown is {} old: nothing is sent while blind", age(read_at)))
+        }
+        Liveness::Unread => Err("nothing has been read yet".to_owned()),
     }
 }

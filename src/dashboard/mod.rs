@@ -19,5 +19,5 @@ pub mod update;
 pub use event::{Effect, Event};
 pub use keymap::{Command, Keymap};
 pub use state::{Attention, Known, Notice, Panel, Running, Sort, Start, State, Trend};
-pub use target_state::{Connection, TargetState};
+pub use target_state::{Connection, Liveness, TargetState};
 pub use update::{begin, update};

@@ -42,12 +42,49 @@ pub struct Connection {
     pub speed: f64,
 }
 
+/// Whether what a target shows can be relied on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Liveness<'a> {
+    /// Nothing has been read yet.
+    Unread,
+    /// What is shown is no older than it may be.
+    Live,
+    /// What is shown is older than it may be, though no reading is known to have failed.
+    Stale {
+        /// When it was read.
+        read_at: Timestamp,
+    },
+    /// The last reading failed.
+    Lost {
+        /// What went wrong.
+        problem: &'a Problem,
+        /// When it is tried again.
+        retry_at: Timestamp,
+        /// When what is shown was read; `None` where nothing was.
+        read_at: Option<Timestamp>,
+    },
+}
+
 impl Connection {
+    /// Whether what is shown can be relied on, and if not, why not.
+    pub fn liveness(&self, now: Timestamp) -> Liveness<'_> {
+        let limit = (self.fresh_for * 2 + SignedDuration::from_secs(5)).as_secs_f64();
+        match (&self.problem, self.read_at) {
+            (Some((problem, retry_at)), read_at) => {
+                Liveness::Lost { problem, retry_at: *retry_at, read_at }
+            }
+            (None, None) => Liveness::Unread,
+            (None, Some(at))
+                if now.duration_since(at).as_secs_f64() <= limit * self.speed.max(1.0) =>
+            {
+                Liveness::Live
+            }
+            (None, Some(read_at)) => Liveness::Stale { read_at },
+        }
+    }
+
     /// Whether what is shown can be relied on.
     pub fn live(&self, now: Timestamp) -> bool {
-        let age = self.read_at.map(|at| now.duration_since(at).as_secs_f64());
-        let limit = self.fresh_for * 2 + SignedDuration::from_secs(5);
-        self.problem.is_none()
-            && age.is_some_and(|age| age <= limit.as_secs_f64() * self.speed.max(1.0))
+        self.liveness(now) == Liveness::Live
     }
 }

@@ -1,7 +1,7 @@
 //! One request by the rules that hold for every API: a read is repeated where the fault passes, a write is sent once, and
 //! a login that is refused is renewed once. An adapter brings how a request travels and how its API words errors.
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use async_trait::async_trait;
 use reqwest::{
@@ -265,16 +265,13 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// The innermost cause of an error that says anything, in one line.
 pub fn causes(error: &(dyn std::error::Error + '_)) -> String {
-    let mut last = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let text = error.to_string();
-        if !text.is_empty() {
-            last = text;
-        }
-        source = error.source();
-    }
-    last
+    let chain: Vec<_> = iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .filter(|text| !text.is_empty())
+        .collect();
+    // A screen has room for one; the log keeps what led to it.
+    tracing::debug!(?chain, "an exchange failed");
+    chain.into_iter().next_back().unwrap_or_default()
 }
 
 fn first(body: &[u8]) -> Option<&u8> {

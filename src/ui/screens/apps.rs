@@ -13,7 +13,7 @@ use super::super::{
     widgets::bar,
 };
 use crate::{
-    dashboard::{Command, Panel, Sort, State, plan_view::wrap},
+    dashboard::{Command, Liveness, Panel, Sort, State, plan_view::wrap},
     domain::{App, AppKey, Condition, Count, Phase, Rollout},
 };
 
@@ -113,11 +113,15 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
 }
 
 fn empty(state: &State) -> String {
-    let unread = || state.targets.iter().filter(|place| place.connection.read_at.is_none());
-    if let Some((problem, _)) = unread().find_map(|place| place.connection.problem.as_ref()) {
-        return problem.to_string();
+    let mut unread = None;
+    for place in &state.targets {
+        match place.connection.liveness(state.now) {
+            Liveness::Lost { problem, read_at: None, .. } => return problem.to_string(),
+            Liveness::Unread => unread = unread.or(Some(place)),
+            _ => {}
+        }
     }
-    if let Some(place) = unread().next() {
+    if let Some(place) = unread {
         return format!("reading the apps of {} …", place.name());
     }
     if !state.apps.is_empty() {

@@ -7,7 +7,7 @@ use super::super::{
     theme::{Role, Theme},
 };
 use crate::{
-    dashboard::{Notice, State, plan_view::wrap},
+    dashboard::{Liveness, Notice, State, plan_view::wrap},
     domain::{Outcome, text::span},
 };
 
@@ -67,9 +67,11 @@ fn messages(state: &State, theme: &Theme, width: usize, height: u16) -> Vec<Line
         let text = format!(" {} {}: {} ({passed})", one.verb.words(), one.name, one.line);
         lines.push(Line::styled(cut(&text, width), theme.style(Role::New)));
     }
-    let read = state.targets.iter().filter(|place| place.connection.read_at.is_some());
-    for (problem, _) in read.filter_map(|place| place.connection.problem.as_ref()) {
-        lines.push(Line::styled(cut(&format!(" {problem}"), width), theme.style(Role::Bad)));
+    for place in &state.targets {
+        let liveness = place.connection.liveness(state.now);
+        if let Liveness::Lost { problem, read_at: Some(_), .. } = liveness {
+            lines.push(Line::styled(cut(&format!(" {problem}"), width), theme.style(Role::Bad)));
+        }
     }
     lines
 }

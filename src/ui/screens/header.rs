@@ -9,7 +9,7 @@ use super::super::{
     theme::{Role, Theme},
 };
 use crate::{
-    dashboard::{Connection, State, TargetState},
+    dashboard::{Connection, Liveness, State, TargetState},
     domain::{ProblemKind, text::span},
 };
 
@@ -73,11 +73,11 @@ fn wordings(state: &State, dot: &str) -> Vec<String> {
 
 /// How the connections are doing: the worst one, named where there are several.
 fn worst(state: &State) -> (String, Role) {
-    let rank = |place: &&TargetState| match (&place.connection.problem, place.connection.read_at) {
-        (Some(_), _) => 0,
-        (None, Some(_)) if !place.connection.live(state.now) => 1,
-        (None, None) => 2,
-        (None, Some(_)) => 3,
+    let rank = |place: &&TargetState| match place.connection.liveness(state.now) {
+        Liveness::Lost { .. } => 0,
+        Liveness::Stale { .. } => 1,
+        Liveness::Unread => 2,
+        Liveness::Live => 3,
     };
     let Some(place) = state.targets.iter().min_by_key(rank) else {
         return (String::new(), Role::Dim);
@@ -97,8 +97,8 @@ fn worst(state: &State) -> (String, Role) {
 
 /// Whether what is shown can be relied on. The age is shown as soon as it is more than it should be.
 fn liveness(connection: &Connection, now: Timestamp) -> (String, Role) {
-    match (&connection.problem, connection.read_at) {
-        (Some((problem, retry_at)), read_at) => {
+    match connection.liveness(now) {
+        Liveness::Lost { problem, retry_at, read_at } => {
             let left = span(retry_at.duration_since(now));
             let old = match read_at {
                 Some(at) => format!("{} old", age(Some(at), now, true)),
@@ -111,8 +111,10 @@ fn liveness(connection: &Connection, now: Timestamp) -> (String, Role) {
             };
             (format!("{what}, {old}, again in {left}"), Role::Bad)
         }
-        (None, None) => ("reading …".to_owned(), Role::Warn),
-        (None, Some(_)) if connection.live(now) => ("live".to_owned(), Role::Good),
-        (None, Some(at)) => (format!("STALE, {} old", age(Some(at), now, true)), Role::Warn),
+        Liveness::Unread => ("reading …".to_owned(), Role::Warn),
+        Liveness::Live => ("live".to_owned(), Role::Good),
+        Liveness::Stale { read_at } => {
+            (format!("STALE, {} old", age(Some(read_at), now, true)), Role::Warn)
+        }
     }
 }
