@@ -290,12 +290,13 @@ async fn a_lost_switch_is_looked_for_until_it_is_seen() {
     assert_eq!(outcome.word(), "DONE", "{outcome:?}");
 }
 
-/// The environment was put back, the deployment never arrived: what was done and what was not are both named.
-#[tokio::test]
-async fn a_recipe_that_is_cut_short_names_what_was_done() {
-    let (simulator, platform) = foundation("").await;
+/// An app with a variable that somebody has set since, and the request that takes it back to where it had none: the
+/// environment must be put back before the old droplet starts.
+async fn with_another_environment(
+    simulator: &Simulator<simulator::cloud_foundry::Foundation>,
+    platform: &CloudFoundry,
+) -> Request {
     let app = platform.app("basket").await.unwrap();
-    // Somebody has set a variable since: it must be put back before the old droplet starts.
     let session = std::fs::read_to_string(CloudFoundry::session_file(simulator.home())).unwrap();
     let session: serde_json::Value = serde_json::from_str(&session).unwrap();
     let set = reqwest::Client::new()
@@ -307,7 +308,45 @@ async fn a_recipe_that_is_cut_short_names_what_was_done() {
     let history = platform.revisions(&app.id).await.unwrap();
     let wanted = history.revisions.iter().find(|one| one.label == "2").unwrap();
     let to = revdeck::domain::RollBackTo::Revision(wanted.id.clone());
-    let request = Request::new(app.id, Operation::RollBack(to));
+    Request::new(app.id, Operation::RollBack(to))
+}
+
+/// The environment was put back and the answer lost: that it cannot be read for a moment is neither a refusal nor an end.
+#[tokio::test]
+async fn a_lost_environment_is_looked_for_until_it_is_seen() {
+    let (simulator, platform) = foundation("").await;
+    let request = with_another_environment(&simulator, &platform).await;
+    let plan = platform.plan(request).await.unwrap();
+    let confirmed = plan.confirm(revdeck::domain::Consent::Flag).unwrap();
+    simulator.faults().set("reset-after@PATCH:/v3/apps#1").unwrap();
+    let (progress, mut lines) = tokio::sync::mpsc::unbounded_channel();
+    let running = operation::execute(&platform, confirmed, &progress, &NoRecord);
+    let breaking = async {
+        while let Some(line) = lines.recv().await {
+            if line.text.contains("looking") {
+                simulator.faults().set("503@GET:/v3/revisions").unwrap();
+            }
+        }
+    };
+    let sent = tokio::select! {
+        sent = running => sent,
+        () = breaking => unreachable!("progress is told until the end"),
+    };
+    let Sent::Lost(receipt) = sent else { panic!("it is not known: {sent:?}") };
+    assert_eq!(receipt.done, 0);
+    operation::settle(&platform, &receipt)
+        .await
+        .expect_err("it cannot be read, so nothing is said");
+    simulator.faults().set("").unwrap();
+    let settled = operation::settle(&platform, &receipt).await.unwrap();
+    assert!(matches!(settled, revdeck::domain::Settlement::Unfinished(_)), "{settled:?}");
+}
+
+/// The environment was put back, the deployment never arrived: what was done and what was not are both named.
+#[tokio::test]
+async fn a_recipe_that_is_cut_short_names_what_was_done() {
+    let (simulator, platform) = foundation("").await;
+    let request = with_another_environment(&simulator, &platform).await;
     let plan = platform.plan(request.clone()).await.unwrap();
     let steps: Vec<_> = plan.recipe.unwrap().steps.into_iter().map(|step| step.label).collect();
     assert_eq!(steps, ["put the environment back", "ask for the rollout"]);
