@@ -246,7 +246,7 @@ async fn a_directory_is_pushed() {
 }
 
 /// A foundation on a clock of the test's own, with faults, and the adapter for it.
-async fn foundation(
+pub async fn foundation(
     faults: &str,
 ) -> (Simulator<simulator::cloud_foundry::Foundation>, CloudFoundry) {
     let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());

@@ -43,6 +43,7 @@ mod skipped;
 mod toy;
 #[cfg(feature = "kubernetes")]
 mod transport;
+mod verdicts;
 mod watching;
 #[cfg(feature = "kubernetes")]
 mod workloads;
