@@ -27,7 +27,11 @@ const ROOMS: [(&str, &[&str], &[&str]); 11] = [
     ("ui", &["dashboard", "domain"], &["tokio", "reqwest", "crossterm", "kube", "clap"]),
     ("simulator", &[], &["ratatui", "crossterm", "reqwest", "kube", "clap"]),
     ("runtime", &["dashboard", "domain", "platform", "ui"], &["axum", "kube", "clap"]),
-    ("config", &["dashboard", "domain", "platform"], &["tokio", "reqwest", "ratatui", "kube"]),
+    (
+        "config",
+        &["dashboard", "domain", "platform", "ui"],
+        &["tokio", "reqwest", "ratatui", "kube"],
+    ),
     ("telemetry", &[], &["tokio", "reqwest", "ratatui", "kube"]),
     (
         "cli",

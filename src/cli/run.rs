@@ -26,7 +26,7 @@ use crate::{
     },
     simulator::{self, SIMULATED, StartError, clock::Clock},
     telemetry,
-    ui::theme::{Columns, Depth, Ground, Theme},
+    ui::theme::{Colours, Columns, Depth, Ground, Theme},
 };
 
 /// Does what the command line asks for.
@@ -214,8 +214,15 @@ impl Invoked<'_> {
         };
         let ground = match asked {
             ThemeWord::Light => Some(Ground::Light),
-            ThemeWord::Auto => Ground::detect(variable),
+            ThemeWord::Auto | ThemeWord::HighContrast | ThemeWord::ColourBlind => {
+                Ground::detect(variable)
+            }
             ThemeWord::Dark | ThemeWord::Terminal => Some(Ground::Dark),
+        };
+        let colours = match asked {
+            ThemeWord::HighContrast => Colours::HighContrast,
+            ThemeWord::ColourBlind => Colours::ColourBlind,
+            _ => Colours::Standard,
         };
         let shown = |column| self.config.columns.value.contains(&column);
         let columns = Columns {
@@ -224,7 +231,8 @@ impl Invoked<'_> {
             changed: shown(Column::Changed),
         };
         let ascii = self.config.ascii.value || plain;
-        let theme = |depth| Theme::new(depth, ascii).with(columns);
+        let own = &self.config.colours.colours;
+        let theme = |depth| Theme::new(depth, ascii).with(columns).coloured(colours, own.clone());
         match ground {
             Some(ground) => (theme(depth).on(ground), None),
             // The terminal's own colours can be read on its own background, whichever that is.
@@ -296,9 +304,6 @@ impl Invoked<'_> {
                     serde_json::from_str(&value).unwrap_or(serde_json::Value::Null);
                 (name.to_owned(), serde_json::json!({ "value": value, "from": origin.to_string() }))
             };
-            let settings = config.settings().into_iter().map(as_json);
-            let verdict = config.verdict.settings().into_iter().map(as_json);
-            let notify = config.notify.settings().into_iter().map(as_json);
             let targets = config.targets.iter().map(|target| {
                 let spec = &target.value;
                 serde_json::json!({
@@ -306,12 +311,13 @@ impl Invoked<'_> {
                     "variables": spec.variables, "from": target.origin.to_string(),
                 })
             });
-            let whole = serde_json::json!({
-                "file": config.file, "dashboard": settings.collect::<serde_json::Map<_, _>>(),
-                "verdict": verdict.collect::<serde_json::Map<_, _>>(),
-                "notify": notify.collect::<serde_json::Map<_, _>>(),
-                "targets": targets.collect::<Vec<_>>(),
+            let mut whole = serde_json::json!({
+                "file": config.file, "targets": targets.collect::<Vec<_>>(),
             });
+            for (section, settings) in config.sections() {
+                let settings = settings.into_iter().map(as_json);
+                whole[section] = settings.collect::<serde_json::Map<_, _>>().into();
+            }
             return Ok(print(&format!("{whole:#}\n"))?);
         }
         let mut text = match (&config.file, self.paths.config_file()) {
@@ -319,21 +325,16 @@ impl Invoked<'_> {
             (None, Some(usual)) => format!("# there is no {}\n", usual.display()),
             (None, None) => String::new(),
         };
-        text += "[dashboard]\n";
-        for (name, value, origin) in config.settings() {
-            text += &format!("{:<28} # {origin}\n", format!("{name} = {value}"));
-        }
-        text += "\n[verdict]\n";
-        for (name, value, origin) in config.verdict.settings() {
-            text += &format!("{:<28} # {origin}\n", format!("{name} = {value}"));
-        }
-        text += "\n[notify]\n";
-        for (name, value, origin) in config.notify.settings() {
-            text += &format!("{:<28} # {origin}\n", format!("{name} = {value}"));
+        for (section, settings) in config.sections() {
+            text += &format!("[{section}]\n");
+            for (name, value, origin) in settings {
+                text += &format!("{:<28} # {origin}\n", format!("{name} = {value}"));
+            }
+            text += "\n";
         }
         for target in &config.targets {
             let spec = &target.value;
-            text += &format!("\n[[target]]                   # {}\n", target.origin);
+            text += &format!("[[target]]                   # {}\n", target.origin);
             text += &format!("name = {:?}\nplatform = {:?}\n", spec.id.as_str(), spec.platform);
             if let Some(location) = &spec.location {
                 text += &format!("location = {location:?}\n");
@@ -344,8 +345,9 @@ impl Invoked<'_> {
                     text += &format!("{} = {value:?}\n", setting.name);
                 }
             }
+            text += "\n";
         }
-        Ok(print(&text)?)
+        Ok(print(&format!("{}\n", text.trim_end()))?)
     }
 }
 

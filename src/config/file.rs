@@ -12,6 +12,7 @@ use toml::Spanned;
 
 use super::{
     notify::{self, NotifySettings},
+    theme::{self, ThemeSettings},
     verdict::{self, VerdictSettings},
 };
 use crate::{
@@ -87,6 +88,10 @@ pub enum ThemeWord {
     Light,
     /// The terminal's own sixteen colours.
     Terminal,
+    /// More contrast, on the background that the terminal has.
+    HighContrast,
+    /// Orange and blue in place of red and green, on the background that the terminal has.
+    ColourBlind,
 }
 
 /// A column of the list of apps that can be left out.
@@ -170,6 +175,8 @@ pub struct Config {
     pub verdict: VerdictSettings,
     /// How somebody is told who looks elsewhere.
     pub notify: NotifySettings,
+    /// Colours of one's own.
+    pub colours: ThemeSettings,
     /// The targets, in order.
     pub targets: Vec<Setting<TargetSpec>>,
 }
@@ -206,6 +213,8 @@ struct File {
     verdict: verdict::Table,
     #[serde(default)]
     notify: notify::Table,
+    #[serde(default)]
+    theme: theme::Table,
     #[serde(default)]
     target: Vec<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
 }
@@ -381,6 +390,7 @@ impl Config {
             keys: or_flag(keys, flags.keys.clone().map(Some), "--keys"),
             verdict: VerdictSettings::read(&source, &parsed.verdict)?,
             notify: NotifySettings::read(&source, &parsed.notify)?,
+            colours: ThemeSettings::read(&source, &parsed.theme)?,
             targets: targets(&source, registry, parsed.target)?,
         })
     }
@@ -465,8 +475,18 @@ fn word<T: ValueEnum>(value: &T) -> String {
 }
 
 impl Config {
-    /// Every setting as name, value in TOML, and where it came from.
-    pub fn settings(&self) -> Vec<(&'static str, String, &Origin)> {
+    /// Every section with its settings, in the order of the shipped configuration: name, value in TOML, and where it came
+    /// from.
+    pub fn sections(&self) -> [(&'static str, Vec<(&'static str, String, &Origin)>); 4] {
+        [
+            ("dashboard", self.dashboard()),
+            ("verdict", self.verdict.settings()),
+            ("notify", self.notify.settings()),
+            ("theme", self.colours.settings()),
+        ]
+    }
+
+    fn dashboard(&self) -> Vec<(&'static str, String, &Origin)> {
         let quoted = |text: String| format!("{text:?}");
         let keys = self.keys.value.as_ref().map(|file| file.display().to_string());
         let columns: Vec<_> = self.columns.value.iter().map(word).collect();
@@ -500,14 +520,11 @@ mod tests {
         let registry = Registry::built_in();
         let none = Config::parse(None, &registry, &Flags::default()).unwrap();
         let values = |config: &Config| {
-            let settings = config.settings().into_iter().chain(config.verdict.settings());
-            let settings = settings.chain(config.notify.settings());
+            let settings = config.sections().into_iter().flat_map(|(_, settings)| settings);
             settings.map(|(name, value, _)| (name, value)).collect::<Vec<_>>()
         };
         assert_eq!(values(&shipped), values(&none));
-        for (name, ..) in
-            none.settings().into_iter().chain(none.verdict.settings()).chain(none.notify.settings())
-        {
+        for (name, _) in values(&none) {
             assert!(SHIPPED.contains(&format!("{name} = ")), "{name} is not documented");
         }
         // What stands in comments is an example that works, too.
@@ -541,6 +558,14 @@ mod tests {
             (
                 "[verdict]\nmoon = 1\n",
                 "config.toml, line 2: there is no \"moon\" in [verdict]: it has",
+            ),
+            (
+                "[dashboard]\ntheme = \"solarized\"\n",
+                "config.toml, line 2: theme is none of auto, dark, light, terminal, high-contrast, colour-blind: \"solarized\"",
+            ),
+            (
+                "[theme]\n\nbad = \"reddish\"\n",
+                "config.toml, line 3: bad in [theme] is no colour: \"reddish\"; use a name",
             ),
             ("[dashboard]\nascii = 1\n", "config.toml, line 2: "),
             ("[[target]]\nname = \"a\"\n", "config.toml, line 1: this target says no platform"),

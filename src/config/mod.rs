@@ -3,6 +3,7 @@
 mod file;
 mod notify;
 mod paths;
+mod theme;
 mod verdict;
 
 pub use file::{
@@ -11,4 +12,5 @@ pub use file::{
 };
 pub use notify::NotifySettings;
 pub use paths::{Paths, keymap};
+pub use theme::ThemeSettings;
 pub use verdict::VerdictSettings;

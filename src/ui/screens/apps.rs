@@ -8,7 +8,7 @@ use ratatui::{
 use unicode_width::UnicodeWidthStr;
 
 use super::super::{
-    text::{age, cut, fit, fit_middle, piece, put, right, within},
+    text::{age, cut, fit, fit_middle, names, piece, put, right, within},
     theme::{Role, Theme},
     widgets::bar,
 };
@@ -96,11 +96,13 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     let selected = state.selected_at().unwrap_or(0);
     // The selected row is kept inside, with what comes after it in sight.
     let first = if selected < height { 0 } else { selected + 1 - height };
-    let rows = state.listed.iter().skip(first).take(height).enumerate();
-    for (row, id) in rows {
-        let Some(app) = state.apps.get(id).map(|known| &known.app) else { continue };
+    let rows = state.listed.iter().skip(first).take(height);
+    let apps: Vec<_> = rows.filter_map(|id| state.apps.get(id)).map(|known| &known.app).collect();
+    let whole: Vec<_> = apps.iter().map(|app| app.name.as_str()).collect();
+    let names = names(&whole, widths(theme, usize::from(area.width)).0);
+    for (row, (app, name)) in apps.into_iter().zip(names).enumerate() {
         let is_selected = first + row == selected;
-        let line = row_line(state, theme, app, is_selected, usize::from(area.width));
+        let line = row_line(state, theme, (app, name), is_selected, usize::from(area.width));
         put(buffer, area, row as u16, &line);
         if is_selected {
             // Bars stand on the same ground everywhere: they are read by colour, and two grounds take more bytes.
@@ -160,20 +162,20 @@ fn head_width(theme: &Theme, width: u16) -> u16 {
 fn row_line(
     state: &State,
     theme: &Theme,
-    app: &App,
+    (app, name): (&App, String),
     selected: bool,
     width: usize,
 ) -> Line<'static> {
     let live = state.live_app(app);
     let dim = |role: Role| theme.style(if live { role } else { Role::Dim });
-    let (name_width, scope_width, revision_width) = widths(theme, width);
+    let (_, scope_width, revision_width) = widths(theme, width);
     let whole = scope(state, app);
     let last = whole.rsplit('/').next().unwrap_or_default();
     let scope = if whole.width() < scope_width { whole } else { last };
     let mark = if selected { theme.glyphs.select } else { ' ' };
     let mut line = Line::default();
     line.push_span(piece(mark.to_string(), theme.style(Role::Key)));
-    line.push_span(piece(fit_middle(&app.name, name_width), dim(Role::Text)));
+    line.push_span(piece(name, dim(Role::Text)));
     line.push_span(" ");
     if let Some(scope_width) = scope_width.checked_sub(1) {
         line.push_span(piece(fit_middle(scope, scope_width), dim(Role::Dim)));

@@ -1,0 +1,43 @@
+//! `[theme]`: colours of one's own.
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+
+use super::file::{ConfigError, Origin, Setting, Source};
+use crate::ui::theme::{OwnColours, PARTS};
+
+/// What the file says, by name.
+pub(super) type Table = BTreeMap<Spanned<String>, Spanned<String>>;
+
+/// Colours of one's own, and where each came from, in the order of the shipped configuration.
+#[derive(Clone, Debug)]
+pub struct ThemeSettings {
+    /// The colours.
+    pub colours: OwnColours,
+    texts: Vec<(&'static str, Setting<String>)>,
+}
+
+impl ThemeSettings {
+    pub(super) fn read(source: &Source<'_>, table: &Table) -> Result<Self, ConfigError> {
+        let mut colours = OwnColours::default();
+        let unsaid = || Setting { value: String::new(), origin: Origin::Default };
+        let mut texts: Vec<_> = PARTS.iter().map(|part| (*part, unsaid())).collect();
+        for (name, text) in table {
+            let wrong = |why: String| source.wrong(name.span().start, why);
+            colours.set(name.get_ref(), text.get_ref()).map_err(wrong)?;
+            if let Some(slot) = texts.iter_mut().find(|(part, _)| part == name.get_ref()) {
+                slot.1 = source.setting(Some(text), String::new());
+            }
+        }
+        Ok(Self { colours, texts })
+    }
+
+    /// Every setting as name, value in TOML, and where it came from.
+    pub fn settings(&self) -> Vec<(&'static str, String, &Origin)> {
+        self.texts
+            .iter()
+            .map(|(part, text)| (*part, format!("{:?}", text.value), &text.origin))
+            .collect()
+    }
+}
