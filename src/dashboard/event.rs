@@ -6,6 +6,30 @@ use crate::domain::{
     Reading, Receipt, Report, Request, RevisionId, Settlement, TargetId,
 };
 
+/// Where copied text is, as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copied {
+    /// The terminal was told; it says nothing of what it does with it.
+    Offered,
+    /// tmux has it in its buffer and has told the terminal.
+    InTmux,
+    /// tmux or screen was told to pass it on to the terminal, and may not do so.
+    Through,
+}
+
+impl Copied {
+    /// The same in a clause.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Offered => "offered to your terminal's clipboard",
+            Self::InTmux => "in tmux's buffer, and offered to your terminal's clipboard",
+            Self::Through => {
+                "offered to your terminal's clipboard, if what is in between passes it on"
+            }
+        }
+    }
+}
+
 /// Everything that can happen to the dashboard.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -21,6 +45,13 @@ pub enum Event {
     Focus(bool),
     /// Time has passed.
     Tick,
+    /// Text was put on the clipboard, as far as that is known.
+    Copied {
+        /// What of it is shown.
+        shown: String,
+        /// Where it is now.
+        how: Copied,
+    },
     /// News of a target.
     Report {
         /// Which one.
@@ -212,7 +243,12 @@ pub enum Effect {
     /// Tell somebody who looks elsewhere.
     Notify(String),
     /// Put text on the operator's clipboard.
-    Copy(String),
+    Copy {
+        /// The text.
+        text: String,
+        /// What of it is shown when that is done.
+        shown: String,
+    },
     /// Go to the background until woken.
     Suspend,
     /// Leave.

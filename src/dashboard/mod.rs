@@ -16,7 +16,7 @@ mod state;
 mod target_state;
 pub mod update;
 
-pub use event::{Effect, Event};
+pub use event::{Copied, Effect, Event};
 pub use keymap::{Command, Keymap};
 pub use state::{Attention, Known, Notice, Panel, Running, Sort, Start, State, Trend};
 pub use target_state::{Connection, Liveness, TargetState};

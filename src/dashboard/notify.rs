@@ -61,9 +61,11 @@ impl State {
         self.selected.as_ref() == Some(app) && self.notifying.focused.unwrap_or(lately)
     }
 
-    /// What the terminal is called: what needs somebody most, or the program alone.
+    /// What the terminal is called: what needs somebody most, or the program alone. Of several alike it is the first row;
+    /// what a filter hides counts as well.
     pub fn title(&self) -> String {
-        let worst = self.apps.values().map(|known| &known.app);
+        let rows = self.listed.iter().filter_map(|key| self.apps.get(key));
+        let worst = rows.chain(self.apps.values()).map(|known| &known.app);
         let worst = worst.filter(|app| matters(app)).min_by_key(|app| app.condition());
         match worst {
             Some(app) => {

@@ -143,7 +143,7 @@ impl Executor {
             // The loop has these itself.
             Effect::ShowNow
             | Effect::Notify(_)
-            | Effect::Copy(_)
+            | Effect::Copy { .. }
             | Effect::Suspend
             | Effect::Quit => {}
         }

@@ -1,8 +1,10 @@
 //! The shell around the pure heart: the loop, the terminal, and what carries effects out.
 
 mod background;
+mod clipboard;
 mod executor;
 mod input;
+mod multiplexer;
 mod pace;
 mod painter;
 mod pen;
@@ -132,6 +134,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         interests.insert(platform.target().id, interest);
         watching.push(watch_platform(platform.clone(), interested, events.clone()));
     }
+    let told = events.clone();
     let executor = Executor::new(&setup, events, interests);
     let (mut input, mut ground) = Input::start(setup.theme_on.is_some());
     let mut theme_on = setup.theme_on.clone();
@@ -150,7 +153,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
             _ = ends.recv() => Turn::Quit,
             _ = interrupts.recv() => Turn::Quit,
             _ = stops.recv() => Turn::Suspend,
-            told = &mut ground, if theme_on.is_some() => Turn::Ground(told.ok()),
+            answer = &mut ground, if theme_on.is_some() => Turn::Ground(answer.ok()),
             event = input.next() => event.map_or(Turn::Quit, Turn::Event),
             event = incoming.recv() => event.map_or(Turn::Quit, Turn::Event),
             () = painter.idle(), if dirty && painter.busy() => Turn::Paint,
@@ -206,10 +209,16 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
                     Effect::Quit => break 'running,
                     Effect::Suspend => suspend(&terminal, &mut painter, &mut dirty)?,
                     Effect::ShowNow => urgent = true,
-                    Effect::Copy(text) => painter.copy(&text),
+                    Effect::Copy { text, shown } => {
+                        painter.extra(&clipboard::offer(&text));
+                        clipboard::put(text, shown, told.clone());
+                    }
                     Effect::Notify(text) => {
                         let message = notify::written(&setup.channels, &text);
-                        painter.tell(&message, setup.channels.bell);
+                        painter.extra(&multiplexer::through(&message));
+                        if setup.channels.bell {
+                            painter.extra(b"\x07");
+                        }
                         notify::start(&setup.channels, &text);
                         (dirty, urgent) = (true, true);
                     }

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crossterm::{clipboard::CopyToClipboard, queue, terminal};
+use crossterm::{queue, terminal};
 use ratatui::{buffer::Buffer, layout::Rect};
 use tokio::sync::Notify;
 use unicode_width::UnicodeWidthStr;
@@ -110,26 +110,9 @@ impl Painter {
         self.blank = true;
     }
 
-    /// Offers text to the clipboard of the operator's terminal with the next frame (OSC 52), through tmux and screen where
-    /// one of them is in between. Nothing tells whether it was taken.
-    pub(super) fn copy(&mut self, text: &str) {
-        let mut offer = Vec::new();
-        // Writing to memory cannot fail.
-        let _ = queue!(offer, CopyToClipboard::to_clipboard_from(text));
-        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        self.extra.extend(through(&offer, set("TMUX"), set("STY")));
-    }
-
-    /// Writes a message and rings with the next frame, through tmux and screen where one of them is in between: of those
-    /// only the bell is their own.
-    pub(super) fn tell(&mut self, message: &[u8], bell: bool) {
-        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        if !message.is_empty() {
-            self.extra.extend(through(message, set("TMUX"), set("STY")));
-        }
-        if bell {
-            self.extra.push(7);
-        }
+    /// Writes this with the next frame: what is for the terminal and not for the screen.
+    pub(super) fn extra(&mut self, bytes: &[u8]) {
+        self.extra.extend_from_slice(bytes);
     }
 
     /// Names the terminal with the next frame, where that differs from before.
@@ -175,19 +158,6 @@ impl Painter {
     }
 }
 
-/// A sequence as it passes a multiplexer: tmux wants its escapes doubled, screen takes it as it is.
-fn through(sequence: &[u8], tmux: bool, screen: bool) -> Vec<u8> {
-    let wrapped = |begin: &[u8], inside: Vec<u8>| [begin, inside.as_slice(), b"\x1b\\"].concat();
-    if tmux {
-        let doubled = sequence.iter().flat_map(|byte| match byte {
-            0x1b => vec![0x1b, 0x1b],
-            byte => vec![*byte],
-        });
-        return wrapped(b"\x1bPtmux;", doubled.collect());
-    }
-    if screen { wrapped(b"\x1bP", sequence.to_vec()) } else { sequence.to_vec() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,13 +179,5 @@ mod tests {
         assert_eq!(columns("ab", "在"), [0]);
         assert_eq!(columns("在庫", "在庫"), Vec::<usize>::new());
         assert_eq!(columns("在庫", ""), [0, 1, 2, 3]);
-    }
-    #[test]
-    fn the_clipboard_is_offered_through_a_multiplexer() {
-        let offer = b"\x1b]52;c;YQ==\x1b\\";
-        assert_eq!(through(offer, false, false), offer);
-        let tmux = b"\x1bPtmux;\x1b\x1b]52;c;YQ==\x1b\x1b\\\x1b\\";
-        assert_eq!(through(offer, true, false), tmux);
-        assert_eq!(through(offer, false, true), b"\x1bP\x1b]52;c;YQ==\x1b\\\x1b\\");
     }
 }

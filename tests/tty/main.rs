@@ -11,6 +11,9 @@
 
 mod panicking;
 mod screen;
+#[path = "../support/skipped.rs"]
+mod skipped;
+mod tmux;
 
 use std::time::Duration;
 

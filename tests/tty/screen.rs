@@ -126,12 +126,15 @@ impl Screen {
         self.seen.lock().unwrap().raw.len()
     }
 
-    /// Waits until the program has written some bytes, wherever they are shown.
+    /// Whether the program has written some bytes, wherever they are shown.
+    pub fn has_written(&self, bytes: &[u8]) -> bool {
+        self.seen.lock().unwrap().raw.windows(bytes.len()).any(|window| window == bytes)
+    }
+
+    /// Waits until it has.
     pub fn expect_written(&self, bytes: &[u8], timeout: Duration) {
         let until = now() + timeout;
-        let written =
-            || self.seen.lock().unwrap().raw.windows(bytes.len()).any(|window| window == bytes);
-        while !written() {
+        while !self.has_written(bytes) {
             assert!(
                 now() < until,
                 "{:?} is not written; it was:\n{:?}",

@@ -309,13 +309,10 @@ pub(super) fn type_filter(state: &mut State, key: Key) {
     state.chosen = state.selected.is_some() && !state.filter.is_empty();
 }
 
-pub(super) fn copy(state: &mut State) -> Vec<Effect> {
+pub(super) fn copy(state: &State) -> Vec<Effect> {
     let text = match state.panel {
         Panel::Revisions => state.selected_revision().map(|one| one.id.to_string()),
         _ => state.app().map(|app| app.name.clone()),
     };
-    let Some(text) = text else { return Vec::new() };
-    state.notice =
-        Some(super::Notice::Hint(format!("{text}   (offered to your terminal's clipboard)")));
-    vec![Effect::Copy(text)]
+    text.map(|text| Effect::Copy { shown: text.clone(), text }).into_iter().collect()
 }

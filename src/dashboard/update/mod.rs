@@ -53,6 +53,10 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             state.size = (columns, rows);
             Vec::new()
         }
+        Event::Copied { shown, how } => {
+            state.notice = Some(Notice::Hint(format!("{shown}   ({})", how.words())));
+            Vec::new()
+        }
         Event::Painted => {
             plans::painted(state);
             Vec::new()

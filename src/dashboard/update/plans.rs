@@ -185,10 +185,8 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
         Command::CopyByHand => {
             if let Some(Ok(plan)) = &dialog.plan {
                 let text = plan.by_hand.join("\n");
-                let first = plan.by_hand.first().cloned().unwrap_or_default();
-                let hint = format!("{first}   (offered to your terminal's clipboard)");
-                state.notice = Some(Notice::Hint(hint));
-                return vec![Effect::Copy(text)];
+                let shown = plan.by_hand.first().cloned().unwrap_or_default();
+                return vec![Effect::Copy { text, shown }];
             }
         }
         Command::Replan => return replan(state),
