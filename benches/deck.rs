@@ -120,6 +120,7 @@ fn empty() -> State {
         only_active: false,
         scope: revdeck::domain::Scope::Home,
         thresholds: revdeck::domain::Thresholds::default(),
+        mouse: false,
         now: at(),
     })
 }

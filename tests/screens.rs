@@ -11,9 +11,13 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use ratatui::{buffer::Buffer, layout::Rect, style::Color};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+    style::Color,
+};
 use revdeck::{
-    dashboard::{Effect, Event, Keymap, Start, State, update::update},
+    dashboard::{Effect, Event, Keymap, Start, State, mouse::Spot, update::update},
     domain::{Interest, LogQuery, Problem, ProblemKind, Report, TargetId},
     platform::{
         Platform,
@@ -21,7 +25,7 @@ use revdeck::{
     },
     simulator::{self, Simulator, clock::Clock, cloud_foundry::Foundation},
     ui::{
-        draw,
+        draw, spot,
         theme::{Depth, Ground, Role, Theme},
     },
 };
@@ -65,6 +69,7 @@ impl Deck {
             only_active: false,
             scope: revdeck::domain::Scope::Home,
             thresholds: revdeck::domain::Thresholds::default(),
+            mouse: false,
         };
         Self {
             state: State::new(start),
@@ -384,6 +389,37 @@ async fn out_of_reach_keeps_what_was_there() {
     insta::assert_snapshot!("blind_80x24", deck.shown(&theme()));
 }
 
+/// What is under the mouse is what is drawn there.
+#[tokio::test]
+async fn a_place_holds_what_is_drawn_there() {
+    for size in [(80, 24), (160, 50)] {
+        let mut deck = Deck::open(size).await;
+        deck.load().await;
+        let area = Rect::new(0, 0, size.0, size.1);
+        let text = deck.shown(&theme());
+        let (mut apps, mut revisions) = (0, 0);
+        for (y, line) in text.lines().enumerate() {
+            let at = |x: u16| Position { x, y: u16::try_from(y).unwrap() };
+            match spot(&deck.state, area, at(3)) {
+                Some(Spot::App(key)) => {
+                    let name = &deck.state.apps[&key].app.name;
+                    assert!(line.contains(name.as_str()), "{name} is not in {line:?}");
+                    apps += 1;
+                }
+                Some(Spot::Revision(id)) => {
+                    let history = deck.state.history().unwrap();
+                    let one = history.revisions.iter().find(|one| one.id == id).unwrap();
+                    assert!(line[..12].contains(&one.label), "{} is not in {line:?}", one.label);
+                    revisions += 1;
+                }
+                Some(Spot::Heading) => assert!(line.contains("apps"), "{line:?}"),
+                Some(Spot::Panel(_)) | None => {}
+            }
+        }
+        assert!(apps >= 9 && revisions == 8, "{apps} apps, {revisions} revisions");
+    }
+}
+
 #[test]
 fn no_size_panics() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -399,6 +435,12 @@ fn no_size_panics() {
                 for rows in (1..=60).step_by(3) {
                     update(&mut deck.state, Event::Resize(columns, rows), deck.at);
                     let _ = deck.shown(&theme());
+                    let area = Rect::new(0, 0, columns, rows);
+                    for at in area.rows().flat_map(|row| {
+                        [row.x, row.width / 4, row.width - 1].map(|x| Position { x, y: row.y })
+                    }) {
+                        let _ = spot(&deck.state, area, at);
+                    }
                 }
             }
         }

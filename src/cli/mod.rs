@@ -75,6 +75,9 @@ pub struct Global {
     /// Draw with plain ASCII characters only
     #[arg(long, global = true)]
     pub ascii: bool,
+    /// The mouse selects and scrolls on the dashboard
+    #[arg(long, global = true)]
+    pub mouse: bool,
     /// Never change anything: every operation is refused
     #[arg(long, global = true)]
     pub read_only: bool,
@@ -97,6 +100,7 @@ impl Global {
             columns: self.columns.clone(),
             only_active: self.only_active,
             ascii: self.ascii,
+            mouse: self.mouse,
             read_only: self.read_only,
             keys: self.keys.clone(),
         }

@@ -180,6 +180,7 @@ impl Invoked<'_> {
             scope: self.config.scope.value.into(),
             thresholds: self.config.verdict.thresholds,
             channels: self.config.notify.channels(),
+            mouse: self.config.mouse.value,
         };
         runtime::dashboard(setup).await.map_err(|error| Exit::new(Code::Usage, error.to_string()))
     }

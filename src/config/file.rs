@@ -14,96 +14,15 @@ use super::{
     notify::{self, NotifySettings},
     theme::{self, ThemeSettings},
     verdict::{self, VerdictSettings},
+    words::{Colour, Column, Order, ScopeWord, ThemeWord},
 };
 use crate::{
-    dashboard::Sort,
-    domain::{Scope, TargetId},
+    domain::TargetId,
     platform::{Registry, TargetSpec},
 };
 
 /// The shipped configuration: every setting with its default, documented in place.
 pub const SHIPPED: &str = include_str!("../../assets/config.toml");
-
-/// How the apps are ordered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Order {
-    /// What needs an operator first.
-    Need,
-    /// By name.
-    Name,
-    /// By scope, then name.
-    Scope,
-}
-
-impl From<Order> for Sort {
-    fn from(order: Order) -> Self {
-        match order {
-            Order::Need => Self::Need,
-            Order::Name => Self::Name,
-            Order::Scope => Self::Scope,
-        }
-    }
-}
-
-/// How much is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ScopeWord {
-    /// Where the login points.
-    Home,
-    /// The whole organization, account or cluster.
-    Org,
-    /// All that the login may see.
-    All,
-}
-
-impl From<ScopeWord> for Scope {
-    fn from(word: ScopeWord) -> Self {
-        match word {
-            ScopeWord::Home => Self::Home,
-            ScopeWord::Org => Self::Organization,
-            ScopeWord::All => Self::Everything,
-        }
-    }
-}
-
-/// Whether colours are used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Colour {
-    /// As the terminal and `NO_COLOR` say.
-    Auto,
-    /// All.
-    Always,
-    /// None.
-    Never,
-}
-
-/// What the colours are made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ThemeWord {
-    /// What the terminal is, as far as it says so.
-    Auto,
-    /// A dark background.
-    Dark,
-    /// A light background.
-    Light,
-    /// The terminal's own sixteen colours.
-    Terminal,
-    /// More contrast, on the background that the terminal has.
-    HighContrast,
-    /// Orange and blue in place of red and green, on the background that the terminal has.
-    ColourBlind,
-}
-
-/// A column of the list of apps that can be left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Column {
-    /// Where an app is.
-    Scope,
-    /// The deployed revision, and the one that comes.
-    Revision,
-    /// When what is well was changed last.
-    Changed,
-}
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +61,8 @@ pub struct Flags {
     pub only_active: bool,
     /// `--ascii`
     pub ascii: bool,
+    /// `--mouse`
+    pub mouse: bool,
     /// `--read-only`
     pub read_only: bool,
     /// `--keys`
@@ -167,6 +88,8 @@ pub struct Config {
     pub columns: Setting<Vec<Column>>,
     /// Whether plain ASCII characters are drawn only.
     pub ascii: Setting<bool>,
+    /// Whether the mouse selects and scrolls.
+    pub mouse: Setting<bool>,
     /// Whether every operation is refused.
     pub read_only: Setting<bool>,
     /// Another key table than the usual one.
@@ -229,6 +152,7 @@ struct Dashboard {
     theme: Option<Spanned<String>>,
     columns: Option<Spanned<Vec<Spanned<String>>>>,
     ascii: Option<Spanned<bool>>,
+    mouse: Option<Spanned<bool>>,
     read_only: Option<Spanned<bool>>,
     keys: Option<Spanned<PathBuf>>,
 }
@@ -382,6 +306,7 @@ impl Config {
                 "--columns",
             ),
             ascii: or_flag(source.setting(own.ascii.as_ref(), false), on(flags.ascii), "--ascii"),
+            mouse: or_flag(source.setting(own.mouse.as_ref(), false), on(flags.mouse), "--mouse"),
             read_only: or_flag(
                 source.setting(own.read_only.as_ref(), false),
                 on(flags.read_only),
@@ -498,6 +423,7 @@ impl Config {
             ("theme", quoted(word(&self.theme.value)), &self.theme.origin),
             ("columns", format!("{columns:?}"), &self.columns.origin),
             ("ascii", self.ascii.value.to_string(), &self.ascii.origin),
+            ("mouse", self.mouse.value.to_string(), &self.mouse.origin),
             ("read-only", self.read_only.value.to_string(), &self.read_only.origin),
             ("keys", quoted(keys.unwrap_or_default()), &self.keys.origin),
         ]

@@ -5,12 +5,11 @@ mod notify;
 mod paths;
 mod theme;
 mod verdict;
+mod words;
 
-pub use file::{
-    Colour, Column, Config, ConfigError, Flags, Order, Origin, SHIPPED, ScopeWord, Setting,
-    ThemeWord,
-};
+pub use file::{Config, ConfigError, Flags, Origin, SHIPPED, Setting};
 pub use notify::NotifySettings;
 pub use paths::{Paths, keymap};
 pub use theme::ThemeSettings;
 pub use verdict::VerdictSettings;
+pub use words::{Colour, Column, Order, ScopeWord, ThemeWord};

@@ -1,6 +1,10 @@
 //! What comes in and what goes out.
 
-use super::{key::Key, state::Attention};
+use super::{
+    key::Key,
+    mouse::{Gesture, Spot},
+    state::Attention,
+};
 use crate::domain::{
     AppEvent, AppKey, Capabilities, Confirmed, Detail, LogBatch, LogQuery, Outcome, Plan, Problem,
     Reading, Receipt, Report, Request, RevisionId, Settlement, TargetId,
@@ -41,6 +45,13 @@ pub enum Event {
     Resize(u16, u16),
     /// A frame with the present state is on its way to the terminal.
     Painted,
+    /// The mouse did something on the deck.
+    Mouse {
+        /// What is under it.
+        spot: Spot,
+        /// What it did.
+        gesture: Gesture,
+    },
     /// The terminal has got the focus, or lost it.
     Focus(bool),
     /// Time has passed.

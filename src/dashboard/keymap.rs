@@ -70,6 +70,7 @@ commands! {
     OnlyActive "deck" "only-active" "only what is rolling or broken",
     Sort "deck" "sort" "order: by need, by name, by scope",
     Notify "deck" "notify" "whether something is said of this app when nobody looks",
+    Mouse "deck" "mouse" "whether the mouse selects and scrolls, or is the terminal's",
     Targets "deck" "targets" "where to look: this space, the organization, everything",
     Refresh "deck" "refresh" "read everything again now",
     Copy "deck" "copy" "copy the name of the app, or the revision's identifier",

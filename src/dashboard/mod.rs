@@ -10,6 +10,7 @@ pub mod instance_rows;
 pub mod key;
 pub mod keymap;
 pub mod log_page;
+pub mod mouse;
 pub mod notify;
 pub mod plan_view;
 mod state;

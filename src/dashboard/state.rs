@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     dialog::{DiffPreview, Layer},
     keymap::Keymap,
+    mouse::Mouse,
     notify::Notifying,
     target_state::TargetState,
 };
@@ -50,6 +51,8 @@ pub struct Start {
     pub scope: Scope,
     /// From where on the new side counts as worse than the old one.
     pub thresholds: Thresholds,
+    /// Whether the mouse is wanted at first.
+    pub mouse: bool,
 }
 
 /// The panels of the deck.
@@ -264,6 +267,8 @@ pub struct State {
     pub thresholds: Thresholds,
     /// Who looks, and what they do not want to hear.
     pub notifying: Notifying,
+    /// The mouse.
+    pub mouse: Mouse,
     /// Columns and rows.
     pub size: (u16, u16),
     /// All apps, and what is known of each.
@@ -331,6 +336,7 @@ impl State {
             keymap: start.keymap,
             thresholds: start.thresholds,
             notifying: Notifying::default(),
+            mouse: Mouse { on: start.mouse, ..Mouse::default() },
             size: start.size,
             apps: HashMap::new(),
             listed: Vec::new(),
@@ -388,6 +394,11 @@ impl State {
     pub fn selected_at(&self) -> Option<usize> {
         let selected = self.selected.as_ref()?;
         self.listed.iter().position(|id| id == selected)
+    }
+
+    /// Whether the mouse is wanted now: pages and plans leave it to the terminal, so that their text can be selected.
+    pub fn mouse_wanted(&self) -> bool {
+        self.mouse.on && self.layers.is_empty()
     }
 
     /// A target's place.

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crossterm::event::{self, Event as Raw, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{
+    self, Event as Raw, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
+};
+use ratatui::layout::Position;
 use rustix::event::{PollFd, PollFlags, poll};
 use tokio::{
     sync::{Notify, mpsc, oneshot},
@@ -14,6 +17,7 @@ use crate::{
     dashboard::{
         Event,
         key::{Code, Key, Name},
+        mouse::Gesture,
     },
     ui::theme::Ground,
 };
@@ -21,9 +25,18 @@ use crate::{
 /// How many events may wait; more than anybody types.
 const WAITING: usize = 1_024;
 
+/// What the operator does.
+#[derive(Debug)]
+pub(super) enum Act {
+    /// It means the same wherever things are on screen.
+    Event(Event),
+    /// The mouse did something there.
+    Mouse(Position, Gesture),
+}
+
 /// What the operator does, read by a thread of its own: no task, however busy, comes before a key.
 pub(super) struct Input {
-    events: mpsc::Receiver<Event>,
+    acts: mpsc::Receiver<Act>,
     gone: Arc<Notify>,
 }
 
@@ -32,7 +45,7 @@ impl Input {
     /// leaves it waiting.
     pub(super) fn start(asked: bool) -> (Self, oneshot::Receiver<Ground>) {
         let (answered, ground) = oneshot::channel();
-        let (sender, events) = mpsc::channel(WAITING);
+        let (sender, acts) = mpsc::channel(WAITING);
         let gone = Arc::new(Notify::new());
         watch_hangup(gone.clone());
         let closed = gone.clone();
@@ -46,29 +59,29 @@ impl Input {
                 {
                     let _ = answered.send(ground);
                 }
-                for event in sorted.input.into_iter().filter_map(translate) {
-                    if sender.blocking_send(event).is_err() {
+                for act in sorted.input.into_iter().filter_map(translate) {
+                    if sender.blocking_send(act).is_err() {
                         return;
                     }
                 }
             }
             closed.notify_one();
         });
-        (Self { events, gone }, ground)
+        (Self { acts, gone }, ground)
     }
 
     /// The next thing that the operator does; `None` when the terminal is gone.
-    pub(super) async fn next(&mut self) -> Option<Event> {
+    pub(super) async fn next(&mut self) -> Option<Act> {
         tokio::select! {
             biased;
             () = self.gone.notified() => None,
-            event = self.events.recv() => event,
+            act = self.acts.recv() => act,
         }
     }
 
     /// What has been done already.
-    pub(super) fn ready(&mut self) -> Option<Event> {
-        self.events.try_recv().ok()
+    pub(super) fn ready(&mut self) -> Option<Act> {
+        self.acts.try_recv().ok()
     }
 }
 
@@ -89,15 +102,25 @@ fn watch_hangup(gone: Arc<Notify>) {
     });
 }
 
-fn translate(raw: Raw) -> Option<Event> {
-    match raw {
-        Raw::Key(KeyEvent { kind: KeyEventKind::Release, .. }) | Raw::Mouse(_) => None,
-        Raw::FocusGained => Some(Event::Focus(true)),
-        Raw::FocusLost => Some(Event::Focus(false)),
-        Raw::Key(event) => key(event).map(Event::Key),
-        Raw::Paste(text) => Some(Event::Paste(text)),
-        Raw::Resize(columns, rows) => Some(Event::Resize(columns, rows)),
-    }
+fn translate(raw: Raw) -> Option<Act> {
+    let event = match raw {
+        Raw::Key(KeyEvent { kind: KeyEventKind::Release, .. }) => return None,
+        Raw::Mouse(event) => {
+            let gesture = match event.kind {
+                MouseEventKind::Down(MouseButton::Left) => Gesture::Click,
+                MouseEventKind::ScrollUp => Gesture::WheelUp,
+                MouseEventKind::ScrollDown => Gesture::WheelDown,
+                _ => return None,
+            };
+            return Some(Act::Mouse(Position { x: event.column, y: event.row }, gesture));
+        }
+        Raw::FocusGained => Event::Focus(true),
+        Raw::FocusLost => Event::Focus(false),
+        Raw::Key(event) => Event::Key(key(event)?),
+        Raw::Paste(text) => Event::Paste(text),
+        Raw::Resize(columns, rows) => Event::Resize(columns, rows),
+    };
+    Some(Act::Event(event))
 }
 
 fn key(event: KeyEvent) -> Option<Key> {

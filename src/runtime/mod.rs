@@ -23,6 +23,7 @@ use std::{
     time::Duration,
 };
 
+use ratatui::layout::Rect;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
@@ -30,7 +31,11 @@ use tokio::{
 };
 
 use self::{
-    executor::Executor, input::Input, journal::Journal, pace::Pace, painter::Painter,
+    executor::Executor,
+    input::{Act, Input},
+    journal::Journal,
+    pace::Pace,
+    painter::Painter,
     terminal::Terminal,
 };
 use crate::{
@@ -81,10 +86,13 @@ pub struct Setup {
     pub thresholds: Thresholds,
     /// How somebody is told who looks elsewhere.
     pub channels: Channels,
+    /// Whether the mouse selects and scrolls at first.
+    pub mouse: bool,
 }
 
 /// Why the loop goes round once more, or ends.
 enum Turn {
+    Act(Act),
     Event(Event),
     Ground(Option<Ground>),
     Quit,
@@ -117,6 +125,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         only_active: setup.only_active,
         scope: setup.scope.clone(),
         thresholds: setup.thresholds,
+        mouse: setup.mouse,
     });
     let mut theme = setup.theme.clone();
     if setup.theme_on.is_some() {
@@ -154,7 +163,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
             _ = interrupts.recv() => Turn::Quit,
             _ = stops.recv() => Turn::Suspend,
             answer = &mut ground, if theme_on.is_some() => Turn::Ground(answer.ok()),
-            event = input.next() => event.map_or(Turn::Quit, Turn::Event),
+            act = input.next() => act.map_or(Turn::Quit, Turn::Act),
             event = incoming.recv() => event.map_or(Turn::Quit, Turn::Event),
             () = painter.idle(), if dirty && painter.busy() => Turn::Paint,
             () = sleep_until(pace.due(urgent).unwrap_or_else(now)), if dirty && !painter.busy() => Turn::Paint,
@@ -167,6 +176,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
                 suspend(&terminal, &mut painter, &mut dirty)?;
                 urgent = true;
             }
+            Turn::Act(act) => events.extend(meant(&state, act)),
             Turn::Event(event) => {
                 // A change of size may have come before anybody listened for it.
                 if matches!(event, Event::Tick)
@@ -189,9 +199,12 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         }
         // What is ready is taken at once, keys first, so that one frame shows it all.
         while events.len() < WAITING {
-            match input.ready().or_else(|| incoming.try_recv().ok()) {
-                Some(event) => events.push(event),
-                None => break,
+            if let Some(act) = input.ready() {
+                events.extend(meant(&state, act));
+            } else if let Ok(event) = incoming.try_recv() {
+                events.push(event);
+            } else {
+                break;
             }
         }
         for event in events {
@@ -235,6 +248,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
             if setup.channels.title {
                 painter.name(&state.title());
             }
+            painter.capture_mouse(state.mouse_wanted());
             let bytes = painter.paint(|area, buffer| ui::draw(&state, &theme, area, buffer));
             pace.painted(bytes, urgent, now());
             urgent = false;
@@ -251,6 +265,18 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
     drop(terminal);
     say_what_goes_on(&setup, &state);
     Ok(())
+}
+
+/// What an act of the operator means where things are on screen now.
+fn meant(state: &State, act: Act) -> Option<Event> {
+    match act {
+        Act::Event(event) => Some(event),
+        Act::Mouse(at, gesture) => {
+            let area = Rect::new(0, 0, state.size.0, state.size.1);
+            let spot = ui::spot(state, area, at)?;
+            Some(Event::Mouse { spot, gesture })
+        }
+    }
 }
 
 /// Leaves a line in the shell for every operation that the platform has and that nobody follows now. The simulated

@@ -19,6 +19,7 @@ use unicode_width::UnicodeWidthStr;
 use super::{
     notify,
     pen::{self, Pen},
+    terminal::{MOUSE, NO_MOUSE},
 };
 
 /// The largest terminal that is drawn, in cells, so that a mad size cannot take all memory.
@@ -35,6 +36,8 @@ pub(super) struct Painter {
     done: Arc<Notify>,
     /// What the terminal is called.
     title: String,
+    /// Whether the mouse is taken.
+    mouse: bool,
     extra: Vec<u8>,
 }
 
@@ -87,6 +90,7 @@ impl Painter {
             busy,
             done,
             title: String::new(),
+            mouse: false,
             extra: Vec::new(),
         }
     }
@@ -108,11 +112,21 @@ impl Painter {
         self.shown = Buffer::empty(area(size));
         self.next = Buffer::empty(area(size));
         self.blank = true;
+        // It may have been given back.
+        self.mouse = false;
     }
 
     /// Writes this with the next frame: what is for the terminal and not for the screen.
     pub(super) fn extra(&mut self, bytes: &[u8]) {
         self.extra.extend_from_slice(bytes);
+    }
+
+    /// Takes the mouse with the next frame, or leaves it to the terminal: buttons and wheel, not where it moves.
+    pub(super) fn capture_mouse(&mut self, wanted: bool) {
+        if self.mouse != wanted {
+            self.mouse = wanted;
+            self.extra.extend_from_slice(if wanted { MOUSE } else { NO_MOUSE });
+        }
     }
 
     /// Names the terminal with the next frame, where that differs from before.

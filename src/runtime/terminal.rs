@@ -16,6 +16,11 @@ use crossterm::{
     terminal::{self, EnterAlternateScreen, LeaveAlternateScreen},
 };
 
+/// What asks for buttons and wheel of the mouse, in columns and rows that may be large (xterm's `ctlseqs`, 1000 and 1006).
+pub(super) const MOUSE: &[u8] = b"\x1b[?1000h\x1b[?1006h";
+/// What leaves the mouse to the terminal.
+pub(super) const NO_MOUSE: &[u8] = b"\x1b[?1006l\x1b[?1000l";
+
 /// Whether the terminal is ours at the moment.
 static OURS: AtomicBool = AtomicBool::new(false);
 static HOOK: Once = Once::new();
@@ -70,6 +75,7 @@ fn restore() {
     if OURS.swap(false, Ordering::SeqCst) {
         // A terminal that is gone cannot be put right.
         let mut out = io::stdout();
+        let _ = out.write_all(NO_MOUSE);
         let _ = execute!(
             out,
             ResetColor,

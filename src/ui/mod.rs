@@ -8,12 +8,12 @@ mod widgets;
 
 use ratatui::{
     buffer::Buffer,
-    layout::{Constraint, Layout, Rect},
+    layout::{Constraint, Layout, Position, Rect},
     widgets::{Clear, Widget},
 };
 
 use self::theme::Theme;
-use crate::dashboard::{State, dialog::Layer};
+use crate::dashboard::{Panel, State, dialog::Layer, mouse::Spot};
 
 /// The smallest terminal in which anything useful fits.
 const SMALLEST: (u16, u16) = (40, 10);
@@ -36,24 +36,10 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         screens::tiny(state, theme, area, buffer);
         return;
     }
-    let apps = apps_height(state, area.height);
-    let events = if area.height >= TALL { (area.height - 30).clamp(4, 10) } else { 1 };
-    let [header, counts, apps, below, events, keys] = Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Length(1),
-        Constraint::Length(apps),
-        Constraint::Min(3),
-        Constraint::Length(events),
-        Constraint::Length(1),
-    ])
-    .areas(area);
+    let Places { header, counts, apps, revisions, rollout, events, keys } = Places::of(state, area);
     screens::header::draw(state, theme, header, buffer);
     screens::apps::draw_counts(state, theme, counts, buffer);
     screens::apps::draw(state, theme, apps, buffer);
-    let rollout_share = if area.width >= 120 { 55 } else { 52 };
-    let [revisions, rollout] =
-        Layout::horizontal([Constraint::Fill(1), Constraint::Percentage(rollout_share)])
-            .areas(below);
     screens::revisions::draw(state, theme, revisions, buffer);
     screens::rollout::draw(state, theme, rollout, buffer);
     screens::events::draw(state, theme, events, buffer);
@@ -83,6 +69,60 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     if theme.ascii() {
         plain(buffer);
     }
+}
+
+/// Where everything of the deck is.
+struct Places {
+    header: Rect,
+    counts: Rect,
+    apps: Rect,
+    revisions: Rect,
+    rollout: Rect,
+    events: Rect,
+    keys: Rect,
+}
+
+impl Places {
+    fn of(state: &State, area: Rect) -> Self {
+        let apps = apps_height(state, area.height);
+        let events = if area.height >= TALL { (area.height - 30).clamp(4, 10) } else { 1 };
+        let [header, counts, apps, below, events, keys] = Layout::vertical([
+            Constraint::Length(1),
+            Constraint::Length(1),
+            Constraint::Length(apps),
+            Constraint::Min(3),
+            Constraint::Length(events),
+            Constraint::Length(1),
+        ])
+        .areas(area);
+        let rollout_share = if area.width >= 120 { 55 } else { 52 };
+        let [revisions, rollout] =
+            Layout::horizontal([Constraint::Fill(1), Constraint::Percentage(rollout_share)])
+                .areas(below);
+        Self { header, counts, apps, revisions, rollout, events, keys }
+    }
+}
+
+/// What is at a place of the deck, as [`draw`] puts it there; `None` where the mouse does nothing.
+pub fn spot(state: &State, area: Rect, at: Position) -> Option<Spot> {
+    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+        return None;
+    }
+    let Places { counts, apps, revisions, rollout, .. } = Places::of(state, area);
+    let row = |within: Rect| usize::from(at.y - within.y);
+    if counts.contains(at) {
+        return Some(Spot::Heading);
+    }
+    if apps.contains(at) {
+        let app = screens::apps::row_at(state, apps, row(apps));
+        return Some(app.map_or(Spot::Panel(Panel::Apps), |app| Spot::App(app.clone())));
+    }
+    if revisions.contains(at) {
+        let one = screens::revisions::row_at(state, revisions, row(revisions));
+        let nothing = Spot::Panel(Panel::Revisions);
+        return Some(one.map_or(nothing, |one| Spot::Revision(one.id.clone())));
+    }
+    rollout.contains(at).then_some(Spot::Panel(Panel::Rollout))
 }
 
 /// The few marks that stand in texts, as plain characters; names stay as their owners wrote them.

@@ -171,6 +171,35 @@ fn a_late_answer_of_the_terminal_is_no_key() {
     assert_eq!(screen.ends(), Some(0));
 }
 
+/// The mouse selects where it is asked to; plans leave it to the terminal, and so does the end, whichever it is.
+#[test]
+fn the_mouse_is_taken_on_the_deck_and_given_back() {
+    let mut screen = Screen::start(80, 24, &["demo", "--mouse"]);
+    screen.expect("▌checkout", LONG);
+    screen.expect("storefront", LONG);
+    assert!(screen.has_the_mouse());
+    let row = screen.text().lines().position(|line| line.contains("storefront")).unwrap() + 1;
+    screen.write(format!("\x1b[<0;5;{row}M\x1b[<0;5;{row}m").as_bytes());
+    screen.expect("▌storefront", LONG);
+    screen.press("R");
+    screen.expect("y roll back", LONG);
+    assert!(!screen.has_the_mouse(), "the text of a plan can be selected");
+    screen.press("n");
+    screen.expect("▌storefront", LONG);
+    Screen::settle(Duration::from_millis(200));
+    assert!(screen.has_the_mouse());
+    let program = screen.program();
+    screen.press("\x1a");
+    assert!(screen::stopped(program, LONG));
+    assert!(!screen.has_the_mouse(), "the shell has it");
+    screen.signal("CONT");
+    Screen::settle(Duration::from_millis(500));
+    assert!(screen.has_the_mouse());
+    screen.signal("TERM");
+    assert_eq!(screen.ends(), Some(0));
+    screen.is_left_usable();
+}
+
 #[test]
 fn signals_leave_the_terminal_usable() {
     for signal in ["TERM", "HUP", "INT"] {

@@ -62,6 +62,7 @@ fn dashboard_that_panics() {
             only_active: false,
             scope: revdeck::domain::Scope::Home,
             thresholds: revdeck::domain::Thresholds::default(),
+            mouse: true,
             channels: revdeck::dashboard::notify::Channels::default(),
             demo: true,
             speed: 1.0,

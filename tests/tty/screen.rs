@@ -225,6 +225,13 @@ impl Screen {
         None
     }
 
+    /// Whether the program is told of the mouse.
+    #[allow(dead_code, reason = "the contract's toy needs none")]
+    pub fn has_the_mouse(&self) -> bool {
+        let seen = self.seen.lock().unwrap();
+        seen.parser.screen().mouse_protocol_mode() != vt100::MouseProtocolMode::None
+    }
+
     /// The alternate screen is left, the cursor shown, and pastes are plain again. What the program wrote last may
     /// still be on its way when it has ended.
     pub fn is_left_usable(&self) {
@@ -238,6 +245,7 @@ impl Screen {
             thread::sleep(Duration::from_millis(10));
         }
         let (alternate, hidden, bracketed) = state();
+        assert!(!self.has_the_mouse(), "the mouse is still taken");
         assert!(!alternate, "the alternate screen is not left");
         assert!(!hidden, "the cursor is hidden");
         assert!(!bracketed, "pastes are bracketed");

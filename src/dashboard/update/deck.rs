@@ -237,6 +237,15 @@ pub(super) fn moved(command: Command, at: usize, length: usize, page: usize) -> 
     to.min(last)
 }
 
+/// Selects an app, as the operator's own choice.
+pub(super) fn select(state: &mut State, app: AppKey) {
+    state.chosen = true;
+    if state.selected.as_ref() != Some(&app) {
+        state.selected = Some(app);
+        forget_choice(state);
+    }
+}
+
 fn step(state: &mut State, command: Command) {
     let page = usize::from(state.size.1 / 3).max(1);
     match state.panel {
@@ -244,11 +253,7 @@ fn step(state: &mut State, command: Command) {
             let at = state.selected_at().unwrap_or(0);
             let to = moved(command, at, state.listed.len(), page);
             if let Some(id) = state.listed.get(to).cloned() {
-                state.chosen = true;
-                if state.selected.as_ref() != Some(&id) {
-                    state.selected = Some(id);
-                    forget_choice(state);
-                }
+                select(state, id);
             }
         }
         Panel::Revisions => {

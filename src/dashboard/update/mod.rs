@@ -5,6 +5,7 @@ pub mod dialogs;
 pub mod diff_preview;
 mod instances;
 mod logs;
+mod mouse;
 pub mod plans;
 mod reports;
 mod running;
@@ -44,6 +45,7 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             state.notifying.pressed_at = Some(state.now);
             press(state, key)
         }
+        Event::Mouse { spot, gesture } => mouse::apply(state, spot, gesture),
         Event::Focus(focused) => {
             state.notifying.focused = Some(focused);
             Vec::new()
@@ -211,6 +213,15 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
             let app = state.app().map(crate::domain::App::key);
             state.notice = Some(Notice::Hint("writing the record of the last hour …".to_owned()));
             return app.map(Effect::Incident).into_iter().collect();
+        }
+        Command::Mouse => {
+            state.mouse.on = !state.mouse.on;
+            let text = if state.mouse.on {
+                "the mouse selects and scrolls; pages and plans leave it to the terminal"
+            } else {
+                "the mouse is the terminal's"
+            };
+            state.notice = Some(Notice::Hint(text.to_owned()));
         }
         Command::Targets => dialogs::open_targets(state),
         Command::Help => state.layers.push(super::dialog::Layer::Help { scroll: 0 }),

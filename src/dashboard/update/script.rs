@@ -70,6 +70,7 @@ impl Script {
             only_active: false,
             scope: Scope::Home,
             thresholds: crate::domain::Thresholds::default(),
+            mouse: false,
         });
         Self { state, at: start(), effects: Vec::new() }
     }

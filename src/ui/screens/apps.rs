@@ -94,8 +94,7 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     }
     let height = usize::from(area.height);
     let selected = state.selected_at().unwrap_or(0);
-    // The selected row is kept inside, with what comes after it in sight.
-    let first = if selected < height { 0 } else { selected + 1 - height };
+    let first = first_row(state, height);
     let rows = state.listed.iter().skip(first).take(height);
     let apps: Vec<_> = rows.filter_map(|id| state.apps.get(id)).map(|known| &known.app).collect();
     let whole: Vec<_> = apps.iter().map(|app| app.name.as_str()).collect();
@@ -112,6 +111,16 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
             buffer.set_style(place, theme.selected());
         }
     }
+}
+
+/// The first app in sight: the selected one is kept inside, with what comes before it.
+fn first_row(state: &State, height: usize) -> usize {
+    (state.selected_at().unwrap_or(0) + 1).saturating_sub(height)
+}
+
+/// The app in a row of the list.
+pub(crate) fn row_at(state: &State, area: Rect, row: usize) -> Option<&AppKey> {
+    state.listed.get(first_row(state, usize::from(area.height)) + row)
 }
 
 fn empty(state: &State) -> String {

@@ -9,7 +9,7 @@ use super::super::{
 use super::difference;
 use crate::{
     dashboard::{Panel, State, dialog::DiffPreview, update::diff_preview},
-    domain::{Deployable, Revision, TrackRecord, last_good, text::brief},
+    domain::{Deployable, History, Revision, TrackRecord, last_good, text::brief},
 };
 
 pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
@@ -21,8 +21,7 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     let role = if state.panel == Panel::Revisions { Role::Title } else { Role::Dim };
     let title = cut(&format!(" REVISIONS {} ", app.name), width.saturating_sub(2));
     buffer.set_string(area.x + 1, area.y, title, theme.style(role));
-    let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
-    let (body, beside) = split(state, body);
+    let (body, beside) = split(state, area);
     if let Some((preview, area)) = beside {
         difference::beside(preview, theme, area, buffer);
     }
@@ -33,9 +32,8 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     if history.revisions.is_empty() {
         put(buffer, body, 0, &Line::styled("  there are no revisions", theme.style(Role::Dim)));
     }
-    let mut rows = usize::from(body.height);
+    let rows = rows(history, body);
     if let Some(remark) = &history.remark {
-        rows = rows.saturating_sub(2);
         for (at, line) in crate::dashboard::plan_view::wrap(remark, width.saturating_sub(2))
             .iter()
             .take(2)
@@ -45,9 +43,8 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
             put(buffer, body, row, &Line::styled(format!(" {line}"), theme.style(Role::Warn)));
         }
     }
-    let selected = state.selected_revision().map(|one| &one.id);
-    let at = history.revisions.iter().position(|one| Some(&one.id) == selected).unwrap_or(0);
-    let first = if at < rows { 0 } else { at + 1 - rows };
+    let at = selected_at(state, history);
+    let first = (at + 1).saturating_sub(rows);
     let good = last_good(&history.revisions, app.rolls());
     let shown = history.revisions.iter().skip(first).take(rows);
     let longest = shown.map(|one| one.label.chars().count()).max().unwrap_or(0);
@@ -66,8 +63,28 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     }
 }
 
-/// Leaves room for the comparison where the revisions do not need all of it.
-fn split(state: &State, body: Rect) -> (Rect, Option<(&DiffPreview, Rect)>) {
+fn selected_at(state: &State, history: &History) -> usize {
+    let selected = state.selected_revision().map(|one| &one.id);
+    history.revisions.iter().position(|one| Some(&one.id) == selected).unwrap_or(0)
+}
+
+/// How many revisions fit; two rows are a remark's where there is one.
+fn rows(history: &History, body: Rect) -> usize {
+    usize::from(body.height).saturating_sub(if history.remark.is_some() { 2 } else { 0 })
+}
+
+/// The revision in a row of the panel, its title being row 0.
+pub(crate) fn row_at(state: &State, area: Rect, row: usize) -> Option<&Revision> {
+    let history = state.history()?;
+    let rows = rows(history, split(state, area).0);
+    let row = row.checked_sub(1).filter(|row| *row < rows)?;
+    let first = (selected_at(state, history) + 1).saturating_sub(rows);
+    history.revisions.get(first + row)
+}
+
+/// The rows below the title; with room for the comparison where the revisions do not need all of them.
+fn split(state: &State, area: Rect) -> (Rect, Option<(&DiffPreview, Rect)>) {
+    let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     let Some(preview) = diff_preview::current(state).filter(|_| body.height >= 16) else {
         return (body, None);
     };

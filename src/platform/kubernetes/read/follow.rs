@@ -239,10 +239,13 @@ impl Place {
         if self.replayed.is_some_and(|until| line.at <= until) && self.recent.contains(&key) {
             return false;
         }
-        let last = self.last.max(Some(line.at));
-        self.last = last;
-        let second = last.map(Timestamp::as_second);
-        self.recent.retain(|(at, _)| Some(at.as_second()) >= second);
+        let before = self.last.map(Timestamp::as_second);
+        self.last = self.last.max(Some(line.at));
+        let second = self.last.map(Timestamp::as_second);
+        // Once a second: a flood has many lines in one.
+        if second != before {
+            self.recent.retain(|(at, _)| Some(at.as_second()) >= second);
+        }
         if Some(line.at.as_second()) >= second {
             self.recent.insert(key);
         }
