@@ -79,6 +79,10 @@ pub trait Fixture: Send + Sync {
     fn short_logins(&self);
     /// How many requests that change something have come in.
     fn writes(&self) -> usize;
+    /// Whether they are counted.
+    fn counts_writes(&self) -> bool {
+        true
+    }
     /// How many requests have come in at all; `None` where nobody counts.
     fn requests(&self) -> Option<usize> {
         None

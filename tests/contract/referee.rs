@@ -10,7 +10,7 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 use revdeck::{
-    domain::TargetId,
+    domain::{INSTANCE, LogBatch, LogQuery, Operation, Request as Wish, TargetId},
     platform::{
         Platform,
         kubernetes::{Kubernetes, Options},
@@ -18,6 +18,7 @@ use revdeck::{
     runtime::clock,
 };
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use crate::harness::{Fault, Fixture, Harness, Role};
 
@@ -76,12 +77,14 @@ impl Cluster {
         self.patch(name, json!({ "template": { "spec": { "containers": containers } } })).await;
     }
 
+    async fn get(&self, path: &str) -> Value {
+        self.client.request(Request::get(path).body(Vec::new()).unwrap()).await.unwrap()
+    }
+
     /// Waits until a Deployment is complete: by the four numbers.
     async fn done(&self, name: &str) {
         for _ in 0..600 {
-            let path = format!("{}/{name}", self.path());
-            let request = Request::get(path).body(Vec::new()).unwrap();
-            let now: Value = self.client.request(request).await.unwrap();
+            let now = self.get(&format!("{}/{name}", self.path())).await;
             let number = |field: &str| now["status"][field].as_i64().unwrap_or(0);
             let wanted = now["spec"]["replicas"].as_i64().unwrap_or(1);
             let all = ["replicas", "updatedReplicas", "availableReplicas"];
@@ -104,9 +107,9 @@ impl Cluster {
     }
 }
 
-#[async_trait]
-impl Harness for Real {
-    async fn start(&self) -> Box<dyn Fixture> {
+impl Real {
+    /// The cluster, with a namespace of its own and nothing in it.
+    async fn begin(&self) -> Cluster {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let namespace = format!("revdeck-contract-{:08x}", fastrand::u32(..));
         let read = Kubeconfig::read_from(&self.0).unwrap();
@@ -123,6 +126,14 @@ impl Harness for Real {
         let cluster = Cluster { platform, client, namespace, runtime };
         let home = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": cluster.namespace } });
         cluster.send("POST", "/api/v1/namespaces", "application/json", &home).await;
+        cluster
+    }
+}
+
+#[async_trait]
+impl Harness for Real {
+    async fn start(&self) -> Box<dyn Fixture> {
+        let cluster = self.begin().await;
         tokio::join!(
             cluster.history("healthy", 4, &["3.2", "3.3", "3.4"]),
             cluster.history("repeated", 3, &["3.2", "3.3", "3.2", "3.3"]),
@@ -176,6 +187,10 @@ impl Fixture for Cluster {
     fn writes(&self) -> usize {
         0
     }
+
+    fn counts_writes(&self) -> bool {
+        false
+    }
 }
 
 impl Drop for Cluster {
@@ -213,4 +228,86 @@ referee!(
         a_changed_world_refuses_the_plan, a_cancelled_roll_back_is_repeated, taken_back_is_failed,
         a_plan_sends_nothing;
     watching: the_watch_follows_a_rollout_to_its_end;
+    first_aid: an_app_is_scaled, an_app_is_stopped_and_started, one_instance_is_started_anew;
 );
+
+/// The server's own word decides whether an instance may go: a budget that allows none refuses the plan.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disruption_budget_is_honoured() {
+    let Some(kubeconfig) = kubeconfig() else { return };
+    let cluster = Real(kubeconfig).begin().await;
+    cluster.create("guarded", 2).await;
+    let budget = json!({
+        "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": { "name": "guarded" },
+        "spec": { "minAvailable": 2, "selector": { "matchLabels": { "app": "guarded" } } },
+    });
+    let budgets = format!("/apis/policy/v1/namespaces/{}/poddisruptionbudgets", cluster.namespace);
+    cluster.send("POST", &budgets, "application/json", &budget).await;
+    // Its controller must have counted the Pods.
+    let path = format!("{budgets}/guarded");
+    for _ in 0..100 {
+        let now = cluster.get(&path).await;
+        if now["status"]["currentHealthy"] == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let app = cluster.platform.app("guarded").await.unwrap();
+    let reading = cluster.platform.instances(&app.id).await.unwrap();
+    let one = reading.instances.first().unwrap().id.clone();
+    let request = Wish::new(app.id.clone(), Operation::Restart).with(INSTANCE.name, &one);
+    let refused = cluster.platform.plan(request.clone()).await.unwrap().refused.unwrap();
+    assert!(refused.contains("disruption budget"), "{refused}");
+    let still = cluster.platform.instances(&app.id).await.unwrap();
+    assert!(still.find(&one).is_ok(), "the plan has sent nothing away");
+    let free = json!({ "spec": { "minAvailable": 1 } });
+    cluster.send("PATCH", &path, "application/merge-patch+json", &free).await;
+    for _ in 0..100 {
+        if cluster.platform.plan(request.clone()).await.unwrap().refused.is_none() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the budget allows one and the plan is still refused");
+}
+
+/// What a real kubelet serves of a log that is written while it is followed: every line once, in order.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_followed_where_kubelets_serve_logs() {
+    let Some(kubeconfig) = kubeconfig() else { return };
+    let cluster = Real(kubeconfig).begin().await;
+    let labels = json!({ "app": "chatty" });
+    let count = "i=0; while true; do i=$((i+1)); echo line $i; sleep 0.2; done";
+    let body = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "chatty" },
+        "spec": {
+            "replicas": 1, "selector": { "matchLabels": labels },
+            "template": { "metadata": { "labels": labels }, "spec": { "containers": [{
+                "name": "app", "image": "docker.io/library/busybox:stable", "command": ["sh", "-c", count],
+            }] } },
+        },
+    });
+    cluster.send("POST", &cluster.path(), "application/json", &body).await;
+    cluster.done("chatty").await;
+    let app = cluster.platform.app("chatty").await.unwrap();
+    let query = LogQuery { follow: true, ..LogQuery::default() };
+    let (sender, mut batches) = mpsc::channel::<LogBatch>(64);
+    let (platform, id) = (cluster.platform.clone(), app.id);
+    let follows = tokio::spawn(async move { platform.log(&id, &query, sender).await });
+    let (mut lines, mut unread) = (Vec::new(), None);
+    while lines.len() < 20 && unread.is_none() {
+        let next = tokio::time::timeout(Duration::from_secs(30), batches.recv()).await;
+        let batch = next.expect("neither a line nor a reason comes").unwrap_or_default();
+        unread = batch.mark.filter(|mark| mark.contains("cannot be read"));
+        lines.extend(batch.lines.into_iter().map(|line| line.text));
+    }
+    follows.abort();
+    if let Some(why) = unread {
+        crate::skipped::skipped("kubelet-logs", &format!("its nodes serve no logs: {why}"));
+        return;
+    }
+    let numbers = lines.iter().filter_map(|line| line.strip_prefix("line ")?.parse::<u32>().ok());
+    let numbers: Vec<_> = numbers.collect();
+    assert_eq!(numbers.len(), lines.len(), "{lines:?}");
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+}
