@@ -356,6 +356,11 @@ async fn what_stands_around_a_rollout() {
             deck.log().await;
             insta::assert_snapshot!(format!("logs_{of}"), deck.shown(&theme()));
         }
+        if size == (160, 50) {
+            deck.log().await;
+            deck.keys("|");
+            insta::assert_snapshot!(format!("logs_beside_{of}"), deck.shown(&theme()));
+        }
     }
 }
 
@@ -428,7 +433,7 @@ fn no_size_panics() {
         deck.load().await;
         for open in [
             "Esc", "?", "Esc :", "Esc d", "Esc t", "Esc e", "Esc L", "Esc D", "Esc i", "Esc S",
-            "Esc X",
+            "Esc X", "Esc z", "2", "3", "z", "L |",
         ] {
             deck.keys(open);
             for columns in (1..=130).step_by(7) {

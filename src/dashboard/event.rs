@@ -137,8 +137,13 @@ pub enum Event {
         /// What was read.
         reading: Box<Result<Reading, Problem>>,
     },
-    /// The record of an incident was written, or could not be.
-    Incident(Result<String, Problem>),
+    /// A file was written, or could not be.
+    Written {
+        /// What is in it, such as `incident record`.
+        what: &'static str,
+        /// Its name.
+        file: Result<String, Problem>,
+    },
     /// Lines of a log that is followed.
     Log {
         /// Which page asked.
@@ -248,6 +253,13 @@ pub enum Effect {
         id: u64,
         /// Whose.
         app: AppKey,
+    },
+    /// Save lines of a log into a file.
+    SaveLog {
+        /// The app's name.
+        name: String,
+        /// The lines.
+        text: String,
     },
     /// Write nothing into the journal from here on.
     WithoutJournal,

@@ -80,10 +80,16 @@ commands! {
     Down "deck" "down" "select the row below",
     PageUp "deck" "page-up" "a page up",
     PageDown "deck" "page-down" "a page down",
+    HalfPageUp "deck" "half-page-up" "half a page up",
+    HalfPageDown "deck" "half-page-down" "half a page down",
     Top "deck" "top" "the first row",
     Bottom "deck" "bottom" "the last row",
     NextPanel "deck" "next-panel" "the next panel",
     PreviousPanel "deck" "previous-panel" "the panel before",
+    AppsPanel "deck" "apps-panel" "the panel of the apps",
+    RevisionsPanel "deck" "revisions-panel" "the panel of the revisions",
+    RolloutPanel "deck" "rollout-panel" "the panel of the rollout",
+    Zoom "deck" "zoom" "give the panel all the room, or take it back",
     Open "deck" "open" "open what is selected",
     Back "deck" "back" "back: clears the filter, or the last message",
     WithoutJournal "deck" "without-journal" "write nothing into the journal, where it cannot be written",
@@ -107,6 +113,9 @@ commands! {
     PreviousMatch "logs" "previous-match" "the next line below that has it",
     Wrap "logs" "wrap" "whether long lines go on in the next row",
     PreviousRun "logs" "previous-run" "the run before the crash, or the present one",
+    Beside "logs" "beside" "old lines beside new ones, where there is room",
+    LocalTime "logs" "local-time" "local time, or UTC",
+    Save "logs" "save" "save what is shown into a file",
     AllInstances "logs" "all-instances" "all instances instead of one",
 }
 
@@ -272,6 +281,16 @@ impl Keymap {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_for_hands_that_know_k9s_leaves_nothing_without_a_key() {
+        let text = include_str!("../../assets/keys-k9s.toml");
+        let map = Keymap::with(Some(("keys-k9s.toml", text))).unwrap();
+        for (command, _, name, _) in COMMANDS {
+            assert!(!map.keys(*command).is_empty(), "{name} has no key");
+        }
+        assert_eq!(map.deck("l".parse().unwrap()), Some(Command::Logs));
+    }
 
     #[test]
     fn the_shipped_table_is_whole() {

@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 
 use crate::domain::{AppKey, LogBatch, LogLine, LogQuery, Problem, SideName};
 
+/// From so many columns on old lines may stand beside new ones.
+pub const BESIDE: u16 = 120;
+
 /// How many rows are kept.
 const KEPT: usize = 10_000;
 
@@ -43,6 +46,10 @@ pub struct LogPage {
     pub errors: bool,
     /// Whether long lines go on in the next row.
     pub wraps: bool,
+    /// Whether old lines stand beside new ones, where there is room.
+    pub beside: bool,
+    /// Whether times are local ones.
+    pub local: bool,
     /// What is looked for.
     pub search: String,
     /// Whether that is being typed.
@@ -65,9 +72,25 @@ impl LogPage {
             side: None,
             errors: false,
             wraps: true,
+            beside: false,
+            local: false,
             search: String::new(),
             typing: false,
         }
+    }
+
+    /// What is shown, as lines of a file: in UTC, with the date.
+    pub(super) fn text(&self) -> String {
+        let line = |row: &LogRow| match row {
+            LogRow::Mark(mark) => format!("-- {mark}\n"),
+            LogRow::Line(line) => {
+                let side = line.side.map_or("", SideName::word);
+                let revision = line.revision.as_deref().map(|of| format!(" rev {of}"));
+                let (at, revision) = (line.at, revision.unwrap_or_default());
+                format!("{at:.3} {side:<3}{revision} {} {}\n", line.source, line.text)
+            }
+        };
+        self.shown().map(line).collect()
     }
 
     fn shows(&self, row: &LogRow) -> bool {
@@ -245,6 +268,19 @@ mod tests {
         assert!(page.find(false));
         assert_eq!(page.below, 1);
         assert!(!page.find(false));
+    }
+
+    #[test]
+    fn what_is_saved_is_what_is_shown_with_its_date() {
+        let mut page = page();
+        page.take(LogBatch {
+            lines: vec![line(0, SideName::Old, "hello"), line(1, SideName::New, "error: no")],
+            mark: Some("it began".to_owned()),
+        });
+        let whole = "-- it began\n1970-01-01T00:00:00.000Z old web/0 hello\n1970-01-01T00:00:01.000Z new web/0 error: no\n";
+        assert_eq!(page.text(), whole);
+        page.errors = true;
+        assert_eq!(page.text().lines().count(), 2);
     }
 
     #[test]

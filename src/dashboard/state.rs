@@ -291,6 +291,8 @@ pub struct State {
     pub sort: Sort,
     /// The panel that has the keys.
     pub panel: Panel,
+    /// Whether that panel has all the room.
+    pub zoomed: bool,
     /// The revision that was selected by hand.
     pub revision: Option<RevisionId>,
     /// The revision that a diff starts from, where marked.
@@ -348,6 +350,7 @@ impl State {
             only_active: start.only_active,
             sort: start.sort,
             panel: Panel::Apps,
+            zoomed: false,
             revision: None,
             marked: None,
             diff_previews: VecDeque::new(),

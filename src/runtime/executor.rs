@@ -8,18 +8,14 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use jiff::{SignedDuration, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use tokio::{
     sync::{mpsc, watch},
     task::AbortHandle,
     time::{Instant, timeout_at},
 };
 
-use super::{
-    Setup,
-    incident::{self, Incident},
-    journal::Journal,
-};
+use super::{Setup, files, incident::Incident, journal::Journal};
 use crate::{
     dashboard::{Effect, Event},
     domain::{
@@ -27,7 +23,7 @@ use crate::{
         TargetId, Thresholds,
     },
     platform::{
-        self, Platform,
+        self, Now, Platform,
         operation::{self, Progress, Sent},
     },
 };
@@ -46,6 +42,7 @@ pub(super) struct Executor {
     interests: HashMap<TargetId, watch::Sender<Interest>>,
     read_only: bool,
     thresholds: Thresholds,
+    now: Now,
     /// The logs that are followed, by the page that reads them. Dropped, a log is followed no more.
     logs: Mutex<HashMap<u64, AbortOnDrop>>,
 }
@@ -73,6 +70,7 @@ impl Executor {
             interests,
             read_only: setup.read_only,
             thresholds: setup.thresholds,
+            now: setup.now.clone(),
             logs: Mutex::default(),
         }
     }
@@ -132,6 +130,7 @@ impl Executor {
                 });
             }
             Effect::Incident(app) => self.write_incident(app),
+            Effect::SaveLog { name, text } => self.save_log(name, text),
             Effect::Log { id, app, query } => self.follow(id, app, query),
             Effect::EndLog { id } => drop(self.logs().remove(&id)),
             Effect::Events { id, app: AppKey { target, app } } => {
@@ -164,23 +163,18 @@ impl Executor {
                     Incident::read(platform.as_ref(), app, &journal, since, &thresholds).await?;
                 Ok::<_, platform::Error>((name, record.markdown(&TimeZone::system())))
             };
-            let written = match text.await {
-                Ok((name, text)) => {
-                    let at = platform.now();
-                    let kept = tokio::task::spawn_blocking(move || {
-                        incident::keep(&journal, &name, at, &text)
-                    });
-                    match kept.await {
-                        Ok(Ok(file)) => Ok(file.display().to_string()),
-                        Ok(Err(error)) => Err(format!("the file cannot be written: {error}")),
-                        Err(error) => Err(error.to_string()),
-                    }
-                    .map_err(|text| Problem { kind: ProblemKind::Refused, text })
-                }
-                Err(error) => Err(error.problem()),
-            };
-            Event::Incident(written)
+            let what = "incident record";
+            match text.await {
+                Ok((name, text)) => write(journal, what, name, platform.now(), text).await,
+                Err(error) => Event::Written { what, file: Err(error.problem()) },
+            }
         });
+    }
+
+    /// Writes lines of a log into a file of its own, which nobody else may read.
+    fn save_log(&self, name: String, text: String) {
+        let (journal, at) = (self.journal.clone(), (self.now)());
+        self.answer(async move { write(journal, "log", name, at, text).await });
     }
 
     /// Follows a log until its page is closed. What comes faster than anybody reads is left out, and counted.
@@ -287,6 +281,24 @@ impl Executor {
             sent(id, operation::resume(platform.as_ref(), receipt, &progress, &journal).await)
         }));
     }
+}
+
+/// Writes a file beside the journal.
+async fn write(
+    journal: Journal,
+    what: &'static str,
+    name: String,
+    at: Timestamp,
+    text: String,
+) -> Event {
+    let kept = tokio::task::spawn_blocking(move || files::keep(&journal, what, &name, at, &text));
+    let file = match kept.await {
+        Ok(Ok(file)) => Ok(file.display().to_string()),
+        Ok(Err(error)) => Err(format!("the file cannot be written: {error}")),
+        Err(error) => Err(error.to_string()),
+    };
+    let file = file.map_err(|text| Problem { kind: ProblemKind::Refused, text });
+    Event::Written { what, file }
 }
 
 /// Tells the lines of a log a few times a second; of a flood the latest ones.

@@ -1,13 +1,6 @@
 //! The record of an incident: what is known of an app afterwards, put together from the platform, from what was read of
 //! its instances, and from the journal. Values of environment variables are never in it.
 
-use std::{
-    fs::{DirBuilder, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::PathBuf,
-};
-
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 
@@ -339,20 +332,4 @@ fn operations(
         }
     }
     (happened, operations.into_iter().map(|(_, one)| one).collect())
-}
-
-/// Keeps a record in a file of its own beside the journal, else among the temporary files, where nobody else may read it.
-///
-/// # Errors
-/// Where the file cannot be made.
-pub fn keep(journal: &Journal, name: &str, at: Timestamp, text: &str) -> io::Result<PathBuf> {
-    let directory = journal.beside().unwrap_or_else(std::env::temp_dir).join("revdeck-incidents");
-    let plain = |letter: char| if letter.is_alphanumeric() || letter == '-' { letter } else { '_' };
-    let name: String = name.chars().map(plain).take(60).collect();
-    let file = directory.join(format!("{name}-{}.md", at.strftime("%Y%m%d-%H%M%S")));
-    DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
-    // What is there already is somebody's record.
-    let mut opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?;
-    opened.write_all(text.as_bytes())?;
-    Ok(file)
 }

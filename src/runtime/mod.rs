@@ -3,6 +3,7 @@
 mod background;
 mod clipboard;
 mod executor;
+mod files;
 mod input;
 mod multiplexer;
 mod pace;

@@ -39,9 +39,16 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let Places { header, counts, apps, revisions, rollout, events, keys } = Places::of(state, area);
     screens::header::draw(state, theme, header, buffer);
     screens::apps::draw_counts(state, theme, counts, buffer);
-    screens::apps::draw(state, theme, apps, buffer);
-    screens::revisions::draw(state, theme, revisions, buffer);
-    screens::rollout::draw(state, theme, rollout, buffer);
+    let shown = |panel: Panel| !state.zoomed || state.panel == panel;
+    if shown(Panel::Apps) {
+        screens::apps::draw(state, theme, apps, buffer);
+    }
+    if shown(Panel::Revisions) {
+        screens::revisions::draw(state, theme, revisions, buffer);
+    }
+    if shown(Panel::Rollout) {
+        screens::rollout::draw(state, theme, rollout, buffer);
+    }
     screens::events::draw(state, theme, events, buffer);
     screens::keys::draw(state, theme, keys, buffer);
     for layer in &state.layers {
@@ -99,6 +106,15 @@ impl Places {
         let [revisions, rollout] =
             Layout::horizontal([Constraint::Fill(1), Constraint::Percentage(rollout_share)])
                 .areas(below);
+        if state.zoomed {
+            // The others are not drawn, and take no click.
+            let all = Rect { height: apps.height + below.height, ..apps };
+            let nothing = Rect { height: 0, ..apps };
+            let room = |panel: Panel| if state.panel == panel { all } else { nothing };
+            let (apps, revisions) = (room(Panel::Apps), room(Panel::Revisions));
+            let rollout = room(Panel::Rollout);
+            return Self { header, counts, apps, revisions, rollout, events, keys };
+        }
         Self { header, counts, apps, revisions, rollout, events, keys }
     }
 }

@@ -102,6 +102,10 @@ impl Fixture for Region {
         self.faults("401@GET:/DescribeServices#1");
     }
 
+    fn page_costs(&self) -> f64 {
+        2.0
+    }
+
     fn requests(&self) -> Option<usize> {
         Some(self.simulator.world().log().len())
     }

@@ -83,6 +83,10 @@ pub trait Fixture: Send + Sync {
     fn counts_writes(&self) -> bool {
         true
     }
+    /// How many requests an open page of instances may cost in a minute.
+    fn page_costs(&self) -> f64 {
+        30.0
+    }
     /// How many requests have come in at all; `None` where nobody counts.
     fn requests(&self) -> Option<usize> {
         None

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::{
     super::{
-        Effect, Event,
+        Effect, Event, Panel,
         dialog::{InstanceOrder, Layer},
         log_page::LogRow,
     },
@@ -193,4 +193,32 @@ fn a_log_is_ended_with_its_page() {
     script.keys("q");
     assert!(ends(&script, id));
     assert!(script.state.layers.is_empty());
+}
+
+#[test]
+fn a_panel_is_reached_by_its_number_and_takes_all_the_room() {
+    let mut script = Script::incident();
+    script.keys("2");
+    assert_eq!(script.state.panel, Panel::Revisions);
+    script.keys("3 z");
+    assert!(script.state.zoomed && script.state.panel == Panel::Rollout);
+    script.keys("Esc");
+    assert!(!script.state.zoomed && script.state.panel == Panel::Rollout);
+    script.keys("1");
+    assert_eq!(script.state.panel, Panel::Apps);
+}
+
+#[test]
+fn the_lines_of_a_log_are_saved_and_it_is_said_where() {
+    let mut script = Script::incident();
+    script.keys("L C-s");
+    let saved = script.effects.iter().any(
+        |effect| matches!(effect, Effect::SaveLog { name, text } if name == "checkout" && text.is_empty()),
+    );
+    assert!(saved, "{:?}", script.effects);
+    script.event(Event::Written { what: "log", file: Ok("/tmp/checkout.log".to_owned()) });
+    assert_eq!(script.hint(), "log: /tmp/checkout.log");
+    // 80 columns have no room for both beside each other, and say so.
+    script.keys("|");
+    assert!(script.hint().contains("from 120 columns on"), "{}", script.hint());
 }

@@ -176,9 +176,10 @@ pub(super) fn dispatch(state: &mut State, command: Command) {
     match command {
         Command::NextPanel => state.panel = turn(state.panel, 1),
         Command::PreviousPanel => state.panel = turn(state.panel, 2),
-        Command::Open => {
-            state.panel = Panel::Revisions;
-        }
+        Command::Open | Command::RevisionsPanel => state.panel = Panel::Revisions,
+        Command::AppsPanel => state.panel = Panel::Apps,
+        Command::RolloutPanel => state.panel = Panel::Rollout,
+        Command::Zoom => state.zoomed = !state.zoomed,
         Command::Back => back(state),
         Command::Filter => {
             if !state.filtering && state.filter.is_empty() {
@@ -219,6 +220,10 @@ fn back(state: &mut State) {
         list(state);
         return;
     }
+    if state.zoomed {
+        state.zoomed = false;
+        return;
+    }
     state.panel = Panel::Apps;
 }
 
@@ -228,6 +233,8 @@ pub(super) fn moved(command: Command, at: usize, length: usize, page: usize) -> 
     let to = match command {
         Command::Up => at.saturating_sub(1),
         Command::Down => at + 1,
+        Command::HalfPageUp => at.saturating_sub(page.div_ceil(2)),
+        Command::HalfPageDown => at + page.div_ceil(2),
         Command::PageUp => at.saturating_sub(page),
         Command::PageDown => at + page,
         Command::Top => 0,

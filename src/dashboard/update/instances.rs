@@ -129,6 +129,8 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
         Some(
             moving @ (Command::Up
             | Command::Down
+            | Command::HalfPageUp
+            | Command::HalfPageDown
             | Command::PageUp
             | Command::PageDown
             | Command::Top

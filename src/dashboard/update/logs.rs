@@ -5,7 +5,7 @@ use super::{
         Command, Effect, State,
         dialog::Layer,
         key::{Key, Name},
-        log_page::LogPage,
+        log_page::{BESIDE, LogPage},
         state::Notice,
     },
     is,
@@ -47,10 +47,12 @@ pub(super) fn ended(state: &mut State, id: u64, how: Result<(), Problem>) {
 fn anew(page: &mut LogPage, fresh: u64) -> Vec<Effect> {
     let old = page.id;
     let (app, query) = (page.app.clone(), page.query.clone());
-    let (side, wraps) = (page.side, page.wraps);
+    let LogPage { side, wraps, beside, local, .. } = *page;
     *page = LogPage {
         side,
         wraps,
+        beside,
+        local,
         ..LogPage::new(fresh, app.clone(), page.name.clone(), query.clone())
     };
     vec![Effect::EndLog { id: old }, Effect::Log { id: fresh, app, query }]
@@ -60,6 +62,7 @@ fn anew(page: &mut LogPage, fresh: u64) -> Vec<Effect> {
 pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
     let (own, moving) = (state.keymap.logs(key), state.keymap.deck(key));
     let half = usize::from(state.size.1 / 2).max(1);
+    let columns = state.size.0;
     let fresh = state.fresh_id();
     let Some(Layer::Logs(page)) = state.layers.last_mut() else { return Vec::new() };
     if page.typing {
@@ -98,6 +101,18 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
             }
         }
         Some(Command::Wrap) => page.wraps = !page.wraps,
+        Some(Command::LocalTime) => page.local = !page.local,
+        Some(Command::Beside) => {
+            page.beside = !page.beside;
+            if page.beside && columns < BESIDE {
+                missed = Some(format!(
+                    "there is room for both beside each other from {BESIDE} columns on"
+                ));
+            }
+        }
+        Some(Command::Save) => {
+            return vec![Effect::SaveLog { name: page.name.clone(), text: page.text() }];
+        }
         Some(Command::PreviousRun) => {
             page.query.previous = !page.query.previous;
             page.query.follow = !page.query.previous;
@@ -119,6 +134,8 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
             // The newest line is at the bottom: up goes back in time.
             Some(Command::Up) => page.go(page.below + 1),
             Some(Command::Down) => page.go(page.below.saturating_sub(1)),
+            Some(Command::HalfPageUp) => page.go(page.below + half.div_ceil(2)),
+            Some(Command::HalfPageDown) => page.go(page.below.saturating_sub(half.div_ceil(2))),
             Some(Command::PageUp) => page.go(page.below + half),
             Some(Command::PageDown) => page.go(page.below.saturating_sub(half)),
             Some(Command::Top) => page.go(usize::MAX),

@@ -98,10 +98,10 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             instances::apply(state, id, &app, *reading);
             notify::judged(state, &app).into_iter().collect()
         }
-        Event::Incident(written) => {
-            let text = match written {
-                Ok(file) => format!("incident record: {file}"),
-                Err(problem) => format!("no record was written: {}", problem.text),
+        Event::Written { what, file } => {
+            let text = match file {
+                Ok(file) => format!("{what}: {file}"),
+                Err(problem) => format!("no {what} was written: {}", problem.text),
             };
             state.notice = Some(Notice::Hint(text));
             Vec::new()

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use jiff::tz::TimeZone;
 use ratatui::{buffer::Buffer, layout::Rect, style::Modifier, text::Line};
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
 use crate::{
     dashboard::{
         Command, State,
-        log_page::{LogPage, LogRow},
+        log_page::{BESIDE, LogPage, LogRow},
         plan_view::wrap,
     },
     domain::{LogLine, SideName},
@@ -38,6 +39,10 @@ pub(crate) fn draw(state: &State, page: &LogPage, theme: &Theme, area: Rect, buf
             "no line of those that have come is like that"
         };
         lines.push_back(Line::styled(text, theme.style(Role::Dim)));
+    }
+    if page.beside && area.width >= BESIDE && lines.is_empty() {
+        draw_beside(page, theme, inside, buffer);
+        return;
     }
     for row in page.shown().rev().skip(page.below) {
         if lines.len() >= height {
@@ -64,6 +69,37 @@ pub(crate) fn draw(state: &State, page: &LogPage, theme: &Theme, area: Rect, buf
     }
 }
 
+/// The latest lines of the old side, beside those of the new one. What is of neither stands in both.
+fn draw_beside(page: &LogPage, theme: &Theme, inside: Rect, buffer: &mut Buffer) {
+    let half = Rect { width: inside.width / 2 - 1, ..inside };
+    let columns =
+        [(SideName::Old, half), (SideName::New, Rect { x: inside.x + half.width + 2, ..half })];
+    let height = usize::from(inside.height);
+    for (side, area) in columns {
+        let mut lines = VecDeque::new();
+        let own = page.shown().rev().skip(page.below).filter(|row| match row {
+            LogRow::Mark(_) => true,
+            LogRow::Line(line) => line.side.is_none_or(|of| of == side),
+        });
+        for row in own {
+            if lines.len() >= height {
+                break;
+            }
+            for line in row_lines(page, row, theme, usize::from(area.width)).into_iter().rev() {
+                lines.push_front(line);
+            }
+        }
+        let surplus = lines.len().saturating_sub(height);
+        for (row, line) in lines.iter().skip(surplus).enumerate() {
+            put(buffer, area, row as u16, line);
+        }
+    }
+    for row in 0..inside.height {
+        let rule = theme.glyphs.beside.to_string();
+        buffer.set_string(inside.x + half.width, inside.y + row, rule, theme.style(Role::Rule));
+    }
+}
+
 /// `LOGS of checkout · new · only errors   HELD, 12 lines wait`
 fn title(state: &State, page: &LogPage) -> String {
     let mut title = format!("LOGS of {}", page.name);
@@ -84,6 +120,9 @@ fn title(state: &State, page: &LogPage) -> String {
     }
     if page.query.previous {
         title += " · the run before";
+    }
+    if page.local {
+        title += " · local time";
     }
     let hold = state.keymap.hint(Command::Hold);
     title += &match (page.held, &page.ended) {
@@ -118,7 +157,7 @@ fn row_lines(page: &LogPage, row: &LogRow, theme: &Theme, width: usize) -> Vec<L
     if page.matches(row) {
         style = style.add_modifier(Modifier::REVERSED);
     }
-    let (lead, dim) = (lead(line, width), theme.style(Role::Dim));
+    let (lead, dim) = (lead(page, line, width), theme.style(Role::Dim));
     if page.wraps {
         return hanging(lead, &line.text, width, (dim, style));
     }
@@ -127,8 +166,9 @@ fn row_lines(page: &LogPage, row: &LogRow, theme: &Theme, width: usize) -> Vec<L
 }
 
 /// Time, side, instance, and where there is room the revision.
-fn lead(line: &LogLine, width: usize) -> String {
-    let at = line.at.strftime("%H:%M:%S ");
+fn lead(page: &LogPage, line: &LogLine, width: usize) -> String {
+    let zone = if page.local { TimeZone::system() } else { TimeZone::UTC };
+    let at = line.at.to_zoned(zone).strftime("%H:%M:%S ").to_string();
     let side = line.side.map_or("", SideName::word);
     let revision = line.revision.as_deref().filter(|_| width >= 100);
     let revision = revision.map(|of| fit(&format!("rev {of}"), 10)).unwrap_or_default();
