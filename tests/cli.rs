@@ -159,11 +159,16 @@ fn the_whole_story_without_a_screen() {
     let watched = foundation.run(&["watch", "orders"]);
     assert_eq!(watched.code, 0, "{}", watched.err);
     assert!(watched.out.contains("rolling") && watched.out.contains("DONE"), "{}", watched.out);
+    // What is known of its instances is judged on the way.
+    let judged = ["TOO EARLY: ", "CANNOT TELL: ", "NO WORSE: "];
+    assert!(judged.iter().any(|word| watched.err.contains(word)), "{}", watched.err);
 }
 
 #[test]
 fn every_step_of_a_canary_has_a_command() {
     let foundation = Foundation::start(&[]);
+    let plan = foundation.run(&["continue", "suggestions", "--dry-run"]);
+    assert!(plan.out.contains("the new side is "), "{} {}", plan.out, plan.err);
     let done = foundation.run(&["continue", "payments", "--yes"]);
     assert!(done.out.contains("waits at step 3 of 4"), "{} {}", done.out, done.err);
     let done = foundation.run(&["cancel", "payments", "--yes"]);

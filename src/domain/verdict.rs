@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ErrorCount, InstanceState, Reading, Recording, Sample, SideName, text::span};
+use super::{ErrorCount, InstanceState, Note, Reading, Recording, Sample, SideName, text::span};
 
 /// From where on a difference counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,6 +87,12 @@ impl Verdict {
     /// The reasons in one line.
     pub fn why(&self) -> String {
         self.reasons.join("; ")
+    }
+
+    /// What a plan says of it that lets the rollout go on: a warning where the new side is worse.
+    pub fn note(&self) -> Note {
+        let text = format!("the new side is {}: {}", self.judgement.word(), self.why());
+        if self.judgement == Judgement::Worse { Note::Warning(text) } else { Note::Info(text) }
     }
 
     /// Judges the new side of a rollout by what was read of it; `None` where there is no new side.

@@ -15,8 +15,8 @@ use super::{
     is,
 };
 use crate::domain::{
-    App, AppKey, Consent, INSTANCE, Judgement, Note, Operation, Options, Plan, Problem, Request,
-    RollBackTo, TargetId, Verb,
+    App, AppKey, Consent, INSTANCE, Operation, Options, Plan, Problem, Request, RollBackTo,
+    TargetId, Verb,
 };
 
 /// How long a plan must have been on screen before a key can confirm it: what was typed before it was seen does not
@@ -107,10 +107,7 @@ pub(super) fn planned(state: &mut State, id: u64, mut plan: Result<Plan, Problem
                 && let Some(known) = apps.get(&dialog.app())
                 && let Some(verdict) = known.verdict(thresholds, now)
             {
-                let text =
-                    format!("the new side is {}: {}", verdict.judgement.word(), verdict.why());
-                let worse = verdict.judgement == Judgement::Worse;
-                plan.notes.push(if worse { Note::Warning(text) } else { Note::Info(text) });
+                plan.notes.push(verdict.note());
             }
             dialog.plan = Some(plan);
             return;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Code, Context, Exit, json, show};
 use crate::{
-    domain::{App, Recording, Verdict, text::span},
+    domain::{App, AppId, Judgement, Recording, Verdict, text::span},
     platform::Platform,
 };
 
@@ -63,6 +63,32 @@ impl Context {
         let mut recording = Recording::default();
         recording.take(platform.instances(&app.id).await.ok()?);
         Verdict::of(&recording, &self.thresholds)
+    }
+}
+
+/// What is said of a rollout while it is watched.
+#[derive(Debug, Default)]
+pub(super) struct Judge {
+    recording: Recording,
+    next: Option<Timestamp>,
+    said: Option<Judgement>,
+}
+
+impl Judge {
+    /// Reads the instances where it is time for that, and says it where the judgement is another one. What cannot be read
+    /// is no reason to fail: it is tried again.
+    pub(super) async fn look(&mut self, context: &Context, platform: &dyn Platform, app: &AppId) {
+        if self.next.is_some_and(|next| context.now() < next) {
+            return;
+        }
+        let Ok(reading) = platform.instances(app).await else { return };
+        self.next = Some(reading.at + reading.pace);
+        self.recording.take(reading);
+        let Some(verdict) = Verdict::of(&self.recording, &context.thresholds) else { return };
+        if self.said != Some(verdict.judgement) {
+            self.said = Some(verdict.judgement);
+            Context::say(&format!("{}: {}", verdict.judgement.word(), verdict.why()));
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::{super::journal::Entry, Code, Context, Exit, json, show};
+use super::{super::journal::Entry, Code, Context, Exit, instances::Judge, json, show};
 use crate::{
     domain::{
         App, Consent, History, Operation, Outcome, Plan, Receipt, Request, Revision, RollBackTo,
@@ -70,7 +70,13 @@ pub async fn operate(
             Operation::RollBack(RollBackTo::Revision(revision(&history, label)?.id.clone()));
     }
     let request = context.journal.complete(platform.target().platform, request);
-    let plan = platform.plan(request).await?;
+    let mut plan = platform.plan(request).await?;
+    // Who lets a rollout go on should know what is seen of its new side.
+    if plan.request.operation == Operation::Continue
+        && let Some(verdict) = context.verdict(platform.as_ref(), &app).await
+    {
+        plan.notes.push(verdict.note());
+    }
     if context.json && consenting.dry_run {
         Context::print(&json::pretty(&json::plan(&plan)))?;
     } else if consenting.dry_run {
@@ -113,9 +119,9 @@ pub async fn operate(
         }
         Sent::Lost(receipt) => {
             Context::say("the answer was lost after the request left: looking (it is sent once)");
-            follow(context, platform.as_ref(), receipt).await?
+            follow(context, platform.as_ref(), receipt, None).await?
         }
-        Sent::Accepted(receipt) => follow(context, platform.as_ref(), receipt).await?,
+        Sent::Accepted(receipt) => follow(context, platform.as_ref(), receipt, None).await?,
     };
     let outcome = note_end(context, &operation.unwrap_or_default(), outcome);
     finish(context, &outcome)
@@ -196,9 +202,13 @@ async fn follow(
     context: &Context,
     platform: &dyn Platform,
     mut receipt: Receipt,
+    mut judge: Option<Judge>,
 ) -> Result<Followed, Exit> {
     let (mut said, mut failures) = (String::new(), 0);
     loop {
+        if let Some(judge) = &mut judge {
+            judge.look(context, platform, &receipt.app.app).await;
+        }
         match operation::settle(platform, &receipt).await {
             Ok(Settlement::Ended(outcome)) => return Ok(Followed::Ended(outcome)),
             Ok(Settlement::Open(outcome)) => return Ok(Followed::Left(outcome)),
@@ -293,7 +303,8 @@ pub async fn watch(context: &Context, name: &str) -> Result<(), Exit> {
         return Ok(Context::print(&line(context, &app))?);
     };
     Context::print(&line(context, &app))?;
-    match follow(context, platform.as_ref(), receipt).await? {
+    let judge = app.rolls().then(Judge::default);
+    match follow(context, platform.as_ref(), receipt, judge).await? {
         Followed::Ended(outcome) | Followed::Left(outcome) => finish(context, &outcome),
     }
 }
@@ -361,7 +372,7 @@ pub async fn resume(context: &Context, list: bool) -> Result<(), Exit> {
         let outcome = match sent {
             Sent::Ended(outcome) => Followed::Ended(outcome),
             Sent::Accepted(receipt) | Sent::Lost(receipt) => {
-                follow(context, platform.as_ref(), receipt).await?
+                follow(context, platform.as_ref(), receipt, None).await?
             }
         };
         let outcome = note_end(context, &operation, outcome);

@@ -81,6 +81,9 @@ fn of_layer(state: &State, layer: &Layer, theme: &Theme, area: Rect, buffer: &mu
             (hint(Command::Search), "search"),
             (hint(Command::Wrap), "wrap"),
             (hint(Command::PreviousRun), "before"),
+            (hint(Command::Beside), "beside"),
+            (hint(Command::Save), "save"),
+            (hint(Command::LocalTime), "time"),
         ],
         Layer::Events(_) => vec![
             ("Esc".to_owned(), "back to the deck"),
