@@ -14,6 +14,8 @@ pub mod http;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
 pub mod operation;
+#[cfg(any(feature = "ecs", feature = "gitops"))]
+pub mod polling;
 pub mod registry;
 pub mod sightings;
 mod unopened;

@@ -1,192 +1,60 @@
 //! Watching a repository by asking: where its branches are now and then, the cluster more often while something moves.
 
-use std::{pin::pin, time::Duration};
-
-use jiff::SignedDuration;
-use tokio::{
-    sync::{mpsc, watch as channel},
-    time::Instant,
-};
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, watch as channel};
 
 use crate::domain::{Interest, Report, Status, text::clean};
 use crate::platform::{
-    feed::{DetailState, Failed, Feed, Gone, crash_lines},
+    feed::{Failed, Feed, crash_lines},
     gitops::Repository,
-    http::Backoff,
+    polling::{self, ALL, ROLLING, Reader, Schedule},
 };
-
-/// Between two looks at the branches, and between two looks at the cluster while something moves there.
-const ALL: Duration = Duration::from_secs(15);
-const ROLLING: Duration = Duration::from_secs(2);
-/// Between two readings of the selected app's revisions and events.
-const FOCUS: Duration = Duration::from_secs(20);
-
-struct Watch<'a> {
-    repository: &'a Repository,
-    feed: Feed,
-    wanted: Interest,
-    next_all: Instant,
-    next_rolling: Instant,
-    next_focus: Instant,
-    detailed: Option<DetailState>,
-    failures: u32,
-}
 
 /// Reports until nobody listens any more.
 pub(in crate::platform::gitops) async fn run(
     repository: &Repository,
-    mut interest: channel::Receiver<Interest>,
+    interest: channel::Receiver<Interest>,
     reports: mpsc::Sender<Report>,
 ) {
-    let now = Instant::now();
-    let mut watch = Watch {
-        repository,
-        feed: Feed::new(reports),
-        wanted: interest.borrow_and_update().clone(),
-        next_all: now,
-        next_rolling: now,
-        next_focus: now,
-        detailed: None,
-        failures: 0,
-    };
     // The rest of the history comes in the background.
-    let mut completing = pin!(async {
+    let completing = async {
         while repository.state.lock().await.view.snapshot.commit.is_empty() {
             tokio::time::sleep(ROLLING).await;
         }
-        repository.complete().await
-    });
-    let mut complete = false;
-    loop {
-        if watch.turn().await.is_err() {
-            return;
+        if let Err(error) = repository.complete().await {
+            tracing::warn!(%error, "the history cannot be read to its beginning");
         }
-        let next = watch.next();
-        tokio::select! {
-            () = tokio::time::sleep_until(next) => {}
-            () = watch.feed.closed() => return,
-            completed = &mut completing, if !complete => {
-                complete = true;
-                watch.next_focus = Instant::now();
-                if let Err(error) = completed {
-                    tracing::warn!(%error, "the history cannot be read to its beginning");
-                }
-            }
-            changed = interest.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                let wanted = interest.borrow_and_update().clone();
-                if watch.take(wanted).await.is_err() {
-                    return;
-                }
-            }
-        }
-    }
+    };
+    polling::run(Watch(repository), interest, reports, completing).await;
 }
 
-impl Watch<'_> {
-    /// Takes up what the screen shows now.
-    async fn take(&mut self, wanted: Interest) -> Result<(), Gone> {
-        let now = Instant::now();
-        if wanted.scope != self.wanted.scope {
-            self.feed.reset().await?;
-            self.detailed = None;
-        }
-        if wanted.scope != self.wanted.scope || wanted.nudge != self.wanted.nudge {
-            (self.next_all, self.next_focus, self.failures) = (now, now, 0);
-        }
-        if wanted.focus != self.wanted.focus {
-            self.next_focus = now;
-        }
-        self.wanted = wanted;
-        Ok(())
+struct Watch<'a>(&'a Repository);
+
+#[async_trait]
+impl Reader for Watch<'_> {
+    fn rolls(&self, feed: &Feed) -> bool {
+        self.0.cluster.is_some() && feed.apps().any(|app| app.rolls() || app.serving.is_some())
     }
 
-    fn rolls(&self) -> bool {
-        self.repository.cluster.is_some()
-            && self.feed.apps().any(|app| app.rolls() || app.serving.is_some())
-    }
-
-    fn next(&self) -> Instant {
-        let mut next = self.next_all;
-        if self.rolls() && self.failures == 0 {
-            next = next.min(self.next_rolling);
-        }
-        if self.wanted.focus.is_some() && self.failures == 0 {
-            next = next.min(self.next_focus);
-        }
-        next
-    }
-
-    async fn turn(&mut self) -> Result<(), Gone> {
-        match self.read().await {
-            Ok(()) => {
-                self.failures = 0;
-                self.status().await
-            }
-            Err(Failed::Gone) => Err(Gone),
-            Err(Failed::Error(error)) => {
-                self.failures += 1;
-                let wait = Backoff::PATIENT.delay(self.failures, fastrand::f64());
-                let wait = error.retry_after().unwrap_or(wait);
-                let at = Instant::now() + wait;
-                (self.next_all, self.next_rolling) = (at, at);
-                self.next_focus = self.next_focus.max(at);
-                self.feed.problem(&error, (self.repository.now)(), wait).await
-            }
-        }
-    }
-
-    async fn read(&mut self) -> Result<(), Failed> {
-        let now = Instant::now();
-        let all = now >= self.next_all;
-        if all || (self.rolls() && now >= self.next_rolling) {
-            let view = self.repository.look(all).await?;
-            let apps = self.repository.within(&view, &self.wanted.scope);
-            let gone = self.feed.missing(&apps);
+    async fn read(&mut self, schedule: &mut Schedule, feed: &mut Feed) -> Result<(), Failed> {
+        let all = schedule.all_due();
+        if all || (self.rolls(feed) && schedule.rolling_due()) {
+            let view = self.0.look(all).await?;
+            let apps = self.0.within(&view, &schedule.wanted.scope);
+            let gone = feed.missing(&apps);
             let fresh_for = SignedDuration::try_from(ALL).unwrap_or_default();
-            self.feed.tell(apps, gone, (self.repository.now)(), fresh_for, true).await?;
-            let now = Instant::now();
-            self.next_rolling = now + ROLLING;
+            feed.tell(apps, gone, self.now(), fresh_for, true).await?;
+            schedule.rolling_read();
             if all {
-                self.next_all = now + ALL;
+                schedule.all_read();
             }
         }
-        self.focus().await
+        self.detail(schedule, feed).await
     }
 
-    /// Revisions and events of the selected app.
-    async fn focus(&mut self) -> Result<(), Failed> {
-        let focused = self.wanted.focus.as_ref().and_then(|focus| self.feed.app(focus.as_str()));
-        let Some(app) = focused.cloned() else { return Ok(()) };
-        let state = DetailState::of(&app);
-        if Instant::now() < self.next_focus && self.detailed.as_ref() == Some(&state) {
-            return Ok(());
-        }
-        self.next_focus = Instant::now() + FOCUS;
-        let stuck = state.stuck;
-        self.detailed = Some(state);
-        let repository = self.repository;
-        let view = repository.state.lock().await.view.clone();
-        let Ok(entry) = repository.entry(&view, &app.id) else { return Ok(()) };
-        let capabilities = repository.allowed(entry);
-        self.feed.report(Report::Allowed { app: app.id.clone(), capabilities }).await?;
-        let history = repository.history(&view, entry).await;
-        self.feed.report(Report::History { app: app.id.clone(), history }).await?;
-        let events = repository.events(&view, entry).await;
-        self.feed.report(Report::Events { app: app.id.clone(), events }).await?;
-        if stuck {
-            let lines = repository.logs(&view, entry).await.unwrap_or_default();
-            if !lines.is_empty() {
-                self.feed.report(crash_lines(app.id, lines)).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn status(&mut self) -> Result<(), Gone> {
-        let state = self.repository.state.lock().await;
+    async fn status(&self, schedule: &Schedule) -> Status {
+        let state = self.0.state.lock().await;
         let view = state.view.clone();
         let mut hidden = view.seen.as_ref().map(|seen| seen.hidden.clone()).unwrap_or_default();
         hidden.extend(state.trouble.as_ref().map(|why| format!("the cluster ({why})")));
@@ -197,25 +65,50 @@ impl Watch<'_> {
             hidden.push(clean(&format!("{file}{more} ({why})")));
         }
         drop(state);
-        let paths = if self.repository.paths.is_empty() {
+        let paths = if self.0.paths.is_empty() {
             String::new()
         } else {
-            format!("/{}", self.repository.paths.join(","))
+            format!("/{}", self.0.paths.join(","))
         };
-        let label = match self.wanted.scope {
+        let label = match schedule.wanted.scope {
             crate::domain::Scope::Home => {
-                format!("{}@{}{paths}", self.repository.name, view.branch)
+                format!("{}@{}{paths}", self.0.name, view.branch)
             }
-            _ => format!("{}@{}", self.repository.name, view.branch),
+            _ => format!("{}@{}", self.0.name, view.branch),
         };
-        self.feed
-            .status(Status {
-                api_version: None,
-                requests_left: None,
-                scope_label: Some(label),
-                watched: false,
-                hidden,
-            })
-            .await
+        Status {
+            api_version: None,
+            requests_left: None,
+            scope_label: Some(label),
+            watched: false,
+            hidden,
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.0.now)()
+    }
+}
+
+impl Watch<'_> {
+    /// Revisions and events of the selected app.
+    async fn detail(&self, schedule: &mut Schedule, feed: &Feed) -> Result<(), Failed> {
+        let Some((app, stuck)) = schedule.detail_due(feed) else { return Ok(()) };
+        let repository = self.0;
+        let view = repository.state.lock().await.view.clone();
+        let Ok(entry) = repository.entry(&view, &app.id) else { return Ok(()) };
+        let capabilities = repository.allowed(entry);
+        feed.report(Report::Allowed { app: app.id.clone(), capabilities }).await?;
+        let history = repository.history(&view, entry).await;
+        feed.report(Report::History { app: app.id.clone(), history }).await?;
+        let events = repository.events(&view, entry).await;
+        feed.report(Report::Events { app: app.id.clone(), events }).await?;
+        if stuck {
+            let lines = repository.logs(&view, entry).await.unwrap_or_default();
+            if !lines.is_empty() {
+                feed.report(crash_lines(app.id, lines)).await?;
+            }
+        }
+        Ok(())
     }
 }

@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::pull::{Dialect, Opening, Pull, id, send, text};
+use super::{
+    github_form::{self, pull},
+    pull::{Dialect, Opening, Pull, send, text},
+};
 use crate::platform::{
     Error,
     http::{Http, WriteError},
@@ -13,20 +16,6 @@ use crate::platform::{
 pub(super) struct GitHub {
     pub(super) http: Http,
     pub(super) project: String,
-}
-
-fn pull(one: &Value) -> Pull {
-    let merged = one["merged"] == true || one["merged_at"].is_string();
-    Pull {
-        number: one["number"].as_u64().unwrap_or(0),
-        address: text(&one["html_url"]),
-        head: text(&one["head"]["sha"]),
-        open: one["state"] == "open",
-        merged,
-        merge_commit: id(&one["merge_commit_sha"]).filter(|_| merged),
-        mergeable: one["mergeable"].as_bool(),
-        missing: Vec::new(),
-    }
 }
 
 #[async_trait]
@@ -92,12 +81,7 @@ impl Dialect for GitHub {
     }
 
     async fn open(&self, opening: &Opening<'_>) -> Result<Pull, WriteError> {
-        let body = json!({
-            "title": opening.title, "head": opening.branch, "base": opening.base, "body": opening.body,
-        });
-        send(&self.http, Method::POST, &format!("/repos/{}/pulls", self.project), &body)
-            .await
-            .map(|one| pull(&one))
+        github_form::open(&self.http, &self.project, opening).await
     }
 
     async fn merge(&self, number: u64, head: &str) -> Result<(), WriteError> {
@@ -106,7 +90,6 @@ impl Dialect for GitHub {
     }
 
     async fn close(&self, number: u64) -> Result<(), WriteError> {
-        let path = format!("/repos/{}/pulls/{number}", self.project);
-        send(&self.http, Method::PATCH, &path, &json!({ "state": "closed" })).await.map(drop)
+        github_form::close(&self.http, &self.project, number).await
     }
 }

@@ -5,6 +5,7 @@
 
 mod gitea;
 mod github;
+mod github_form;
 mod gitlab;
 mod pull;
 
