@@ -90,10 +90,10 @@ impl Executor {
             Effect::Plan { id, target, request } => {
                 let journal = self.journal.clone();
                 self.ask(&target, move |platform| async move {
-                    let kind = platform.target().platform;
+                    let target = platform.target();
                     let known = request.clone();
                     let completed =
-                        tokio::task::spawn_blocking(move || journal.complete(kind, known)).await;
+                        tokio::task::spawn_blocking(move || journal.complete(&target, known)).await;
                     let plan = platform.plan(completed.unwrap_or(request)).await;
                     Event::Planned { id, plan: Box::new(plan.map_err(|error| error.problem())) }
                 });

@@ -307,7 +307,7 @@ fn operations(
         let line = &entry.line;
         let own = operations.iter().position(|(id, _)| *id == entry.operation);
         match entry.event.as_str() {
-            "intent" if line["app"] == app.id.as_str() => {
+            "intent" if line["app"] == app.id.as_str() && line["target"] == app.target.as_str() => {
                 let word = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
                 let plan = line["plan"].as_array().into_iter().flatten();
                 let one = OwnOperation {

@@ -139,7 +139,7 @@ fn stale_data_is_blind_too() {
 
 #[test]
 fn read_only_refuses_every_operation() {
-    for key in ["R", "r", "c", "s", "d", "p", "n", "V"] {
+    for key in ["R", "r", "c", "s", "d", "p", "n", "V", "S", "X", "F", "u"] {
         let mut script = Script::incident();
         script.state.read_only = true;
         script.keys(key);

@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 pub use settle::settle;
+pub use words::{back_on, supersedes, took_the_place};
 
 use super::{Error, Platform, http::WriteError};
 use crate::domain::{
@@ -162,7 +163,7 @@ pub async fn execute(
     };
     match platform.changed(&receipt.app.app, &receipt.recipe.guard).await {
         Ok(None) => {}
-        Ok(Some(what)) => return Sent::Ended(Outcome::Refused(words::changed(&what))),
+        Ok(Some(what)) => return Sent::Ended(words::unsent(&words::changed(&what))),
         Err(error) => {
             return Sent::Ended(Outcome::Refused(format!("nothing was sent: {error}")));
         }
@@ -224,7 +225,7 @@ pub fn follow(platform: &dyn Platform, app: &App) -> Option<Receipt> {
     let (goal, leaving) =
         if undoes { (&rollout.from, &rollout.to) } else { (&rollout.to, &rollout.from) };
     let goal = match goal {
-        Some(goal) if undoes => format!("back on {}", goal.name()),
+        Some(goal) if undoes => back_on(&goal.name()),
         Some(goal) => format!("on {}", goal.name()),
         None => "done".to_owned(),
     };
@@ -284,7 +285,7 @@ impl Run<'_> {
             let guard = &self.receipt.recipe.guard;
             match self.platform.changed(&self.receipt.app.app, guard).await {
                 Ok(None) => {}
-                Ok(Some(what)) => return Some(self.stopped(&words::changed(&what))),
+                Ok(Some(what)) => return Some(self.unsent(&words::changed(&what))),
                 Err(error) => return Some(self.stopped(&error.to_string())),
             }
         }
@@ -293,7 +294,7 @@ impl Run<'_> {
         self.receipt.lost = true;
         if let Err(why) = self.record.sending(&self.receipt).await {
             self.receipt.lost = false;
-            return Some(self.stopped(&words::no_journal(&why)));
+            return Some(self.unsent(&words::no_journal(&why)));
         }
         say(self.progress, step.label.clone());
         let order = Order { receipt: &self.receipt, step };
@@ -387,6 +388,14 @@ impl Run<'_> {
             tokio::time::sleep(Duration::from_secs(u64::from(look))).await;
         }
         Some(Sent::Lost(self.receipt.clone()))
+    }
+
+    /// The end of an operation of which the next step was not sent.
+    fn unsent(&self, why: &str) -> Sent {
+        Sent::Ended(match self.receipt.done {
+            0 => words::unsent(why),
+            _ => words::cut_short(&self.receipt, why),
+        })
     }
 
     /// The end of an operation of which the next step is known to have had no effect.

@@ -2,14 +2,38 @@
 
 use jiff::SignedDuration;
 
-use crate::domain::{Count, Outcome, Overtaken, Receipt, Step, text::span};
+use crate::domain::{Count, Note, Outcome, Overtaken, Receipt, Step, text::span};
 
-pub(super) fn changed(what: &str) -> String {
-    format!("CHANGED since the plan was made: {what}. Nothing was sent; look again")
+const BACK_ON: &str = "back on ";
+
+/// The goal of what goes back to a revision, which is called so.
+pub fn back_on(revision: &str) -> String {
+    format!("{BACK_ON}{revision}")
 }
 
+/// Warns that the rollout in progress, such as ` of rev 8`, gives way to what is planned; `more` is what comes of that.
+pub fn supersedes(of: &str, more: &str) -> Note {
+    Note::Warning(format!("the rollout in progress{of} is superseded by this{more}"))
+}
+
+/// What is remarked where another rollout, such as ` of rev 8`, was found just before one's own.
+pub fn took_the_place(of: &str) -> String {
+    format!("another rollout{of} had begun a moment before, and this one took its place")
+}
+
+/// The world is another one than the plan was made for.
+pub(super) fn changed(what: &str) -> String {
+    format!("CHANGED since the plan was made: {what}")
+}
+
+/// Without the journal nothing is sent.
 pub(super) fn no_journal(why: &str) -> String {
-    format!("the journal cannot be written ({why}), so nothing was sent")
+    format!("the journal cannot be written ({why})")
+}
+
+/// The end of an operation of which nothing was sent.
+pub(super) fn unsent(why: &str) -> Outcome {
+    Outcome::Refused(format!("{why}. Nothing was sent; look again"))
 }
 
 fn labels(receipt: &Receipt, range: std::ops::Range<usize>) -> String {
@@ -160,7 +184,7 @@ pub(super) fn arrived(
     // Going back may have given the old revision a new number.
     let renamed = label
         .map(crate::domain::revision_name)
-        .filter(|now| goal.starts_with("back on ") && *goal != format!("back on {now}"))
+        .filter(|now| goal.starts_with(BACK_ON) && *goal != back_on(now))
         .map(|now| format!(" (now {now})"))
         .unwrap_or_default();
     let Some(count) = count else { return Outcome::Done(format!("{name} is {goal}")) };
@@ -177,4 +201,34 @@ pub(super) fn arrived(
         count.running.unwrap_or(0),
         count.desired
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_was_cut_short_is_never_said_to_be_unsent() {
+        let step = |label: &str| json!({ "label": label, "calls": [], "action": null });
+        let receipt: Receipt = serde_json::from_value(json!({
+            "app": { "target": "cf", "app": "guid" }, "name": "checkout", "verb": "deploy",
+            "done": 1, "lost": false, "sent_at": null,
+            "recipe": {
+                "id": "1", "guard": null, "goal": "on rev 9", "leaving": null, "rollout": null, "tracking": null,
+                "steps": [step("make the package"), step("ask for the rollout")],
+            },
+        }))
+        .unwrap();
+        for why in [changed("another revision is deployed"), no_journal("disk full")] {
+            let text = cut_short(&receipt, &why).text().to_owned();
+            assert!(
+                text.contains("Done: make the package; not done: ask for the rollout"),
+                "{text}"
+            );
+            assert!(!text.to_lowercase().contains("nothing was sent"), "{text}");
+            assert!(unsent(&why).text().contains("Nothing was sent"));
+        }
+    }
 }

@@ -69,7 +69,7 @@ pub async fn operate(
         request.operation =
             Operation::RollBack(RollBackTo::Revision(revision(&history, label)?.id.clone()));
     }
-    let request = context.journal.complete(platform.target().platform, request);
+    let request = context.journal.complete(&platform.target(), request);
     let mut plan = platform.plan(request).await?;
     // Who lets a rollout go on should know what is seen of its new side.
     if plan.request.operation == Operation::Continue

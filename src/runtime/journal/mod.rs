@@ -27,9 +27,7 @@ use claim::Claims;
 pub use read::{Entry, Open, Story};
 
 use crate::{
-    domain::{
-        Confirmed, Operation, Outcome, PlatformKind, Receipt, Request, START_WITH, Target, Verb,
-    },
+    domain::{AppKey, Confirmed, Operation, Outcome, Receipt, Request, START_WITH, Target, Verb},
     platform::{Now, operation::Record},
 };
 
@@ -226,13 +224,15 @@ impl Journal {
     }
 
     /// A request with what this journal knows of the app: to how many instances it is started that has none.
-    pub fn complete(&self, kind: PlatformKind, request: Request) -> Request {
-        let asks = kind.options(Verb::Start).iter().any(|one| one.name == START_WITH.name);
+    pub fn complete(&self, target: &Target, request: Request) -> Request {
+        let asks =
+            target.platform.options(Verb::Start).iter().any(|one| one.name == START_WITH.name);
         let silent = request.options.get(START_WITH.name).is_none();
         if request.operation != Operation::Start || !asks || !silent {
             return request;
         }
-        match self.read().former(&request.app) {
+        let app = AppKey::new(target.id.clone(), request.app.clone());
+        match self.read().former(&app) {
             Some(former) => request.with(START_WITH.name, &former.to_string()),
             None => request,
         }

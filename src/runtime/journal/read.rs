@@ -3,10 +3,11 @@
 use std::{collections::HashMap, io};
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::VERSION;
-use crate::domain::{AppId, Receipt};
+use crate::domain::{AppKey, Receipt};
 
 /// One event of a journal.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +80,11 @@ impl Story {
             }
             let Ok(at) = word("at").parse() else { continue };
             let event = word("event");
+            if event == "sent" && Receipt::deserialize(&value["receipt"]).is_err() {
+                story.complaints.push(format!(
+                    "line {number} of the journal has a receipt that this revdeck cannot read: look yourself how its operation ended"
+                ));
+            }
             let text = match event.as_str() {
                 "intent" => word("title"),
                 "sent" => {
@@ -123,12 +129,12 @@ impl Story {
     }
 
     /// How many instances an app had before it was stopped or scaled to none last.
-    pub fn former(&self, app: &AppId) -> Option<u32> {
+    pub fn former(&self, app: &AppKey) -> Option<u32> {
         let sent = self.entries.iter().rev().filter(|entry| entry.event == "sent");
         let receipts = sent.filter_map(|entry| {
             serde_json::from_value::<Receipt>(entry.line["receipt"].clone()).ok()
         });
-        let mut own = receipts.filter(|receipt| receipt.app.app == *app);
+        let mut own = receipts.filter(|receipt| receipt.app == *app);
         own.find_map(|receipt| receipt.recipe.former.filter(|count| *count > 0))
     }
 

@@ -13,6 +13,7 @@ use crate::platform::cloud_foundry::{
     push,
     read::convert,
 };
+use crate::platform::operation::took_the_place;
 use crate::{
     domain::{
         AppId, Finding, Phase, Receipt, RolloutId,
@@ -297,7 +298,7 @@ impl Sender<'_> {
         }
         let of = before.revision.as_ref().and_then(|of| of.version);
         let of = of.map(|version| format!(" of rev {version}")).unwrap_or_default();
-        Some(format!("another rollout{of} had begun a moment before, and this one took its place"))
+        Some(took_the_place(&of))
     }
 
     async fn act(&self, deployment: &str, action: &str) -> Result<Learned, StepError> {

@@ -2,6 +2,7 @@
 
 use super::snapshot::Snapshot;
 use crate::domain::{Note, Plan, Recipe, Request};
+use crate::platform::operation::supersedes;
 
 /// A plan with nothing in it yet but what every plan has.
 pub(super) fn blank(snapshot: &Snapshot, request: Request, title: String) -> Plan {
@@ -24,7 +25,5 @@ pub(super) fn superseding(snapshot: &Snapshot) -> Option<Note> {
     let active = snapshot.active()?;
     let revision = active.revision.as_ref().and_then(|of| of.version);
     let of = revision.map(|version| format!(" of rev {version}")).unwrap_or_default();
-    Some(Note::Warning(format!(
-        "the rollout{of} in progress is superseded: its instances are drained too"
-    )))
+    Some(supersedes(&of, ": its instances are drained too"))
 }

@@ -9,6 +9,8 @@ use super::{
     options::RolloutOptions,
     snapshot::Snapshot,
 };
+use crate::domain::revision_name;
+use crate::platform::operation::back_on;
 use crate::{
     domain::{
         Deployable, Detail, Note, Phase, Plan, Request, RollBackTo, TrackRecord, differences,
@@ -226,7 +228,7 @@ fn by_cancel(
         target: Some(target.guid.clone()),
         ..Tracking::default()
     };
-    let goal = format!("back on rev {}", target.version);
+    let goal = back_on(&revision_name(&target.version.to_string()));
     let leaving = new.filter(|version| *version != target.version);
     let leaving = leaving.map(|version| format!("rev {version}"));
     finish(plan, recipe(new_id(), snapshot, steps, &tracking), goal, leaving)
@@ -329,7 +331,7 @@ async fn by_deployment(
             .to_owned(),
     ));
     let leaving = plan.from.as_ref().map(|end| end.name.clone());
-    let goal = format!("back on rev {}", target.version);
+    let goal = back_on(&revision_name(&target.version.to_string()));
     finish(plan, recipe(operation, snapshot, steps, &Tracking::default()), goal, leaving)
 }
 

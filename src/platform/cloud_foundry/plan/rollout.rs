@@ -6,6 +6,8 @@ use super::{
     draft::{blank, finish},
     snapshot::Snapshot,
 };
+use crate::domain::revision_name;
+use crate::platform::operation::back_on;
 use crate::{
     domain::{Note, Phase, Plan, Request, RevisionSummary, text::quoted},
     platform::{
@@ -78,8 +80,8 @@ pub(super) async fn cancel(
         }
     }
     let goal = match old {
-        Some(old) => format!("back on rev {}", old.version),
-        None => "back on what it ran before".to_owned(),
+        Some(old) => back_on(&revision_name(&old.version.to_string())),
+        None => back_on("what it ran before"),
     };
     let leaving = new.map(|revision| format!("rev {}", revision.version));
     let tracking = Tracking {

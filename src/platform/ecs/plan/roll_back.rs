@@ -6,6 +6,7 @@ use crate::domain::{
     Deployable, Note, Plan, Revision, RollBackTo, TrackRecord, differences, last_good,
     text::{clean, quoted, span},
 };
+use crate::platform::operation::back_on;
 use crate::platform::{
     Error,
     ecs::{
@@ -108,7 +109,7 @@ pub(super) async fn plan(
     );
     Ok(Ok(Change {
         steps: vec![step],
-        goal: format!("back on {label}"),
+        goal: back_on(&label),
         leaving: snapshot.leaving(Some(wanted.id.as_str())),
         tracking,
         ..Change::default()
@@ -151,7 +152,7 @@ fn register_again(
     by_hand_registered(snapshot, plan, &of, number);
     Change {
         steps,
-        goal: format!("back on {}", crate::domain::revision_name(&wanted.label)),
+        goal: back_on(&crate::domain::revision_name(&wanted.label)),
         leaving: snapshot.leaving(None),
         tracking,
         ..Change::default()

@@ -8,6 +8,7 @@ use crate::platform::ecs::{
         snapshot::Snapshot,
     },
 };
+use crate::platform::operation::back_on;
 
 /// What ends the deployment under way and puts back what ran before: the one call that goes back to what was recorded.
 pub(super) fn take_back(snapshot: &Snapshot, plan: &mut Plan) -> Built {
@@ -91,7 +92,7 @@ pub(super) fn take_back(snapshot: &Snapshot, plan: &mut Plan) -> Built {
     };
     Ok(Change {
         steps: vec![step],
-        goal: format!("back on {}", from.name()),
+        goal: back_on(&from.name()),
         leaving: snapshot.leaving(Some(from.id.as_str())),
         undoes: true,
         rollout: Some(RolloutId::new(arn)),

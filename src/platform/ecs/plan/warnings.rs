@@ -7,6 +7,7 @@ use crate::domain::{
     Note, Plan, Revision, revision_name,
     text::{clean, short},
 };
+use crate::platform::operation::supersedes;
 use crate::platform::{
     Error,
     ecs::{
@@ -63,9 +64,7 @@ pub(super) fn common(snapshot: &Snapshot, plan: &mut Plan, undoes: bool) {
     if snapshot.rolling() && !undoes {
         let to = snapshot.app.rollout.as_ref().and_then(|one| one.to.as_ref());
         let to = to.map(|to| format!(" to {}", to.name())).unwrap_or_default();
-        plan.notes.push(Note::Warning(format!(
-            "the rollout in progress{to} will be superseded by this one"
-        )));
+        plan.notes.push(supersedes(&to, ""));
     }
     if !undoes {
         plan.notes.push(Note::Info(

@@ -9,6 +9,7 @@ use crate::domain::{
     AppId, Deployable, Difference, Note, Plan, RevisionSummary, RollBackTo, Step, differences,
     last_good, revision_name, text::clean,
 };
+use crate::platform::operation::{back_on, supersedes};
 use crate::platform::{
     Error,
     gitops::{
@@ -138,7 +139,7 @@ impl Draft<'_> {
         self.ends(&version, Some(&clean(&commit.subject)));
         self.differing(&commit.id).await;
         let label = revision_name(&version.label());
-        let goal = self.goal(&format!("back on {label}"));
+        let goal = self.goal(&back_on(&label));
         let leaving = Some(revision_name(&standing.wanted.label()));
         let branch = format!("rollback-{first}");
         let before = self.around(&held);
@@ -426,9 +427,7 @@ impl Draft<'_> {
         }
         let app = self.view.app(self.entry, &self.repository.setting());
         if app.rolls() {
-            self.plan
-                .notes
-                .push(Note::Warning("the rollout in progress is superseded by this".to_owned()));
+            self.plan.notes.push(supersedes("", ""));
         }
         steps
     }

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::domain::revision_name;
 use crate::platform::kubernetes::{plan::changes::Mutation, plan::snapshot::Snapshot};
+use crate::platform::operation::back_on;
 use crate::{domain::Plan, platform::kubernetes::operate::observe::Asked};
 
 fn change(patch: Value, goal: String) -> Mutation {
@@ -39,7 +41,7 @@ pub(in crate::platform::kubernetes) fn abort(
     Ok(Mutation {
         ends: Some(true),
         asked: Some(Asked::Abort),
-        ..change(json!([set]), format!("back on rev {label}"))
+        ..change(json!([set]), back_on(&revision_name(&label)))
     })
 }
 

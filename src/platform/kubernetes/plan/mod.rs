@@ -9,6 +9,7 @@ mod warnings;
 use http::Method;
 use serde_json::Value;
 
+use crate::domain::revision_name;
 use crate::platform::kubernetes::{
     Cluster, Connection,
     access::Act,
@@ -23,6 +24,7 @@ use crate::platform::kubernetes::{
     read::instances,
     read::template,
 };
+use crate::platform::operation::back_on;
 use crate::{
     domain::{
         Group, INSTANCE, Note, Operation, Plan, Recipe, Request, Revision, RollBackTo, RolloutId,
@@ -230,7 +232,7 @@ async fn back_to(
         });
     }
     let leaving = snapshot.leaving(Some(&wanted.id));
-    let goal = format!("back on rev {}{}", wanted.label, snapshot.above());
+    let goal = back_on(&format!("{}{}", revision_name(&wanted.label), snapshot.above()));
     let reason = plan.request.reason.clone();
     let patch = template_patch(snapshot, &template, reason.as_deref(), Cause::Of(&wanted.id));
     let pods = stuck_pods(cluster, snapshot, wanted).await?;

@@ -7,6 +7,7 @@ use crate::domain::{Note, Operation, Plan, text::clean};
 use crate::platform::kubernetes::{
     Cluster, model::store::Kind, model::wire, plan::snapshot::Snapshot, read::convert,
 };
+use crate::platform::operation::supersedes;
 
 /// How it will run, and who may fight it.
 pub(in crate::platform::kubernetes) async fn warnings(
@@ -63,7 +64,7 @@ pub(in crate::platform::kubernetes) async fn warnings(
             Operation::Cancel | Operation::Continue | Operation::Pause
         )
     {
-        plan.notes.push(Note::Warning("the rollout in progress is superseded by this".to_owned()));
+        plan.notes.push(supersedes("", ""));
     }
     let (labels, annotations) = (&object.metadata.labels, &object.metadata.annotations);
     let owner = owner(snapshot);
