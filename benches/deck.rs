@@ -121,6 +121,8 @@ fn empty() -> State {
         scope: revdeck::domain::Scope::Home,
         thresholds: revdeck::domain::Thresholds::default(),
         mouse: false,
+        pinned: std::collections::BTreeSet::new(),
+        last: None,
         now: at(),
     })
 }

@@ -70,6 +70,8 @@ impl Deck {
             scope: revdeck::domain::Scope::Home,
             thresholds: revdeck::domain::Thresholds::default(),
             mouse: false,
+            pinned: std::collections::BTreeSet::new(),
+            last: None,
         };
         Self {
             state: State::new(start),

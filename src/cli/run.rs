@@ -15,7 +15,7 @@ use super::{
     Action, Command, Global, Invocation, Operate, OperationArgs, Output, SimulatorArgs, command,
 };
 use crate::{
-    config::{self, Colour, Column, Config, Paths, ThemeWord},
+    config::{self, Colour, Column, Config, Origin, Paths, ThemeWord},
     dashboard::{Keymap, keymap::COMMANDS},
     domain::{AppId, LogQuery, Operation, Request, SideName},
     platform::{Environment, Now, Platform, Registry, TargetSpec},
@@ -23,6 +23,7 @@ use crate::{
         self, Setup, clock,
         headless::{self, Code, Consenting, Context, Exit},
         journal::Journal,
+        views,
     },
     simulator::{self, SIMULATED, StartError, clock::Clock},
     telemetry,
@@ -164,6 +165,14 @@ impl Invoked<'_> {
         }
         let open = story.open().into_iter().filter(|one| !one.followed);
         let (theme, theme_on) = self.theme();
+        let ids: Vec<_> = platforms.iter().map(|platform| platform.target().id).collect();
+        let view = views::kept(&journal, ids.iter()).unwrap_or_default();
+        // What somebody asks for in this run comes first, then how they left it, then what the file says.
+        let asked = |origin: &Origin| matches!(origin, Origin::Flag(_));
+        let Config { order, only_active, scope, .. } = self.config;
+        let kept_order = view.order.filter(|_| !asked(&order.origin));
+        let kept_only = view.only_active.filter(|_| !asked(&only_active.origin));
+        let kept_scope = view.scope.clone().filter(|_| !asked(&scope.origin));
         let setup = Setup {
             open: open.map(|one| one.receipt).collect(),
             platforms,
@@ -175,12 +184,13 @@ impl Invoked<'_> {
             demo: demo.is_some(),
             speed: demo.unwrap_or(1.0),
             read_only: self.config.read_only.value,
-            sort: self.config.order.value.into(),
-            only_active: self.config.only_active.value,
-            scope: self.config.scope.value.into(),
+            sort: kept_order.unwrap_or(order.value.into()),
+            only_active: kept_only.unwrap_or(only_active.value),
+            scope: kept_scope.unwrap_or_else(|| scope.value.into()),
             thresholds: self.config.verdict.thresholds,
             channels: self.config.notify.channels(),
             mouse: self.config.mouse.value,
+            view,
         };
         runtime::dashboard(setup).await.map_err(|error| Exit::new(Code::Usage, error.to_string()))
     }
@@ -300,7 +310,7 @@ impl Invoked<'_> {
     fn show_config(&self) -> Result<(), Exit> {
         let config = self.config;
         if self.global.output == Output::Json {
-            let as_json = |(name, value, origin): (&str, String, &config::Origin)| {
+            let as_json = |(name, value, origin): (&str, String, &Origin)| {
                 let value: serde_json::Value =
                     serde_json::from_str(&value).unwrap_or(serde_json::Value::Null);
                 (name.to_owned(), serde_json::json!({ "value": value, "from": origin.to_string() }))

@@ -69,6 +69,7 @@ commands! {
     Filter "deck" "filter" "filter the apps as you type",
     OnlyActive "deck" "only-active" "only what is rolling or broken",
     Sort "deck" "sort" "order: by need, by name, by scope",
+    Pin "deck" "pin" "keep the app above others of its class",
     Notify "deck" "notify" "whether something is said of this app when nobody looks",
     Mouse "deck" "mouse" "whether the mouse selects and scrolls, or is the terminal's",
     Targets "deck" "targets" "where to look: this space, the organization, everything",

@@ -16,6 +16,7 @@ pub mod plan_view;
 mod state;
 mod target_state;
 pub mod update;
+pub mod view;
 
 pub use event::{Copied, Effect, Event};
 pub use keymap::{Command, Keymap};

@@ -1,8 +1,9 @@
 //! Everything that the dashboard knows.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::{
     dialog::{DiffPreview, Layer},
@@ -53,6 +54,10 @@ pub struct Start {
     pub thresholds: Thresholds,
     /// Whether the mouse is wanted at first.
     pub mouse: bool,
+    /// Apps that stand above others of their class.
+    pub pinned: BTreeSet<AppKey>,
+    /// The app that was selected when the deck was left last.
+    pub last: Option<AppKey>,
 }
 
 /// The panels of the deck.
@@ -67,7 +72,8 @@ pub enum Panel {
 }
 
 /// How the apps are ordered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Sort {
     /// What needs an operator first.
     Need,
@@ -289,6 +295,10 @@ pub struct State {
     pub only_active: bool,
     /// How the apps are ordered.
     pub sort: Sort,
+    /// Apps that stand above others of their class.
+    pub pinned: BTreeSet<AppKey>,
+    /// The app that was selected when the deck was left last.
+    pub last: Option<AppKey>,
     /// The panel that has the keys.
     pub panel: Panel,
     /// Whether that panel has all the room.
@@ -349,6 +359,8 @@ impl State {
             before_filter: None,
             only_active: start.only_active,
             sort: start.sort,
+            pinned: start.pinned,
+            last: start.last,
             panel: Panel::Apps,
             zoomed: false,
             revision: None,

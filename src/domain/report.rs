@@ -2,10 +2,13 @@
 
 use jiff::Timestamp;
 
+use serde::{Deserialize, Serialize};
+
 use super::{App, AppId, Capabilities, History, LogLine, Target};
 
 /// How much of a target is looked at.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Scope {
     /// Where the login points.
     #[default]

@@ -10,6 +10,7 @@ mod pace;
 mod painter;
 mod pen;
 mod terminal;
+pub mod views;
 
 pub mod clock;
 pub mod headless;
@@ -40,7 +41,9 @@ use self::{
     terminal::Terminal,
 };
 use crate::{
-    dashboard::{Effect, Event, Keymap, Sort, Start, State, begin, notify::Channels, update},
+    dashboard::{
+        Effect, Event, Keymap, Sort, Start, State, begin, notify::Channels, update, view::View,
+    },
     domain::{Interest, Receipt, Report, Scope, TargetId, Thresholds},
     platform::{Now, Platform, http::Backoff},
     ui::{
@@ -89,6 +92,8 @@ pub struct Setup {
     pub channels: Channels,
     /// Whether the mouse selects and scrolls at first.
     pub mouse: bool,
+    /// How the deck was left last.
+    pub view: View,
 }
 
 /// Why the loop goes round once more, or ends.
@@ -127,6 +132,8 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         scope: setup.scope.clone(),
         thresholds: setup.thresholds,
         mouse: setup.mouse,
+        pinned: setup.view.pinned.clone(),
+        last: setup.view.app.clone(),
     });
     let mut theme = setup.theme.clone();
     if setup.theme_on.is_some() {
@@ -264,6 +271,8 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
     watching.iter().for_each(tokio::task::JoinHandle::abort);
     painter.finish().await;
     drop(terminal);
+    let view = state.view(setup.sort, setup.only_active, &setup.scope, &setup.view);
+    views::keep(&setup.journal, state.targets.iter().map(|one| &one.target.id), &view);
     say_what_goes_on(&setup, &state);
     Ok(())
 }

@@ -63,6 +63,7 @@ fn dashboard_that_panics() {
             scope: revdeck::domain::Scope::Home,
             thresholds: revdeck::domain::Thresholds::default(),
             mouse: true,
+            view: revdeck::dashboard::view::View::default(),
             channels: revdeck::dashboard::notify::Channels::default(),
             demo: true,
             speed: 1.0,

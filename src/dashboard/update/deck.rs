@@ -123,13 +123,16 @@ pub(super) fn list(state: &mut State) {
     };
     // Two logins may reach the same app: the target is the last word.
     let exact = |a: &App, b: &App| (&a.id, &a.target).cmp(&(&b.id, &b.target));
+    let pinned = &state.pinned;
     rows.sort_by(|(_, one), (_, other)| {
         let (a, b) = (&one.app, &other.app);
+        // What is pinned comes first among its like.
+        let pinned = || pinned.contains(&b.key()).cmp(&pinned.contains(&a.key()));
         let name = || a.name.cmp(&b.name).then_with(|| a.scope.cmp(&b.scope));
         match state.sort {
-            Sort::Need => need(one).cmp(&need(other)).then_with(name),
-            Sort::Name => name(),
-            Sort::Scope => a.scope.cmp(&b.scope).then_with(name),
+            Sort::Need => need(one).cmp(&need(other)).then_with(pinned).then_with(name),
+            Sort::Name => pinned().then_with(name),
+            Sort::Scope => pinned().then_with(|| a.scope.cmp(&b.scope)).then_with(name),
         }
         .then_with(|| exact(a, b))
     });
@@ -146,7 +149,12 @@ pub(super) fn list(state: &mut State) {
         let at = before.unwrap_or(0).min(state.listed.len().saturating_sub(1));
         state.selected = state.listed.get(at).cloned();
     } else {
-        state.selected = state.listed.first().cloned();
+        let first = state.listed.first();
+        let calm = first.and_then(|key| state.apps.get(key));
+        let calm = calm.is_some_and(|known| !need(known).0.needs_attention());
+        // Who comes back finds the app that they left, unless something needs them more.
+        let last = state.last.as_ref().filter(|key| calm && state.listed.contains(key));
+        state.selected = last.or(first).cloned();
     }
     forget_choice(state);
 }
@@ -200,9 +208,20 @@ pub(super) fn dispatch(state: &mut State, command: Command) {
             };
             list(state);
         }
+        Command::Pin => pin(state),
         Command::Mark => state.marked = state.selected_revision().map(|one| one.id.clone()),
         moving => step(state, moving),
     }
+}
+
+fn pin(state: &mut State) {
+    let Some(key) = state.selected.clone() else { return };
+    if !state.pinned.remove(&key) {
+        state.pinned.insert(key);
+    }
+    // It moves, and stays selected.
+    state.chosen = true;
+    list(state);
 }
 
 fn turn(panel: Panel, by: usize) -> Panel {

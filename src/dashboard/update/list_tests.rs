@@ -1,10 +1,10 @@
 //! The order of the list, and what stays selected in it.
 
 use super::{
-    super::Event,
+    super::{Event, Sort, view::View},
     script::{Script, app, key},
 };
-use crate::domain::{AppState, Condition, Phase};
+use crate::domain::{AppState, Condition, Phase, Scope};
 
 #[test]
 fn the_selection_stays_with_the_app_that_was_acted_on() {
@@ -80,4 +80,40 @@ fn filter_as_you_type_and_escape() {
     assert_eq!(script.state.listed.len(), 3);
     script.event(Event::Paste("\u{1b}[31mR\ny".to_owned()));
     assert!(script.state.layers.is_empty(), "a paste never works as keys");
+}
+
+#[test]
+fn what_is_pinned_stands_above_its_like_and_nothing_else() {
+    let mut script = Script::incident();
+    assert_eq!(script.state.listed, [key("checkout"), key("quiet"), key("web")]);
+    script.keys("G *");
+    assert_eq!(script.state.listed, [key("checkout"), key("web"), key("quiet")]);
+    assert_eq!(script.state.selected, Some(key("web")), "it stays selected");
+    let view = script.state.view(Sort::Need, false, &Scope::Home, &View::default());
+    assert!(view.pinned.contains(&key("web")));
+    assert_eq!((view.order, view.only_active, view.scope), (None, None, None));
+    script.keys("*");
+    assert_eq!(script.state.listed, [key("checkout"), key("quiet"), key("web")]);
+}
+
+#[test]
+fn who_comes_back_finds_the_app_that_they_left_unless_something_needs_them_more() {
+    for (phase, selected) in [(None, "web"), (Some(Phase::Stuck), "checkout")] {
+        let mut script = Script::new();
+        script.state.last = Some(key("web"));
+        script.apps(vec![app("checkout", phase), app("quiet", None), app("web", None)]);
+        assert_eq!(script.state.selected, Some(key(selected)));
+    }
+}
+
+#[test]
+fn what_was_changed_by_hand_is_kept_and_nothing_else() {
+    let mut script = Script::incident();
+    let before = View { only_active: Some(true), ..View::default() };
+    script.keys("o");
+    let view = script.state.view(Sort::Need, false, &Scope::Home, &before);
+    assert_eq!((view.order, view.only_active), (Some(Sort::Name), Some(true)));
+    // It began as a flag had it, which is of that run alone.
+    let view = script.state.view(Sort::Name, false, &Scope::Home, &before);
+    assert_eq!(view.order, None);
 }

@@ -71,6 +71,8 @@ impl Script {
             scope: Scope::Home,
             thresholds: crate::domain::Thresholds::default(),
             mouse: false,
+            pinned: std::collections::BTreeSet::new(),
+            last: None,
         });
         Self { state, at: start(), effects: Vec::new() }
     }

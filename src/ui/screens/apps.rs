@@ -181,7 +181,11 @@ fn row_line(
     let whole = scope(state, app);
     let last = whole.rsplit('/').next().unwrap_or_default();
     let scope = if whole.width() < scope_width { whole } else { last };
-    let mark = if selected { theme.glyphs.select } else { ' ' };
+    let mark = match state.pinned.contains(&app.key()) {
+        _ if selected => theme.glyphs.select,
+        true => '*',
+        false => ' ',
+    };
     let mut line = Line::default();
     line.push_span(piece(mark.to_string(), theme.style(Role::Key)));
     line.push_span(piece(name, dim(Role::Text)));

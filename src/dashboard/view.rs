@@ -1,0 +1,41 @@
+//! How an operator left the deck, so that it is found like that again.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Sort, State};
+use crate::domain::{AppKey, Scope};
+
+/// What is kept of the deck from one run to the next: what the operator has changed by hand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct View {
+    /// How the apps are ordered.
+    pub order: Option<Sort>,
+    /// Whether only what is rolling or broken is listed.
+    pub only_active: Option<bool>,
+    /// How much is looked at.
+    pub scope: Option<Scope>,
+    /// The app that was selected last. It is selected again where nothing needs somebody more.
+    pub app: Option<AppKey>,
+    /// Apps that stand above others of their class.
+    pub pinned: BTreeSet<AppKey>,
+}
+
+impl State {
+    /// How the deck is left that began with these settings: what is still as it was then stays as it was kept before.
+    pub fn view(&self, order: Sort, only_active: bool, scope: &Scope, before: &View) -> View {
+        View {
+            order: (self.sort != order).then_some(self.sort).or(before.order),
+            only_active: (self.only_active != only_active)
+                .then_some(self.only_active)
+                .or(before.only_active),
+            scope: (self.attention.scope != *scope)
+                .then(|| self.attention.scope.clone())
+                .or_else(|| before.scope.clone()),
+            app: self.selected.clone().or_else(|| self.last.clone()),
+            pinned: self.pinned.clone(),
+        }
+    }
+}
