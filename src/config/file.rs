@@ -35,6 +35,9 @@ pub enum Origin {
     Flag(&'static str),
 }
 
+/// A setting as it is shown: its name, its value in TOML, and where that came from.
+pub type Row<'a> = (&'static str, String, &'a Origin);
+
 /// A value and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting<T> {
@@ -402,7 +405,7 @@ fn word<T: ValueEnum>(value: &T) -> String {
 impl Config {
     /// Every section with its settings, in the order of the shipped configuration: name, value in TOML, and where it came
     /// from.
-    pub fn sections(&self) -> [(&'static str, Vec<(&'static str, String, &Origin)>); 4] {
+    pub fn sections(&self) -> [(&'static str, Vec<Row<'_>>); 4] {
         [
             ("dashboard", self.dashboard()),
             ("verdict", self.verdict.settings()),
@@ -411,7 +414,7 @@ impl Config {
         ]
     }
 
-    fn dashboard(&self) -> Vec<(&'static str, String, &Origin)> {
+    fn dashboard(&self) -> Vec<Row<'_>> {
         let quoted = |text: String| format!("{text:?}");
         let keys = self.keys.value.as_ref().map(|file| file.display().to_string());
         let columns: Vec<_> = self.columns.value.iter().map(word).collect();

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::file::{ConfigError, Origin, Setting, Source};
+use super::file::{ConfigError, Origin, Row, Setting, Source};
 use crate::dashboard::notify::{Channels, Message};
 
 /// What the file says.
@@ -61,7 +61,7 @@ impl NotifySettings {
     }
 
     /// Every setting as name, value in TOML, and where it came from.
-    pub fn settings(&self) -> Vec<(&'static str, String, &Origin)> {
+    pub fn settings(&self) -> Vec<Row<'_>> {
         let word = MESSAGES.iter().find(|(_, message)| *message == self.message.value);
         vec![
             ("title", self.title.value.to_string(), &self.title.origin),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use super::file::{ConfigError, Origin, Setting, Source};
+use super::file::{ConfigError, Origin, Row, Setting, Source};
 use crate::ui::theme::{OwnColours, PARTS};
 
 /// What the file says, by name.
@@ -34,7 +34,7 @@ impl ThemeSettings {
     }
 
     /// Every setting as name, value in TOML, and where it came from.
-    pub fn settings(&self) -> Vec<(&'static str, String, &Origin)> {
+    pub fn settings(&self) -> Vec<Row<'_>> {
         self.texts
             .iter()
             .map(|(part, text)| (*part, format!("{:?}", text.value), &text.origin))

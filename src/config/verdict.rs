@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use toml::Spanned;
 
-use super::file::{ConfigError, Origin, Source};
+use super::file::{ConfigError, Origin, Row, Source};
 use crate::domain::Thresholds;
 
 /// What the file says, by name.
@@ -85,7 +85,7 @@ impl VerdictSettings {
     }
 
     /// Every setting as name, value in TOML, and where it came from.
-    pub fn settings(&self) -> Vec<(&'static str, String, &Origin)> {
+    pub fn settings(&self) -> Vec<Row<'_>> {
         let mut thresholds = self.thresholds;
         let rows = SETTINGS.iter().zip(&self.origins).map(|((name, pick), origin)| {
             let value = match pick(&mut thresholds) {

@@ -58,7 +58,7 @@ macro_rules! contract {
             operations: the_stuck_rollout_is_rolled_back, a_chosen_revision_is_rolled_back, a_restart_replaces_all,
                 a_rollout_is_cancelled, a_canary_goes_on, a_newer_rollout_supersedes, what_cannot_be_is_refused,
                 a_changed_world_refuses_the_plan, a_cancelled_roll_back_is_repeated, taken_back_is_failed,
-                a_rollout_of_somebody_else_is_followed, a_plan_sends_nothing;
+                a_rollout_of_somebody_else_is_followed, every_rollout_is_followed, a_plan_sends_nothing;
             first_aid: an_app_is_scaled, an_app_is_stopped_and_started, one_instance_is_started_anew,
                 a_lost_scale_is_settled_by_reading;
             logs: a_log_is_followed_line_by_line;

@@ -2,8 +2,8 @@
 
 use revdeck::{
     domain::{
-        App, Condition, Note, Operation, Outcome, Request, RevisionId, RollBackTo, Strategy, Verb,
-        differences,
+        App, Condition, Note, Operation, Outcome, Request, RevisionId, RollBackTo, Scope,
+        Settlement, Strategy, Verb, differences,
     },
     platform::operation::{self, Sent},
 };
@@ -277,4 +277,28 @@ pub async fn a_rollout_of_somebody_else_is_followed(harness: &dyn Harness) {
     assert!(told.contains(" is on "), "{told}");
     // Nothing rolls any more, so there is nothing to follow.
     assert_eq!(operation::follow(deck.platform.as_ref(), &deck.app(Role::Healthy).await), None);
+}
+
+/// Every rollout in progress can be followed, of whatever kind its app is, and is not taken for somebody else's.
+pub async fn every_rollout_is_followed(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let apps = deck.platform.apps(&Scope::Everything).await.unwrap();
+    let mut followed = 0;
+    for app in apps.iter().filter(|app| app.rollout.is_some()) {
+        let receipt = operation::follow(deck.platform.as_ref(), app);
+        let receipt = receipt.unwrap_or_else(|| panic!("{} cannot be followed", app.name));
+        let settled = operation::settle(deck.platform.as_ref(), &receipt).await.unwrap();
+        match settled {
+            Settlement::Pending { .. } => {}
+            // What is stuck may be called failed, for a reason of its own.
+            Settlement::Ended(outcome) | Settlement::Open(outcome) => {
+                let stuck = app.rollout.as_ref().is_some_and(|one| one.stuck.is_some());
+                assert!(stuck, "{}: {outcome:?}", app.name);
+                assert!(!outcome.text().contains("took its place"), "{}: {outcome:?}", app.name);
+            }
+            Settlement::Unfinished(_) => panic!("nothing of {} is ours to finish", app.name),
+        }
+        followed += 1;
+    }
+    assert!(followed >= 2, "{followed} of {} roll", apps.len());
 }

@@ -37,7 +37,7 @@ fn story(verdicts: &[Verdict]) -> Vec<Judgement> {
 #[tokio::test]
 async fn what_crashes_is_worse_at_the_first_look() {
     let (simulator, platform) = cloud_foundry::foundation("").await;
-    let verdicts = judged(&platform, &simulator.clock(), "checkout", 3).await;
+    let verdicts = judged(&platform, simulator.clock(), "checkout", 3).await;
     assert_eq!(story(&verdicts), [Judgement::Worse], "{verdicts:?}");
     assert!(verdicts[0].why().contains("new crashed"), "{}", verdicts[0].why());
 }
@@ -45,7 +45,7 @@ async fn what_crashes_is_worse_at_the_first_look() {
 #[tokio::test]
 async fn what_lives_and_is_worse_is_told_with_its_figures() {
     let (simulator, platform) = cloud_foundry::foundation("").await;
-    let verdicts = judged(&platform, &simulator.clock(), "suggestions", 6).await;
+    let verdicts = judged(&platform, simulator.clock(), "suggestions", 6).await;
     let last = verdicts.last().unwrap();
     assert_eq!(last.judgement, Judgement::Worse, "{verdicts:?}");
     for what in ["memory ", "processor ", "error lines a minute"] {
@@ -56,7 +56,7 @@ async fn what_lives_and_is_worse_is_told_with_its_figures() {
 #[tokio::test]
 async fn a_slow_starter_is_waited_for_and_then_no_worse() {
     let (simulator, platform) = cloud_foundry::foundation("").await;
-    let verdicts = judged(&platform, &simulator.clock(), "statements", 12).await;
+    let verdicts = judged(&platform, simulator.clock(), "statements", 12).await;
     assert_eq!(story(&verdicts), [Judgement::TooEarly, Judgement::NoWorse], "{verdicts:?}");
     assert_eq!(verdicts[0].why(), "no new instance is ready yet");
 }
@@ -65,6 +65,6 @@ async fn a_slow_starter_is_waited_for_and_then_no_worse() {
 #[tokio::test]
 async fn what_is_well_is_no_worse() {
     let (simulator, platform) = super::kubernetes::cluster().await;
-    let verdicts = judged(&platform, &simulator.clock(), "invoices", 4).await;
+    let verdicts = judged(&platform, simulator.clock(), "invoices", 4).await;
     assert_eq!(verdicts.last().unwrap().judgement, Judgement::NoWorse, "{verdicts:?}");
 }

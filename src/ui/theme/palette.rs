@@ -246,17 +246,19 @@ mod tests {
     ];
 
     /// The distance of two colours as they are seen: CIE 1976, where 2.3 is just noticed.
-    fn distance(a: Rgb, b: Rgb, vision: [Rgb; 3]) -> f64 {
+    fn distance(one: Rgb, other: Rgb, vision: [Rgb; 3]) -> f64 {
         const XYZ: [Rgb; 3] =
             [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]];
         let lab = |colour| {
             let seen = product(vision, linear(colour)).map(|part| part.clamp(0.0, 1.0));
             let [x, y, z] = product(XYZ, seen);
-            let f = |t: f64| if t > 0.008_856 { t.cbrt() } else { 7.787 * t + 16.0 / 116.0 };
-            let (x, y, z) = (f(x / 0.9505), f(y), f(z / 1.089));
+            let root = |part: f64| {
+                if part > 0.008_856 { part.cbrt() } else { 7.787 * part + 16.0 / 116.0 }
+            };
+            let (x, y, z) = (root(x / 0.9505), root(y), root(z / 1.089));
             [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
         };
-        lab(a).into_iter().zip(lab(b)).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+        lab(one).into_iter().zip(lab(other)).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
     }
 
     #[test]
