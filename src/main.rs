@@ -6,13 +6,14 @@ use std::{
 };
 
 use revdeck::{
-    cli::{self, run},
+    cli::{self, completion, run},
     platform::Registry,
     runtime::headless::{Code, Exit},
 };
 
 fn main() -> ExitCode {
     let registry = Registry::built_in();
+    completion::answer(&registry);
     let invocation = match cli::parse(&registry, std::env::args_os()) {
         Ok(invocation) => invocation,
         Err(error) => error.exit(),

@@ -366,3 +366,35 @@ fn a_cluster_may_be_left_out_of_the_proxy() {
     assert_eq!(through.code, 6, "{}", through.err);
     assert_eq!(past.code, 0, "{}", past.err);
 }
+
+/// A shell completes verbs, options and the names of the apps that were read last, without asking anybody.
+#[test]
+fn a_shell_completes_the_names_of_apps() {
+    let foundation = Foundation::start(&[]);
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let script = foundation.run(&["completion", shell]);
+        assert_eq!(script.code, 0, "{}", script.err);
+        assert!(script.out.contains("REVDECK_COMPLETE"), "{}", script.out);
+    }
+    let state = tempfile::tempdir().unwrap();
+    let run = |variables: &[(&str, &str)], words: &[&str]| {
+        let mut command = revdeck();
+        command.env("CF_HOME", &foundation.home).env("XDG_STATE_HOME", state.path());
+        command.env("XDG_CONFIG_HOME", state.path()).envs(variables.iter().copied()).args(words);
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let complete = |words: &[&str]| {
+        let index = (words.len() - 1).to_string();
+        let variables = [
+            ("REVDECK_COMPLETE", "bash"),
+            ("_CLAP_COMPLETE_INDEX", &index),
+            ("_CLAP_COMPLETE_COMP_TYPE", "9"),
+        ];
+        run(&variables, &[&["--"], words].concat())
+    };
+    assert!(!complete(&["revdeck", "rollback", "ch"]).contains("checkout"), "nothing was read yet");
+    assert!(run(&[], &["apps"]).contains("checkout"));
+    assert_eq!(complete(&["revdeck", "rollback", "ch"]).trim(), "checkout");
+    assert!(complete(&["revdeck", "status", ""]).contains("payments"));
+    assert!(complete(&["revdeck", "roll"]).contains("rollback"));
+}

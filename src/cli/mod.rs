@@ -1,5 +1,6 @@
 //! The command line: its types, and in [`run`] what they lead to.
 
+pub mod completion;
 mod operate;
 pub mod run;
 
@@ -335,7 +336,12 @@ pub fn command(registry: &Registry) -> clap::Command {
         let help = format!("{} [env: {}]", setting.help, setting.variable);
         command = command.arg(arg.help(help).global(true));
     }
-    command.subcommands(operate::commands(registry))
+    let command = command.subcommands(operate::commands(registry));
+    // Names of apps are completed from what was read last.
+    command.mut_subcommands(|one| {
+        let takes_an_app = one.get_arguments().any(|arg| arg.get_id() == "app");
+        if takes_an_app { one.mut_arg("app", |arg| arg.add(completion::apps())) } else { one }
+    })
 }
 
 /// Reads a command line.

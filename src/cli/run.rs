@@ -13,6 +13,7 @@ use tokio::{
 
 use super::{
     Action, Command, Global, Invocation, Operate, OperationArgs, Output, SimulatorArgs, command,
+    completion,
 };
 use crate::{
     config::{self, Colour, Column, Config, Origin, Paths, ThemeWord},
@@ -72,9 +73,7 @@ pub async fn run(registry: &Registry, invocation: Invocation) -> Result<(), Exit
         Action::Command(Command::Demo(args)) => setup.demo(&args).await,
         Action::Command(Command::Simulator { platform, args }) => serve(&platform, &args).await,
         Action::Command(Command::Completion { shell }) => {
-            let mut out = Vec::new();
-            clap_complete::generate(shell, &mut command(setup.registry), "revdeck", &mut out);
-            Ok(io::stdout().lock().write_all(&out)?)
+            Ok(io::stdout().lock().write_all(&completion::script(shell)?)?)
         }
         Action::Command(Command::Man) => {
             let mut out = Vec::new();

@@ -6,6 +6,7 @@ mod executor;
 mod files;
 mod input;
 mod multiplexer;
+pub mod names;
 mod pace;
 mod painter;
 mod pen;
@@ -271,6 +272,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
     watching.iter().for_each(tokio::task::JoinHandle::abort);
     painter.finish().await;
     drop(terminal);
+    names::keep(&setup.journal, state.apps.values().map(|known| &known.app));
     let view = state.view(setup.sort, setup.only_active, &setup.scope, &setup.view);
     views::keep(&setup.journal, state.targets.iter().map(|one| &one.target.id), &view);
     say_what_goes_on(&setup, &state);

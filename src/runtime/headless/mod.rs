@@ -16,7 +16,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 pub use operate::{Consenting, journal, operate, resume, watch};
 
-use super::{incident::Incident, journal::Journal};
+use super::{incident::Incident, journal::Journal, names};
 use crate::{
     domain::{App, Outcome, Problem, ProblemKind, Scope, TargetId, Thresholds, differences},
     platform::{Error, Now, OpenError, Platform},
@@ -185,6 +185,7 @@ impl Context {
             }
         }
         apps.sort_by(|a, b| a.condition().cmp(&b.condition()).then_with(|| a.name.cmp(&b.name)));
+        names::keep(&self.journal, apps.iter());
         let text = if self.json {
             json::list(apps.iter().map(json::app))
         } else {
