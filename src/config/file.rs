@@ -496,6 +496,11 @@ mod tests {
                 "[theme]\n\nbad = \"reddish\"\n",
                 "config.toml, line 3: bad in [theme] is no colour: \"reddish\"; use a name",
             ),
+            (
+                "[theme]\nbad = 200\ngood = 256\n",
+                "config.toml, line 3: good in [theme] is no colour: \"256\"",
+            ),
+            ("[theme]\nbad = true\n", "config.toml, line 2: bad in [theme] is no text in quotes"),
             ("[dashboard]\nascii = 1\n", "config.toml, line 2: "),
             ("[[target]]\nname = \"a\"\n", "config.toml, line 1: this target says no platform"),
             (

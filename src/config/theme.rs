@@ -8,7 +8,7 @@ use super::file::{ConfigError, Origin, Row, Setting, Source};
 use crate::ui::theme::{OwnColours, PARTS};
 
 /// What the file says, by name.
-pub(super) type Table = BTreeMap<Spanned<String>, Spanned<String>>;
+pub(super) type Table = BTreeMap<Spanned<String>, Spanned<toml::Value>>;
 
 /// Colours of one's own, and where each came from, in the order of the shipped configuration.
 #[derive(Clone, Debug)]
@@ -23,11 +23,20 @@ impl ThemeSettings {
         let mut colours = OwnColours::default();
         let unsaid = || Setting { value: String::new(), origin: Origin::Default };
         let mut texts: Vec<_> = PARTS.iter().map(|part| (*part, unsaid())).collect();
-        for (name, text) in table {
+        for (name, value) in table {
             let wrong = |why: String| source.wrong(name.span().start, why);
-            colours.set(name.get_ref(), text.get_ref()).map_err(wrong)?;
+            let text = match value.get_ref() {
+                toml::Value::String(text) => text.clone(),
+                toml::Value::Integer(number) => number.to_string(),
+                _ => {
+                    let why = format!("{} in [theme] is no text in quotes", name.get_ref());
+                    return Err(wrong(why));
+                }
+            };
+            colours.set(name.get_ref(), &text).map_err(wrong)?;
             if let Some(slot) = texts.iter_mut().find(|(part, _)| part == name.get_ref()) {
-                slot.1 = source.setting(Some(text), String::new());
+                let origin = Origin::File(source.line(value.span().start));
+                slot.1 = Setting { value: text, origin };
             }
         }
         Ok(Self { colours, texts })

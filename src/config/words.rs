@@ -70,7 +70,8 @@ pub enum ThemeWord {
     Terminal,
     /// More contrast, on the background that the terminal has.
     HighContrast,
-    /// Orange and blue in place of red and green, on the background that the terminal has.
+    /// Colours that are told apart without red against green, on the background that the terminal has.
+    #[value(alias = "color-blind")]
     ColourBlind,
 }
 

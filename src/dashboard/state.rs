@@ -317,6 +317,8 @@ pub struct State {
     pub running: Vec<Running>,
     /// What the operator should read.
     pub notice: Option<Notice>,
+    /// Apps that a roll back of ours has brought back, and when.
+    pub(super) rolled_back: HashMap<AppKey, Timestamp>,
     /// What is watched.
     pub attention: Attention,
     /// Numbers dialogs and operations.
@@ -370,6 +372,7 @@ impl State {
             layers: Vec::new(),
             running: Vec::new(),
             notice: None,
+            rolled_back: HashMap::new(),
             attention: Attention { scope: start.scope, ..Attention::default() },
             next_id: 1,
             scrolled: 0,

@@ -34,7 +34,8 @@ impl State {
             scope: (self.attention.scope != *scope)
                 .then(|| self.attention.scope.clone())
                 .or_else(|| before.scope.clone()),
-            app: self.selected.clone().or_else(|| self.last.clone()),
+            // What was only first of the list was not chosen.
+            app: self.selected.clone().filter(|_| self.chosen).or_else(|| self.last.clone()),
             pinned: self.pinned.clone(),
         }
     }

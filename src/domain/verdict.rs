@@ -91,8 +91,17 @@ impl Verdict {
 
     /// What a plan says of it that lets the rollout go on: a warning where the new side is worse.
     pub fn note(&self) -> Note {
-        let text = format!("the new side is {}: {}", self.judgement.word(), self.why());
-        if self.judgement == Judgement::Worse { Note::Warning(text) } else { Note::Info(text) }
+        let why = self.why();
+        match self.judgement {
+            Judgement::Worse => Note::Warning(format!("the new side is WORSE: {why}")),
+            Judgement::NoWorse => Note::Info(format!("the new side is NO WORSE: {why}")),
+            Judgement::TooEarly => {
+                Note::Info(format!("it is TOO EARLY to judge the new side: {why}"))
+            }
+            Judgement::CannotTell => {
+                Note::Info(format!("nobody CAN TELL whether the new side is worse: {why}"))
+            }
+        }
     }
 
     /// Judges the new side of a rollout by what was read of it; `None` where there is no new side.
@@ -314,8 +323,10 @@ impl Compared<'_> {
         let mut said = Vec::new();
         let crashes = (self.crashes_of(SideName::New), self.crashes_of(SideName::Old));
         if let (Some(new), Some(old)) = crashes {
-            let (new, old) = (times(new.count), times(old.count));
-            said.push(format!("crashed {new} against {old}"));
+            said.push(match (new.count, old.count) {
+                (0, 0) => "no crashes on either side".to_owned(),
+                (new, old) => format!("crashed {} against {}", times(new), times(old)),
+            });
         }
         if let Some(sample) = self.latest() {
             if let (Some(new), Some(old)) = (sample.new.cpu, sample.old.cpu) {

@@ -11,11 +11,14 @@ use jiff::Timestamp;
 
 use super::journal::Journal;
 
+/// How many files of one name are made in one second.
+const SAME_SECOND: u32 = 20;
+
 /// Writes a file for its owner alone, in a directory beside the journal, or that for what is temporary where there is no
-/// journal. Its name says what it is of, and when.
+/// journal. Its name says what it is of, and when; one that is there already is left as it is.
 ///
 /// # Errors
-/// Where it cannot be made, also because there is one of that name.
+/// Where it cannot be made.
 pub(super) fn keep(
     journal: &Journal,
     what: &str,
@@ -30,10 +33,20 @@ pub(super) fn keep(
     let directory = journal.beside().unwrap_or_else(std::env::temp_dir).join(directory);
     let plain = |letter: char| if letter.is_alphanumeric() || letter == '-' { letter } else { '_' };
     let name: String = name.chars().map(plain).take(60).collect();
-    let file = directory.join(format!("{name}-{}.{ending}", at.strftime("%Y%m%d-%H%M%S")));
     DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
-    // What is there already is somebody's.
-    let mut opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file)?;
-    opened.write_all(text.as_bytes())?;
-    Ok(file)
+    let at = at.strftime("%Y%m%d-%H%M%S");
+    for number in 1..=SAME_SECOND {
+        let more = if number == 1 { String::new() } else { format!("-{number}") };
+        let file = directory.join(format!("{name}-{at}{more}.{ending}"));
+        // What is there already is somebody's.
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file) {
+            Ok(mut opened) => {
+                opened.write_all(text.as_bytes())?;
+                return Ok(file);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("there are too many of this second"))
 }

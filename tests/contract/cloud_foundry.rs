@@ -249,6 +249,14 @@ async fn a_directory_is_pushed() {
 pub async fn foundation(
     faults: &str,
 ) -> (Simulator<simulator::cloud_foundry::Foundation>, CloudFoundry) {
+    behind(faults, 0).await
+}
+
+/// The same, seen by a machine whose clock is so many seconds behind.
+pub async fn behind(
+    faults: &str,
+    seconds: i64,
+) -> (Simulator<simulator::cloud_foundry::Foundation>, CloudFoundry) {
     let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
     let options = simulator::Options::default();
     let simulator = Simulator::cloud_foundry_at(&options, clock.clone()).await.unwrap();
@@ -257,7 +265,8 @@ pub async fn foundation(
         timeout: Duration::from_millis(800),
         ..Options::default()
     };
-    let now = Arc::new(move || clock.now());
+    let behind = jiff::SignedDuration::from_secs(seconds);
+    let now = Arc::new(move || clock.now() - behind);
     let platform = CloudFoundry::open(TargetId::new("cf"), &options, now).unwrap();
     simulator.faults().set(faults).unwrap();
     (simulator, platform)

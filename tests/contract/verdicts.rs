@@ -61,6 +61,20 @@ async fn a_slow_starter_is_waited_for_and_then_no_worse() {
     assert_eq!(verdicts[0].why(), "no new instance is ready yet");
 }
 
+/// A machine whose clock goes wrong counts no more error lines than there were in a minute.
+#[tokio::test]
+async fn a_clock_that_is_behind_makes_nothing_worse() {
+    let mut counted = Vec::new();
+    for seconds in [0, 600] {
+        let (_simulator, platform) = cloud_foundry::behind("", seconds).await;
+        let app = platform.app("suggestions").await.unwrap();
+        let errors = platform.instances(&app.id).await.unwrap().errors.unwrap();
+        counted.push(errors.new.lines);
+    }
+    assert!(counted[0] > 0, "{counted:?}");
+    assert!(counted[1] <= counted[0] + 1, "{counted:?}");
+}
+
 #[cfg(feature = "kubernetes")]
 #[tokio::test]
 async fn what_is_well_is_no_worse() {

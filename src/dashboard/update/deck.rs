@@ -8,7 +8,7 @@ use nucleo_matcher::{
 
 use super::{
     super::{
-        Command, Effect, Known, Panel, Sort, State,
+        Command, Effect, Known, Notice, Panel, Sort, State,
         key::{Key, Name},
         state::Held,
     },
@@ -216,9 +216,13 @@ pub(super) fn dispatch(state: &mut State, command: Command) {
 
 fn pin(state: &mut State) {
     let Some(key) = state.selected.clone() else { return };
-    if !state.pinned.remove(&key) {
+    let name = state.app().map(|app| app.name.clone()).unwrap_or_default();
+    let pinned = !state.pinned.remove(&key);
+    if pinned {
         state.pinned.insert(key);
     }
+    let what = if pinned { "is pinned above its like" } else { "is pinned no more" };
+    state.notice = Some(Notice::Hint(format!("{name} {what}")));
     // It moves, and stays selected.
     state.chosen = true;
     list(state);
@@ -273,7 +277,8 @@ pub(super) fn select(state: &mut State, app: AppKey) {
 }
 
 fn step(state: &mut State, command: Command) {
-    let page = usize::from(state.size.1 / 3).max(1);
+    let rows = if state.zoomed { state.size.1.saturating_sub(4) } else { state.size.1 / 3 };
+    let page = usize::from(rows).max(1);
     match state.panel {
         Panel::Apps => {
             let at = state.selected_at().unwrap_or(0);

@@ -123,6 +123,10 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
     let moving = state.keymap.deck(key);
     let page = usize::from(state.size.1 / 2).max(1);
     let leaves = is(key, Name::Esc);
+    // A hint was for the key before.
+    if matches!(state.notice, Some(Notice::Hint(_))) {
+        state.notice = None;
+    }
     match state.layers.last_mut() {
         Some(Layer::Plan(_)) => return plans::press(state, key),
         Some(Layer::Instances(_)) => return instances::press(state, key),

@@ -10,7 +10,7 @@ use super::{
         key::{Key, Name},
         state::Notice,
     },
-    deck, dispatch, is, logs, plans,
+    deck, dispatch, is, logs, palette, plans,
 };
 use crate::domain::{AppKey, PACE, Problem, Reading};
 
@@ -119,6 +119,8 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
         _ if is(key, Name::Esc) && page.whole => page.whole = false,
         _ if is(key, Name::Esc) => drop(state.layers.pop()),
         Some(Command::Instances | Command::Quit | Command::Back) => drop(state.layers.pop()),
+        // What is typed after it must not be taken for keys.
+        Some(Command::Palette) => state.layers.push(palette()),
         Some(Command::Open) => page.whole = !page.whole,
         Some(Command::Sort) => page.order = page.order.next(),
         Some(Command::Refresh) => {

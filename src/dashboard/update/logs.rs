@@ -8,7 +8,7 @@ use super::{
         log_page::{BESIDE, LogPage},
         state::Notice,
     },
-    is,
+    is, palette,
 };
 use crate::domain::{LogBatch, LogQuery, Problem, SideName};
 
@@ -125,6 +125,7 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
         }
         _ => match moving {
             Some(Command::Refresh) => return anew(page, fresh),
+            Some(Command::Palette) => state.layers.push(palette()),
             Some(Command::Help) => state.layers.push(Layer::Help { scroll: 0 }),
             Some(Command::Logs | Command::Quit | Command::Back) => {
                 let id = page.id;

@@ -225,9 +225,7 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
         }
         Command::Targets => dialogs::open_targets(state),
         Command::Help => state.layers.push(super::dialog::Layer::Help { scroll: 0 }),
-        Command::Palette => {
-            state.layers.push(super::dialog::Layer::Palette { text: String::new(), at: 0 });
-        }
+        Command::Palette => state.layers.push(palette()),
         Command::Copy => return deck::copy(state),
         Command::Refresh => {
             state.attention.nudge += 1;
@@ -236,6 +234,11 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
         other => deck::dispatch(state, other),
     }
     Vec::new()
+}
+
+/// An empty palette.
+fn palette() -> super::dialog::Layer {
+    super::dialog::Layer::Palette { text: String::new(), at: 0 }
 }
 
 /// Leaves; while something is being sent only when asked twice, since its answer would go unheard.

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Command, Effect, State,
+        Command, Effect, Notice, State,
         mouse::{DOUBLE, Gesture, Spot},
     },
     deck, dispatch,
@@ -14,6 +14,9 @@ pub(super) fn apply(state: &mut State, spot: Spot, gesture: Gesture) -> Vec<Effe
         return Vec::new();
     }
     state.notifying.pressed_at = Some(state.now);
+    if matches!(state.notice, Some(Notice::Hint(_))) {
+        state.notice = None;
+    }
     let command = match gesture {
         Gesture::WheelUp => Command::Up,
         Gesture::WheelDown => Command::Down,

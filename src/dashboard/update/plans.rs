@@ -15,9 +15,12 @@ use super::{
     is,
 };
 use crate::domain::{
-    App, AppKey, Consent, INSTANCE, Operation, Options, Plan, Problem, Request, RollBackTo,
-    TargetId, Verb,
+    App, AppKey, Consent, INSTANCE, Note, Operation, Options, Plan, Problem, Request, RollBackTo,
+    TargetId, Verb, text::span,
 };
+
+/// For so long after a roll back of ours one more is warned of.
+const LATELY: SignedDuration = SignedDuration::from_mins(15);
 
 /// How long a plan must have been on screen before a key can confirm it: what was typed before it was seen does not
 /// count.
@@ -97,6 +100,7 @@ fn replan(state: &mut State) -> Vec<Effect> {
 
 pub(super) fn planned(state: &mut State, id: u64, mut plan: Result<Plan, Problem>) {
     let (apps, thresholds, now) = (&state.apps, &state.thresholds, state.now);
+    let rolled_back = &state.rolled_back;
     for layer in &mut state.layers {
         if let Layer::Plan(dialog) = layer
             && dialog.id == id
@@ -108,6 +112,19 @@ pub(super) fn planned(state: &mut State, id: u64, mut plan: Result<Plan, Problem
                 && let Some(verdict) = known.verdict(thresholds, now)
             {
                 plan.notes.push(verdict.note());
+            }
+            // Pressed once more by nerves, it would leave what it has just brought back.
+            if let Ok(plan) = &mut plan
+                && plan.request.operation == Operation::RollBack(RollBackTo::LastGood)
+                && let Some(at) = rolled_back.get(&dialog.app())
+                && now.duration_since(*at) < LATELY
+            {
+                let text = format!(
+                    "a roll back of {} ended well {} ago: this goes one further back",
+                    plan.app,
+                    span(now.duration_since(*at))
+                );
+                plan.notes.insert(0, Note::Warning(text));
             }
             dialog.plan = Some(plan);
             return;

@@ -9,7 +9,7 @@ use super::{
     },
     instances,
 };
-use crate::domain::{App, Outcome, Phase, Problem, Receipt, Settlement, Standing};
+use crate::domain::{App, Outcome, Phase, Problem, Receipt, Settlement, Standing, Verb};
 
 /// How many lines of an operation are kept.
 const SAID: usize = 40;
@@ -109,6 +109,9 @@ pub(super) fn ended(state: &mut State, id: u64, outcome: Outcome) -> Vec<Effect>
     state.leaving = false;
     state.notice = Some(Notice::Outcome(outcome.clone()));
     state.attention.nudge += 1;
+    if matches!((ended.verb, &outcome), (Verb::RollBack, Outcome::Done(_))) {
+        state.rolled_back.insert(ended.app.clone(), state.now);
+    }
     let mut effects = vec![Effect::Attention(state.attention.clone())];
     effects.extend(notify::ended(state, &ended.app, &outcome));
     effects.extend(instances::anew(state, &ended.app));

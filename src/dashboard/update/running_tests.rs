@@ -1,8 +1,8 @@
 //! Operations under way: followed, taken up again after a restart, and not left by accident.
 
 use super::{
-    super::{Effect, Event, Notice},
-    script::{Script, receipt},
+    super::{Effect, Event, Notice, dialog::Layer},
+    script::{Script, app, receipt},
 };
 use crate::domain::{Outcome, Settlement, Standing, TargetId};
 
@@ -36,6 +36,21 @@ fn an_operation_is_followed_to_its_end() {
     assert_eq!(script.state.notice, Some(Notice::Outcome(done)));
     assert!(script.state.running.is_empty());
     assert!(script.effects.iter().any(|one| matches!(one, Effect::Journal { .. })));
+    // Pressed once more by nerves, the plan says what that would leave.
+    let warned = |script: &Script| {
+        let Some(Layer::Plan(dialog)) = script.state.layers.last() else { panic!("no plan") };
+        let plan = dialog.plan.as_ref().unwrap().as_ref().unwrap();
+        plan.notes.first().is_some_and(|note| note.text().contains("goes one further back"))
+    };
+    script.keys("R");
+    script.planned();
+    assert!(warned(&script));
+    script.keys("Esc");
+    script.pass(3_600_000);
+    script.apps(vec![app("checkout", None)]);
+    script.keys("R");
+    script.planned();
+    assert!(!warned(&script), "an hour later it is another story");
 }
 
 /// What an earlier run has sent and not seen the end of is taken up again.

@@ -62,7 +62,13 @@ impl Context {
         }
         let mut recording = Recording::default();
         recording.take(platform.instances(&app.id).await.ok()?);
-        Verdict::of(&recording, &self.thresholds)
+        let mut verdict = Verdict::of(&recording, &self.thresholds)?;
+        if verdict.judgement == Judgement::TooEarly {
+            let more =
+                format!("this was one look: `revdeck instances {} --for 1m` takes more", app.name);
+            verdict.reasons.push(more);
+        }
+        Some(verdict)
     }
 }
 

@@ -93,6 +93,10 @@ fn of_layer(state: &State, layer: &Layer, theme: &Theme, area: Rect, buffer: &mu
     };
     let mut line = Line::from(" ");
     for (key, text) in pairs {
+        // What does not fit whole is left out; help has all of them.
+        if line.width() + key.width() + 1 + text.width() > usize::from(area.width) {
+            break;
+        }
         line.push_span(piece(key, theme.style(Role::Key)));
         line.push_span(piece(format!(" {text}  "), theme.style(Role::Text)));
     }

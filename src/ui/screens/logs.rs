@@ -40,7 +40,7 @@ pub(crate) fn draw(state: &State, page: &LogPage, theme: &Theme, area: Rect, buf
         };
         lines.push_back(Line::styled(text, theme.style(Role::Dim)));
     }
-    if page.beside && area.width >= BESIDE && lines.is_empty() {
+    if page.beside && page.side.is_none() && area.width >= BESIDE && lines.is_empty() {
         draw_beside(page, theme, inside, buffer);
         return;
     }
@@ -69,7 +69,8 @@ pub(crate) fn draw(state: &State, page: &LogPage, theme: &Theme, area: Rect, buf
     }
 }
 
-/// The latest lines of the old side, beside those of the new one. What is of neither stands in both.
+/// The latest lines of the old side, beside those of the new one. What the platform says stands with the new ones: it is
+/// of them that it tells while they come.
 fn draw_beside(page: &LogPage, theme: &Theme, inside: Rect, buffer: &mut Buffer) {
     let half = Rect { width: inside.width / 2 - 1, ..inside };
     let columns =
@@ -79,7 +80,7 @@ fn draw_beside(page: &LogPage, theme: &Theme, inside: Rect, buffer: &mut Buffer)
         let mut lines = VecDeque::new();
         let own = page.shown().rev().skip(page.below).filter(|row| match row {
             LogRow::Mark(_) => true,
-            LogRow::Line(line) => line.side.is_none_or(|of| of == side),
+            LogRow::Line(line) => line.side.unwrap_or(SideName::New) == side,
         });
         for row in own {
             if lines.len() >= height {
@@ -121,9 +122,7 @@ fn title(state: &State, page: &LogPage) -> String {
     if page.query.previous {
         title += " · the run before";
     }
-    if page.local {
-        title += " · local time";
-    }
+    title += if page.local { " · local time" } else { " · UTC" };
     let hold = state.keymap.hint(Command::Hold);
     title += &match (page.held, &page.ended) {
         (_, Some(_)) => "   ended".to_owned(),

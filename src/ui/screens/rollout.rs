@@ -38,7 +38,10 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
         Some(rollout) => rolling(state, theme, app, rollout, width, inside.height),
         None => resting(state, theme, app, width),
     };
-    buffer.set_string(area.x + 1, area.y, cut(" ROLLOUT ", width), theme.style(role));
+    // Alone on the screen it says whose it is.
+    let title =
+        if state.zoomed { format!(" ROLLOUT {} ", app.name) } else { " ROLLOUT ".to_owned() };
+    buffer.set_string(area.x + 1, area.y, cut(&title, width), theme.style(role));
     let lines = with_own(state, theme, app, lines, width);
     let most = lines.len().saturating_sub(usize::from(inside.height));
     let skipped = usize::from(state.scrolled).min(most);

@@ -51,7 +51,7 @@ const HIGH_CONTRAST_DARK: Palette = Palette {
     dim: 252,
     rule: 250,
     title: 231,
-    old: 153,
+    old: 147,
     new: 123,
     bad: 217,
     warn: 226,
@@ -74,7 +74,7 @@ const HIGH_CONTRAST_LIGHT: Palette = Palette {
     selected: 195,
 };
 
-// Orange, yellow and blue stand for bad, warn and good: red and green look alike to one man in twelve.
+// Nothing is told by red against green, which look alike to one man in twelve, nor by blue against yellow alone.
 const COLOUR_BLIND_DARK: Palette = Palette {
     dim: 248,
     rule: 246,

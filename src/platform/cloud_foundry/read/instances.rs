@@ -141,13 +141,19 @@ impl CloudFoundry {
         if batch.is_empty() {
             return None;
         }
+        let at = |one: &wire::Envelope| {
+            Timestamp::from_nanosecond(one.timestamp.parse::<i128>().ok()?).ok()
+        };
+        // Where its clock is ahead of ours, the minute is one of its clock.
+        let ahead = batch.first().and_then(at).map(|newest| newest.duration_since(now));
+        let ahead = ahead.unwrap_or_default().max(SignedDuration::ZERO);
         let mut lines = Lines { since, by_instance: HashMap::new() };
         if batch.len() >= LINES {
-            let oldest = batch.last().and_then(|one| one.timestamp.parse::<i128>().ok());
-            let oldest = oldest.and_then(|nanos| Timestamp::from_nanosecond(nanos).ok());
+            let oldest = batch.last().and_then(at).map(|oldest| oldest - ahead);
             lines.since = oldest.unwrap_or(since).max(since);
         }
-        for one in &batch {
+        let counted = |one: &&wire::Envelope| at(one).is_none_or(|at| at - ahead >= since);
+        for one in batch.iter().filter(counted) {
             let of_app = one.tags.get("source_type").is_some_and(|of| of.starts_with("APP"));
             let number = one.instance_id.as_deref().and_then(|id| id.parse().ok());
             if of_app
