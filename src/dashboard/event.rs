@@ -49,6 +49,8 @@ pub enum Event {
     Mouse {
         /// What is under it.
         spot: Spot,
+        /// Column and row.
+        at: (u16, u16),
         /// What it did.
         gesture: Gesture,
     },

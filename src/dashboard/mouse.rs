@@ -48,6 +48,6 @@ pub enum Gesture {
 pub struct Mouse {
     /// Whether it is wanted.
     pub on: bool,
-    /// What was clicked last, and when.
-    pub(super) clicked: Option<(Spot, Timestamp)>,
+    /// Where the last click was, and when.
+    pub(super) clicked: Option<((u16, u16), Timestamp)>,
 }

@@ -297,7 +297,7 @@ pub struct State {
     pub sort: Sort,
     /// Apps that stand above others of their class.
     pub pinned: BTreeSet<AppKey>,
-    /// The app that was selected when the deck was left last.
+    /// The app that the operator selected last, in this run or an earlier one.
     pub last: Option<AppKey>,
     /// The panel that has the keys.
     pub panel: Panel,

@@ -23,6 +23,24 @@ pub struct View {
     pub pinned: BTreeSet<AppKey>,
 }
 
+impl View {
+    /// What has changed since `before`, over what is kept now.
+    pub fn over(&self, before: &Self, present: Self) -> Self {
+        let mut pinned = present.pinned;
+        pinned.retain(|key| self.pinned.contains(key) || !before.pinned.contains(key));
+        pinned.extend(self.pinned.difference(&before.pinned).cloned());
+        let other = |changed: bool| changed.then_some(self);
+        Self {
+            order: other(self.order != before.order).map_or(present.order, |own| own.order),
+            only_active: other(self.only_active != before.only_active)
+                .map_or(present.only_active, |own| own.only_active),
+            scope: other(self.scope != before.scope).map_or(present.scope, |own| own.scope.clone()),
+            app: other(self.app != before.app).map_or(present.app, |own| own.app.clone()),
+            pinned,
+        }
+    }
+}
+
 impl State {
     /// How the deck is left that began with these settings: what is still as it was then stays as it was kept before.
     pub fn view(&self, order: Sort, only_active: bool, scope: &Scope, before: &View) -> View {
@@ -34,8 +52,7 @@ impl State {
             scope: (self.attention.scope != *scope)
                 .then(|| self.attention.scope.clone())
                 .or_else(|| before.scope.clone()),
-            // What was only first of the list was not chosen.
-            app: self.selected.clone().filter(|_| self.chosen).or_else(|| self.last.clone()),
+            app: self.last.clone(),
             pinned: self.pinned.clone(),
         }
     }

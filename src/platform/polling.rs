@@ -98,12 +98,14 @@ impl Schedule {
         Ok(())
     }
 
-    fn next(&self, rolls: bool) -> Instant {
+    fn next(&self, rolls: bool, feed: &Feed) -> Instant {
         let mut next = self.next_all;
         if rolls && self.failures == 0 {
             next = next.min(self.next_rolling);
         }
-        if self.wanted.focus.is_some() && self.failures == 0 {
+        let focus = self.wanted.focus.as_ref();
+        let known = focus.is_some_and(|focus| feed.app(focus.as_str()).is_some());
+        if known && self.failures == 0 {
             next = next.min(self.next_focus);
         }
         next
@@ -151,7 +153,7 @@ pub async fn run(
         if turn(&mut reader, &mut schedule, &mut feed).await.is_err() {
             return;
         }
-        let next = schedule.next(reader.rolls(&feed));
+        let next = schedule.next(reader.rolls(&feed), &feed);
         tokio::select! {
             () = tokio::time::sleep_until(next) => {}
             () = feed.closed() => return,

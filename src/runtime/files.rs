@@ -1,18 +1,43 @@
 //! Files that an operator asks for: the record of an incident, the lines of a log.
 
 use std::{
-    fs::{DirBuilder, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::PathBuf,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
 };
 
 use jiff::Timestamp;
 
-use super::journal::Journal;
+use super::journal::{self, Journal};
 
 /// How many files of one name are made in one second.
 const SAME_SECOND: u32 = 20;
+
+/// Puts a text in the place of what a file has, at once and for its owner alone.
+///
+/// # Errors
+/// Where it cannot be written.
+pub(super) fn replace(file: &Path, text: &str) -> io::Result<()> {
+    // Two programs at once have a file each.
+    let new = file.with_extension(format!("{}.new", std::process::id()));
+    let mut opened = journal::open_private(&new)?;
+    opened.set_len(0)?;
+    opened.write_all(text.as_bytes())?;
+    fs::rename(new, file)
+}
+
+/// A directory of one's own among those for what is temporary, which all users share.
+fn temporary() -> io::Result<PathBuf> {
+    let own = rustix::process::getuid().as_raw();
+    let directory = std::env::temp_dir().join(format!("revdeck-{own}"));
+    DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
+    let known = fs::symlink_metadata(&directory)?;
+    if known.is_dir() && known.uid() == own && known.mode() & 0o077 == 0 {
+        return Ok(directory);
+    }
+    Err(io::Error::other(format!("{} is not one's own alone", directory.display())))
+}
 
 /// Writes a file for its owner alone, in a directory beside the journal, or that for what is temporary where there is no
 /// journal. Its name says what it is of, and when; one that is there already is left as it is.
@@ -30,7 +55,7 @@ pub(super) fn keep(
         "log" => ("revdeck-logs", "log"),
         _ => ("revdeck-incidents", "md"),
     };
-    let directory = journal.beside().unwrap_or_else(std::env::temp_dir).join(directory);
+    let directory = journal.beside().map_or_else(temporary, Ok)?.join(directory);
     let plain = |letter: char| if letter.is_alphanumeric() || letter == '-' { letter } else { '_' };
     let name: String = name.chars().map(plain).take(60).collect();
     DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;

@@ -182,7 +182,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         match turn {
             Turn::Quit => break,
             Turn::Suspend => {
-                suspend(&terminal, &mut painter, &mut dirty)?;
+                suspend(&terminal, &mut painter, &mut dirty).await?;
                 urgent = true;
             }
             Turn::Act(act) => events.extend(meant(&state, act)),
@@ -229,7 +229,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
             for effect in update(&mut state, event, (setup.now)()) {
                 match effect {
                     Effect::Quit => break 'running,
-                    Effect::Suspend => suspend(&terminal, &mut painter, &mut dirty)?,
+                    Effect::Suspend => suspend(&terminal, &mut painter, &mut dirty).await?,
                     Effect::ShowNow => urgent = true,
                     Effect::Copy { text, shown } => {
                         painter.extra(&clipboard::offer(&text));
@@ -274,7 +274,8 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
     drop(terminal);
     names::keep(&setup.journal, state.apps.values().map(|known| &known.app));
     let view = state.view(setup.sort, setup.only_active, &setup.scope, &setup.view);
-    views::keep(&setup.journal, state.targets.iter().map(|one| &one.target.id), &view);
+    let targets = state.targets.iter().map(|one| &one.target.id);
+    views::keep(&setup.journal, targets, &setup.view, &view);
     say_what_goes_on(&setup, &state);
     Ok(())
 }
@@ -286,7 +287,7 @@ fn meant(state: &State, act: Act) -> Option<Event> {
         Act::Mouse(at, gesture) => {
             let area = Rect::new(0, 0, state.size.0, state.size.1);
             let spot = ui::spot(state, area, at)?;
-            Some(Event::Mouse { spot, gesture })
+            Some(Event::Mouse { spot, at: (at.x, at.y), gesture })
         }
     }
 }
@@ -325,7 +326,9 @@ fn lively(state: &State) -> bool {
         || state.app().is_some_and(|app| app.rollout.is_some())
 }
 
-fn suspend(terminal: &Terminal, painter: &mut Painter, dirty: &mut bool) -> io::Result<()> {
+async fn suspend(terminal: &Terminal, painter: &mut Painter, dirty: &mut bool) -> io::Result<()> {
+    // A frame that came later would be the shell's.
+    painter.finish().await;
     terminal.give_back();
     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)?;
     terminal.take()?;

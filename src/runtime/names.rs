@@ -1,8 +1,8 @@
 //! The names of the apps that were read last, so that a shell can complete them without a request.
 
-use std::{collections::BTreeMap, fs, io::Write as _, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
-use super::journal::{self, Journal};
+use super::{files, journal::Journal};
 use crate::domain::App;
 
 const FILE: &str = "names";
@@ -26,13 +26,7 @@ pub(super) fn keep<'a>(journal: &Journal, apps: impl Iterator<Item = &'a App> + 
     if names.is_empty() {
         return;
     }
-    let (file, new) = (directory.join(FILE), directory.join("names.new"));
-    let written = journal::open_private(&new).and_then(|mut opened| {
-        opened.set_len(0)?;
-        opened.write_all((names.join("\n") + "\n").as_bytes())?;
-        fs::rename(&new, file)
-    });
-    if let Err(error) = written {
+    if let Err(error) = files::replace(&directory.join(FILE), &(names.join("\n") + "\n")) {
         tracing::warn!(%error, "the names of the apps cannot be kept");
     }
 }

@@ -36,8 +36,8 @@ pub(super) struct Painter {
     done: Arc<Notify>,
     /// What the terminal is called.
     title: String,
-    /// Whether the mouse is taken.
-    mouse: bool,
+    /// Whether the mouse is taken; `None` where that is not known.
+    mouse: Option<bool>,
     extra: Vec<u8>,
 }
 
@@ -90,7 +90,7 @@ impl Painter {
             busy,
             done,
             title: String::new(),
-            mouse: false,
+            mouse: Some(false),
             extra: Vec::new(),
         }
     }
@@ -113,7 +113,7 @@ impl Painter {
         self.next = Buffer::empty(area(size));
         self.blank = true;
         // It may have been given back.
-        self.mouse = false;
+        self.mouse = None;
     }
 
     /// Writes this with the next frame: what is for the terminal and not for the screen.
@@ -123,8 +123,8 @@ impl Painter {
 
     /// Takes the mouse with the next frame, or leaves it to the terminal: buttons and wheel, not where it moves.
     pub(super) fn capture_mouse(&mut self, wanted: bool) {
-        if self.mouse != wanted {
-            self.mouse = wanted;
+        if self.mouse != Some(wanted) {
+            self.mouse = Some(wanted);
             self.extra.extend_from_slice(if wanted { MOUSE } else { NO_MOUSE });
         }
     }

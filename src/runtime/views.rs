@@ -1,14 +1,14 @@
 //! How the deck was left, in a file beside the journal: one view for each set of targets.
 
-use std::{collections::BTreeMap, fs, io, path::PathBuf};
+use std::{fs, path::PathBuf};
 
-use super::journal::{self, Journal};
+use serde_json::{Value, json};
+
+use super::{files, journal::Journal};
 use crate::{dashboard::view::View, domain::TargetId};
 
 /// So many sets of targets are kept, those that were used last.
 const KEPT: usize = 50;
-
-type Views = Vec<(String, View)>;
 
 fn name<'a>(targets: impl Iterator<Item = &'a TargetId>) -> String {
     let mut targets: Vec<_> = targets.map(TargetId::as_str).collect();
@@ -20,45 +20,38 @@ fn file(journal: &Journal) -> Option<PathBuf> {
     journal.beside().map(|directory| directory.join("views.json"))
 }
 
-/// The views that are kept; none where there is no file, or it is another program's.
-fn read(journal: &Journal) -> Views {
+/// The views that are kept, by the names of their targets. One that cannot be read is kept as it is.
+fn read(journal: &Journal) -> Vec<(String, Value)> {
     let text = file(journal).and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
-    let views: BTreeMap<String, Views> = serde_json::from_str(&text).unwrap_or_default();
-    views.into_values().next().unwrap_or_default()
+    serde_json::from_str(&text).unwrap_or_default()
 }
 
 /// How the deck of these targets was left.
 pub fn kept<'a>(journal: &Journal, targets: impl Iterator<Item = &'a TargetId>) -> Option<View> {
     let name = name(targets);
-    read(journal).into_iter().find(|(of, _)| *of == name).map(|(_, view)| view)
+    let found = read(journal).into_iter().find(|(of, _)| *of == name);
+    found.and_then(|(_, view)| serde_json::from_value(view).ok())
 }
 
-/// Keeps how it is left now. That it cannot be kept is no reason to trouble anybody.
+/// Keeps what has changed between `before` and `after`, over what another program may have kept meanwhile. That it cannot
+/// be kept is no reason to trouble anybody.
 pub(super) fn keep<'a>(
     journal: &Journal,
-    targets: impl Iterator<Item = &'a TargetId>,
-    view: &View,
+    targets: impl Iterator<Item = &'a TargetId> + Clone,
+    before: &View,
+    after: &View,
 ) {
+    let present = kept(journal, targets.clone()).unwrap_or_default();
     let name = name(targets);
     let mut views = read(journal);
     views.retain(|(of, _)| *of != name);
-    views.insert(0, (name, view.clone()));
+    views.insert(0, (name, json!(after.over(before, present))));
     views.truncate(KEPT);
     if let Some(file) = file(journal)
-        && let Err(error) = write(&file, &views)
+        && let Err(error) = files::replace(&file, &json!(views).to_string())
     {
         tracing::warn!(%error, "how the deck was left cannot be kept");
     }
-}
-
-fn write(file: &std::path::Path, views: &Views) -> io::Result<()> {
-    use io::Write as _;
-    let new = file.with_extension("new");
-    let text = serde_json::json!({ "views": views }).to_string();
-    let mut opened = journal::open_private(&new)?;
-    opened.set_len(0)?;
-    opened.write_all(text.as_bytes())?;
-    fs::rename(new, file)
 }
 
 #[cfg(test)]
@@ -88,12 +81,18 @@ mod tests {
             pinned: [key].into(),
         };
         assert_eq!(kept(&journal, [&cf].into_iter()), None);
-        keep(&journal, [&cf, &k8s].into_iter(), &view);
+        keep(&journal, [&cf, &k8s].into_iter(), &View::default(), &view);
         assert_eq!(kept(&journal, [&k8s, &cf].into_iter()), Some(view.clone()));
         assert_eq!(kept(&journal, [&cf].into_iter()), None);
-        let other = View { order: None, ..view };
-        keep(&journal, [&cf, &k8s].into_iter(), &other);
-        assert_eq!(kept(&journal, [&cf, &k8s].into_iter()), Some(other));
+        // Another program began before that, and has pinned another app.
+        let pinned = AppKey::new(cf.clone(), AppId::new("web"));
+        let other = View { pinned: [pinned.clone()].into(), ..View::default() };
+        keep(&journal, [&cf, &k8s].into_iter(), &View::default(), &other);
+        let both = kept(&journal, [&cf, &k8s].into_iter()).unwrap();
+        assert_eq!((both.order, both.pinned.len()), (Some(Sort::Name), 2));
+        let none = View { pinned: [].into(), ..both.clone() };
+        keep(&journal, [&cf, &k8s].into_iter(), &both, &none);
+        assert!(kept(&journal, [&cf, &k8s].into_iter()).unwrap().pinned.is_empty());
         // Somebody's scribbles are no view, and no reason to stop.
         fs::write(home.path().join("revdeck/views.json"), "{").unwrap();
         assert_eq!(kept(&journal, [&cf, &k8s].into_iter()), None);

@@ -106,7 +106,9 @@ fn an_incident_in_twelve_keys() {
     screen.press("q");
     screen.press("q");
     assert_eq!(screen.ends(), Some(0));
-    let records = std::fs::read_dir(state.path().join("revdeck-incidents")).unwrap();
+    let own = std::fs::read_dir(state.path()).unwrap().map(|entry| entry.unwrap().path());
+    let own = own.filter(|path| path.display().to_string().contains("/revdeck-")).next().unwrap();
+    let records = std::fs::read_dir(own.join("revdeck-incidents")).unwrap();
     let record = records.map(|entry| entry.unwrap().path()).next().unwrap();
     let text = std::fs::read_to_string(record).unwrap();
     for said in ["storefront", "scale", "roll back", "DONE"] {

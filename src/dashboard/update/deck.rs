@@ -270,6 +270,7 @@ pub(super) fn moved(command: Command, at: usize, length: usize, page: usize) -> 
 /// Selects an app, as the operator's own choice.
 pub(super) fn select(state: &mut State, app: AppKey) {
     state.chosen = true;
+    state.last = Some(app.clone());
     if state.selected.as_ref() != Some(&app) {
         state.selected = Some(app);
         forget_choice(state);

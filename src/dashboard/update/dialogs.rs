@@ -138,6 +138,17 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
             } else if is(key, Name::Enter) {
                 let command = rows.get(*at).map(|row| row.0);
                 state.layers.pop();
+                // What a page is of is what is meant there, and the deck may have another one selected by now.
+                let page = match state.layers.last() {
+                    Some(Layer::Instances(page)) => Some(&page.app),
+                    Some(Layer::Logs(page)) => Some(&page.app),
+                    _ => None,
+                };
+                if page.is_some_and(|app| state.selected.as_ref() != Some(app)) {
+                    let text = "another app is selected on the deck: go back there first";
+                    state.notice = Some(Notice::Hint(text.to_owned()));
+                    return Vec::new();
+                }
                 return command
                     .map(|command| dispatch(state, command, Some(key)))
                     .unwrap_or_default();

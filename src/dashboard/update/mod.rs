@@ -45,7 +45,7 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             state.notifying.pressed_at = Some(state.now);
             press(state, key)
         }
-        Event::Mouse { spot, gesture } => mouse::apply(state, spot, gesture),
+        Event::Mouse { spot, at, gesture } => mouse::apply(state, spot, at, gesture),
         Event::Focus(focused) => {
             state.notifying.focused = Some(focused);
             Vec::new()
@@ -56,7 +56,7 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             Vec::new()
         }
         Event::Copied { shown, how } => {
-            state.notice = Some(Notice::Hint(format!("{shown}   ({})", how.words())));
+            answer(state, format!("{shown}   ({})", how.words()));
             Vec::new()
         }
         Event::Painted => {
@@ -103,7 +103,7 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
                 Ok(file) => format!("{what}: {file}"),
                 Err(problem) => format!("no {what} was written: {}", problem.text),
             };
-            state.notice = Some(Notice::Hint(text));
+            answer(state, text);
             Vec::new()
         }
         Event::Log { id, batch } => {
@@ -226,7 +226,11 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
         Command::Targets => dialogs::open_targets(state),
         Command::Help => state.layers.push(super::dialog::Layer::Help { scroll: 0 }),
         Command::Palette => state.layers.push(palette()),
-        Command::Copy => return deck::copy(state),
+        Command::Copy => {
+            // Who goes on with another key has read how an operation ended.
+            state.notice = None;
+            return deck::copy(state);
+        }
         Command::Refresh => {
             state.attention.nudge += 1;
             return vec![Effect::Attention(state.attention.clone())];
@@ -234,6 +238,13 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
         other => deck::dispatch(state, other),
     }
     Vec::new()
+}
+
+/// Says what became of a key, unless an operation has ended meanwhile: that is worth more.
+fn answer(state: &mut State, text: String) {
+    if !matches!(state.notice, Some(Notice::Outcome(_))) {
+        state.notice = Some(Notice::Hint(text));
+    }
 }
 
 /// An empty palette.

@@ -9,18 +9,25 @@ use super::{
 };
 
 /// Takes a gesture at what was under it. While a page, a plan or the filter is open nothing is done.
-pub(super) fn apply(state: &mut State, spot: Spot, gesture: Gesture) -> Vec<Effect> {
+pub(super) fn apply(
+    state: &mut State,
+    spot: Spot,
+    at: (u16, u16),
+    gesture: Gesture,
+) -> Vec<Effect> {
     if !state.mouse_wanted() || state.filtering {
         return Vec::new();
     }
     state.notifying.pressed_at = Some(state.now);
+    // As with the first key, the selection stays from then on where it is.
+    state.chosen |= state.selected.is_some();
     if matches!(state.notice, Some(Notice::Hint(_))) {
         state.notice = None;
     }
     let command = match gesture {
         Gesture::WheelUp => Command::Up,
         Gesture::WheelDown => Command::Down,
-        Gesture::Click => return click(state, spot),
+        Gesture::Click => return click(state, &spot, at),
     };
     let panel = std::mem::replace(&mut state.panel, spot.panel());
     deck::dispatch(state, command);
@@ -28,26 +35,22 @@ pub(super) fn apply(state: &mut State, spot: Spot, gesture: Gesture) -> Vec<Effe
     Vec::new()
 }
 
-fn click(state: &mut State, spot: Spot) -> Vec<Effect> {
-    let again = state
-        .mouse
-        .clicked
-        .take()
-        .is_some_and(|(before, at)| before == spot && state.now.duration_since(at) <= DOUBLE);
-    state.panel = spot.panel();
-    match &spot {
-        Spot::Heading => return dispatch(state, Command::Sort, None),
-        Spot::App(app) => deck::select(state, app.clone()),
-        Spot::Revision(revision) => {
-            state.revision = Some(revision.clone());
-            state.chosen = true;
-        }
-        Spot::Panel(_) => {}
-    }
-    if again {
+fn click(state: &mut State, spot: &Spot, at: (u16, u16)) -> Vec<Effect> {
+    let before = state.mouse.clicked.take();
+    let again =
+        before.is_some_and(|(place, then)| place == at && state.now.duration_since(then) <= DOUBLE);
+    // A click may have moved the rows: the second one is for what the first one selected.
+    if again && !matches!(spot, Spot::Heading) {
         return dispatch(state, Command::Open, None);
     }
-    state.mouse.clicked = Some((spot, state.now));
+    state.panel = spot.panel();
+    match spot {
+        Spot::Heading => return dispatch(state, Command::Sort, None),
+        Spot::App(app) => deck::select(state, app.clone()),
+        Spot::Revision(revision) => state.revision = Some(revision.clone()),
+        Spot::Panel(_) => {}
+    }
+    state.mouse.clicked = Some((at, state.now));
     Vec::new()
 }
 
@@ -63,13 +66,20 @@ mod tests {
 
     fn incident() -> Script {
         let mut script = Script::incident();
-        script.keys("M");
+        script.state.mouse.on = true;
         script
     }
 
     impl Script {
         fn mouse(&mut self, spot: Spot, gesture: Gesture) {
-            self.event(Event::Mouse { spot, gesture });
+            // Each spot is somewhere else.
+            let at = match &spot {
+                Spot::Heading => (1, 1),
+                Spot::App(app) => (2, u16::try_from(app.app.as_str().len()).unwrap()),
+                Spot::Revision(_) => (3, 1),
+                Spot::Panel(_) => (4, 1),
+            };
+            self.event(Event::Mouse { spot, at, gesture });
         }
     }
 
@@ -125,6 +135,26 @@ mod tests {
         }
         assert_eq!(script.state.selected, Some(key("checkout")));
         assert_eq!(script.state.layers.len(), 1);
+    }
+
+    #[test]
+    fn the_second_click_is_for_what_the_first_one_selected() {
+        let mut script = incident();
+        script.event(Event::Mouse {
+            spot: Spot::App(key("web")),
+            at: (5, 5),
+            gesture: Gesture::Click,
+        });
+        // The list has scrolled, and another app is under the pointer now.
+        script.event(Event::Mouse {
+            spot: Spot::App(key("quiet")),
+            at: (5, 5),
+            gesture: Gesture::Click,
+        });
+        assert_eq!(
+            (script.state.panel, &script.state.selected),
+            (Panel::Revisions, &Some(key("web")))
+        );
     }
 
     #[test]

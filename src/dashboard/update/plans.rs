@@ -116,6 +116,8 @@ pub(super) fn planned(state: &mut State, id: u64, mut plan: Result<Plan, Problem
             // Pressed once more by nerves, it would leave what it has just brought back.
             if let Ok(plan) = &mut plan
                 && plan.request.operation == Operation::RollBack(RollBackTo::LastGood)
+                && plan.refused.is_none()
+                && apps.get(&dialog.app()).is_some_and(|known| known.app.rollout.is_none())
                 && let Some(at) = rolled_back.get(&dialog.app())
                 && now.duration_since(*at) < LATELY
             {

@@ -42,6 +42,7 @@ fn an_operation_is_followed_to_its_end() {
         let plan = dialog.plan.as_ref().unwrap().as_ref().unwrap();
         plan.notes.first().is_some_and(|note| note.text().contains("goes one further back"))
     };
+    script.apps(vec![app("checkout", None)]);
     script.keys("R");
     script.planned();
     assert!(warned(&script));

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Code, Context, Exit, json, show};
 use crate::{
-    domain::{App, AppId, Judgement, Recording, Verdict, text::span},
+    domain::{App, AppId, Judgement, PACE, Recording, Verdict, text::span},
     platform::Platform,
 };
 
@@ -87,6 +87,7 @@ impl Judge {
         if self.next.is_some_and(|next| context.now() < next) {
             return;
         }
+        self.next = Some(context.now() + PACE);
         let Ok(reading) = platform.instances(app).await else { return };
         self.next = Some(reading.at + reading.pace);
         self.recording.take(reading);

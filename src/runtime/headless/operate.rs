@@ -6,7 +6,10 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
 
 use super::{super::journal::Entry, Code, Context, Exit, instances::Judge, json, show};
 use crate::{
@@ -205,6 +208,8 @@ async fn follow(
     mut judge: Option<Judge>,
 ) -> Result<Followed, Exit> {
     let (mut said, mut failures) = (String::new(), 0);
+    // From here on an interrupt is remembered, also one that comes while something is read.
+    let mut interrupts = signal(SignalKind::interrupt())?;
     loop {
         if let Some(judge) = &mut judge {
             judge.look(context, platform, &receipt.app.app).await;
@@ -275,7 +280,7 @@ async fn follow(
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
-            _ = tokio::signal::ctrl_c() => {
+            _ = interrupts.recv() => {
                 return Ok(Followed::Left(Outcome::Unknown(left(context, &receipt))));
             }
         }

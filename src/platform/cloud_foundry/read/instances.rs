@@ -144,15 +144,22 @@ impl CloudFoundry {
         let at = |one: &wire::Envelope| {
             Timestamp::from_nanosecond(one.timestamp.parse::<i128>().ok()?).ok()
         };
-        // Where its clock is ahead of ours, the minute is one of its clock.
-        let ahead = batch.first().and_then(at).map(|newest| newest.duration_since(now));
-        let ahead = ahead.unwrap_or_default().max(SignedDuration::ZERO);
+        // Each cell stamps lines by its own clock. Where that is ahead of ours, the minute is one of it.
+        let mut newest: HashMap<Option<&str>, Timestamp> = HashMap::new();
+        for one in batch.iter().rev() {
+            newest.extend(at(one).map(|at| (one.instance_id.as_deref(), at)));
+        }
+        let ahead = |one: &wire::Envelope| {
+            let newest = newest.get(&one.instance_id.as_deref());
+            let ahead = newest.map(|newest| newest.duration_since(now));
+            ahead.unwrap_or_default().max(SignedDuration::ZERO)
+        };
         let mut lines = Lines { since, by_instance: HashMap::new() };
         if batch.len() >= LINES {
-            let oldest = batch.last().and_then(at).map(|oldest| oldest - ahead);
+            let oldest = batch.last().and_then(|one| Some(at(one)? - ahead(one)));
             lines.since = oldest.unwrap_or(since).max(since);
         }
-        let counted = |one: &&wire::Envelope| at(one).is_none_or(|at| at - ahead >= since);
+        let counted = |one: &&wire::Envelope| at(one).is_none_or(|at| at - ahead(one) >= since);
         for one in batch.iter().filter(counted) {
             let of_app = one.tags.get("source_type").is_some_and(|of| of.starts_with("APP"));
             let number = one.instance_id.as_deref().and_then(|id| id.parse().ok());
