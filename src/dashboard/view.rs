@@ -25,6 +25,7 @@ pub struct View {
 
 impl View {
     /// What has changed since `before`, over what is kept now.
+    #[must_use]
     pub fn over(&self, before: &Self, present: Self) -> Self {
         let mut pinned = present.pinned;
         pinned.retain(|key| self.pinned.contains(key) || !before.pinned.contains(key));

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, DirBuilder, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -33,7 +33,7 @@ fn temporary() -> io::Result<PathBuf> {
     let directory = std::env::temp_dir().join(format!("revdeck-{own}"));
     DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
     let known = fs::symlink_metadata(&directory)?;
-    if known.is_dir() && known.uid() == own && known.mode() & 0o077 == 0 {
+    if known.is_dir() && known.uid() == own && known.permissions().mode() & 0o777 == 0o700 {
         return Ok(directory);
     }
     Err(io::Error::other(format!("{} is not one's own alone", directory.display())))

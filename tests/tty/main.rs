@@ -106,8 +106,8 @@ fn an_incident_in_twelve_keys() {
     screen.press("q");
     screen.press("q");
     assert_eq!(screen.ends(), Some(0));
-    let own = std::fs::read_dir(state.path()).unwrap().map(|entry| entry.unwrap().path());
-    let own = own.filter(|path| path.display().to_string().contains("/revdeck-")).next().unwrap();
+    let mut own = std::fs::read_dir(state.path()).unwrap().map(|entry| entry.unwrap().path());
+    let own = own.find(|path| path.display().to_string().contains("/revdeck-")).unwrap();
     let records = std::fs::read_dir(own.join("revdeck-incidents")).unwrap();
     let record = records.map(|entry| entry.unwrap().path()).next().unwrap();
     let text = std::fs::read_to_string(record).unwrap();

@@ -45,7 +45,7 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             state.notifying.pressed_at = Some(state.now);
             press(state, key)
         }
-        Event::Mouse { spot, at, gesture } => mouse::apply(state, spot, at, gesture),
+        Event::Mouse { spot, at, gesture } => mouse::apply(state, &spot, at, gesture),
         Event::Focus(focused) => {
             state.notifying.focused = Some(focused);
             Vec::new()

@@ -11,7 +11,7 @@ use super::{
 /// Takes a gesture at what was under it. While a page, a plan or the filter is open nothing is done.
 pub(super) fn apply(
     state: &mut State,
-    spot: Spot,
+    spot: &Spot,
     at: (u16, u16),
     gesture: Gesture,
 ) -> Vec<Effect> {
@@ -27,7 +27,7 @@ pub(super) fn apply(
     let command = match gesture {
         Gesture::WheelUp => Command::Up,
         Gesture::WheelDown => Command::Down,
-        Gesture::Click => return click(state, &spot, at),
+        Gesture::Click => return click(state, spot, at),
     };
     let panel = std::mem::replace(&mut state.panel, spot.panel());
     deck::dispatch(state, command);
