@@ -72,7 +72,8 @@ async fn a_clock_that_is_behind_makes_nothing_worse() {
         counted.push(errors.new.lines);
     }
     assert!(counted[0] > 0, "{counted:?}");
-    assert!(counted[1] <= counted[0] + 1, "{counted:?}");
+    // The minute ends with the newest line, which may be some seconds old; eleven minutes had many times as many.
+    assert!(counted[1] <= counted[0] * 3 / 2, "{counted:?}");
 }
 
 #[cfg(feature = "kubernetes")]
