@@ -27,7 +27,9 @@ pub use diff::{Detail, Difference, Fact, Group, Secret, differences};
 pub use ids::{AppId, AppKey, RevisionId, RolloutId, TargetId};
 pub use log::{LogBatch, LogLine, LogQuery};
 pub use operation::{Operation, Request, RollBackTo, Strategy};
-pub use options::{INSTANCE, OptionKind, OptionSpec, Options, SCALE_TO, START_WITH, VerbOptions};
+pub use options::{
+    IMAGE, INSTANCE, OptionKind, OptionSpec, Options, SCALE_TO, START_WITH, VerbOptions,
+};
 pub use outcome::{Finding, Observation, Outcome, Overtaken, Settlement, Standing};
 pub use plan::{
     Confirmed, Consent, Detail as PlanDetail, Note, Plan, RevisionSummary, Section, SectionKind,
@@ -36,7 +38,7 @@ pub use reading::{
     ErrorCount, ErrorLines, InstanceReading, PACE, Reading, Recording, Restarts, Sample, Series,
     SideName, SideSample, Usage,
 };
-pub use receipt::{Receipt, Recipe, Step};
+pub use receipt::{Goal, Receipt, Recipe, Step};
 pub use report::{AppEvent, Interest, Problem, ProblemKind, Report, Scope, Status};
 pub use revision::{
     Deployable, History, Revision, RevisionRef, TrackRecord, last_good, revision_name,

@@ -88,6 +88,15 @@ pub const START_WITH: OptionSpec = OptionSpec {
     artifact: false,
     ..SCALE_TO
 };
+/// The image that is deployed, where an app has one or several containers.
+pub const IMAGE: OptionSpec = OptionSpec {
+    name: "image",
+    short: None,
+    value: "IMAGE",
+    hint: "an image, or CONTAINER=IMAGE where there are several containers",
+    kind: OptionKind::Text,
+    artifact: true,
+};
 /// The one instance that is restarted.
 pub const INSTANCE: OptionSpec = OptionSpec {
     name: "instance",

@@ -1,5 +1,7 @@
 //! What an operation consists of, and what is needed to find it again after it was sent.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,6 +34,46 @@ pub struct Step {
     pub by_hand: String,
 }
 
+/// What an app will be when an operation has got there; as a text a clause that follows `is`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Goal {
+    /// On a revision that it has been on before, which is called so, such as `rev 7`: its number may be another one then.
+    BackOn {
+        /// What the revision is called when the operation is planned.
+        back_on: String,
+    },
+    /// Anything else, such as `on rev 9` or `at 3 instances`.
+    Other(String),
+}
+
+impl Default for Goal {
+    fn default() -> Self {
+        Self::Other("done".to_owned())
+    }
+}
+
+impl From<String> for Goal {
+    fn from(clause: String) -> Self {
+        Self::Other(clause)
+    }
+}
+
+impl From<&str> for Goal {
+    fn from(clause: &str) -> Self {
+        Self::Other(clause.to_owned())
+    }
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BackOn { back_on } => write!(f, "back on {back_on}"),
+            Self::Other(clause) => f.write_str(clause),
+        }
+    }
+}
+
 /// What carrying a plan out consists of.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recipe {
@@ -45,8 +87,8 @@ pub struct Recipe {
     /// when it is sent twice.
     #[serde(default)]
     pub afterwards: Vec<Step>,
-    /// What the app will be, such as `back on rev 7`.
-    pub goal: String,
+    /// What the app will be.
+    pub goal: Goal,
     /// What it will no longer be on, such as `rev 8`.
     pub leaving: Option<String>,
     /// Whether it ends the rollout in progress rather than beginning one.
@@ -102,6 +144,26 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// Of an operation of which nothing was sent yet.
+    pub fn unsent(app: AppKey, name: String, verb: Verb, recipe: Recipe) -> Self {
+        Self {
+            app,
+            name,
+            verb,
+            recipe,
+            done: 0,
+            lost: false,
+            sent_at: None,
+            theirs: false,
+            resent: false,
+            settling: None,
+            broken: None,
+            remark: None,
+            outcome: None,
+            closed: 0,
+        }
+    }
+
     /// The rollout that it makes or changes, once that is known.
     pub fn rollout(&self) -> Option<&RolloutId> {
         self.recipe.rollout.as_ref()
@@ -115,5 +177,25 @@ impl Receipt {
     /// Whether no step is left to be sent.
     pub fn complete(&self) -> bool {
         self.done + usize::from(self.lost) >= self.recipe.steps.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_goal_is_kept_as_what_it_is() {
+        let back = Goal::BackOn { back_on: "rev 7".to_owned() };
+        for (goal, told) in
+            [(back, "back on rev 7"), (Goal::from("at 3 instances"), "at 3 instances")]
+        {
+            assert_eq!(goal.to_string(), told);
+            let kept = serde_json::to_string(&goal).unwrap_or_default();
+            assert_eq!(serde_json::from_str::<Goal>(&kept).ok(), Some(goal));
+        }
+        // What an earlier version has written down.
+        let earlier = serde_json::from_str::<Goal>("\"back on rev 7\"").ok();
+        assert_eq!(earlier, Some(Goal::from("back on rev 7")));
     }
 }

@@ -18,6 +18,7 @@ pub mod operation;
 pub mod polling;
 pub mod registry;
 pub mod sightings;
+mod sync;
 mod unopened;
 
 use std::sync::Arc;

@@ -7,10 +7,11 @@ use std::{
     io::Write,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
 };
 
 use crate::domain::TrackRecord;
+use crate::platform::sync::lock;
 
 /// The file in the directory of the state.
 const FILE: &str = "sightings";
@@ -39,7 +40,7 @@ impl Sightings {
     }
 
     fn seen(&self) -> MutexGuard<'_, HashMap<String, bool>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.seen)
     }
 
     /// Notes that a revision was seen well, or failing. One that was well once is not called failing later: what it runs

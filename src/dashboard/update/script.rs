@@ -157,22 +157,9 @@ pub(super) fn plan(request: Request, at: Timestamp) -> Plan {
 
 /// The receipt of a cancel of `checkout`.
 pub(super) fn receipt(rollout: Option<&str>, lost: bool) -> Receipt {
-    Receipt {
-        app: key("checkout"),
-        name: "checkout".to_owned(),
-        verb: Verb::Cancel,
-        recipe: Recipe { rollout: rollout.map(RolloutId::new), ..Recipe::default() },
-        done: 0,
-        lost,
-        sent_at: None,
-        theirs: false,
-        resent: false,
-        settling: None,
-        broken: None,
-        remark: None,
-        outcome: None,
-        closed: 0,
-    }
+    let recipe = Recipe { rollout: rollout.map(RolloutId::new), ..Recipe::default() };
+    let unsent = Receipt::unsent(key("checkout"), "checkout".to_owned(), Verb::Cancel, recipe);
+    Receipt { lost, ..unsent }
 }
 
 pub(crate) fn side(desired: u32, states: &[InstanceState]) -> Side {

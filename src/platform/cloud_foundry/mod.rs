@@ -13,7 +13,7 @@ mod watch;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -44,6 +44,7 @@ use crate::domain::{
     LogQuery, Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId,
     Scope, Step, Target, TargetId, Verb, text::clean,
 };
+use crate::platform::sync::lock;
 
 /// What kind of platform this is.
 pub const KIND: PlatformKind =
@@ -145,11 +146,11 @@ impl CloudFoundry {
     }
 
     fn learn(&self, guid: &str, label: String) {
-        self.labels.lock().unwrap_or_else(PoisonError::into_inner).insert(guid.to_owned(), label);
+        lock(&self.labels).insert(guid.to_owned(), label);
     }
 
     fn learn_all(&self, deployments: &[wire::Deployment]) {
-        let mut labels = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut labels = lock(&self.labels);
         for revision in deployments.iter().filter_map(|one| one.revision.as_ref()) {
             if let Some(version) = revision.version {
                 labels.insert(revision.guid.clone(), version.to_string());
@@ -158,7 +159,7 @@ impl CloudFoundry {
     }
 
     fn labels(&self) -> Labels {
-        self.labels.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.labels).clone()
     }
 
     /// Why the API does not have something that came with a version.

@@ -6,10 +6,12 @@ use std::{
     error::Error as StdError,
     fmt,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll},
     time::Duration,
 };
+
+use crate::platform::sync::lock;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::{
@@ -195,7 +197,7 @@ where
     }
 
     fn call(&mut self, address: Uri) -> Self::Future {
-        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let first = lock(&self.first).take();
         let (https, wanted) = (self.https.clone(), self.protocol);
         Box::pin(async move {
             if let Some(first) = first {
@@ -256,12 +258,12 @@ where
 
     /// What the server speaks, found out by the first connection, which is then used.
     fn agree(&self, address: Uri) -> Agreed {
-        let mut agreed = self.agreed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut agreed = lock(&self.agreed);
         let connector = self.connector.clone();
         let fresh = || {
             let agreeing = async move {
                 let (stream, protocol) = connect(connector.https, address).await?;
-                let mut first = connector.first.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut first = lock(&connector.first);
                 *first = Some(stream);
                 Ok(protocol)
             };
@@ -272,8 +274,8 @@ where
 
     /// Has the protocol found out again at the next request.
     fn disagree(&self) {
-        *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        *self.connector.first.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.agreed) = None;
+        *lock(&self.connector.first) = None;
     }
 }
 

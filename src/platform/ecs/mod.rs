@@ -21,7 +21,7 @@ mod watch;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -50,6 +50,7 @@ use crate::domain::{
     Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Step,
     Target, TargetId, Verb, text::clean,
 };
+use crate::platform::sync::lock;
 
 /// What kind of platform this is.
 pub const KIND: PlatformKind =
@@ -218,11 +219,6 @@ impl Region {
             _ => clean(region),
         }
     }
-}
-
-/// What is inside of a lock; a task that panicked while it held it has left nothing half done.
-fn lock<T>(inside: &Mutex<T>) -> MutexGuard<'_, T> {
-    inside.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[async_trait]

@@ -1,6 +1,8 @@
 //! Counting requests: our own, and what the server says is left.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use crate::platform::sync::lock;
 
 use reqwest::header::HeaderMap;
 
@@ -16,7 +18,7 @@ struct Counts {
 
 impl Meter {
     pub(in crate::platform) fn count(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).total += 1;
+        lock(&self.0).total += 1;
     }
 
     pub(super) fn note(&self, headers: &HeaderMap) {
@@ -24,17 +26,17 @@ impl Meter {
         if let (Some(left), Some(limit)) =
             (number("x-ratelimit-remaining"), number("x-ratelimit-limit"))
         {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).left = Some((left, limit));
+            lock(&self.0).left = Some((left, limit));
         }
     }
 
     /// All requests so far.
     pub fn total(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).total
+        lock(&self.0).total
     }
 
     /// What the server says is left, and of how many.
     pub fn left(&self) -> Option<(u64, u64)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).left
+        lock(&self.0).left
     }
 }

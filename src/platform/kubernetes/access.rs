@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::platform::kubernetes::{Cluster, lock, model::store::Kind};
+use crate::platform::kubernetes::{Cluster, model::store::Kind};
+use crate::platform::sync::lock;
 use crate::{
     domain::{Capabilities, Capability, Verb, text::clean},
     platform::Error,

@@ -19,7 +19,7 @@ mod watch;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use async_trait::async_trait;
@@ -43,11 +43,12 @@ use super::{
     sightings::Sightings,
 };
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Detail, History, INSTANCE, Interest, LogBatch, LogLine,
-    LogQuery, Observation, OptionKind, OptionSpec, Plan, PlatformKind, Reading, Receipt, Report,
-    Request, RevisionId, RevisionRef, SCALE_TO, START_WITH, Scope, Step, Target, TargetId, Verb,
+    App, AppEvent, AppId, Capabilities, Detail, History, IMAGE, INSTANCE, Interest, LogBatch,
+    LogLine, LogQuery, Observation, Plan, PlatformKind, Reading, Receipt, Report, Request,
+    RevisionId, RevisionRef, SCALE_TO, START_WITH, Scope, Step, Target, TargetId, Verb,
     VerbOptions, text::clean,
 };
+use crate::platform::sync::lock;
 
 /// What kind of platform this is.
 pub const KIND: PlatformKind = PlatformKind {
@@ -57,20 +58,9 @@ pub const KIND: PlatformKind = PlatformKind {
         VerbOptions { verbs: &[Verb::Scale], options: &[SCALE_TO] },
         VerbOptions { verbs: &[Verb::Start], options: &[START_WITH] },
         VerbOptions { verbs: &[Verb::Restart], options: &[INSTANCE] },
-        VerbOptions {
-            verbs: &[Verb::Deploy],
-            options: &[OptionSpec {
-                name: IMAGE,
-                short: None,
-                value: "IMAGE",
-                hint: "an image, or CONTAINER=IMAGE where there are several containers",
-                kind: OptionKind::Text,
-                artifact: true,
-            }],
-        },
+        VerbOptions { verbs: &[Verb::Deploy], options: &[IMAGE] },
     ],
 };
-const IMAGE: &str = "image";
 
 /// A cluster, seen with one login. Clones are the same one.
 #[derive(Clone)]
@@ -212,11 +202,6 @@ impl Cluster {
         }
         (!own.is_empty()).then_some(own)
     }
-}
-
-/// What is inside of a lock; a task that panicked while it held it has left nothing half done.
-fn lock<T>(inside: &Mutex<T>) -> MutexGuard<'_, T> {
-    inside.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[async_trait]

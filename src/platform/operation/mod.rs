@@ -16,7 +16,8 @@ pub use words::{back_on, supersedes, took_the_place};
 
 use super::{Error, Platform, http::WriteError};
 use crate::domain::{
-    App, AppKey, Confirmed, Outcome, Phase, Receipt, Recipe, RevisionRef, RolloutId, Step, Verb,
+    App, AppKey, Confirmed, Goal, Outcome, Phase, Receipt, Recipe, RevisionRef, RolloutId, Step,
+    Verb,
 };
 
 /// How often the effect of a lost step is looked for before it is left to [`settle()`].
@@ -80,7 +81,7 @@ pub struct Learned {
     /// The rollout that it made or changed.
     pub rollout: Option<RolloutId>,
     /// What the app will be, where that is known only now.
-    pub goal: Option<String>,
+    pub goal: Option<Goal>,
     /// What the adapter needs later, in place of what it needed before.
     pub tracking: Option<serde_json::Value>,
     /// What the operator should know of it when it is over, in a clause.
@@ -145,22 +146,8 @@ pub async fn execute(
     let Some(recipe) = plan.plan().recipe.clone() else {
         return Sent::Ended(Outcome::Refused("this plan cannot be carried out".to_owned()));
     };
-    let receipt = Receipt {
-        app: AppKey::new(platform.target().id, request.app.clone()),
-        name,
-        verb: request.operation.verb(),
-        recipe,
-        done: 0,
-        lost: false,
-        sent_at: None,
-        theirs: false,
-        resent: false,
-        settling: None,
-        broken: None,
-        remark: None,
-        outcome: None,
-        closed: 0,
-    };
+    let app = AppKey::new(platform.target().id, request.app.clone());
+    let receipt = Receipt::unsent(app, name, request.operation.verb(), recipe);
     match platform.changed(&receipt.app.app, &receipt.recipe.guard).await {
         Ok(None) => {}
         Ok(Some(what)) => return Sent::Ended(words::unsent(&words::changed(&what))),
@@ -225,33 +212,21 @@ pub fn follow(platform: &dyn Platform, app: &App) -> Option<Receipt> {
     let (goal, leaving) =
         if undoes { (&rollout.from, &rollout.to) } else { (&rollout.to, &rollout.from) };
     let goal = match goal {
-        Some(goal) if undoes => back_on(&goal.name()),
-        Some(goal) => format!("on {}", goal.name()),
-        None => "done".to_owned(),
+        Some(goal) if undoes => back_on(goal.name()),
+        Some(goal) => format!("on {}", goal.name()).into(),
+        None => Goal::default(),
     };
-    Some(Receipt {
-        app: app.key(),
-        name: app.name.clone(),
-        verb: if undoes { Verb::Cancel } else { Verb::Deploy },
-        recipe: Recipe {
-            goal,
-            leaving: leaving.as_ref().map(RevisionRef::name),
-            undoes,
-            rollout: Some(rollout.id.clone()),
-            tracking: platform.tracking(app)?,
-            ..Recipe::default()
-        },
-        done: 0,
-        lost: false,
-        sent_at: rollout.started_at,
-        theirs: true,
-        resent: false,
-        settling: None,
-        broken: None,
-        remark: None,
-        outcome: None,
-        closed: 0,
-    })
+    let verb = if undoes { Verb::Cancel } else { Verb::Deploy };
+    let recipe = Recipe {
+        goal,
+        leaving: leaving.as_ref().map(RevisionRef::name),
+        undoes,
+        rollout: Some(rollout.id.clone()),
+        tracking: platform.tracking(app)?,
+        ..Recipe::default()
+    };
+    let unsent = Receipt::unsent(app.key(), app.name.clone(), verb, recipe);
+    Some(Receipt { sent_at: rollout.started_at, theirs: true, ..unsent })
 }
 
 struct Run<'a> {

@@ -2,13 +2,11 @@
 
 use jiff::SignedDuration;
 
-use crate::domain::{Count, Note, Outcome, Overtaken, Receipt, Step, text::span};
-
-const BACK_ON: &str = "back on ";
+use crate::domain::{Count, Goal, Note, Outcome, Overtaken, Receipt, Step, text::span};
 
 /// The goal of what goes back to a revision, which is called so.
-pub fn back_on(revision: &str) -> String {
-    format!("{BACK_ON}{revision}")
+pub fn back_on(revision: impl Into<String>) -> Goal {
+    Goal::BackOn { back_on: revision.into() }
 }
 
 /// Warns that the rollout in progress, such as ` of rev 8`, gives way to what is planned; `more` is what comes of that.
@@ -182,11 +180,10 @@ pub(super) fn arrived(
 ) -> Outcome {
     let (name, goal) = (&receipt.name, &receipt.recipe.goal);
     // Going back may have given the old revision a new number.
-    let renamed = label
-        .map(crate::domain::revision_name)
-        .filter(|now| goal.starts_with(BACK_ON) && *goal != back_on(now))
-        .map(|now| format!(" (now {now})"))
-        .unwrap_or_default();
+    let renamed = match (goal, label.map(crate::domain::revision_name)) {
+        (Goal::BackOn { back_on }, Some(now)) if *back_on != now => format!(" (now {now})"),
+        _ => String::new(),
+    };
     let Some(count) = count else { return Outcome::Done(format!("{name} is {goal}")) };
     let leaving = receipt.recipe.leaving.as_deref();
     let gone = |name: &str| {

@@ -140,7 +140,7 @@ pub(super) fn open(open: &Open) -> Value {
     let receipt = &open.receipt;
     json!({
         "operation": receipt.recipe.id, "target": receipt.app.target.as_str(), "app": receipt.app.app.as_str(),
-        "name": receipt.name, "verb": receipt.verb, "goal": receipt.recipe.goal, "sent_at": open.at.to_string(),
+        "name": receipt.name, "verb": receipt.verb, "goal": receipt.recipe.goal.to_string(), "sent_at": open.at.to_string(),
         "steps": receipt.recipe.steps.len(), "done": receipt.done, "followed": open.followed,
     })
 }

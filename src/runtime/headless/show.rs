@@ -277,7 +277,7 @@ pub(super) fn open(open: &[Open], now: Timestamp) -> String {
             receipt.name.clone(),
             receipt.app.target.to_string(),
             receipt.verb.words().to_owned(),
-            receipt.recipe.goal.clone(),
+            receipt.recipe.goal.to_string(),
             format!("{} ago", span(now.duration_since(one.at))),
             if one.followed { "another revdeck".to_owned() } else { "nobody".to_owned() },
         ]

@@ -203,7 +203,11 @@ impl Platform for Toy {
             id: operation::new_id(),
             guard: json!(letter.generation),
             steps: vec![step],
-            goal: format!("{}on rev {to}", if back || undoes { "back " } else { "" }),
+            goal: if back || undoes {
+                operation::back_on(format!("rev {to}"))
+            } else {
+                format!("on rev {to}").into()
+            },
             undoes,
             rollout: rollout.map(|one| RolloutId::new(&one.id)),
             tracking: json!(rollout.map(|one| (one.id.clone(), one.step))),

@@ -9,14 +9,14 @@ use crate::platform::cloud_foundry::{
     CloudFoundry,
     model::wire::{self, Page},
     operate::aided,
-    plan::{Action, Aid, Guard, ON_THE_NEW, Tracking, configuration_mark},
+    plan::{Action, Aid, Guard, Tracking, configuration_mark},
     push,
     read::convert,
 };
 use crate::platform::operation::took_the_place;
 use crate::{
     domain::{
-        AppId, Finding, Phase, Receipt, RolloutId,
+        AppId, Finding, Phase, Receipt, RolloutId, revision_name,
         text::{clean, span},
     },
     platform::{
@@ -79,16 +79,11 @@ async fn configuration(
     let path = format!("/v3/apps/{app}/environment_variables");
     let sidecars = format!("/v3/apps/{app}/sidecars");
     let (environment, sidecars) = tokio::join!(
-        foundation.http.get::<wire::Environment>(&path, &[]),
+        // What was hidden when the plan was made is hidden now.
+        foundation.environment(&path),
         foundation.all(&sidecars, Vec::new()),
     );
-    // What was hidden when the plan was made is hidden now.
-    let environment = match environment {
-        Ok(environment) => Some(environment),
-        Err(Error::Forbidden { .. } | Error::NotFound { .. }) => None,
-        Err(error) => return Err(error),
-    };
-    Ok(Some(configuration_mark(environment.as_ref(), &sidecars?)))
+    Ok(Some(configuration_mark(environment?.as_ref(), &sidecars?)))
 }
 
 /// Sends one step, once.
@@ -268,7 +263,6 @@ impl Sender<'_> {
         if let Some(version) = version {
             say(self.progress, format!("accepted: rolling to rev {version}"));
         }
-        let unknown = self.receipt.recipe.goal == ON_THE_NEW;
         let remark = self.between(&made.guid).await;
         if let Some(remark) = &remark {
             say(self.progress, remark.clone());
@@ -276,7 +270,9 @@ impl Sender<'_> {
         tracking.deployment = Some(made.guid.clone());
         Ok(Learned {
             rollout: Some(RolloutId::new(made.guid)),
-            goal: version.filter(|_| unknown).map(|version| format!("on rev {version}")),
+            goal: version
+                .filter(|_| staged)
+                .map(|version| format!("on {}", revision_name(&version.to_string())).into()),
             tracking: Some(tracking.json()),
             remark,
         })

@@ -11,9 +11,6 @@ use crate::{
     platform::{cloud_foundry::read::convert, operation},
 };
 
-/// Where an operation leads that makes a revision whose number is not known yet.
-pub(in super::super) const ON_THE_NEW: &str = "on the new revision";
-
 /// One call, or a few that belong together. Values of environment variables are not kept here: they are read when the
 /// step is carried out.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    action::{Action, ON_THE_NEW, Tracking, deployment_body, new_id, recipe},
+    action::{Action, Tracking, deployment_body, new_id, recipe},
     capacity,
     draft::{blank, finish, superseding},
     options::{DROPLET, IMAGE, PATH, RolloutOptions},
@@ -19,6 +19,9 @@ use crate::{
         cloud_foundry::{CloudFoundry, model::wire, push},
     },
 };
+
+/// Where a deploy leads whose revision is made by its last step.
+const ON_THE_NEW: &str = "on the new revision";
 
 pub(super) async fn plan(
     foundation: &CloudFoundry,

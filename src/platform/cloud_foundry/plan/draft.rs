@@ -1,7 +1,7 @@
 //! What every plan begins and ends with.
 
 use super::snapshot::Snapshot;
-use crate::domain::{Note, Plan, Recipe, Request};
+use crate::domain::{Goal, Note, Plan, Recipe, Request};
 use crate::platform::operation::supersedes;
 
 /// A plan with nothing in it yet but what every plan has.
@@ -13,10 +13,10 @@ pub(super) fn blank(snapshot: &Snapshot, request: Request, title: String) -> Pla
 pub(super) fn finish(
     mut plan: Plan,
     recipe: Recipe,
-    goal: String,
+    goal: impl Into<Goal>,
     leaving: Option<String>,
 ) -> Plan {
-    plan.recipe = Some(Recipe { goal, leaving, ..recipe });
+    plan.recipe = Some(Recipe { goal: goal.into(), leaving, ..recipe });
     plan
 }
 

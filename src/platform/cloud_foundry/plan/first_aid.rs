@@ -181,9 +181,7 @@ pub(super) async fn restart_instance(
     let reading = foundation.reading(&plan.request.app).await?;
     let one = match reading.find(&text) {
         Ok(one) => one,
-        Err(why) => {
-            return Ok(plan.refuse(why));
-        }
+        Err(why) => return Ok(plan.refuse(why)),
     };
     let (process, index) = one.id.rsplit_once('/').unwrap_or((&one.id, "0"));
     let index: u32 = index.parse().unwrap_or(0);

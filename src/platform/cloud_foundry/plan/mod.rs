@@ -10,7 +10,7 @@ mod roll_back;
 mod rollout;
 mod snapshot;
 
-pub(super) use action::{Action, Aid, ON_THE_NEW, Tracking};
+pub(super) use action::{Action, Aid, Tracking};
 pub(super) use options::OPTIONS;
 use snapshot::Snapshot;
 pub(super) use snapshot::{Guard, configuration_mark};

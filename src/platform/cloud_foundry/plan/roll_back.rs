@@ -152,11 +152,7 @@ impl Details {
                 revision.map(|one| format!("/v3/revisions/{}/environment_variables", one.guid));
             async move {
                 let Some(path) = path else { return Ok(None) };
-                match foundation.http.get::<wire::Environment>(&path, &[]).await {
-                    Ok(environment) => Ok(Some(environment)),
-                    Err(Error::Forbidden { .. } | Error::NotFound { .. }) => Ok(None),
-                    Err(error) => Err(error),
-                }
+                foundation.environment(&path).await
             }
         };
         let newest = latest.filter(|latest| {
@@ -228,7 +224,7 @@ fn by_cancel(
         target: Some(target.guid.clone()),
         ..Tracking::default()
     };
-    let goal = back_on(&revision_name(&target.version.to_string()));
+    let goal = back_on(revision_name(&target.version.to_string()));
     let leaving = new.filter(|version| *version != target.version);
     let leaving = leaving.map(|version| format!("rev {version}"));
     finish(plan, recipe(new_id(), snapshot, steps, &tracking), goal, leaving)
@@ -331,7 +327,7 @@ async fn by_deployment(
             .to_owned(),
     ));
     let leaving = plan.from.as_ref().map(|end| end.name.clone());
-    let goal = back_on(&revision_name(&target.version.to_string()));
+    let goal = back_on(revision_name(&target.version.to_string()));
     finish(plan, recipe(operation, snapshot, steps, &Tracking::default()), goal, leaving)
 }
 

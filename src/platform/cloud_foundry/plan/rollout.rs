@@ -80,7 +80,7 @@ pub(super) async fn cancel(
         }
     }
     let goal = match old {
-        Some(old) => back_on(&revision_name(&old.version.to_string())),
+        Some(old) => back_on(revision_name(&old.version.to_string())),
         None => back_on("what it ran before"),
     };
     let leaving = new.map(|revision| format!("rev {}", revision.version));

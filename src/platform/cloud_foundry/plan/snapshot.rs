@@ -140,7 +140,7 @@ impl Snapshot {
             foundation.processes_of(guid, embed),
             foundation
                 .all::<wire::Deployment>("/v3/deployments", vec![("app_guids", guid.to_owned())]),
-            foundation.http.get::<wire::Environment>(&environment, &[]),
+            foundation.environment(&environment),
             foundation.all::<wire::Sidecar>(&sidecars, Vec::new()),
         );
         let (app, deployments) = (app?, deployments?);
@@ -149,11 +149,7 @@ impl Snapshot {
         for revision in &revisions {
             foundation.learn(&revision.guid, revision.version.to_string());
         }
-        let environment = match environment {
-            Ok(environment) => Some(environment),
-            Err(Error::Forbidden { .. } | Error::NotFound { .. }) => None,
-            Err(error) => return Err(error),
-        };
+        let environment = environment?;
         let mut processes = processes?;
         foundation.embed_stats(&mut processes, &deployments).await;
         Ok(Self {

@@ -96,6 +96,18 @@ impl CloudFoundry {
         Ok(events::told(&events, &self.labels()))
     }
 
+    /// The environment of a path; none where the login may not see it, or it is gone.
+    pub(in crate::platform::cloud_foundry) async fn environment(
+        &self,
+        path: &str,
+    ) -> Result<Option<wire::Environment>, Error> {
+        match self.http.get::<wire::Environment>(path, &[]).await {
+            Ok(environment) => Ok(Some(environment)),
+            Err(Error::Forbidden { .. } | Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The configuration of a revision; its environment only where the login may see it.
     pub(in crate::platform::cloud_foundry) async fn configuration(
         &self,
@@ -105,16 +117,9 @@ impl CloudFoundry {
             format!("/v3/revisions/{revision}"),
             format!("/v3/revisions/{revision}/environment_variables"),
         );
-        let (revision, environment) = tokio::join!(
-            self.http.get::<wire::Revision>(&path, &[]),
-            self.http.get::<wire::Environment>(&env, &[]),
-        );
-        let environment = match environment {
-            Ok(environment) => Some(environment),
-            Err(Error::Forbidden { .. } | Error::NotFound { .. }) => None,
-            Err(error) => return Err(error),
-        };
-        Ok(convert::detail(&revision?, environment.as_ref()))
+        let (revision, environment) =
+            tokio::join!(self.http.get::<wire::Revision>(&path, &[]), self.environment(&env),);
+        Ok(convert::detail(&revision?, environment?.as_ref()))
     }
 
     /// Why instances crashed lately, from the newest crash event.

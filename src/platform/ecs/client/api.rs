@@ -23,9 +23,10 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{connector, login::Login, pace::Pace, settings::Settings};
+use crate::platform::sync::lock;
 use crate::platform::{
     Environment, Error, OpenError,
-    ecs::{lock, model::dialect},
+    ecs::model::dialect,
     http::{
         self, Meter, WRITES_WAIT, WriteError, collect,
         exchange::{self, Answer, Api, NoAnswer, Said},

@@ -2,7 +2,7 @@
 //! are refused.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::{Duration, SystemTime},
 };
 
@@ -19,6 +19,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::region::Region;
 
 use super::settings::Settings;
+use crate::platform::sync::lock;
 use crate::platform::{Environment, http::causes};
 
 /// Credentials that run out within so long are not used any more.
@@ -102,19 +103,19 @@ impl Login {
         &self,
         now: SystemTime,
     ) -> Result<Credentials, String> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = lock(&self.known).clone();
         let lasts = |one: &Credentials| one.expiry().is_none_or(|until| until > now + RESERVE);
         if let Some(known) = known.filter(lasts) {
             return Ok(known);
         }
         let found = self.provider.provide_credentials().await.map_err(|error| reason(&error))?;
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
+        *lock(&self.known) = Some(found.clone());
         Ok(found)
     }
 
     /// Forgets credentials that were refused.
     pub(in crate::platform::ecs) fn forget(&self) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.known) = None;
     }
 }
 

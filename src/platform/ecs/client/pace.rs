@@ -1,11 +1,9 @@
 //! How fast a watch may ask: AWS counts requests by kind of operation, account and region, and others ask there, too
 //! (<https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html>).
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Mutex, time::Duration};
+
+use crate::platform::sync::lock;
 
 use tokio::time::Instant;
 
@@ -60,7 +58,7 @@ impl Pace {
     fn turn(&self, bucket: Bucket, now: Instant) -> Duration {
         let slower = self.slowed(now);
         let rate = if slower { RATE / THROTTLED } else { RATE };
-        let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut levels = lock(&self.levels);
         let level = levels.entry(bucket).or_insert(Level { left: BURST, at: now });
         let gained = now.duration_since(level.at).as_secs_f64() * rate;
         level.left = (level.left + gained).min(BURST) - 1.0;
@@ -79,12 +77,12 @@ impl Pace {
 
     /// The platform asked for fewer requests.
     pub(in crate::platform::ecs) fn throttled(&self) {
-        *self.throttled.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *lock(&self.throttled) = Some(Instant::now());
     }
 
     /// Whether it did so lately.
     pub(in crate::platform::ecs) fn slowed(&self, now: Instant) -> bool {
-        let throttled = *self.throttled.lock().unwrap_or_else(PoisonError::into_inner);
+        let throttled = *lock(&self.throttled);
         throttled.is_some_and(|at| now.duration_since(at) < FORGIVEN)
     }
 }

@@ -51,7 +51,7 @@ pub(super) async fn release(
         target["MinCapacity"], target["MaxCapacity"], snapshot.service.desired_count
     );
     plan.by_hand.push(step.by_hand.clone());
-    let goal = "released: auto scaling may change its number of tasks".to_owned();
+    let goal = "released: auto scaling may change its number of tasks".into();
     Ok(Ok(Change { steps: vec![step], goal, ..Change::default() }))
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::domain::{Plan, RolloutId, Step, text::quoted};
+use crate::domain::{Goal, Plan, RolloutId, Step, text::quoted};
 use crate::platform::ecs::{
     model::wire::{family, last},
     operate::receipt::{Action, Tracking},
@@ -14,7 +14,7 @@ use crate::platform::ecs::{
 pub(super) struct Change {
     pub(super) steps: Vec<Step>,
     pub(super) afterwards: Vec<Step>,
-    pub(super) goal: String,
+    pub(super) goal: Goal,
     pub(super) leaving: Option<String>,
     pub(super) undoes: bool,
     pub(super) rollout: Option<RolloutId>,

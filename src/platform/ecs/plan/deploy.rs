@@ -1,7 +1,7 @@
 //! New deployments: of an image, of a task definition that is registered, or of the same one once more.
 
 use crate::domain::{
-    Note, Plan, RevisionSummary, differences,
+    IMAGE, Note, Plan, RevisionSummary, differences,
     text::{clean, quoted},
 };
 use crate::platform::{
@@ -33,7 +33,7 @@ pub(super) fn restart(snapshot: &Snapshot, plan: &mut Plan) -> Change {
     let (step, tracking) = update(snapshot, None, "force a new deployment".to_owned());
     Change {
         steps: vec![step],
-        goal: format!("restarted on {}", now.name()),
+        goal: format!("restarted on {}", now.name()).into(),
         tracking,
         ..Change::default()
     }
@@ -85,7 +85,7 @@ pub(super) async fn deploy(
         )));
         let (step, tracking) =
             update(snapshot, Some(&arn), format!("update the service to {}", last(&arn)));
-        let goal = format!("on {}", reference(&arn, &snapshot.service).name());
+        let goal = format!("on {}", reference(&arn, &snapshot.service).name()).into();
         return Ok(Ok(Change {
             steps: vec![step],
             goal,
@@ -94,7 +94,7 @@ pub(super) async fn deploy(
             ..Change::default()
         }));
     }
-    let given = options.get(options::IMAGE).unwrap_or_default();
+    let given = options.get(IMAGE.name).unwrap_or_default();
     if given.contains(char::is_whitespace) {
         return Ok(Err(format!("{:?} is no image: there are blanks in it", clean(given))));
     }
@@ -143,7 +143,7 @@ pub(super) async fn deploy(
         "the task definition is registered anew with the image, as {of}:{number} or higher, and deployed"
     );
     by_hand_registered(snapshot, plan, &of, number);
-    let goal = format!("on {}", short_image(image));
+    let goal = format!("on {}", short_image(image)).into();
     let leaving = snapshot.leaving(None);
     Ok(Ok(Change { steps, goal, leaving, tracking, ..Change::default() }))
 }

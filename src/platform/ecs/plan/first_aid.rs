@@ -88,7 +88,7 @@ pub(super) async fn scale(
     };
     let tracking = Tracking { scaled: Some((now, wanted)), ..Tracking::default() };
     let steps = vec![step("scale", &format!("UpdateService desiredCount={wanted}"), &action)];
-    Ok(Ok(Change { steps, goal, tracking, ..Change::default() }))
+    Ok(Ok(Change { steps, goal: goal.into(), tracking, ..Change::default() }))
 }
 
 /// One task is stopped.
@@ -129,5 +129,5 @@ pub(super) async fn stop_task(
     let tracking = Tracking { stopped: Some(one.id.clone()), ..Tracking::default() };
     let steps = vec![step(format!("stop task {task}"), &format!("StopTask {task}"), &action)];
     let goal = format!("running another task than {task}");
-    Ok(Ok(Change { steps, goal, tracking, ..Change::default() }))
+    Ok(Ok(Change { steps, goal: goal.into(), tracking, ..Change::default() }))
 }

@@ -1,8 +1,9 @@
 //! The options of verbs on Amazon ECS.
 
-use crate::domain::{INSTANCE, OptionKind, OptionSpec, SCALE_TO, START_WITH, Verb, VerbOptions};
+use crate::domain::{
+    IMAGE, INSTANCE, OptionKind, OptionSpec, SCALE_TO, START_WITH, Verb, VerbOptions,
+};
 
-pub(in crate::platform::ecs) const IMAGE: &str = "image";
 pub(in crate::platform::ecs) const TASK_DEFINITION: &str = "task-definition";
 
 pub(in crate::platform::ecs) const HOLD: &str = "hold";
@@ -28,14 +29,7 @@ pub(in crate::platform::ecs) const OPTIONS: &[VerbOptions] = &[
     VerbOptions {
         verbs: &[Verb::Deploy],
         options: &[
-            OptionSpec {
-                name: IMAGE,
-                short: None,
-                value: "IMAGE",
-                hint: "an image, or CONTAINER=IMAGE where there are several containers",
-                kind: OptionKind::Text,
-                artifact: true,
-            },
+            IMAGE,
             OptionSpec {
                 name: TASK_DEFINITION,
                 short: None,

@@ -109,7 +109,7 @@ pub(super) async fn plan(
     );
     Ok(Ok(Change {
         steps: vec![step],
-        goal: back_on(&label),
+        goal: back_on(label.clone()),
         leaving: snapshot.leaving(Some(wanted.id.as_str())),
         tracking,
         ..Change::default()
@@ -152,7 +152,7 @@ fn register_again(
     by_hand_registered(snapshot, plan, &of, number);
     Change {
         steps,
-        goal: back_on(&crate::domain::revision_name(&wanted.label)),
+        goal: back_on(crate::domain::revision_name(&wanted.label)),
         leaving: snapshot.leaving(None),
         tracking,
         ..Change::default()

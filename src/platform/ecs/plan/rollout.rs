@@ -92,7 +92,7 @@ pub(super) fn take_back(snapshot: &Snapshot, plan: &mut Plan) -> Built {
     };
     Ok(Change {
         steps: vec![step],
-        goal: back_on(&from.name()),
+        goal: back_on(from.name()),
         leaving: snapshot.leaving(Some(from.id.as_str())),
         undoes: true,
         rollout: Some(RolloutId::new(arn)),
@@ -160,7 +160,7 @@ pub(super) fn carry_on(snapshot: &Snapshot, plan: &mut Plan) -> Built {
             "ContinueServiceDeployment action=CONTINUE",
             &action,
         )],
-        goal: format!("on {to}"),
+        goal: format!("on {to}").into(),
         leaving: rollout.and_then(|one| one.from.as_ref()).map(crate::domain::RevisionRef::name),
         rollout: Some(RolloutId::new(arn)),
         tracking,

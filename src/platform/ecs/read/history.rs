@@ -10,12 +10,12 @@ use crate::domain::{
     AppId, Deployable, History, Revision, RevisionId, TrackRecord,
     text::{clean, span},
 };
+use crate::platform::sync::lock;
 use crate::platform::{
     Error,
     ecs::{
         Region,
         client::api::Service as Of,
-        lock,
         model::wire::{self, Service, ServiceDeployment, family, last},
         read::{
             convert::{ends, reference},

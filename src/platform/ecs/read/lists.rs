@@ -6,12 +6,12 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::domain::{App, AppId, Scope, text::clean};
+use crate::platform::sync::lock;
 use crate::platform::{
     Error,
     ecs::{
         Region,
         client::api::Service as Of,
-        lock,
         model::wire::{self, Service, ServiceDeployment, last},
         read::{
             convert::{Known, app},

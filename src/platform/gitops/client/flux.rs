@@ -3,12 +3,13 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use http::Method;
 use serde_json::Value;
 
+use crate::platform::sync::lock;
 use crate::platform::{Error, Platform, cluster::Connection, http::WriteError};
 
 /// By this name the cluster knows who changed an object. It must not begin with `kubectl`: kustomize-controller takes back
@@ -72,8 +73,7 @@ impl Cluster {
 
     async fn version(&self, kind: Kind) -> Result<Option<String>, Error> {
         let group = kind.group();
-        let known =
-            self.versions.lock().unwrap_or_else(PoisonError::into_inner).get(group).cloned();
+        let known = lock(&self.versions).get(group).cloned();
         if let Some(known) = known {
             return Ok(known);
         }
@@ -85,10 +85,7 @@ impl Cluster {
         };
         // Flux may be installed later.
         if version.is_some() {
-            self.versions
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(group, version.clone());
+            lock(&self.versions).insert(group, version.clone());
         }
         Ok(version)
     }

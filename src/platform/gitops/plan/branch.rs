@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::{Draft, options};
-use crate::domain::{Note, Plan, Recipe, Step, text::clean};
+use crate::domain::{Goal, Note, Plan, Recipe, Step, text::clean};
 use crate::platform::{
     Error,
     gitops::{
@@ -34,7 +34,7 @@ pub(super) struct Writing {
     pub(super) branch: String,
     /// The version that the app has afterwards.
     pub(super) version: Version,
-    pub(super) goal: String,
+    pub(super) goal: Goal,
     pub(super) leaving: Option<String>,
     /// Steps that come before the push.
     pub(super) before: Vec<Step>,

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::{Draft, branch::Writing, options};
 use crate::domain::{
-    AppId, Deployable, Difference, Note, Plan, RevisionSummary, RollBackTo, Step, differences,
-    last_good, revision_name, text::clean,
+    AppId, Deployable, Difference, Goal, Note, Plan, RevisionSummary, RollBackTo, Step,
+    differences, last_good, revision_name, text::clean,
 };
 use crate::platform::operation::{back_on, supersedes};
 use crate::platform::{
@@ -139,7 +139,7 @@ impl Draft<'_> {
         self.ends(&version, Some(&clean(&commit.subject)));
         self.differing(&commit.id).await;
         let label = revision_name(&version.label());
-        let goal = self.goal(&back_on(&label));
+        let goal = self.goal(back_on(label));
         let leaving = Some(revision_name(&standing.wanted.label()));
         let branch = format!("rollback-{first}");
         let before = self.around(&held);
@@ -241,7 +241,7 @@ impl Draft<'_> {
         }
         self.ends(&version, None);
         let label = revision_name(&version.label());
-        let goal = self.goal(&format!("on {label}"));
+        let goal = self.goal(format!("on {label}").into());
         let leaving = Some(revision_name(&standing.wanted.label()));
         let subject = format!("Release {}", image::write(&self.entry.image, &version));
         let branch = format!("revdeck-{}-{}", slug(&name), slug(&version.label()));
@@ -473,7 +473,7 @@ impl Draft<'_> {
     }
 
     /// What the app will be, as far as that can be seen.
-    pub(super) fn goal(&self, goal: &str) -> String {
+    pub(super) fn goal(&self, goal: Goal) -> Goal {
         let standing = self.view.standing(self.entry);
         if standing.workloads.is_empty() {
             let why = if self.view.seen.is_some() {
@@ -484,9 +484,10 @@ impl Draft<'_> {
             return format!(
                 "{goal} on the branch {} ({why}: whether it runs is not known)",
                 self.view.branch
-            );
+            )
+            .into();
         }
-        goal.to_owned()
+        goal
     }
 }
 

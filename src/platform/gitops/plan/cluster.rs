@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Draft, change::suspend_step};
-use crate::domain::{Note, Plan, Recipe, Step, Verb, revision_name, text::clean};
+use crate::domain::{Goal, Note, Plan, Recipe, Step, Verb, revision_name, text::clean};
 use crate::platform::{
     gitops::{
         client::flux::Kind,
@@ -23,7 +23,7 @@ impl Draft<'_> {
         }
     }
 
-    fn recipe(&mut self, steps: Vec<Step>, goal: String, tracking: &Tracking) {
+    fn recipe(&mut self, steps: Vec<Step>, goal: impl Into<Goal>, tracking: &Tracking) {
         self.plan.recipe = Some(Recipe {
             id: operation::new_id(),
             guard: json!(Guard {
@@ -31,7 +31,7 @@ impl Draft<'_> {
                 branch: self.view.branch.clone()
             }),
             steps,
-            goal,
+            goal: goal.into(),
             tracking: json!(tracking),
             ..Recipe::default()
         });
@@ -272,7 +272,7 @@ impl Draft<'_> {
         let mut tracking = self.tracking();
         tracking.state = Some(true);
         tracking.object = Some((kustomization.namespace.clone(), kustomization.name.clone()));
-        self.recipe(steps, "held: nothing is applied until it is continued".to_owned(), &tracking);
+        self.recipe(steps, "held: nothing is applied until it is continued", &tracking);
         self.plan
     }
 
@@ -324,7 +324,7 @@ impl Draft<'_> {
         let mut tracking = self.tracking();
         tracking.object = Some((kustomization.namespace.clone(), kustomization.name.clone()));
         tracking.asked = Some(at);
-        self.recipe(steps, "reconciled".to_owned(), &tracking);
+        self.recipe(steps, "reconciled", &tracking);
         self.plan
     }
 
@@ -362,7 +362,7 @@ impl Draft<'_> {
             })
             .collect();
         let tracking = self.tracking();
-        self.recipe(steps, "released: image automation moves it again".to_owned(), &tracking);
+        self.recipe(steps, "released: image automation moves it again", &tracking);
         debug_assert_eq!(self.plan.request.operation.verb(), Verb::Release);
         self.plan
     }

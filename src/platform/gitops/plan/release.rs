@@ -87,7 +87,7 @@ impl Draft<'_> {
         }
         let version = standing.wanted.clone();
         self.ends(&version, None);
-        let goal = "released: image automation moves it again".to_owned();
+        let goal = "released: image automation moves it again".into();
         let writing = Writing {
             wanted,
             subject: format!("Release {} to image automation", self.entry.image),

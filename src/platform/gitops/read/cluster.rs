@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use futures_util::future::join_all;
@@ -17,6 +17,7 @@ use crate::domain::{
     App, AppId, Group, History, RevisionId, Scope, TrackRecord,
     text::{clean, span},
 };
+use crate::platform::sync::lock;
 use crate::platform::{
     Error,
     gitops::{
@@ -414,7 +415,7 @@ impl Known {
         revision: &RevisionId,
     ) -> Result<Images, Error> {
         let key = (app.clone(), revision.clone());
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let known = lock(&self.0).get(&key).cloned();
         if let Some(known) = known {
             return Ok(known);
         }
@@ -426,7 +427,7 @@ impl Known {
         let facts = detail.facts.iter().filter(|fact| fact.group == Group::Artifact);
         let images: Images =
             Arc::new(facts.map(|fact| image::parse(fact.value.reveal())).collect());
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, images.clone());
+        lock(&self.0).insert(key, images.clone());
         Ok(images)
     }
 

@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::domain::revision_name;
+use crate::domain::{Goal, revision_name};
 use crate::platform::kubernetes::{plan::changes::Mutation, plan::snapshot::Snapshot};
 use crate::platform::operation::back_on;
 use crate::{domain::Plan, platform::kubernetes::operate::observe::Asked};
 
-fn change(patch: Value, goal: String) -> Mutation {
-    Mutation { patch, goal, status: true, ..Mutation::default() }
+fn change(patch: Value, goal: impl Into<Goal>) -> Mutation {
+    Mutation { patch, goal: goal.into(), status: true, ..Mutation::default() }
 }
 
 fn by_hand(snapshot: &Snapshot, verb: &str) -> String {
@@ -41,7 +41,7 @@ pub(in crate::platform::kubernetes) fn abort(
     Ok(Mutation {
         ends: Some(true),
         asked: Some(Asked::Abort),
-        ..change(json!([set]), back_on(&revision_name(&label)))
+        ..change(json!([set]), back_on(revision_name(&label)))
     })
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::domain::{
-    Plan, RevisionSummary, differences,
+    Goal, IMAGE, Plan, RevisionSummary, differences,
     text::{clean, quoted},
 };
 use crate::platform::kubernetes::operate::observe::Asked;
@@ -20,7 +20,7 @@ use crate::platform::kubernetes::{
 pub(in crate::platform::kubernetes) struct Mutation {
     pub(in crate::platform::kubernetes) patch: Value,
     pub(in crate::platform::kubernetes) template: Option<Value>,
-    pub(in crate::platform::kubernetes) goal: String,
+    pub(in crate::platform::kubernetes) goal: Goal,
     pub(in crate::platform::kubernetes) leaving: Option<String>,
     pub(in crate::platform::kubernetes) paused: Option<bool>,
     /// Pods to be deleted after the patch, by name and UID.
@@ -55,8 +55,7 @@ pub(in crate::platform::kubernetes) fn deploy(
     plan: &mut Plan,
 ) -> Result<Mutation, String> {
     let name = plan.app.clone();
-    let text =
-        plan.request.options.get(crate::platform::kubernetes::IMAGE).unwrap_or_default().to_owned();
+    let text = plan.request.options.get(IMAGE.name).unwrap_or_default().to_owned();
     let mut template = snapshot.template().clone();
     let (container, image) = match text.split_once('=') {
         Some((container, image)) => (Some(container.trim()), image.trim()),
@@ -104,7 +103,7 @@ pub(in crate::platform::kubernetes) fn deploy(
     Ok(Mutation {
         patch: template_patch(snapshot, &template, reason.as_deref(), cause),
         template: Some(stripped),
-        goal: format!("on {}{}", clean(image), snapshot.above()),
+        goal: format!("on {}{}", clean(image), snapshot.above()).into(),
         leaving: snapshot.leaving(None),
         ..Mutation::default()
     })
@@ -138,7 +137,7 @@ pub(in crate::platform::kubernetes) fn restart(
     Ok(Mutation {
         patch,
         template: Some(template),
-        goal: format!("on new instances{}", snapshot.above()),
+        goal: format!("on new instances{}", snapshot.above()).into(),
         leaving: Some("what ran before".to_owned()),
         ..Mutation::default()
     })
@@ -206,7 +205,7 @@ pub(in crate::platform::kubernetes) fn hold(
     Ok(Mutation {
         patch: Value::Array(steps),
         template: None,
-        goal: if pause { "held".to_owned() } else { shown },
+        goal: if pause { "held".into() } else { shown.into() },
         leaving: None,
         paused: Some(pause),
         ..Mutation::default()

@@ -113,7 +113,7 @@ fn recipe(snapshot: &Snapshot, step: Step, goal: String, tracking: &Tracking) ->
         // Texts and numbers: it cannot fail to become JSON.
         guard: serde_json::to_value(snapshot.guard()).unwrap_or_default(),
         steps: vec![step],
-        goal,
+        goal: goal.into(),
         tracking: tracking.json(),
         ..Recipe::default()
     }
@@ -162,9 +162,7 @@ pub(super) async fn restart_instance(
     let reading = cluster.reading(&plan.request.app).await?;
     let one = match reading.find(&text) {
         Ok(one) => one,
-        Err(why) => {
-            return Ok(plan.refuse(why));
-        }
+        Err(why) => return Ok(plan.refuse(why)),
     };
     let (pod, namespace) = (one.id.clone(), snapshot.address.namespace.clone());
     let shown = clean(&pod);

@@ -232,7 +232,7 @@ async fn back_to(
         });
     }
     let leaving = snapshot.leaving(Some(&wanted.id));
-    let goal = back_on(&format!("{}{}", revision_name(&wanted.label), snapshot.above()));
+    let goal = back_on(format!("{}{}", revision_name(&wanted.label), snapshot.above()));
     let reason = plan.request.reason.clone();
     let patch = template_patch(snapshot, &template, reason.as_deref(), Cause::Of(&wanted.id));
     let pods = stuck_pods(cluster, snapshot, wanted).await?;

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::platform::kubernetes::{
-    Cluster, lock,
+    Cluster,
     model::{
         quantity::amount,
         store::Store,
@@ -14,6 +14,7 @@ use crate::platform::kubernetes::{
     },
     read::{controlled::MARK, convert::reference, instances},
 };
+use crate::platform::sync::lock;
 use crate::{
     domain::{
         AppId, Instance, InstanceReading, InstanceState, PACE, Reading, Restarts, RevisionRef,

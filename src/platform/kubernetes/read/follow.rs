@@ -18,9 +18,10 @@ use tokio::{
 };
 
 use crate::platform::kubernetes::{
-    Cluster, Connection, lock,
+    Cluster, Connection,
     read::{figures::Rows, logs::log_line},
 };
+use crate::platform::sync::lock;
 use crate::{
     domain::{AppId, InstanceReading, LogBatch, LogLine, LogQuery, SideName, text::clean},
     platform::{

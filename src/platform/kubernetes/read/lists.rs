@@ -10,6 +10,7 @@ use crate::platform::kubernetes::{
     model::wire::{self, Controlled, Pod, ReplicaSet, Workload},
     read::events,
 };
+use crate::platform::sync::lock;
 use crate::{
     domain::{App, AppEvent, AppId, RevisionId, Scope, text::clean},
     platform::Error,
@@ -291,7 +292,7 @@ impl Cluster {
             all.into_iter().filter(|one| one.metadata.owner() == Some(app.as_str())).collect();
         own.sort_by_key(|one| std::cmp::Reverse(one.revision));
         let numbers = own.iter().map(|one| (one.metadata.name.clone(), one.revision.to_string()));
-        crate::platform::kubernetes::lock(&self.labels).extend(numbers);
+        lock(&self.labels).extend(numbers);
         Ok(own)
     }
 

@@ -20,11 +20,11 @@ use crate::platform::feed::{DetailState, Feed, Gone, crash_lines};
 use crate::platform::kubernetes::{
     Cluster,
     client::stream::{self, WatchUpdate, Watched},
-    lock,
     model::store::{Kind, Store},
     model::wire::{Pod, ReplicaSet, Workload},
     read::figures::RowsAsked,
 };
+use crate::platform::sync::lock;
 
 /// How often what stands still is judged anew, and the connection vouched for.
 const JUDGE: Duration = Duration::from_secs(15);
