@@ -349,6 +349,7 @@ async fn ended_by_panic(id: u64, work: impl Future<Output = Event>) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{AppId, Consent, Operation, Plan, Recipe, Request, Verb};
 
     #[tokio::test]
     async fn a_panic_ends_an_operation_as_unknown() {
@@ -357,5 +358,41 @@ mod tests {
             panic!("{event:?}")
         };
         assert!(text.contains("look what runs before you try again"), "{text}");
+    }
+
+    /// Whatever the keys forget: with `--read-only` nothing is sent and nothing is written down.
+    #[tokio::test]
+    async fn read_only_is_held_where_effects_are_carried_out() {
+        let at: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let (events, mut told) = mpsc::channel(8);
+        let target = TargetId::new("cf");
+        let executor = Executor {
+            platforms: HashMap::new(),
+            events,
+            journal: Journal::nowhere(Arc::new(move || at)),
+            interests: HashMap::new(),
+            read_only: true,
+            thresholds: Thresholds::default(),
+            now: Arc::new(move || at),
+            logs: Mutex::default(),
+        };
+        let request = Request::new(AppId::new("guid"), Operation::Restart);
+        let plan = Plan::draft(request, "checkout".to_owned(), "RESTART".to_owned(), at);
+        let plan = Plan { recipe: Some(Recipe::default()), ..plan };
+        let app = AppKey::new(target.clone(), AppId::new("guid"));
+        let receipt = Receipt::unsent(app, "checkout".to_owned(), Verb::Restart, Recipe::default());
+        let plan = Box::new(plan.confirm(Consent::Flag).unwrap());
+        for effect in [
+            Effect::Execute { id: 1, target, plan },
+            Effect::Resume { id: 2, receipt: Box::new(receipt) },
+        ] {
+            executor.carry_out(effect);
+            let Some(Event::Ended { outcome: Outcome::Refused(why), .. }) = told.recv().await
+            else {
+                panic!("it was not refused");
+            };
+            assert!(why.contains("--read-only") && why.contains("nothing was sent"), "{why}");
+        }
+        assert!(executor.journal.read().entries.is_empty());
     }
 }

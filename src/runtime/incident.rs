@@ -300,7 +300,7 @@ fn operations(
     app: &App,
     since: Timestamp,
 ) -> (Vec<Happened>, Vec<OwnOperation>) {
-    let story = journal.read();
+    let story = journal.history();
     let mut happened = Vec::new();
     let mut operations: Vec<(String, OwnOperation)> = Vec::new();
     for entry in story.entries.iter().filter(|entry| entry.at >= since) {

@@ -389,9 +389,12 @@ pub async fn resume(context: &Context, list: bool) -> Result<(), Exit> {
 /// `revdeck journal`: what was done, oldest first.
 pub fn journal(context: &Context, app: Option<&str>, since: Option<&str>) -> Result<(), Exit> {
     let from = since.map(|text| since_when(text, context.now())).transpose()?;
-    let story = context.journal.read();
+    let story = context.journal.history();
     for complaint in &story.complaints {
         Context::say(&format!("note: {complaint}"));
+    }
+    if let Some(app) = app.filter(|app| !story.entries.iter().any(|entry| entry.app == *app)) {
+        Context::say(&format!("note: nothing in the journal is of an app called {app}"));
     }
     let wanted = |entry: &&Entry| {
         app.is_none_or(|app| entry.app == app) && from.is_none_or(|from| entry.at >= from)

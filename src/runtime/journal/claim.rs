@@ -43,6 +43,27 @@ fn lock(file: &File, how: FlockOperation) -> io::Result<bool> {
     }
 }
 
+/// While somebody has this, nobody else puts the journal aside; exclusively, nobody writes into it either.
+pub(super) struct Hold(#[expect(dead_code, reason = "its lock goes when it is dropped")] File);
+
+impl Hold {
+    /// Of who writes a line.
+    pub(super) fn shared(journal: &Path) -> io::Result<Self> {
+        Self::take(journal, FlockOperation::LockShared)
+    }
+
+    /// Of who puts the journal aside.
+    pub(super) fn exclusive(journal: &Path) -> io::Result<Self> {
+        Self::take(journal, FlockOperation::LockExclusive)
+    }
+
+    fn take(journal: &Path, how: FlockOperation) -> io::Result<Self> {
+        let file = open_private(&journal.with_extension("lock"))?;
+        lock(&file, how)?;
+        Ok(Self(file))
+    }
+}
+
 impl Claims {
     /// Whether this program follows an operation.
     pub(super) fn has(&self, operation: &str) -> bool {

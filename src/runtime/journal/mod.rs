@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use claim::Claims;
+use claim::{Claims, Hold};
 pub use read::{Entry, Open, Story};
 
 use crate::{
@@ -184,6 +184,8 @@ impl Journal {
         let Some(file) = &self.file else {
             return Err(io::Error::other("there is no directory for it: set XDG_STATE_HOME"));
         };
+        // A journal that is put aside at this moment would take the line with it.
+        let _hold = Hold::shared(file)?;
         let mut file = open_private(file)?;
         // One write, so that two programs at once do not mix their lines; a line that was cut in half stays alone.
         let broken = if ends_in_a_line(self.file.as_deref()) { "" } else { "\n" };
@@ -196,6 +198,10 @@ impl Journal {
     /// # Errors
     /// Where a file cannot be moved or written.
     pub fn rotate(&self) -> io::Result<()> {
+        self.rotate_beyond(LARGE)
+    }
+
+    fn rotate_beyond(&self, large: u64) -> io::Result<()> {
         let Some(file) = self.file.as_ref().filter(|_| !self.is_skipped()) else { return Ok(()) };
         let story = self.read();
         if let Some(directory) = file.parent() {
@@ -203,14 +209,19 @@ impl Journal {
             let open: Vec<_> = open.iter().map(|one| one.receipt.recipe.id.as_str()).collect();
             claim::sweep(directory, &open);
         }
-        if !fs::metadata(file).is_ok_and(|known| known.len() > LARGE) {
+        let is_large = || fs::metadata(file).is_ok_and(|known| known.len() > large);
+        if !is_large() {
             return Ok(());
         }
-        let kept = story.open_lines();
-        let aside = |number: u32| file.with_file_name(format!("journal.{number}.jsonl"));
+        let _hold = Hold::exclusive(file)?;
+        // Another program may have put it aside until now.
+        if !is_large() {
+            return Ok(());
+        }
+        let kept = self.read().open_lines();
         for number in (1..KEPT).rev() {
-            if aside(number).exists() {
-                fs::rename(aside(number), aside(number + 1))?;
+            if aside(file, number).exists() {
+                fs::rename(aside(file, number), aside(file, number + 1))?;
             }
         }
         // What has no end is on disk before anything is moved.
@@ -219,7 +230,7 @@ impl Journal {
         written.set_len(0)?;
         written.write_all(kept.as_bytes())?;
         written.sync_data()?;
-        fs::rename(file, aside(1))?;
+        fs::rename(file, aside(file, 1))?;
         fs::rename(fresh, file)
     }
 
@@ -232,30 +243,40 @@ impl Journal {
             return request;
         }
         let app = AppKey::new(target.id.clone(), request.app.clone());
-        match self.read().former(&app) {
+        match self.history().former(&app) {
             Some(former) => request.with(START_WITH.name, &former.to_string()),
             None => request,
         }
     }
 
-    /// What the journal tells. A journal that is not there tells nothing.
+    /// What the journal tells, without those that were put aside: all that has no end yet is in it. A journal that is
+    /// not there tells nothing.
     pub fn read(&self) -> Story {
-        let text = match self.file.as_ref().filter(|_| !self.is_skipped()) {
-            Some(file) => fs::read(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-            None => Ok(self.memory.lock().unwrap_or_else(PoisonError::into_inner).clone()),
-        };
-        match text {
-            Ok(text) => {
-                let mut story = Story::parse(&text);
-                if let Some(directory) = self.directory() {
-                    let claims = self.claims();
-                    story.find_followed(|operation| claims.another_has(directory, operation));
-                }
-                story
+        let mut story = match self.file.as_ref().filter(|_| !self.is_skipped()) {
+            Some(file) => read_file(file, "the journal"),
+            None => {
+                let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+                Story::parse(&memory, "the journal")
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Story::default(),
-            Err(error) => Story::unreadable(&error),
+        };
+        if let Some(directory) = self.directory() {
+            let claims = self.claims();
+            story.find_followed(|operation| claims.another_has(directory, operation));
         }
+        story
+    }
+
+    /// What the journal tells with those that were put aside, as far back as they are kept.
+    pub fn history(&self) -> Story {
+        let newest = self.read();
+        let Some(file) = self.file.as_ref().filter(|_| !self.is_skipped()) else { return newest };
+        let earlier = (1..=KEPT).rev().map(|number| {
+            read_file(
+                &aside(file, number),
+                &format!("the journal put aside as journal.{number}.jsonl"),
+            )
+        });
+        earlier.chain([newest]).reduce(Story::followed_by).unwrap_or_default()
     }
 
     /// Where files belong that are kept beside it; `None` where nothing is written.
@@ -266,6 +287,20 @@ impl Journal {
     /// When an operation of an earlier run was seen last.
     pub fn now(&self) -> Timestamp {
         (self.now)()
+    }
+}
+
+/// Where a journal is put aside; 1 is the latest one.
+fn aside(file: &Path, number: u32) -> PathBuf {
+    file.with_file_name(format!("journal.{number}.jsonl"))
+}
+
+/// What one file tells, which is called so in complaints.
+fn read_file(file: &Path, called: &str) -> Story {
+    match fs::read(file) {
+        Ok(bytes) => Story::parse(&String::from_utf8_lossy(&bytes), called),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Story::default(),
+        Err(error) => Story::unreadable(called, &error),
     }
 }
 
@@ -313,5 +348,74 @@ impl Record for Journal {
             Ok(written) => written.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{AppId, Recipe, TargetId};
+
+    fn journal(directory: &Path) -> Journal {
+        let at: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        Journal::in_directory(Some(directory.to_owned()), Arc::new(move || at))
+    }
+
+    fn receipt(operation: &str) -> Receipt {
+        let recipe = Recipe { id: operation.to_owned(), former: Some(3), ..Recipe::default() };
+        let app = AppKey::new(TargetId::new("cf"), AppId::new("guid"));
+        Receipt::unsent(app, "checkout".to_owned(), Verb::Stop, recipe)
+    }
+
+    fn told(story: &Story) -> Vec<String> {
+        let told = |entry: &Entry| format!("{} {}", entry.operation, entry.event);
+        story.entries.iter().map(told).collect()
+    }
+
+    #[test]
+    fn what_is_put_aside_is_still_told_and_what_is_open_goes_on() {
+        let place = tempfile::tempdir().unwrap();
+        let (one, other) = (journal(place.path()), journal(place.path()));
+        let done = Outcome::Done("it is".to_owned());
+        for number in 0..5 {
+            one.sent(&receipt(&format!("ended-{number}"))).unwrap();
+            one.ended(&format!("ended-{number}"), &done);
+            one.sent(&receipt(&format!("open-{number}"))).unwrap();
+            one.rotate_beyond(0).unwrap();
+            // One that is small stays where it is, whoever looks.
+            other.rotate_beyond(1_000_000).unwrap();
+            other.sent(&receipt("open-0")).unwrap();
+        }
+        // What has no end is in the journal itself, however often it was put aside.
+        let open: Vec<_> = one.read().open().into_iter().map(|one| one.receipt.recipe.id).collect();
+        assert_eq!(open, ["open-0", "open-1", "open-2", "open-3", "open-4"]);
+        // The others are told as far back as they are kept, each line once.
+        let told = told(&one.history());
+        let count = |line: &str| told.iter().filter(|one| *one == line).count();
+        for number in 2..5 {
+            assert_eq!(count(&format!("ended-{number} ended")), 1, "{told:?}");
+            assert_eq!(count(&format!("open-{number} sent")), 1, "{told:?}");
+        }
+        assert_eq!(count("ended-0 ended"), 0, "{told:?}");
+        let kept = fs::read_dir(place.path()).unwrap();
+        let kept: Vec<_> = kept.map(|file| file.unwrap().file_name()).collect();
+        assert_eq!(kept.len(), 5, "three, the journal and its lock: {kept:?}");
+    }
+
+    #[test]
+    fn nothing_is_written_into_a_journal_while_it_is_put_aside() {
+        let place = tempfile::tempdir().unwrap();
+        let one = journal(place.path());
+        one.sent(&receipt("first")).unwrap();
+        let hold = Hold::exclusive(one.file.as_deref().unwrap()).unwrap();
+        let writer = std::thread::spawn({
+            let other = journal(place.path());
+            move || other.sent(&receipt("second")).unwrap()
+        });
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert_eq!(told(&one.read()), ["first sent"]);
+        drop(hold);
+        writer.join().unwrap();
+        assert_eq!(told(&one.read()), ["first sent", "second sent"]);
     }
 }

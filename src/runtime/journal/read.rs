@@ -1,6 +1,9 @@
 //! Reading a journal: the events, and the operations that have no end.
 
-use std::{collections::HashMap, io};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+};
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -49,25 +52,26 @@ pub struct Story {
 }
 
 impl Story {
-    pub(super) fn unreadable(error: &io::Error) -> Self {
-        let complaint = format!("the journal cannot be read ({error})");
+    pub(super) fn unreadable(called: &str, error: &io::Error) -> Self {
+        let complaint = format!("{called} cannot be read ({error})");
         Self { complaints: vec![complaint], ..Self::default() }
     }
 
-    pub(super) fn parse(text: &str) -> Self {
+    /// Reads the lines of a journal, which is called so in complaints.
+    pub(super) fn parse(text: &str, called: &str) -> Self {
         let mut story = Self::default();
         let mut names: HashMap<String, String> = HashMap::new();
         for (index, line) in text.lines().enumerate() {
             let number = index + 1;
             let Ok(value) = serde_json::from_str::<Value>(line) else {
-                let why = format!("line {number} of the journal is cut in half: it is passed over");
+                let why = format!("line {number} of {called} is cut in half: it is passed over");
                 story.complaints.push(why);
                 continue;
             };
             // Lines of before there were versions tell what happened, and cannot be followed.
             if value["version"].as_u64().is_some_and(|version| version > VERSION) {
                 story.complaints.push(format!(
-                    "line {number} of the journal is of a newer revdeck: it is left to that"
+                    "line {number} of {called} is of a newer revdeck: it is left to that"
                 ));
                 continue;
             }
@@ -82,7 +86,7 @@ impl Story {
             let event = word("event");
             if event == "sent" && Receipt::deserialize(&value["receipt"]).is_err() {
                 story.complaints.push(format!(
-                    "line {number} of the journal has a receipt that this revdeck cannot read: look yourself how its operation ended"
+                    "line {number} of {called} has a receipt that this revdeck cannot read: look yourself how its operation ended"
                 ));
             }
             let text = match event.as_str() {
@@ -99,6 +103,18 @@ impl Story {
             story.entries.push(Entry { at, operation, event, app, text, line: value });
         }
         story
+    }
+
+    /// Earlier lines and later ones; what was taken over into the later journal stands once.
+    pub(super) fn followed_by(mut self, later: Self) -> Self {
+        let known: HashSet<String> = later.entries.iter().map(|one| one.line.to_string()).collect();
+        self.entries.retain(|entry| !known.contains(&entry.line.to_string()));
+        self.entries.extend(later.entries);
+        // What was taken over stands before what came after it.
+        self.entries.sort_by_key(|entry| entry.at);
+        self.complaints.extend(later.complaints);
+        self.followed = later.followed;
+        self
     }
 
     fn ended(&self, operation: &str) -> bool {
@@ -179,11 +195,15 @@ mod tests {
             )
         };
         let text = [sent("a"), sent("b"), ended("a")].join("\n");
-        let story = Story::parse(&text);
+        let story = Story::parse(&text, "the journal");
         let open = story.open();
         assert_eq!(open.len(), 1);
         assert_eq!(open[0].receipt.recipe.id, "b");
-        assert_eq!(Story::parse(&story.open_lines()).open(), open, "it survives being put aside");
+        assert_eq!(
+            Story::parse(&story.open_lines(), "the journal").open(),
+            open,
+            "it survives being put aside"
+        );
         assert_eq!(story.entries.last().unwrap().app, "checkout");
     }
 
@@ -193,7 +213,7 @@ mod tests {
         let old =
             r#"{"at":"2026-01-01T00:00:00Z","operation":7,"event":"intent","title":"ROLL BACK"}"#;
         let cut = &sent("a")[..40];
-        let story = Story::parse(&[newer, old, &sent("b"), cut].join("\n"));
+        let story = Story::parse(&[newer, old, &sent("b"), cut].join("\n"), "the journal");
         assert_eq!(story.open().len(), 1);
         assert_eq!(story.entries.len(), 2);
         assert_eq!(
