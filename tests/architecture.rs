@@ -118,6 +118,25 @@ impl<'ast> Visit<'ast> for Imports {
         syn::visit::visit_path(self, path);
     }
 
+    /// What stands in a macro is not parsed: paths are found in its tokens.
+    fn visit_macro(&mut self, mac: &'ast syn::Macro) {
+        let tokens = mac.tokens.to_string().replace(' ', "");
+        let is_name = |letter: char| letter.is_alphanumeric() || letter == '_';
+        for start in ["crate::", "super::", "self::"] {
+            for (at, _) in tokens.match_indices(start) {
+                // Not the tail of another path.
+                if tokens[..at].ends_with(|before| is_name(before) || before == ':') {
+                    continue;
+                }
+                let end = tokens[at..].find(|letter| !is_name(letter) && letter != ':');
+                let path = &tokens[at..end.map_or(tokens.len(), |end| at + end)];
+                let words: Vec<_> = path.split("::").map(str::to_owned).collect();
+                self.add(&words);
+            }
+        }
+        syn::visit::visit_macro(self, mac);
+    }
+
     fn visit_item_mod(&mut self, item: &'ast ItemMod) {
         // A file's own tests may use what they like, and are no part of the house.
         let is_test = item.attrs.iter().any(|attribute| {
@@ -195,9 +214,9 @@ fn broken(file: &Imports) -> Vec<String> {
             let is_folder = root().join("platform").join(folder).is_dir();
             (is_folder && !PORT.contains(&folder.as_str())).then(|| folder.clone())
         };
-        let own = file.module.len() > 1 && file.module[1] == "registry";
+        let is_registry = file.module.len() > 1 && file.module[1] == "registry";
         let (this, that) = (adapter(&file.module), adapter(used));
-        if this != that && that.is_some() && room == "platform" && !own {
+        if this != that && that.is_some() && !is_registry {
             broken.push(format!("{name} uses the adapter {}", used.join("::")));
         }
     }
@@ -229,6 +248,9 @@ fn every_way_of_importing_is_seen() {
         ("use crate::platform::{error, kubernetes as other};", "platform::cloud_foundry::watch"),
         ("use super::super::kubernetes::Options;", "platform::cloud_foundry::watch"),
         ("use tokio::sync::mpsc;", "domain::app"),
+        ("use crate::platform::ecs::Provider;", "cli::run"),
+        ("fn f() { let target = crate::platform::kubernetes::KIND; }", "runtime::headless"),
+        ("fn f() { tracing::warn!(\"{}\", crate::ui::text::clean(name)); }", "platform::http"),
         ("use std::fmt;", "cellar"),
     ] {
         let found = broken(&imports(text, module(room)));

@@ -282,7 +282,7 @@ pub struct SimulatorArgs {
     /// diego, watch=TIME, 410, future, admission=digests, and any status from 400 to 599.
     #[arg(long, value_name = "SPEC", default_value = "")]
     pub faults: String,
-    /// The version of Cloud Foundry's API, such as 3.195
+    /// The version of the API, such as 3.195, where the platform has several
     #[arg(long, value_name = "VERSION")]
     pub api_version: Option<String>,
     /// At least so many apps, each with 100 revisions

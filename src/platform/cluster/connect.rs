@@ -179,7 +179,7 @@ impl Connection {
         let named = options.context.clone().or_else(|| kubeconfig.current_context.clone());
         let Some(context) = named.filter(|name| !name.is_empty()) else {
             return Err(bad(
-                "it names no current context: say --target kubernetes:CONTEXT".to_owned()
+                "it names no current context: say which one, or `kubectl config use-context CONTEXT`".to_owned()
             ));
         };
         let known: Vec<_> = kubeconfig.contexts.iter().map(|one| one.name.clone()).collect();
