@@ -31,7 +31,7 @@ use self::{
         session::{self, Session},
     },
     model::wire,
-    operate::{observe, send},
+    operate::{observe, receipt::Tracking, send},
     read::convert::Labels,
 };
 use super::{
@@ -271,7 +271,7 @@ impl Platform for CloudFoundry {
 
     fn tracking(&self, app: &App) -> Option<Value> {
         let deployment = Some(app.rollout.as_ref()?.id.as_str().to_owned());
-        Some(plan::Tracking { deployment, ..plan::Tracking::default() }.json())
+        Some(Tracking { deployment, ..Tracking::default() }.json())
     }
 
     fn now(&self) -> Timestamp {

@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use crate::platform::cloud_foundry::{
     CloudFoundry,
     model::wire,
-    plan::Aid,
+    operate::receipt::Aid,
     read::convert::{self, instance_state},
     read::overview::Base,
 };

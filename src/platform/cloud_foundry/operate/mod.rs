@@ -2,4 +2,5 @@
 
 mod aided;
 pub(super) mod observe;
+pub(super) mod receipt;
 pub(super) mod send;

@@ -8,8 +8,10 @@ use serde_json::{Map, Value, json};
 use crate::platform::cloud_foundry::{
     CloudFoundry,
     model::wire::{self, Page},
-    operate::aided,
-    plan::{Action, Aid, Guard, Tracking, configuration_mark},
+    operate::{
+        aided,
+        receipt::{Action, Aid, Guard, Tracking, configuration_mark},
+    },
     push,
     read::convert,
 };

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use super::{
-    action::{Action, Tracking, deployment_body, new_id, recipe},
     capacity,
     draft::{blank, finish, superseding},
     options::{DROPLET, IMAGE, PATH, RolloutOptions},
+    recipe::{deployment_body, new_id, recipe},
     snapshot::Snapshot,
 };
+use crate::platform::cloud_foundry::operate::receipt::{Action, Tracking};
 use crate::{
     domain::{
         Note, Plan, Request, RevisionSummary,

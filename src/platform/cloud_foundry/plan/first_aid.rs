@@ -2,11 +2,12 @@
 //! started anew.
 
 use super::{
-    action::{Action, Aid, Tracking, new_id, recipe},
     capacity,
     draft::{blank, finish},
+    recipe::{new_id, recipe},
     snapshot::Snapshot,
 };
+use crate::platform::cloud_foundry::operate::receipt::{Action, Aid, Tracking};
 use crate::{
     domain::{
         INSTANCE, InstanceReading, InstanceState, Note, Plan, Recipe, Request, RevisionSummary,

@@ -1,19 +1,17 @@
 //! Plans: what an operation would do, from data read now.
 
-mod action;
 mod capacity;
 mod deploy;
 mod draft;
 mod first_aid;
 mod options;
+mod recipe;
 mod roll_back;
 mod rollout;
 mod snapshot;
 
-pub(super) use action::{Action, Aid, Tracking};
 pub(super) use options::OPTIONS;
 use snapshot::Snapshot;
-pub(super) use snapshot::{Guard, configuration_mark};
 
 use super::CloudFoundry;
 use crate::{

@@ -3,13 +3,14 @@
 use serde_json::Value;
 
 use super::{
-    action::{Action, Tracking, deployment_body, new_id, recipe},
     capacity,
     draft::{blank, finish, superseding},
     options::RolloutOptions,
+    recipe::{deployment_body, new_id, recipe},
     snapshot::Snapshot,
 };
 use crate::domain::revision_name;
+use crate::platform::cloud_foundry::operate::receipt::{Action, Tracking};
 use crate::platform::operation::back_on;
 use crate::{
     domain::{

@@ -1,12 +1,13 @@
 //! Cancelling a rollout, letting one go on, and switching revisions on.
 
 use super::{
-    action::{Action, Tracking, new_id, recipe},
     capacity,
     draft::{blank, finish},
+    recipe::{new_id, recipe},
     snapshot::Snapshot,
 };
 use crate::domain::revision_name;
+use crate::platform::cloud_foundry::operate::receipt::{Action, Tracking};
 use crate::platform::operation::back_on;
 use crate::{
     domain::{Note, Phase, Plan, Request, RevisionSummary, text::quoted},

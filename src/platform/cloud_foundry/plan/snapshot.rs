@@ -1,9 +1,6 @@
 //! The state that a plan stands on.
 
-use std::hash::{Hash, Hasher};
-
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{
@@ -12,7 +9,12 @@ use crate::{
     },
     platform::{
         Error,
-        cloud_foundry::{CloudFoundry, model::wire, read::convert},
+        cloud_foundry::{
+            CloudFoundry,
+            model::wire,
+            operate::receipt::{Guard, configuration_mark},
+            read::convert,
+        },
     },
 };
 
@@ -33,94 +35,6 @@ pub(in super::super) struct Snapshot {
     /// Why the API has no canary deployments, where it has none.
     pub(super) no_canary: Option<String>,
     pub(super) read_at: Timestamp,
-}
-
-/// What must still be so when a plan is carried out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(in super::super) struct Guard {
-    pub(in super::super) app: String,
-    pub(in super::super) state: String,
-    pub(in super::super) droplet: Option<String>,
-    /// The active deployment with its status.
-    pub(in super::super) active: Option<(String, String)>,
-    /// The newest revision.
-    pub(in super::super) latest: Option<String>,
-    /// The newest deployment, over or not.
-    #[serde(default)]
-    pub(in super::super) newest: Option<String>,
-    /// A mark of the environment and the sidecars, where the plan would overwrite them.
-    #[serde(default)]
-    pub(in super::super) configuration: Option<u64>,
-}
-
-/// A mark of an environment and sidecars: the same for the same ones. No value can be told from it.
-pub(in super::super) fn configuration_mark(
-    environment: Option<&wire::Environment>,
-    sidecars: &[wire::Sidecar],
-) -> u64 {
-    let mut hasher = std::hash::DefaultHasher::new();
-    for (name, value) in environment.iter().flat_map(|environment| &environment.var) {
-        (name, value.to_string()).hash(&mut hasher);
-    }
-    let mut sidecars: Vec<_> = sidecars
-        .iter()
-        .map(|one| (&one.name, &one.command, &one.process_types, one.memory_in_mb))
-        .collect();
-    sidecars.sort();
-    sidecars.hash(&mut hasher);
-    hasher.finish()
-}
-
-impl Guard {
-    pub(in super::super) fn of(
-        app: &wire::App,
-        active: Option<&wire::Deployment>,
-        latest: Option<&wire::Revision>,
-    ) -> Self {
-        Self {
-            app: app.guid.clone(),
-            state: app.state.clone(),
-            droplet: app.relationships.current_droplet.guid().map(str::to_owned),
-            active: active.map(|one| (one.guid.clone(), status_text(one))),
-            latest: latest.map(|one| one.guid.clone()),
-            newest: None,
-            configuration: None,
-        }
-    }
-
-    /// What has changed since, in a clause.
-    pub(in super::super) fn difference(&self, now: &Self) -> Option<String> {
-        let verb = match (&self.active, &now.active) {
-            (None, Some(_)) => "a rollout has begun".to_owned(),
-            (Some(_), None) => "the rollout in progress has ended".to_owned(),
-            (Some((before, _)), Some((after, _))) if before != after => {
-                "another rollout has begun".to_owned()
-            }
-            (Some((_, before)), Some((_, after))) if before != after => {
-                format!("the rollout went from {before} to {after}")
-            }
-            _ if self.state != now.state => {
-                format!("the app is now {}", clean(&now.state.to_lowercase()))
-            }
-            _ if self.latest != now.latest => "there is a new revision".to_owned(),
-            _ if self.droplet != now.droplet => "the app has another droplet".to_owned(),
-            _ if self.newest != now.newest => "another rollout has come and gone".to_owned(),
-            _ if self.configuration.is_some() && self.configuration != now.configuration => {
-                "its environment or sidecars were changed, which this would undo".to_owned()
-            }
-            _ => return None,
-        };
-        Some(verb)
-    }
-}
-
-fn status_text(deployment: &wire::Deployment) -> String {
-    let (value, reason) = convert::status(deployment);
-    // One step more is another state: letting a canary go on twice would skip one.
-    match &deployment.status.canary {
-        Some(canary) => format!("{value}/{reason} at step {}", canary.steps.current),
-        None => format!("{value}/{reason}"),
-    }
 }
 
 impl Snapshot {

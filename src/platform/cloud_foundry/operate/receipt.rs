@@ -1,20 +1,20 @@
-//! The steps of a plan as this adapter sends them, and how they are listed.
+//! What a plan and a receipt keep of an operation, for this adapter's eyes only.
 
-use std::path::PathBuf;
+use std::{
+    hash::{Hash, Hasher},
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{options::RolloutOptions, snapshot::Snapshot};
-use crate::{
-    domain::{Recipe, RolloutId, Step, Strategy},
-    platform::{cloud_foundry::read::convert, operation},
-};
+use crate::domain::{Step, text::clean};
+use crate::platform::cloud_foundry::{model::wire, read::convert};
 
 /// One call, or a few that belong together. Values of environment variables are not kept here: they are read when the
 /// step is carried out.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(in super::super) enum Action {
+pub(in crate::platform::cloud_foundry) enum Action {
     /// `POST /v3/deployments`; `staged` says that the droplet is that of the step before.
     Deploy { body: Value, staged: bool },
     /// `POST /v3/deployments/:guid/actions/cancel`.
@@ -94,7 +94,7 @@ impl Action {
     }
 
     /// The step of a plan. What follows a cancel completes it; what comes before a deploy does not.
-    pub(super) fn step(self, app: &str, completes: bool) -> Step {
+    pub(in crate::platform::cloud_foundry) fn step(self, app: &str, completes: bool) -> Step {
         Step {
             label: self.label().to_owned(),
             calls: self.calls(app),
@@ -109,27 +109,27 @@ impl Action {
 
 /// What this adapter needs to recognise an operation.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(in super::super) struct Tracking {
+pub(in crate::platform::cloud_foundry) struct Tracking {
     /// The deployment that is made, cancelled or continued.
-    pub(in super::super) deployment: Option<String>,
+    pub(in crate::platform::cloud_foundry) deployment: Option<String>,
     /// The status of a deployment that is continued, before, as `VALUE/REASON STEP`.
-    pub(in super::super) before: Option<String>,
+    pub(in crate::platform::cloud_foundry) before: Option<String>,
     /// The droplet that was staged.
-    pub(in super::super) droplet: Option<String>,
+    pub(in crate::platform::cloud_foundry) droplet: Option<String>,
     /// Whether it is about the keeping of revisions, and no deployment.
     #[serde(default)]
-    pub(in super::super) feature: bool,
+    pub(in crate::platform::cloud_foundry) feature: bool,
     /// The revision that a cancel is to lead back to.
     #[serde(default)]
-    pub(in super::super) target: Option<String>,
+    pub(in crate::platform::cloud_foundry) target: Option<String>,
     /// What is asked of the app as it is, without a deployment.
     #[serde(default)]
-    pub(in super::super) aid: Option<Aid>,
+    pub(in crate::platform::cloud_foundry) aid: Option<Aid>,
 }
 
 /// What is asked of an app without a deployment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(in super::super) enum Aid {
+pub(in crate::platform::cloud_foundry) enum Aid {
     /// A process is to have so many instances.
     Scaled { process: String, before: u32, instances: u32 },
     /// The app is to be started, or stopped.
@@ -139,77 +139,96 @@ pub(in super::super) enum Aid {
 }
 
 impl Tracking {
-    pub(in super::super) fn json(&self) -> Value {
+    pub(in crate::platform::cloud_foundry) fn json(&self) -> Value {
         // Texts only: it cannot fail to become JSON.
         serde_json::to_value(self).unwrap_or_default()
     }
 }
 
-/// A recipe of these actions.
-pub(super) fn recipe(
-    id: String,
-    snapshot: &Snapshot,
-    actions: Vec<Action>,
-    tracking: &Tracking,
-) -> Recipe {
-    let cancels = matches!(actions.first(), Some(Action::Cancel { .. }));
-    let overwrites = actions.iter().any(|action| {
-        matches!(action, Action::RestoreEnvironment { .. } | Action::RestoreSidecars { .. })
-    });
-    let steps = actions.into_iter().enumerate();
-    Recipe {
-        id,
-        // Texts only: it cannot fail to become JSON.
-        guard: serde_json::to_value(snapshot.guard(overwrites)).unwrap_or_default(),
-        steps: steps
-            .map(|(index, action)| action.step(&snapshot.guid, cancels && index > 0))
-            .collect(),
-        undoes: cancels,
-        rollout: tracking.deployment.clone().map(RolloutId::new),
-        tracking: tracking.json(),
-        ..Recipe::default()
+/// What must still be so when a plan is carried out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(in crate::platform::cloud_foundry) struct Guard {
+    pub(in crate::platform::cloud_foundry) app: String,
+    pub(in crate::platform::cloud_foundry) state: String,
+    pub(in crate::platform::cloud_foundry) droplet: Option<String>,
+    /// The active deployment with its status.
+    pub(in crate::platform::cloud_foundry) active: Option<(String, String)>,
+    /// The newest revision.
+    pub(in crate::platform::cloud_foundry) latest: Option<String>,
+    /// The newest deployment, over or not.
+    #[serde(default)]
+    pub(in crate::platform::cloud_foundry) newest: Option<String>,
+    /// A mark of the environment and the sidecars, where the plan would overwrite them.
+    #[serde(default)]
+    pub(in crate::platform::cloud_foundry) configuration: Option<u64>,
+}
+
+/// A mark of an environment and sidecars: the same for the same ones. No value can be told from it.
+pub(in crate::platform::cloud_foundry) fn configuration_mark(
+    environment: Option<&wire::Environment>,
+    sidecars: &[wire::Sidecar],
+) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    for (name, value) in environment.iter().flat_map(|environment| &environment.var) {
+        (name, value.to_string()).hash(&mut hasher);
+    }
+    let mut sidecars: Vec<_> = sidecars
+        .iter()
+        .map(|one| (&one.name, &one.command, &one.process_types, one.memory_in_mb))
+        .collect();
+    sidecars.sort();
+    sidecars.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Guard {
+    pub(in crate::platform::cloud_foundry) fn of(
+        app: &wire::App,
+        active: Option<&wire::Deployment>,
+        latest: Option<&wire::Revision>,
+    ) -> Self {
+        Self {
+            app: app.guid.clone(),
+            state: app.state.clone(),
+            droplet: app.relationships.current_droplet.guid().map(str::to_owned),
+            active: active.map(|one| (one.guid.clone(), status_text(one))),
+            latest: latest.map(|one| one.guid.clone()),
+            newest: None,
+            configuration: None,
+        }
+    }
+
+    /// What has changed since, in a clause.
+    pub(in crate::platform::cloud_foundry) fn difference(&self, now: &Self) -> Option<String> {
+        let verb = match (&self.active, &now.active) {
+            (None, Some(_)) => "a rollout has begun".to_owned(),
+            (Some(_), None) => "the rollout in progress has ended".to_owned(),
+            (Some((before, _)), Some((after, _))) if before != after => {
+                "another rollout has begun".to_owned()
+            }
+            (Some((_, before)), Some((_, after))) if before != after => {
+                format!("the rollout went from {before} to {after}")
+            }
+            _ if self.state != now.state => {
+                format!("the app is now {}", clean(&now.state.to_lowercase()))
+            }
+            _ if self.latest != now.latest => "there is a new revision".to_owned(),
+            _ if self.droplet != now.droplet => "the app has another droplet".to_owned(),
+            _ if self.newest != now.newest => "another rollout has come and gone".to_owned(),
+            _ if self.configuration.is_some() && self.configuration != now.configuration => {
+                "its environment or sidecars were changed, which this would undo".to_owned()
+            }
+            _ => return None,
+        };
+        Some(verb)
     }
 }
 
-/// The body of `POST /v3/deployments`; `what` is the droplet or revision, if any.
-pub(super) fn deployment_body(
-    snapshot: &Snapshot,
-    options: &RolloutOptions,
-    what: Option<(&str, &str)>,
-    reason: Option<&str>,
-    id: &str,
-) -> Value {
-    let mut body = json!({
-        "relationships": { "app": { "data": { "guid": snapshot.guid } } },
-        "strategy": options.strategy.to_string(),
-        "metadata": { "annotations": { convert::OPERATION: id } },
-    });
-    if let Some((kind, guid)) = what {
-        body[kind] = json!({ "guid": guid });
+fn status_text(deployment: &wire::Deployment) -> String {
+    let (value, reason) = convert::status(deployment);
+    // One step more is another state: letting a canary go on twice would skip one.
+    match &deployment.status.canary {
+        Some(canary) => format!("{value}/{reason} at step {}", canary.steps.current),
+        None => format!("{value}/{reason}"),
     }
-    if let Some(reason) = reason.filter(|reason| !reason.trim().is_empty()) {
-        let reason: String = reason.trim().chars().take(4_000).collect();
-        body["metadata"]["annotations"][convert::REASON] = json!(reason);
-    }
-    let mut fields = json!({});
-    if let Some(most) = options.max_in_flight {
-        fields["max_in_flight"] = json!(most);
-    }
-    if let Some(instances) = options.instances {
-        fields["web_instances"] = json!(instances);
-    }
-    if options.strategy == Strategy::Canary && !options.steps.is_empty() {
-        let steps: Vec<_> =
-            options.steps.iter().map(|weight| json!({ "instance_weight": weight })).collect();
-        fields["canary"] = json!({ "steps": steps });
-    }
-    if fields.as_object().is_some_and(|fields| !fields.is_empty()) {
-        body["options"] = fields;
-    }
-    body
-}
-
-/// A name for an operation, which marks its deployment.
-pub(super) fn new_id() -> String {
-    operation::new_id()
 }
