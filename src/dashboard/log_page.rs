@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::domain::{AppKey, LogBatch, LogLine, LogQuery, Problem, SideName};
+use crate::domain::{AppKey, LogBatch, LogLine, LogQuery, Problem, SideName, revision_name};
 
 /// From so many columns on old lines may stand beside new ones.
 pub const BESIDE: u16 = 120;
@@ -85,7 +85,7 @@ impl LogPage {
             LogRow::Mark(mark) => format!("-- {mark}\n"),
             LogRow::Line(line) => {
                 let side = line.side.map_or("", SideName::word);
-                let revision = line.revision.as_deref().map(|of| format!(" rev {of}"));
+                let revision = line.revision.as_deref().map(|of| format!(" {}", revision_name(of)));
                 let (at, revision) = (line.at, revision.unwrap_or_default());
                 format!("{at:.3} {side:<3}{revision} {} {}\n", line.source, line.text)
             }

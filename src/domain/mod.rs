@@ -42,6 +42,7 @@ pub use receipt::{Goal, Receipt, Recipe, Step};
 pub use report::{AppEvent, Interest, Problem, ProblemKind, Report, Scope, Status};
 pub use revision::{
     Deployable, History, Revision, RevisionRef, TrackRecord, last_good, revision_name,
+    revision_names,
 };
 pub use rollout::{CanaryStep, Instance, InstanceState, Phase, Rollout, Side, Stuck};
 pub use stage::{Stage, StageState};

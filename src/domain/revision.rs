@@ -25,12 +25,26 @@ impl RevisionRef {
     }
 }
 
+/// What two revisions are called beside each other: `rev 7→8` where both are numbers, else both names.
+pub fn revision_names(from: Option<&RevisionRef>, to: Option<&RevisionRef>, arrow: &str) -> String {
+    let name = |of: Option<&RevisionRef>| of.map_or_else(|| "-".to_owned(), RevisionRef::name);
+    let (from, to) = (name(from), name(to));
+    let to = match (from.starts_with(NUMBERED), to.strip_prefix(NUMBERED)) {
+        (true, Some(number)) => number,
+        _ => &to,
+    };
+    format!("{from}{arrow}{to}")
+}
+
+/// What stands before the number of a revision.
+const NUMBERED: &str = "rev ";
+
 /// What a revision is called in a sentence: `rev 7` and `rev 5 (was 3)` where its label is a number, else its label, such
 /// as an image's tag or `family:41`.
 pub fn revision_name(label: &str) -> String {
     let number = label.split(' ').next().unwrap_or_default();
     let numbered = !number.is_empty() && number.chars().all(|digit| digit.is_ascii_digit());
-    if numbered || label == "?" { format!("rev {label}") } else { label.to_owned() }
+    if numbered || label == "?" { format!("{NUMBERED}{label}") } else { label.to_owned() }
 }
 
 /// Whether a revision can be deployed again.

@@ -8,7 +8,7 @@ use super::super::journal::{Entry, Open};
 use crate::{
     domain::{
         App, Count, Deployable, Difference, History, Phase, Reading, RevisionRef, Rollout, Target,
-        TrackRecord,
+        TrackRecord, revision_name, revision_names,
         text::{clean, span},
     },
     platform::Error,
@@ -49,6 +49,10 @@ fn label(reference: Option<&RevisionRef>) -> String {
     reference.map_or_else(|| "-".to_owned(), |one| one.shown().to_owned())
 }
 
+fn called(reference: Option<&RevisionRef>) -> String {
+    reference.map_or_else(|| "-".to_owned(), RevisionRef::name)
+}
+
 fn age(at: Option<Timestamp>, now: Timestamp) -> String {
     at.map_or_else(|| "?".to_owned(), |at| span(now.duration_since(at)))
 }
@@ -78,7 +82,7 @@ pub(super) fn short(rollout: &Rollout, now: Timestamp) -> String {
     // A rollout that has just begun may not have told yet of what.
     let known = |of: &Option<RevisionRef>| of.as_ref().is_some_and(|of| of.label.is_some());
     let revisions = if known(&rollout.from) || known(&rollout.to) {
-        format!("rev {}→{}, ", label(rollout.from.as_ref()), label(rollout.to.as_ref()))
+        format!("{}, ", revision_names(rollout.from.as_ref(), rollout.to.as_ref(), "→"))
     } else {
         String::new()
     };
@@ -135,7 +139,7 @@ pub(super) fn status(app: &App, now: Timestamp) -> String {
         format!("app        {} ({})", app.name, app.scope),
         format!("state      {}", app.condition()),
         instances(app),
-        format!("deployed   rev {}", label(app.deployed.as_ref())),
+        format!("deployed   {}", called(app.deployed.as_ref())),
     ];
     if app.paused && app.rollout.is_none() {
         lines.push("paused     nothing new rolls out until it goes on".to_owned());
@@ -156,12 +160,12 @@ pub(super) fn status(app: &App, now: Timestamp) -> String {
             each.collect::<Vec<_>>()
         };
         for (revision, side) in sides {
-            let revision = label(revision.as_ref());
-            lines.push(format!("old        rev {revision}, {} running", count(side.count())));
+            let revision = called(revision.as_ref());
+            lines.push(format!("old        {revision}, {} running", count(side.count())));
         }
         lines.push(format!(
-            "new        rev {}, {} running",
-            label(rollout.to.as_ref()),
+            "new        {}, {} running",
+            called(rollout.to.as_ref()),
             count(rollout.new.count())
         ));
         if let Some(step) = rollout.step() {
@@ -243,11 +247,11 @@ pub(super) fn reading(reading: &Reading, rolls: bool, now: Timestamp) -> String 
 
 pub(super) fn differences(from: &str, to: &str, differs: &[Difference], reveal: bool) -> String {
     if differs.is_empty() {
-        return format!("rev {from} and rev {to} do not differ\n");
+        return format!("{} and {} do not differ\n", revision_name(from), revision_name(to));
     }
     let lines: Vec<_> =
         differs.iter().map(|one| format!("{:<9} {}", one.group.word(), one.line(reveal))).collect();
-    format!("rev {from} → rev {to}\n{}\n", lines.join("\n"))
+    format!("{} → {}\n{}\n", revision_name(from), revision_name(to), lines.join("\n"))
 }
 
 pub(super) fn targets<'a>(

@@ -283,7 +283,7 @@ fn revision(theme: &Theme, app: &App) -> String {
             format!("{from}{}{to}", theme.glyphs.arrow)
         }
         None => match &app.deployed {
-            Some(deployed) => format!("rev {}", deployed.shown()),
+            Some(deployed) => deployed.name(),
             None => "-".to_owned(),
         },
     }

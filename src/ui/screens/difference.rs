@@ -11,7 +11,7 @@ use crate::{
         dialog::{DiffPreview, Found},
         plan_view::wrap,
     },
-    domain::Secret,
+    domain::{Secret, revision_name},
 };
 
 /// A heading for each thing that differs, and its value before and after.
@@ -56,9 +56,8 @@ pub(super) fn beside(preview: &DiffPreview, theme: &Theme, area: Rect, buffer: &
     // A short line: it comes and goes with the selection.
     let rule = theme.glyphs.across.to_string();
     buffer.set_string(area.x, area.y, rule, theme.style(Role::Rule));
-    let (from, to) = &preview.labels;
-    let title =
-        cut(&format!(" WHAT CHANGES from rev {from} to rev {to} "), width.saturating_sub(2));
+    let (from, to) = (revision_name(&preview.labels.0), revision_name(&preview.labels.1));
+    let title = cut(&format!(" WHAT CHANGES from {from} to {to} "), width.saturating_sub(2));
     buffer.set_string(area.x + 1, area.y, title, theme.style(Role::Dim));
     let body = Rect {
         x: area.x + 1,

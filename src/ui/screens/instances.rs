@@ -20,8 +20,8 @@ use crate::{
         plan_view::wrap,
     },
     domain::{
-        App, InstanceReading, InstanceState, Judgement, Reading, Recording, RevisionRef, Series,
-        SideName, Usage, Verdict,
+        App, InstanceReading, InstanceState, Judgement, Reading, Recording, Series, SideName,
+        Usage, Verdict, revision_names,
         text::{brief, span},
     },
 };
@@ -96,10 +96,8 @@ fn title(state: &State, page: &InstancesPage, known: Option<&Known>) -> String {
     let mut title = format!("INSTANCES of {}", page.name);
     let Some(known) = known else { return title };
     if let Some(rollout) = &known.app.rollout {
-        let name = |of: &Option<RevisionRef>| {
-            of.as_ref().map_or_else(|| "?".to_owned(), |of| of.shown().to_owned())
-        };
-        title += &format!("   rev {}→{}", name(&rollout.from), name(&rollout.to));
+        let names = revision_names(rollout.from.as_ref(), rollout.to.as_ref(), "→");
+        title += &format!("   {names}");
     }
     title += &format!("  {}", known.app.condition());
     if let Some(reading) = known.recording.as_ref().and_then(Recording::latest) {

@@ -19,7 +19,7 @@ use crate::{
         log_page::{BESIDE, LogPage, LogRow},
         plan_view::wrap,
     },
-    domain::{LogLine, SideName},
+    domain::{LogLine, SideName, revision_name},
 };
 
 pub(crate) fn draw(state: &State, page: &LogPage, theme: &Theme, area: Rect, buffer: &mut Buffer) {
@@ -170,6 +170,6 @@ fn lead(page: &LogPage, line: &LogLine, width: usize) -> String {
     let at = line.at.to_zoned(zone).strftime("%H:%M:%S ").to_string();
     let side = line.side.map_or("", SideName::word);
     let revision = line.revision.as_deref().filter(|_| width >= 100);
-    let revision = revision.map(|of| fit(&format!("rev {of}"), 10)).unwrap_or_default();
+    let revision = revision.map(|of| fit(&revision_name(of), 10)).unwrap_or_default();
     format!("{at}{}{revision}{} ", fit(side, 4), fit(&line.source, 8))
 }

@@ -15,7 +15,7 @@ use crate::{
         dialog::{DiffDialog, Page},
         plan_view::wrap,
     },
-    domain::{AppEvent, Problem},
+    domain::{AppEvent, Problem, revision_name},
 };
 
 /// Says that rows are not there yet, or why they will not be.
@@ -91,9 +91,9 @@ pub(crate) fn diff(
     area: Rect,
     buffer: &mut Buffer,
 ) {
-    let (from, to) = &dialog.labels;
+    let (from, to) = (revision_name(&dialog.labels.0), revision_name(&dialog.labels.1));
     let reveal = state.keymap.hint(Command::Reveal);
-    let title = format!("WHAT DIFFERS from rev {from} to rev {to}   ({reveal} shows values)");
+    let title = format!("WHAT DIFFERS from {from} to {to}   ({reveal} shows values)");
     let inside = sheet(theme, area, &title, buffer);
     let Some(Ok(found)) = &dialog.found else {
         missing(dialog.found.as_ref(), theme, inside, buffer);

@@ -87,7 +87,7 @@ impl Scale {
 }
 
 fn named(word: &str, revision: Option<&RevisionRef>) -> String {
-    format!("{word} rev {} ", revision.map_or("-", |of| of.shown()))
+    format!("{word} {} ", revision.map_or_else(|| "-".to_owned(), RevisionRef::name))
 }
 
 /// A side, and how it is shown.
