@@ -438,18 +438,35 @@ fn no_size_panics() {
             "Esc X", "Esc z", "2", "3", "z", "L |",
         ] {
             deck.keys(open);
-            for columns in (1..=130).step_by(7) {
-                for rows in (1..=60).step_by(3) {
-                    update(&mut deck.state, Event::Resize(columns, rows), deck.at);
-                    let _ = deck.shown(&theme());
-                    let area = Rect::new(0, 0, columns, rows);
-                    for at in area.rows().flat_map(|row| {
-                        [row.x, row.width / 4, row.width - 1].map(|x| Position { x, y: row.y })
-                    }) {
-                        let _ = spot(&deck.state, area, at);
-                    }
-                }
+            every_size(&mut deck);
+        }
+        // Those that have to be filled first.
+        let mut deck = Deck::open((80, 24)).await;
+        deck.load().await;
+        deck.plan("R").await;
+        every_size(&mut deck);
+        deck.keys("Esc");
+        deck.instances().await;
+        every_size(&mut deck);
+        deck.keys("Esc");
+        deck.log().await;
+        every_size(&mut deck);
+    });
+}
+
+/// Draws it, and asks what is where, from one column and one row on.
+fn every_size(deck: &mut Deck) {
+    for columns in (1..=130).step_by(7) {
+        for rows in (1..=60).step_by(3) {
+            update(&mut deck.state, Event::Resize(columns, rows), deck.at);
+            let _ = deck.shown(&theme());
+            let area = Rect::new(0, 0, columns, rows);
+            for at in area.rows().flat_map(|row| {
+                [row.x, row.width / 4, row.width - 1].map(|x| Position { x, y: row.y })
+            }) {
+                let _ = spot(&deck.state, area, at);
             }
         }
-    });
+    }
+    update(&mut deck.state, Event::Resize(80, 24), deck.at);
 }
