@@ -26,7 +26,7 @@ use revdeck::{
     simulator::{self, Simulator, clock::Clock, cloud_foundry::Foundation},
     ui::{
         draw, spot,
-        theme::{Depth, Ground, Role, Theme},
+        theme::{Background, Depth, Role, Theme},
     },
 };
 use tokio::sync::{mpsc, watch};
@@ -176,11 +176,11 @@ impl Deck {
     /// What is shown, and below it for each row which columns have a colour, and what that means; in capitals where the row
     /// is selected.
     fn coloured(&self) -> String {
-        let [dark, light] = [Ground::Dark, Ground::Light].map(|ground| {
-            let theme = theme().on(ground);
+        let [dark, light] = [Background::Dark, Background::Light].map(|background| {
+            let theme = theme().on(background);
             meanings(&self.drawn(&theme), &theme)
         });
-        assert_eq!(dark, light, "a ground changes what colours mean");
+        assert_eq!(dark, light, "a background changes what colours mean");
         format!("{}\n{dark}", self.shown(&theme()))
     }
 
@@ -227,9 +227,9 @@ fn meanings(buffer: &Buffer, theme: &Theme) -> String {
         let on_selected = cell.bg == selected;
         let role = ROLES.iter().find(|(role, _)| {
             let style = theme.style(*role);
-            let ground = style.bg.unwrap_or(Color::Reset);
+            let background = style.bg.unwrap_or(Color::Reset);
             cell.fg == style.fg.unwrap_or(Color::Reset)
-                && (on_selected || cell.bg == ground)
+                && (on_selected || cell.bg == background)
                 && cell.modifier == style.add_modifier
         });
         let (_, word) = role.unwrap_or_else(|| panic!("{column},{row}: {cell:?}"));
@@ -265,7 +265,7 @@ async fn the_deck() {
     insta::assert_snapshot!("deck_60x15", deck.shown(&theme()));
 }
 
-/// The screens that matter most, at the sizes that people have, with what every letter means by its colour. Both grounds
+/// The screens that matter most, at the sizes that people have, with what every letter means by its colour. Both backgrounds
 /// say the same.
 #[tokio::test]
 async fn in_light_and_dark_at_every_size() {

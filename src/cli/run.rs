@@ -28,7 +28,7 @@ use crate::{
     },
     simulator::{self, SIMULATED, StartError, clock::Clock},
     telemetry,
-    ui::theme::{Colours, Columns, Depth, Ground, Theme},
+    ui::theme::{Background, Colours, Columns, Depth, Theme},
 };
 
 /// Does what the command line asks for.
@@ -222,12 +222,12 @@ impl Invoked<'_> {
             (ThemeWord::Terminal, Depth::Many) => Depth::Sixteen,
             (_, depth) => depth,
         };
-        let ground = match asked {
-            ThemeWord::Light => Some(Ground::Light),
+        let background = match asked {
+            ThemeWord::Light => Some(Background::Light),
             ThemeWord::Auto | ThemeWord::HighContrast | ThemeWord::ColourBlind => {
-                Ground::detect(variable)
+                Background::detect(variable)
             }
-            ThemeWord::Dark | ThemeWord::Terminal => Some(Ground::Dark),
+            ThemeWord::Dark | ThemeWord::Terminal => Some(Background::Dark),
         };
         let colours = match asked {
             ThemeWord::HighContrast => Colours::HighContrast,
@@ -243,8 +243,8 @@ impl Invoked<'_> {
         let ascii = self.config.ascii.value || plain;
         let own = &self.config.colours.colours;
         let theme = |depth| Theme::new(depth, ascii).with(columns).coloured(colours, own.clone());
-        match ground {
-            Some(ground) => (theme(depth).on(ground), None),
+        match background {
+            Some(background) => (theme(depth).on(background), None),
             // The terminal's own colours can be read on its own background, whichever that is.
             None if depth == Depth::Many => (theme(Depth::Sixteen), Some(theme(depth))),
             None => (theme(depth), None),

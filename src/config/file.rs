@@ -161,12 +161,12 @@ struct Dashboard {
 }
 
 /// The text of a configuration file, for sentences about it.
-pub(super) struct Source<'a> {
+pub(super) struct ConfigText<'a> {
     file: &'a str,
     text: &'a str,
 }
 
-impl Source<'_> {
+impl ConfigText<'_> {
     pub(super) fn line(&self, at: usize) -> usize {
         self.text.get(..at).unwrap_or(self.text).matches('\n').count() + 1
     }
@@ -208,7 +208,7 @@ impl Source<'_> {
     }
 }
 
-impl Source<'_> {
+impl ConfigText<'_> {
     /// A list of words; all there are where nothing is said.
     fn words<T: ValueEnum>(
         &self,
@@ -263,7 +263,8 @@ impl Config {
         flags: &Flags,
     ) -> Result<Self, ConfigError> {
         let name = file.map(|(file, _)| file.display().to_string()).unwrap_or_default();
-        let source = Source { file: &name, text: file.map(|(_, text)| text).unwrap_or_default() };
+        let source =
+            ConfigText { file: &name, text: file.map(|(_, text)| text).unwrap_or_default() };
         let parsed: File = toml::from_str(source.text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             source.wrong(at, error.message().trim().to_owned())
@@ -325,7 +326,7 @@ impl Config {
 }
 
 fn targets(
-    source: &Source<'_>,
+    source: &ConfigText<'_>,
     registry: &Registry,
     entries: Vec<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
 ) -> Result<Vec<Setting<TargetSpec>>, ConfigError> {

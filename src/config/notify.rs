@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::file::{ConfigError, Origin, Row, Setting, Source};
+use super::file::{ConfigError, ConfigText, Origin, Row, Setting};
 use crate::dashboard::notify::{Channels, Message};
 
 /// What the file says.
@@ -29,7 +29,7 @@ const MESSAGES: [(&str, Message); 3] =
     [("none", Message::None), ("9", Message::Osc9), ("777", Message::Osc777)];
 
 impl NotifySettings {
-    pub(super) fn read(source: &Source<'_>, table: &Table) -> Result<Self, ConfigError> {
+    pub(super) fn read(source: &ConfigText<'_>, table: &Table) -> Result<Self, ConfigError> {
         let message = match &table.message {
             None => Setting { value: Message::None, origin: Origin::Default },
             Some(word) => {

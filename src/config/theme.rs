@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use super::file::{ConfigError, Origin, Row, Setting, Source};
+use super::file::{ConfigError, ConfigText, Origin, Row, Setting};
 use crate::ui::theme::{OwnColours, PARTS};
 
 /// What the file says, by name.
@@ -19,7 +19,7 @@ pub struct ThemeSettings {
 }
 
 impl ThemeSettings {
-    pub(super) fn read(source: &Source<'_>, table: &Table) -> Result<Self, ConfigError> {
+    pub(super) fn read(source: &ConfigText<'_>, table: &Table) -> Result<Self, ConfigError> {
         let mut colours = OwnColours::default();
         let unsaid = || Setting { value: String::new(), origin: Origin::Default };
         let mut texts: Vec<_> = PARTS.iter().map(|part| (*part, unsaid())).collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use toml::Spanned;
 
-use super::file::{ConfigError, Origin, Row, Source};
+use super::file::{ConfigError, ConfigText, Origin, Row};
 use crate::domain::Thresholds;
 
 /// What the file says, by name.
@@ -43,7 +43,7 @@ pub struct VerdictSettings {
 }
 
 impl VerdictSettings {
-    pub(super) fn read(source: &Source<'_>, table: &Table) -> Result<Self, ConfigError> {
+    pub(super) fn read(source: &ConfigText<'_>, table: &Table) -> Result<Self, ConfigError> {
         let mut read = Self {
             thresholds: Thresholds::default(),
             origins: vec![Origin::Default; SETTINGS.len()],

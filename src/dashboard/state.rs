@@ -419,29 +419,29 @@ impl State {
         self.mouse.on && self.layers.is_empty()
     }
 
-    /// A target's place.
+    /// What is known of a target.
     pub fn target_state(&self, target: &TargetId) -> Option<&TargetState> {
-        self.targets.iter().find(|place| &place.target.id == target)
+        self.targets.iter().find(|one| &one.target.id == target)
     }
 
-    /// A target's place, to be changed.
+    /// What is known of a target, to be changed.
     pub(super) fn target_state_mut(&mut self, target: &TargetId) -> Option<&mut TargetState> {
-        self.targets.iter_mut().find(|place| &place.target.id == target)
+        self.targets.iter_mut().find(|one| &one.target.id == target)
     }
 
-    /// Where the selected app lives; the first place where none is selected.
+    /// The target of the selected app; the first target where none is selected.
     pub fn here(&self) -> Option<&TargetState> {
         self.app().and_then(|app| self.target_state(&app.target)).or_else(|| self.targets.first())
     }
 
     /// Whether what is shown of the selected app can be relied on.
     pub fn live(&self) -> bool {
-        self.here().is_some_and(|place| place.connection.live(self.now))
+        self.here().is_some_and(|one| one.connection.live(self.now))
     }
 
     /// Whether what is shown of an app can be relied on.
     pub fn live_app(&self, app: &App) -> bool {
-        self.target_state(&app.target).is_some_and(|place| place.connection.live(self.now))
+        self.target_state(&app.target).is_some_and(|one| one.connection.live(self.now))
     }
 
     /// The next number for a dialog or an operation.

@@ -261,7 +261,7 @@ pub struct SideSample {
 impl SideSample {
     fn of(reading: &Reading, side: SideName) -> Self {
         let settled: Vec<_> = reading.side(side).filter(|one| one.settled(reading.at)).collect();
-        // One that lies on the ground uses nothing, which says nothing of what the others use.
+        // One that lies on the background uses nothing, which says nothing of what the others use.
         let up = || settled.iter().filter(|one| !one.instance.state.bad());
         let cpu: Option<Vec<f64>> = up().map(|one| Some(one.cpu?.used)).collect();
         let memory: Option<Vec<f64>> = up().map(|one| one.memory?.share).collect();

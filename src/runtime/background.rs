@@ -9,7 +9,7 @@ use std::{
 use crossterm::event::{Event as Raw, KeyCode, KeyEvent, KeyModifiers};
 use tokio::time::Instant;
 
-use crate::ui::theme::Ground;
+use crate::ui::theme::Background;
 
 /// "What colour is the background?", as xterm has it (`ctlseqs`, OSC 11).
 const QUESTION: &[u8] = b"\x1b]11;?\x1b\\";
@@ -42,7 +42,7 @@ pub(super) struct Sorted {
     /// What the operator did, in order.
     pub(super) input: Vec<Raw>,
     /// What the terminal has answered.
-    pub(super) ground: Option<Ground>,
+    pub(super) background: Option<Background>,
 }
 
 impl Answer {
@@ -69,9 +69,9 @@ impl Answer {
         match key {
             Some((']', KeyModifiers::ALT)) if !begun => return sorted,
             Some(('\\', KeyModifiers::ALT) | ('g', KeyModifiers::CONTROL)) if begun => {
-                if let Some(ground) = self.text.strip_prefix(PREFIX).and_then(ground) {
+                if let Some(background) = self.text.strip_prefix(PREFIX).and_then(background) {
                     *self = Self { until: None, held: Vec::new(), text: String::new() };
-                    sorted.ground = Some(ground);
+                    sorted.background = Some(background);
                     return sorted;
                 }
             }
@@ -93,7 +93,7 @@ impl Answer {
 }
 
 /// Light or dark, from `RRRR/GGGG/BBBB` with one to four digits each: by the luminance that the eye weighs them with.
-fn ground(colour: &str) -> Option<Ground> {
+fn background(colour: &str) -> Option<Background> {
     let parts = colour.split('/').map(|part| {
         let most = 16_u32.checked_pow(part.len() as u32).filter(|most| *most > 1)? - 1;
         Some(f64::from(u32::from_str_radix(part, 16).ok()?) / f64::from(most))
@@ -101,7 +101,7 @@ fn ground(colour: &str) -> Option<Ground> {
     let parts: Vec<f64> = parts.collect::<Option<_>>()?;
     let [red, green, blue] = parts.get(..3)?.try_into().ok()?;
     let light = 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.5;
-    Some(if light { Ground::Light } else { Ground::Dark })
+    Some(if light { Background::Light } else { Background::Dark })
 }
 
 #[cfg(test)]
@@ -124,22 +124,22 @@ mod tests {
         keys
     }
 
-    fn sort(answer: &mut Answer, keys: Vec<Raw>) -> (Vec<Raw>, Option<Ground>) {
-        let (mut input, mut ground) = (Vec::new(), None);
+    fn sort(answer: &mut Answer, keys: Vec<Raw>) -> (Vec<Raw>, Option<Background>) {
+        let (mut input, mut background) = (Vec::new(), None);
         for raw in keys {
             let sorted = answer.sort(raw, Instant::now());
             input.extend(sorted.input);
-            ground = ground.or(sorted.ground);
+            background = background.or(sorted.background);
         }
-        (input, ground)
+        (input, background)
     }
 
     #[test]
     fn an_answer_is_no_keys() {
         for (colour, end, expected) in [
-            ("ffff/ffff/dddd", key('\\', KeyModifiers::ALT), Ground::Light),
-            ("1e1e/1e1e/1e1e", key('g', KeyModifiers::CONTROL), Ground::Dark),
-            ("f/f/f", key('g', KeyModifiers::CONTROL), Ground::Light),
+            ("ffff/ffff/dddd", key('\\', KeyModifiers::ALT), Background::Light),
+            ("1e1e/1e1e/1e1e", key('g', KeyModifiers::CONTROL), Background::Dark),
+            ("f/f/f", key('g', KeyModifiers::CONTROL), Background::Light),
         ] {
             let mut answer = Answer::new(true, Instant::now());
             let mut keys = text("j");
@@ -159,7 +159,7 @@ mod tests {
         let broken = reply("zz/zz", key('\\', KeyModifiers::ALT));
         assert_eq!(sort(&mut answer, broken.clone()), (broken, None));
         let whole = reply("ffff/ffff/ffff", key('\\', KeyModifiers::ALT));
-        assert_eq!(sort(&mut answer, whole), (Vec::new(), Some(Ground::Light)));
+        assert_eq!(sort(&mut answer, whole), (Vec::new(), Some(Background::Light)));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::{
         key::{Code, Key, Name},
         mouse::Gesture,
     },
-    ui::theme::Ground,
+    ui::theme::Background,
 };
 
 /// How many events may wait; more than anybody types.
@@ -43,8 +43,8 @@ pub(super) struct Input {
 impl Input {
     /// Begins to read. Where the terminal was asked for its background, the answer comes by the receiver; what has none
     /// leaves it waiting.
-    pub(super) fn start(asked: bool) -> (Self, oneshot::Receiver<Ground>) {
-        let (answered, ground) = oneshot::channel();
+    pub(super) fn start(asked: bool) -> (Self, oneshot::Receiver<Background>) {
+        let (answered, background) = oneshot::channel();
         let (sender, acts) = mpsc::channel(WAITING);
         let gone = Arc::new(Notify::new());
         watch_hangup(gone.clone());
@@ -54,10 +54,10 @@ impl Input {
             let mut answered = Some(answered);
             while let Ok(raw) = event::read() {
                 let sorted = answer.sort(raw, Instant::now());
-                if let Some(ground) = sorted.ground
+                if let Some(background) = sorted.background
                     && let Some(answered) = answered.take()
                 {
-                    let _ = answered.send(ground);
+                    let _ = answered.send(background);
                 }
                 for act in sorted.input.into_iter().filter_map(translate) {
                     if sender.blocking_send(act).is_err() {
@@ -67,7 +67,7 @@ impl Input {
             }
             closed.notify_one();
         });
-        (Self { acts, gone }, ground)
+        (Self { acts, gone }, background)
     }
 
     /// The next thing that the operator does; `None` when the terminal is gone.

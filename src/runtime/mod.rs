@@ -49,7 +49,7 @@ use crate::{
     platform::{Now, Platform, http::Backoff},
     ui::{
         self,
-        theme::{Ground, Theme},
+        theme::{Background, Theme},
     },
 };
 
@@ -101,7 +101,7 @@ pub struct Setup {
 enum Turn {
     Act(Act),
     Event(Event),
-    Ground(Option<Ground>),
+    Background(Option<Background>),
     Quit,
     Suspend,
     Paint,
@@ -154,7 +154,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
     }
     let told = events.clone();
     let executor = Executor::new(&setup, events, interests);
-    let (mut input, mut ground) = Input::start(setup.theme_on.is_some());
+    let (mut input, mut background) = Input::start(setup.theme_on.is_some());
     let mut theme_on = setup.theme_on.clone();
     for effect in begin(&mut state) {
         executor.carry_out(effect);
@@ -171,7 +171,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
             _ = ends.recv() => Turn::Quit,
             _ = interrupts.recv() => Turn::Quit,
             _ = stops.recv() => Turn::Suspend,
-            answer = &mut ground, if theme_on.is_some() => Turn::Ground(answer.ok()),
+            answer = &mut background, if theme_on.is_some() => Turn::Background(answer.ok()),
             act = input.next() => act.map_or(Turn::Quit, Turn::Act),
             event = incoming.recv() => event.map_or(Turn::Quit, Turn::Event),
             () = painter.idle(), if dirty && painter.busy() => Turn::Paint,
@@ -196,11 +196,11 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
                 }
                 events.push(event);
             }
-            Turn::Ground(told) => {
+            Turn::Background(told) => {
                 // One answer is all there is.
                 let known = theme_on.take();
-                if let Some((ground, known)) = told.zip(known) {
-                    theme = known.on(ground);
+                if let Some((background, known)) = told.zip(known) {
+                    theme = known.on(background);
                     (dirty, urgent) = (true, true);
                 }
             }
@@ -222,7 +222,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
             }
             dirty = true;
             match &event {
-                Event::Report { report: Report::Apps { .. }, .. } => pace.news(now()),
+                Event::Report { report: Report::Apps { .. }, .. } => pace.reported(now()),
                 // What a dialog may answer changes with time.
                 event => urgent |= !waits(event) || !state.layers.is_empty(),
             }

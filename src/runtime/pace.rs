@@ -1,4 +1,4 @@
-//! When the next frame may be painted: what a key did at once, news after a moment of quiet at once, a storm of news as
+//! When the next frame may be painted: what a key did at once, reports after a moment of quiet at once, a storm of reports as
 //! it fits a slow link.
 
 use std::time::Duration;
@@ -9,9 +9,9 @@ use tokio::time::Instant;
 const SOON: Duration = Duration::from_millis(4);
 /// In a storm at most so often.
 const FRAME: Duration = Duration::from_millis(33);
-/// News after so long a quiet are painted at once.
+/// Reports after so long a quiet are painted at once.
 const QUIET: Duration = Duration::from_millis(300);
-/// The bytes a second that a storm of news may take.
+/// The bytes a second that a storm of reports may take.
 const RATE: f64 = 400.0;
 /// The bytes that it may take at once.
 const BURST: f64 = 1_000.0;
@@ -22,25 +22,25 @@ const OLDEST: Duration = Duration::from_millis(150);
 /// Paces the frames.
 #[derive(Debug)]
 pub(super) struct Pace {
-    /// What news may take now; below zero where they have taken more.
+    /// What reports may take now; below zero where they have taken more.
     budget: f64,
     /// When the last frame was painted.
     last: Option<Instant>,
-    /// When the last news came.
-    news: Option<Instant>,
-    /// Whether the next frame shows the first news after a quiet.
+    /// When the last report came.
+    report: Option<Instant>,
+    /// Whether the next frame shows the first report after a quiet.
     first: bool,
 }
 
 impl Pace {
     pub(super) fn new() -> Self {
-        Self { budget: BURST, last: None, news: None, first: false }
+        Self { budget: BURST, last: None, report: None, first: false }
     }
 
     /// The platform told something.
-    pub(super) fn news(&mut self, now: Instant) {
-        self.first |= self.news.is_none_or(|last| now.duration_since(last) >= QUIET);
-        self.news = Some(now);
+    pub(super) fn reported(&mut self, now: Instant) {
+        self.first |= self.report.is_none_or(|last| now.duration_since(last) >= QUIET);
+        self.report = Some(now);
     }
 
     /// When a frame may be painted, `None` for at once; one is `urgent` where somebody waits for it.
@@ -90,10 +90,10 @@ mod tests {
         assert_eq!(pace.due(true), Some(last + SOON));
         pace.painted(9_000, false, now);
         assert_eq!(pace.due(false), Some(now + OLDEST));
-        pace.news(now);
+        pace.reported(now);
         assert_eq!(pace.due(false), Some(now + SOON));
         pace.painted(100, false, now);
-        pace.news(now + QUIET / 2);
+        pace.reported(now + QUIET / 2);
         assert_eq!(pace.due(false), Some(now + OLDEST));
         now += Duration::from_secs(200);
         pace.painted(1, false, now);

@@ -48,7 +48,7 @@ impl Style {
         Self { foreground: cell.fg, background: cell.bg, modifiers: cell.modifier }
     }
 
-    /// Whether a blank on this ground can be written in this style.
+    /// Whether a blank on this background can be written in this style.
     fn suits_blank(self, background: Color) -> bool {
         self.background == background && !self.modifiers.intersects(SEEN_ON_BLANK)
     }

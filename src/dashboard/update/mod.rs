@@ -71,8 +71,8 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
         }
         Event::Report { target, report } => reports::apply(state, &target, report),
         Event::Capabilities { target, capabilities } => {
-            if let Some(place) = state.target_state_mut(&target) {
-                place.capabilities = capabilities;
+            if let Some(known) = state.target_state_mut(&target) {
+                known.capabilities = capabilities;
             }
             Vec::new()
         }

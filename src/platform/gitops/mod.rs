@@ -118,7 +118,7 @@ impl GitOps {
         let name = clean(name.trim_end_matches(".git"));
         let forge = match options.forge {
             None => Err("no forge is known for this repository".to_owned()),
-            Some(forge) => match client::forge::Kind::named(&forge.kind) {
+            Some(forge) => match client::forge::ForgeKind::named(&forge.kind) {
                 None => Err(format!(
                     "there is no forge {:?}: github, gitlab, gitea or forgejo",
                     forge.kind

@@ -113,8 +113,8 @@ fn forge_of(environment: &Environment, remote: &str) -> Option<ForgeOptions> {
         return None;
     }
     let kind = match named {
-        Some(name) => forge::Kind::named(name)?,
-        None => forge::Kind::of_host(host)?,
+        Some(name) => forge::ForgeKind::named(name)?,
+        None => forge::ForgeKind::of_host(host)?,
     };
     let api = environment.variable(FORGE_API).map_or_else(|| kind.api(scheme, host), str::to_owned);
     let variable =
@@ -132,9 +132,9 @@ fn forge_of(environment: &Environment, remote: &str) -> Option<ForgeOptions> {
     let token = token.or_else(|| credential(environment, scheme, host, path))?;
     let project = path.trim_end_matches('/').trim_end_matches(".git").to_owned();
     let kind = match kind {
-        forge::Kind::GitHub => "github",
-        forge::Kind::GitLab => "gitlab",
-        forge::Kind::Gitea => "gitea",
+        forge::ForgeKind::GitHub => "github",
+        forge::ForgeKind::GitLab => "gitlab",
+        forge::ForgeKind::Gitea => "gitea",
     };
     Some(ForgeOptions {
         kind: kind.to_owned(),

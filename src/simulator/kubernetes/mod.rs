@@ -214,17 +214,17 @@ async fn handle(
     let (path, login) = (path.to_owned(), login.map(str::to_owned));
     let clock = cluster.world.lock().unwrap_or_else(PoisonError::into_inner).clock.clone();
     let work = async move {
-        let trouble = Trouble { compact: after.compact, future: after.future };
-        let answer = respond(&cluster, &parts, (&path, login.as_deref()), body, trouble).await;
+        let fault = WatchFault { compact: after.compact, future: after.future };
+        let answer = respond(&cluster, &parts, (&path, login.as_deref()), body, fault).await;
         answer.unwrap_or_else(IntoResponse::into_response)
     };
     let response = after.work(&clock, work).await;
     after.finish(response, &scissors).await
 }
 
-/// What is wrong with the history of changes.
+/// How the history of changes is broken.
 #[derive(Clone, Copy)]
-struct Trouble {
+struct WatchFault {
     compact: bool,
     future: bool,
 }
@@ -238,7 +238,7 @@ async fn respond(
     parts: &Parts,
     (path, login): (&str, Option<&str>),
     body: Body,
-    Trouble { compact, future }: Trouble,
+    WatchFault { compact, future }: WatchFault,
 ) -> Result<Response, ApiError> {
     let path: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(decode).collect();
     let query: BTreeMap<_, _> = pairs(parts.uri.query().unwrap_or_default()).into_iter().collect();

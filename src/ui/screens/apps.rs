@@ -41,7 +41,7 @@ pub(crate) fn draw_counts(state: &State, theme: &Theme, area: Rect, buffer: &mut
         }
     }
     let hidden: Vec<_> =
-        state.targets.iter().flat_map(|place| &place.connection.status.hidden).cloned().collect();
+        state.targets.iter().flat_map(|one| &one.connection.status.hidden).cloned().collect();
     if !hidden.is_empty() {
         let text = format!("  not shown: {}", hidden.join(", "));
         line.push_span(piece(
@@ -104,11 +104,11 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
         let line = row_line(state, theme, (app, name), is_selected, usize::from(area.width));
         put(buffer, area, row as u16, &line);
         if is_selected {
-            // Bars stand on the same ground everywhere: they are read by colour, and two grounds take more bytes.
+            // Bars stand on the same background everywhere: they are read by colour, and two backgrounds take more bytes.
             let width =
                 if app.rollout.is_some() { head_width(theme, area.width) } else { area.width };
-            let place = Rect { y: area.y + row as u16, height: 1, width, ..area };
-            buffer.set_style(place, theme.selected());
+            let row_area = Rect { y: area.y + row as u16, height: 1, width, ..area };
+            buffer.set_style(row_area, theme.selected());
         }
     }
 }
@@ -125,15 +125,15 @@ pub(crate) fn row_at(state: &State, area: Rect, row: usize) -> Option<&AppKey> {
 
 fn empty(state: &State) -> String {
     let mut unread = None;
-    for place in &state.targets {
-        match place.connection.liveness(state.now) {
+    for target in &state.targets {
+        match target.connection.liveness(state.now) {
             Liveness::Lost { problem, read_at: None, .. } => return problem.to_string(),
-            Liveness::Unread => unread = unread.or(Some(place)),
+            Liveness::Unread => unread = unread.or(Some(target)),
             _ => {}
         }
     }
-    if let Some(place) = unread {
-        return format!("reading the apps of {} …", place.name());
+    if let Some(target) = unread {
+        return format!("reading the apps of {} …", target.name());
     }
     if !state.apps.is_empty() {
         return "no app matches; Esc clears the filter, f shows all".to_owned();

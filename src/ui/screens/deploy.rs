@@ -64,7 +64,7 @@ pub(crate) fn targets(state: &State, at: usize, theme: &Theme, area: Rect, buffe
         let text = match scope {
             Scope::Home => {
                 let names: Vec<_> =
-                    state.targets.iter().map(|place| place.target.scope_label.as_str()).collect();
+                    state.targets.iter().map(|one| one.target.scope_label.as_str()).collect();
                 format!("where the login points: {}", names.join(", "))
             }
             Scope::Organization => "the whole organization".to_owned(),
@@ -78,8 +78,8 @@ pub(crate) fn targets(state: &State, at: usize, theme: &Theme, area: Rect, buffe
         ]);
         put(buffer, inside, row as u16, &line);
     }
-    for (row, place) in state.targets.iter().enumerate() {
-        let api = format!("{}  as {}", place.target.api, place.target.user);
+    for (row, one) in state.targets.iter().enumerate() {
+        let api = format!("{}  as {}", one.target.api, one.target.user);
         let line = Line::styled(cut(&api, usize::from(inside.width)), theme.style(Role::Dim));
         put(buffer, inside, row as u16 + 4, &line);
     }

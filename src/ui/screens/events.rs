@@ -67,8 +67,8 @@ fn messages(state: &State, theme: &Theme, width: usize, height: u16) -> Vec<Line
         let text = format!(" {} {}: {} ({passed})", one.verb.words(), one.name, one.line);
         lines.push(Line::styled(cut(&text, width), theme.style(Role::New)));
     }
-    for place in &state.targets {
-        let liveness = place.connection.liveness(state.now);
+    for target in &state.targets {
+        let liveness = target.connection.liveness(state.now);
         if let Liveness::Lost { problem, read_at: Some(_), .. } = liveness {
             lines.push(Line::styled(cut(&format!(" {problem}"), width), theme.style(Role::Bad)));
         }

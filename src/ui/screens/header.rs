@@ -16,8 +16,8 @@ use crate::{
 pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width);
     let mut right = Vec::new();
-    if let [place] = state.targets.as_slice() {
-        let status = &place.connection.status;
+    if let [one] = state.targets.as_slice() {
+        let status = &one.connection.status;
         right.extend(status.api_version.iter().map(|api| (format!("API {api}"), Role::Dim)));
         if let Some((left, limit)) = status.requests_left {
             let role = if left * 5 < limit { Role::Warn } else { Role::Dim };
@@ -40,7 +40,7 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     if state.read_only {
         badge("READ ONLY");
     }
-    for text in state.targets.iter().filter_map(|place| place.target.badge.as_ref()) {
+    for text in state.targets.iter().filter_map(|one| one.target.badge.as_ref()) {
         badge(text);
     }
     let room = width.saturating_sub(used + right_width);
@@ -58,14 +58,13 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
 
 /// Where the deck looks, the longest wording first.
 fn wordings(state: &State, dot: &str) -> Vec<String> {
-    if let [place] = state.targets.as_slice() {
-        let target = &place.target;
+    if let [one] = state.targets.as_slice() {
+        let target = &one.target;
         let host = target.api.split_once("://").map_or(target.api.as_str(), |(_, host)| host);
-        let some = format!("{}{dot}{}{dot}{}", target.platform.short, place.name(), target.user);
+        let some = format!("{}{dot}{}{dot}{}", target.platform.short, one.name(), target.user);
         return vec![format!("{some}{dot}{host}"), some];
     }
-    let each =
-        |place: &TargetState| format!("{}{dot}{}", place.target.platform.short, place.name());
+    let each = |one: &TargetState| format!("{}{dot}{}", one.target.platform.short, one.name());
     let all: Vec<_> = state.targets.iter().map(each).collect();
     let here: Vec<_> = state.here().into_iter().map(each).collect();
     vec![all.join("  "), format!("{} (1 of {})", here.join(""), state.targets.len())]
@@ -73,22 +72,25 @@ fn wordings(state: &State, dot: &str) -> Vec<String> {
 
 /// How the connections are doing: the worst one, named where there are several.
 fn worst(state: &State) -> (String, Role) {
-    let rank = |place: &&TargetState| match place.connection.liveness(state.now) {
+    let rank = |one: &&TargetState| match one.connection.liveness(state.now) {
         Liveness::Lost { .. } => 0,
         Liveness::Stale { .. } => 1,
         Liveness::Unread => 2,
         Liveness::Live => 3,
     };
-    let Some(place) = state.targets.iter().min_by_key(rank) else {
+    let Some(one) = state.targets.iter().min_by_key(rank) else {
         return (String::new(), Role::Dim);
     };
-    let (text, role) = liveness(&place.connection, state.now);
+    let (text, role) = liveness(&one.connection, state.now);
     let several = state.targets.len() > 1 && role != Role::Good;
     if several {
-        let alike =
-            state.targets.iter().filter(|one| one.target.platform == place.target.platform).count();
-        let short = place.target.platform.short;
-        let name = if alike > 1 { place.name() } else { short };
+        let alike = state
+            .targets
+            .iter()
+            .filter(|other| other.target.platform == one.target.platform)
+            .count();
+        let short = one.target.platform.short;
+        let name = if alike > 1 { one.name() } else { short };
         (format!("{name}: {text}"), role)
     } else {
         (text, role)

@@ -373,7 +373,7 @@ impl Table<'_> {
         self.chosen(line, chosen)
     }
 
-    /// The same line, with the ground of the selected row where it is that.
+    /// The same line, with the background of the selected row where it is that.
     fn chosen(&self, mut line: Line<'static>, chosen: bool) -> Line<'static> {
         if chosen {
             for span in &mut line.spans {

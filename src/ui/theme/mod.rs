@@ -39,7 +39,7 @@ impl Depth {
 
 /// What the terminal's own background is like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ground {
+pub enum Background {
     /// Dark.
     #[default]
     Dark,
@@ -47,7 +47,7 @@ pub enum Ground {
     Light,
 }
 
-impl Ground {
+impl Background {
     /// What `COLORFGBG` says, which some terminals set: the foreground and the background by number.
     pub fn detect(variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let pair = variable("COLORFGBG")?;
@@ -119,7 +119,7 @@ pub enum Role {
 #[derive(Clone, Debug)]
 pub struct Theme {
     depth: Depth,
-    ground: Ground,
+    background: Background,
     colours: Colours,
     own: OwnColours,
     /// Which columns the list of apps has.
@@ -129,12 +129,12 @@ pub struct Theme {
 }
 
 impl Theme {
-    /// A theme for a terminal, on a dark ground.
+    /// A theme for a terminal, on a dark background.
     pub fn new(depth: Depth, ascii: bool) -> Self {
         let glyphs = if ascii { Glyphs::ASCII } else { Glyphs::UNICODE };
         Self {
             depth,
-            ground: Ground::Dark,
+            background: Background::Dark,
             colours: Colours::Standard,
             own: OwnColours::default(),
             columns: Columns::default(),
@@ -142,10 +142,10 @@ impl Theme {
         }
     }
 
-    /// The same on this ground.
+    /// The same on this background.
     #[must_use]
-    pub fn on(self, ground: Ground) -> Self {
-        Self { ground, ..self }
+    pub fn on(self, background: Background) -> Self {
+        Self { background, ..self }
     }
 
     /// The same with these columns.
@@ -161,7 +161,7 @@ impl Theme {
     }
 
     fn palette(&self) -> &'static Palette {
-        Palette::of(self.colours, self.ground)
+        Palette::of(self.colours, self.background)
     }
 
     /// Whether only plain characters are drawn.
@@ -247,11 +247,11 @@ mod tests {
     }
     #[test]
     fn the_ground_is_told_by_some_terminals() {
-        let ground = |text: &str| Ground::detect(|_| Some(text.to_owned()));
-        assert_eq!(ground("15;0"), Some(Ground::Dark));
-        assert_eq!(ground("0;default;15"), Some(Ground::Light));
-        assert_eq!(ground("0;default"), None);
-        assert_eq!(Ground::detect(|_| None), None);
+        let background = |text: &str| Background::detect(|_| Some(text.to_owned()));
+        assert_eq!(background("15;0"), Some(Background::Dark));
+        assert_eq!(background("0;default;15"), Some(Background::Light));
+        assert_eq!(background("0;default"), None);
+        assert_eq!(Background::detect(|_| None), None);
     }
 
     #[test]

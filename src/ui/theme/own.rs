@@ -6,7 +6,7 @@ use ratatui::style::{Color, Modifier, Style};
 
 use super::Role;
 
-/// The names of what can be coloured: the roles, and the ground of the selected row.
+/// The names of what can be coloured: the roles, and the background of the selected row.
 pub const PARTS: [&str; 12] = [
     "text", "dim", "title", "old", "new", "bad", "warn", "good", "key", "badge", "rule", "selected",
 ];
@@ -15,7 +15,7 @@ pub const PARTS: [&str; 12] = [
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnColours {
     fronts: BTreeMap<&'static str, Color>,
-    grounds: BTreeMap<&'static str, Color>,
+    backgrounds: BTreeMap<&'static str, Color>,
 }
 
 impl OwnColours {
@@ -40,14 +40,14 @@ impl OwnColours {
         };
         match *part {
             "badge" => {
-                let (front, ground) = text.split_once(" on ").ok_or_else(|| {
+                let (front, background) = text.split_once(" on ").ok_or_else(|| {
                     format!("badge in [theme] is no pair such as \"black on yellow\": {text:?}")
                 })?;
                 self.fronts.insert(part, colour(front)?);
-                self.grounds.insert(part, colour(ground)?);
+                self.backgrounds.insert(part, colour(background)?);
             }
             "selected" => {
-                self.grounds.insert(part, colour(text)?);
+                self.backgrounds.insert(part, colour(text)?);
             }
             _ => {
                 self.fronts.insert(part, colour(text)?);
@@ -56,16 +56,18 @@ impl OwnColours {
         Ok(())
     }
 
-    /// The ground of the selected row.
+    /// The background of the selected row.
     pub(super) fn selected(&self) -> Option<Color> {
-        self.grounds.get("selected").copied()
+        self.backgrounds.get("selected").copied()
     }
 
     /// The style of a role with what is wanted other.
     pub(super) fn over(&self, role: Role, style: Style) -> Style {
         let Some(front) = self.fronts.get(name(role)) else { return style };
-        match self.grounds.get(name(role)) {
-            Some(ground) => style.fg(*front).bg(*ground).remove_modifier(Modifier::REVERSED),
+        match self.backgrounds.get(name(role)) {
+            Some(background) => {
+                style.fg(*front).bg(*background).remove_modifier(Modifier::REVERSED)
+            }
             None => style.fg(*front),
         }
     }

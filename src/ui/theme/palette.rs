@@ -1,8 +1,8 @@
-//! The fixed colours of the themes, by number: each can be read on its ground and on the selected row.
+//! The fixed colours of the themes, by number: each can be read on its background and on the selected row.
 
-use super::{Colours, Ground, Role};
+use super::{Background, Colours, Role};
 
-/// The colours of a theme on a ground.
+/// The colours of a theme on a background.
 #[derive(Debug)]
 pub(super) struct Palette {
     dim: u8,
@@ -16,7 +16,7 @@ pub(super) struct Palette {
     key: u8,
     /// A mark, and what it stands on.
     pub(super) badge: (u8, u8),
-    /// The ground of the selected row.
+    /// The background of the selected row.
     pub(super) selected: u8,
 }
 
@@ -103,14 +103,14 @@ const COLOUR_BLIND_LIGHT: Palette = Palette {
 };
 
 impl Palette {
-    pub(super) fn of(colours: Colours, ground: Ground) -> &'static Self {
-        match (colours, ground) {
-            (Colours::Standard, Ground::Dark) => &DARK,
-            (Colours::Standard, Ground::Light) => &LIGHT,
-            (Colours::HighContrast, Ground::Dark) => &HIGH_CONTRAST_DARK,
-            (Colours::HighContrast, Ground::Light) => &HIGH_CONTRAST_LIGHT,
-            (Colours::ColourBlind, Ground::Dark) => &COLOUR_BLIND_DARK,
-            (Colours::ColourBlind, Ground::Light) => &COLOUR_BLIND_LIGHT,
+    pub(super) fn of(colours: Colours, background: Background) -> &'static Self {
+        match (colours, background) {
+            (Colours::Standard, Background::Dark) => &DARK,
+            (Colours::Standard, Background::Light) => &LIGHT,
+            (Colours::HighContrast, Background::Dark) => &HIGH_CONTRAST_DARK,
+            (Colours::HighContrast, Background::Light) => &HIGH_CONTRAST_LIGHT,
+            (Colours::ColourBlind, Background::Dark) => &COLOUR_BLIND_DARK,
+            (Colours::ColourBlind, Background::Light) => &COLOUR_BLIND_LIGHT,
         }
     }
 
@@ -183,12 +183,12 @@ mod tests {
     ];
 
     /// Usual backgrounds and texts: black and white, and what popular themes have.
-    fn usual(ground: Ground) -> ([Rgb; 3], [Rgb; 2]) {
-        match ground {
-            Ground::Dark => {
+    fn usual(background: Background) -> ([Rgb; 3], [Rgb; 2]) {
+        match background {
+            Background::Dark => {
                 ([[0.0; 3], [30.0; 3], [0.0, 43.0, 54.0]], [[255.0; 3], [204.0, 204.0, 204.0]])
             }
-            Ground::Light => {
+            Background::Light => {
                 ([[255.0; 3], [250.0; 3], [253.0, 246.0, 227.0]], [[0.0; 3], [56.0, 58.0, 66.0]])
             }
         }
@@ -199,27 +199,30 @@ mod tests {
         for (colours, least) in
             [(Colours::Standard, 4.5), (Colours::ColourBlind, 4.5), (Colours::HighContrast, 6.0)]
         {
-            for ground in [Ground::Dark, Ground::Light] {
-                let palette = Palette::of(colours, ground);
+            for background in [Background::Dark, Background::Light] {
+                let palette = Palette::of(colours, background);
                 let selected = rgb(palette.selected);
-                let (grounds, texts) = usual(ground);
+                let (backgrounds, texts) = usual(background);
                 for role in ROLES {
                     let colour = rgb(palette.colour(role).unwrap());
                     // Rules are never in a selected row.
                     let selected = (role != Role::Rule).then_some(selected);
-                    for back in grounds.into_iter().chain(selected) {
+                    for back in backgrounds.into_iter().chain(selected) {
                         let contrast = contrast(colour, back);
                         assert!(
                             contrast >= least,
-                            "{colours:?} {ground:?} {role:?} on {back:?}: {contrast:.2}"
+                            "{colours:?} {background:?} {role:?} on {back:?}: {contrast:.2}"
                         );
                     }
                 }
                 for text in texts {
-                    assert!(contrast(text, selected) >= least, "{colours:?} {ground:?} text");
+                    assert!(contrast(text, selected) >= least, "{colours:?} {background:?} text");
                 }
                 let (front, back) = palette.badge;
-                assert!(contrast(rgb(front), rgb(back)) >= least, "{colours:?} {ground:?} badge");
+                assert!(
+                    contrast(rgb(front), rgb(back)) >= least,
+                    "{colours:?} {background:?} badge"
+                );
             }
         }
     }
@@ -264,14 +267,17 @@ mod tests {
     #[test]
     fn what_means_different_things_looks_different_without_a_kind_of_cone() {
         let told_apart = [Role::Old, Role::New, Role::Bad, Role::Warn, Role::Good];
-        for ground in [Ground::Dark, Ground::Light] {
-            let palette = Palette::of(Colours::ColourBlind, ground);
+        for background in [Background::Dark, Background::Light] {
+            let palette = Palette::of(Colours::ColourBlind, background);
             for (at, one) in told_apart.iter().enumerate() {
                 for other in &told_apart[at + 1..] {
                     let [a, b] = [one, other].map(|role| rgb(palette.colour(*role).unwrap()));
                     for vision in VISIONS {
                         let distance = distance(a, b, vision);
-                        assert!(distance >= 25.0, "{ground:?} {one:?} {other:?}: {distance:.1}");
+                        assert!(
+                            distance >= 25.0,
+                            "{background:?} {one:?} {other:?}: {distance:.1}"
+                        );
                     }
                 }
             }

@@ -26,7 +26,7 @@ pub(in crate::platform::gitops) struct Cluster {
 
 /// A kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::platform::gitops) enum Kind {
+pub(in crate::platform::gitops) enum FluxKind {
     GitRepository,
     Kustomization,
     Automation,
@@ -35,7 +35,7 @@ pub(in crate::platform::gitops) enum Kind {
     Application,
 }
 
-impl Kind {
+impl FluxKind {
     fn group(self) -> &'static str {
         match self {
             Self::GitRepository => "source.toolkit.fluxcd.io",
@@ -71,7 +71,7 @@ impl Cluster {
         &self.connection.context
     }
 
-    async fn version(&self, kind: Kind) -> Result<Option<String>, Error> {
+    async fn version(&self, kind: FluxKind) -> Result<Option<String>, Error> {
         let group = kind.group();
         let known = lock(&self.versions).get(group).cloned();
         if let Some(known) = known {
@@ -91,7 +91,10 @@ impl Cluster {
     }
 
     /// All objects of a kind; none where the kind is not installed.
-    pub(in crate::platform::gitops) async fn list(&self, kind: Kind) -> Result<Vec<Value>, Error> {
+    pub(in crate::platform::gitops) async fn list(
+        &self,
+        kind: FluxKind,
+    ) -> Result<Vec<Value>, Error> {
         let Some(version) = self.version(kind).await? else { return Ok(Vec::new()) };
         let path = format!("/apis/{}/{version}/{}", kind.group(), kind.plural());
         match self.connection.get::<Value>(&path, &[]).await {
@@ -107,7 +110,7 @@ impl Cluster {
     }
 
     /// The path of one object.
-    async fn path(&self, kind: Kind, namespace: &str, name: &str) -> Result<String, Error> {
+    async fn path(&self, kind: FluxKind, namespace: &str, name: &str) -> Result<String, Error> {
         let Some(version) = self.version(kind).await? else {
             return Err(Error::NotFound {
                 what: format!("{} has no {}", self.name(), kind.plural()),
@@ -123,7 +126,7 @@ impl Cluster {
     /// One object.
     pub(in crate::platform::gitops) async fn get(
         &self,
-        kind: Kind,
+        kind: FluxKind,
         namespace: &str,
         name: &str,
     ) -> Result<Value, Error> {
@@ -134,7 +137,7 @@ impl Cluster {
     /// Changes one object by a merge patch, once.
     pub(in crate::platform::gitops) async fn patch(
         &self,
-        kind: Kind,
+        kind: FluxKind,
         namespace: &str,
         name: &str,
         patch: &Value,

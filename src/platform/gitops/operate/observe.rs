@@ -9,7 +9,7 @@ use crate::platform::{
     Error,
     gitops::{
         Repository,
-        client::{flux::Kind, forge::Pull},
+        client::{flux::FluxKind, forge::Pull},
         operate::receipt::Tracking,
         read::{apps::View, snapshot::Entry},
     },
@@ -218,7 +218,7 @@ impl Repository {
         (app, fetched): (&App, Option<String>),
     ) -> Result<Observation, Error> {
         let Some(cluster) = &self.cluster else { return Ok(Finding::NotArrived.into()) };
-        let object = cluster.get(Kind::Kustomization, namespace, name).await?;
+        let object = cluster.get(FluxKind::Kustomization, namespace, name).await?;
         let arrived = Finding::Arrived { count: None, label: None };
         if let Some(state) = tracking.state {
             let is = (object["spec"]["suspend"] == true) == state;

@@ -9,18 +9,18 @@ use crate::platform::{
     gitops::{
         Repository,
         client::{
-            flux::{Cluster, Kind},
+            flux::{Cluster, FluxKind},
             forge::{Forge, Opening},
         },
     },
     operation::{Learned, Order, StepError},
 };
 
-fn kind(plural: &str) -> Kind {
+fn kind(plural: &str) -> FluxKind {
     match plural {
-        "gitrepositories" => Kind::GitRepository,
-        "imageupdateautomations" => Kind::Automation,
-        _ => Kind::Kustomization,
+        "gitrepositories" => FluxKind::GitRepository,
+        "imageupdateautomations" => FluxKind::Automation,
+        _ => FluxKind::Kustomization,
     }
 }
 

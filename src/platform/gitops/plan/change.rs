@@ -13,7 +13,7 @@ use crate::platform::operation::{back_on, supersedes};
 use crate::platform::{
     Error,
     gitops::{
-        client::flux::Kind,
+        client::flux::FluxKind,
         model::{
             edit::{self, Markers, Wanted},
             image::{self, Version},
@@ -363,7 +363,7 @@ impl Draft<'_> {
                         one.namespace, one.name
                     );
                     self.plan.notes.push(Note::Warning(text));
-                    steps.push(suspend_step(Kind::Automation, &one.namespace, &one.name, true));
+                    steps.push(suspend_step(FluxKind::Automation, &one.namespace, &one.name, true));
                 }
                 _ => self.plan.notes.push(Note::Warning(
                     "no automation that could be suspended is seen in the cluster".to_owned(),
@@ -492,7 +492,7 @@ impl Draft<'_> {
 }
 
 /// A step that suspends an object of Flux, or lets it go on.
-pub(super) fn suspend_step(kind: Kind, namespace: &str, name: &str, on: bool) -> Step {
+pub(super) fn suspend_step(kind: FluxKind, namespace: &str, name: &str, on: bool) -> Step {
     let verb = if on { "suspend" } else { "resume" };
     Step {
         label: format!("{verb} {}/{name}", kind.plural()),

@@ -6,7 +6,7 @@ use super::{Draft, change::suspend_step};
 use crate::domain::{Goal, Note, Plan, Recipe, Step, Verb, revision_name, text::clean};
 use crate::platform::{
     gitops::{
-        client::flux::Kind,
+        client::flux::FluxKind,
         operate::receipt::{Action, Guard, Tracking},
         read::cluster::Kustomization,
     },
@@ -187,7 +187,7 @@ impl Draft<'_> {
             let source = self.view.seen.as_ref().and_then(|seen| seen.source(kustomization));
             if let Some(source) = source.filter(|source| source.suspended) {
                 steps.push(suspend_step(
-                    Kind::GitRepository,
+                    FluxKind::GitRepository,
                     &source.namespace,
                     &source.name,
                     false,
@@ -199,7 +199,7 @@ impl Draft<'_> {
             }
             if kustomization.suspended {
                 steps.push(suspend_step(
-                    Kind::Kustomization,
+                    FluxKind::Kustomization,
                     &kustomization.namespace,
                     &kustomization.name,
                     false,
@@ -254,7 +254,7 @@ impl Draft<'_> {
             return self.refuse(what);
         }
         let steps = vec![suspend_step(
-            Kind::Kustomization,
+            FluxKind::Kustomization,
             &kustomization.namespace,
             &kustomization.name,
             true,
@@ -297,7 +297,7 @@ impl Draft<'_> {
             return self.refuse(what);
         }
         let at = (self.repository.now)().to_string();
-        let step = |kind: Kind, namespace: &str, name: &str| Step {
+        let step = |kind: FluxKind, namespace: &str, name: &str| Step {
             label: format!("have Flux look at {}/{name}", kind.plural()),
             calls: vec![format!(
                 "PATCH {} {namespace}/{name} reconcile.fluxcd.io/requestedAt={at}",
@@ -312,8 +312,8 @@ impl Draft<'_> {
             ..Step::default()
         };
         let steps = vec![
-            step(Kind::GitRepository, &source.namespace, &source.name),
-            step(Kind::Kustomization, &kustomization.namespace, &kustomization.name),
+            step(FluxKind::GitRepository, &source.namespace, &source.name),
+            step(FluxKind::Kustomization, &kustomization.namespace, &kustomization.name),
         ];
         self.plan.method =
             "Flux fetches the branch and applies it now, rather than at its interval".to_owned();
@@ -342,7 +342,7 @@ impl Draft<'_> {
     pub(super) fn resume_automation(mut self, suspended: &[(String, String)]) -> Plan {
         let steps: Vec<_> = suspended
             .iter()
-            .map(|(namespace, name)| suspend_step(Kind::Automation, namespace, name, false))
+            .map(|(namespace, name)| suspend_step(FluxKind::Automation, namespace, name, false))
             .collect();
         self.plan.method = "image automation goes on, for all images of its namespace".to_owned();
         let standing = self.view.standing(self.entry);

@@ -21,7 +21,7 @@ use crate::platform::sync::lock;
 use crate::platform::{
     Error,
     gitops::{
-        client::flux::{Cluster, Kind},
+        client::flux::{Cluster, FluxKind},
         model::image::{self, Version},
     },
 };
@@ -81,7 +81,7 @@ impl Condition {
 
 /// Where Flux fetches from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::platform::gitops) struct Source {
+pub(in crate::platform::gitops) struct FluxSource {
     pub(in crate::platform::gitops) namespace: String,
     pub(in crate::platform::gitops) name: String,
     pub(in crate::platform::gitops) url: String,
@@ -141,7 +141,7 @@ pub(in crate::platform::gitops) struct Policy {
 #[derive(Clone, Debug, Default)]
 pub(in crate::platform::gitops) struct Seen {
     pub(in crate::platform::gitops) workloads: Vec<Workload>,
-    pub(in crate::platform::gitops) sources: Vec<Source>,
+    pub(in crate::platform::gitops) sources: Vec<FluxSource>,
     pub(in crate::platform::gitops) kustomizations: Vec<Kustomization>,
     pub(in crate::platform::gitops) automations: Vec<Automation>,
     pub(in crate::platform::gitops) policies: Vec<Policy>,
@@ -241,7 +241,7 @@ fn of_kustomization(object: &Value) -> Kustomization {
 
 /// An Application of Argo CD as what it is to us: something that applies a path of a source
 /// (argo-cd, `pkg/apis/application/v1alpha1/types.go`).
-fn of_application(object: &Value) -> (Source, Kustomization) {
+fn of_application(object: &Value) -> (FluxSource, Kustomization) {
     let (metadata, spec, status) = (&object["metadata"], &object["spec"], &object["status"]);
     let (namespace, name) =
         (text(&metadata["namespace"]), format!("argo-cd/{}", text(&metadata["name"])));
@@ -269,7 +269,7 @@ fn of_application(object: &Value) -> (Source, Kustomization) {
     });
     let history = status["history"].as_array().into_iter().flatten();
     let deployed = history.filter_map(|one| commit(&text(&one["revision"])));
-    let source = Source {
+    let source = FluxSource {
         namespace: namespace.clone(),
         name: name.clone(),
         url: text(&spec["source"]["repoURL"]),
@@ -279,7 +279,7 @@ fn of_application(object: &Value) -> (Source, Kustomization) {
             .map(str::to_owned),
         fetched: seen.clone(),
         fetched_at: time(&status["reconciledAt"]),
-        ..Source::default()
+        ..FluxSource::default()
     };
     let kustomization = Kustomization {
         path: plain_path(spec["source"]["path"].as_str().unwrap_or_default()),
@@ -306,9 +306,9 @@ fn branch_of(reference: &Value) -> Option<String> {
     reference["branch"].as_str().or(other).map(str::to_owned)
 }
 
-fn of_source(object: &Value) -> Source {
+fn of_source(object: &Value) -> FluxSource {
     let (metadata, spec, status) = (&object["metadata"], &object["spec"], &object["status"]);
-    Source {
+    FluxSource {
         namespace: text(&metadata["namespace"]),
         name: text(&metadata["name"]),
         url: text(&spec["url"]),
@@ -359,7 +359,7 @@ fn place(url: &str) -> String {
 impl Seen {
     /// What of it is about this branch of this repository: another team's objects are not ours to suspend.
     pub(in crate::platform::gitops) fn of(mut self, remote: &str, branch: &str) -> Self {
-        let own = |one: &Source| {
+        let own = |one: &FluxSource| {
             place(&one.url) == place(remote) && one.branch.as_deref().unwrap_or(branch) == branch
         };
         self.sources.retain(own);
@@ -384,7 +384,7 @@ impl Seen {
     }
 
     /// The source of a Kustomization.
-    pub(in crate::platform::gitops) fn source(&self, of: &Kustomization) -> Option<&Source> {
+    pub(in crate::platform::gitops) fn source(&self, of: &Kustomization) -> Option<&FluxSource> {
         self.sources.iter().find(|one| (&one.namespace, &one.name) == (&of.source.0, &of.source.1))
     }
 
@@ -441,14 +441,14 @@ impl Known {
         };
         let (apps, sources, kustomizations, automations, policies, applications) = tokio::join!(
             everything,
-            cluster.list(Kind::GitRepository),
-            cluster.list(Kind::Kustomization),
-            cluster.list(Kind::Automation),
-            cluster.list(Kind::Policy),
-            cluster.list(Kind::Application),
+            cluster.list(FluxKind::GitRepository),
+            cluster.list(FluxKind::Kustomization),
+            cluster.list(FluxKind::Automation),
+            cluster.list(FluxKind::Policy),
+            cluster.list(FluxKind::Application),
         );
         let mut hidden = Vec::new();
-        let mut may = |told: Result<Vec<Value>, Error>, kind: Kind| match told {
+        let mut may = |told: Result<Vec<Value>, Error>, kind: FluxKind| match told {
             Ok(all) => Ok(all),
             Err(Error::Forbidden { .. }) => {
                 hidden.push(kind.plural().to_owned());
@@ -457,13 +457,14 @@ impl Known {
             Err(error) => Err(error),
         };
         let mut sources: Vec<_> =
-            may(sources, Kind::GitRepository)?.iter().map(of_source).collect();
+            may(sources, FluxKind::GitRepository)?.iter().map(of_source).collect();
         let mut kustomizations: Vec<_> =
-            may(kustomizations, Kind::Kustomization)?.iter().map(of_kustomization).collect();
-        let automations = may(automations, Kind::Automation)?.iter().map(of_automation).collect();
-        let policies = may(policies, Kind::Policy)?.iter().map(of_policy).collect();
+            may(kustomizations, FluxKind::Kustomization)?.iter().map(of_kustomization).collect();
+        let automations =
+            may(automations, FluxKind::Automation)?.iter().map(of_automation).collect();
+        let policies = may(policies, FluxKind::Policy)?.iter().map(of_policy).collect();
         for (source, application) in
-            may(applications, Kind::Application)?.iter().map(of_application)
+            may(applications, FluxKind::Application)?.iter().map(of_application)
         {
             sources.push(source);
             kustomizations.push(application);

@@ -26,7 +26,7 @@ const NONE: &str = "0000000000000000000000000000000000000000";
 
 /// One place's change in a commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::platform::gitops) struct Change {
+pub(in crate::platform::gitops) struct ImageChange {
     pub(in crate::platform::gitops) file: String,
     pub(in crate::platform::gitops) place: String,
     pub(in crate::platform::gitops) image: String,
@@ -45,7 +45,7 @@ pub(in crate::platform::gitops) struct Commit {
     pub(in crate::platform::gitops) author: String,
     pub(in crate::platform::gitops) subject: String,
     pub(in crate::platform::gitops) body: String,
-    pub(in crate::platform::gitops) changes: Vec<Change>,
+    pub(in crate::platform::gitops) changes: Vec<ImageChange>,
     /// Whether it changed nothing else.
     #[serde(default)]
     pub(in crate::platform::gitops) pure: bool,
@@ -135,7 +135,7 @@ impl Past {
             .filter(|one| one.image == entry.image)
             .map(|one| one.scope.as_str())
             .collect();
-        let mine = |change: &&Change| {
+        let mine = |change: &&ImageChange| {
             let place = (change.file.clone(), change.place.clone());
             if change.image != entry.image || (!all && snapshot.overridden.contains(&place)) {
                 return false;
@@ -272,7 +272,7 @@ async fn changed(
 }
 
 /// What differs between the places of changed files before and after.
-fn difference(before: Vec<Sited>, after: Vec<Sited>) -> Vec<Change> {
+fn difference(before: Vec<Sited>, after: Vec<Sited>) -> Vec<ImageChange> {
     let key = |one: &Sited| (one.file.clone(), one.place.path.clone());
     let mut old: HashMap<_, _> = before.into_iter().map(|one| (key(&one), one)).collect();
     let (mut changes, mut added) = (Vec::new(), Vec::new());
@@ -305,13 +305,13 @@ fn difference(before: Vec<Sited>, after: Vec<Sited>) -> Vec<Change> {
     }
     changes.extend(
         gone.into_iter()
-            .map(|was| Change { new: None, ..change(&was, Some(was.place.version.clone())) }),
+            .map(|was| ImageChange { new: None, ..change(&was, Some(was.place.version.clone())) }),
     );
     changes
 }
 
-fn change(one: &Sited, old: Option<Version>) -> Change {
-    Change {
+fn change(one: &Sited, old: Option<Version>) -> ImageChange {
+    ImageChange {
         file: one.file.clone(),
         place: one.place.path.clone(),
         image: one.place.image.clone(),

@@ -518,7 +518,7 @@ pub(in crate::platform::kubernetes) struct Event {
     pub(in crate::platform::kubernetes) at: Option<Timestamp>,
     pub(in crate::platform::kubernetes) involved_object: Involved,
     /// Who said so, in the events of older recorders; empty in those of `events.k8s.io`, as of the scheduler.
-    pub(in crate::platform::kubernetes) source: Source,
+    pub(in crate::platform::kubernetes) source: EventSource,
     pub(in crate::platform::kubernetes) reporting_component: String,
     /// How often and until when, in the events of `events.k8s.io`.
     pub(in crate::platform::kubernetes) series: Option<Series>,
@@ -541,7 +541,7 @@ pub(in crate::platform::kubernetes) struct Involved {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(in crate::platform::kubernetes) struct Source {
+pub(in crate::platform::kubernetes) struct EventSource {
     pub(in crate::platform::kubernetes) component: String,
 }
 

@@ -49,7 +49,7 @@ const GATHER: Duration = Duration::from_millis(100);
 
 /// One log: of a container of a Pod.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Source {
+struct ContainerLog {
     pod: String,
     /// What tells the Pod from another one of its name.
     uid: String,
@@ -57,7 +57,7 @@ struct Source {
 }
 
 /// What the lines of each source are called by now: a rollout that begins or ends gives Pods another side.
-type Tags = Arc<Mutex<HashMap<Source, Tag>>>;
+type Tags = Arc<Mutex<HashMap<ContainerLog, Tag>>>;
 
 /// What its lines are called.
 #[derive(Clone, Debug, Default)]
@@ -75,9 +75,9 @@ impl Cluster {
         query: &LogQuery,
         lines: mpsc::Sender<LogBatch>,
     ) -> Result<(), Error> {
-        let mut streams: JoinSet<(Source, Result<(), Error>)> = JoinSet::new();
-        let mut begun: HashSet<Source> = HashSet::new();
-        let mut told: HashSet<Source> = HashSet::new();
+        let mut streams: JoinSet<(ContainerLog, Result<(), Error>)> = JoinSet::new();
+        let mut begun: HashSet<ContainerLog> = HashSet::new();
+        let mut told: HashSet<ContainerLog> = HashSet::new();
         let tags = Tags::default();
         let mut first = true;
         loop {
@@ -167,7 +167,7 @@ impl Cluster {
 }
 
 /// The logs that are wanted, and of how many Pods none is.
-fn sources(rows: &Rows, query: &LogQuery) -> Result<(Vec<(Source, Tag)>, usize), Error> {
+fn sources(rows: &Rows, query: &LogQuery) -> Result<(Vec<(ContainerLog, Tag)>, usize), Error> {
     let rolls = rows.instances.iter().any(|one| one.side == SideName::New);
     let refuse = |what: String| Error::Refused { what };
     let named = |one: &&InstanceReading| {
@@ -207,7 +207,7 @@ fn sources(rows: &Rows, query: &LogQuery) -> Result<(Vec<(Source, Tag)>, usize),
             side: rolls.then_some(one.side),
             revision: one.revision.as_ref().map(|of| of.shown().to_owned()),
         };
-        let source = Source {
+        let source = ContainerLog {
             pod: one.id.clone(),
             uid: rows.uids.get(&one.id).cloned().unwrap_or_default(),
             container: container.name.clone(),
@@ -258,7 +258,7 @@ impl Place {
 struct Stream<'a> {
     cluster: &'a Cluster,
     namespace: String,
-    source: Source,
+    source: ContainerLog,
     tags: Tags,
     lines: mpsc::Sender<LogBatch>,
 }

@@ -29,13 +29,13 @@ use crate::{
 
 /// Which forge it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::platform::gitops) enum Kind {
+pub(in crate::platform::gitops) enum ForgeKind {
     GitHub,
     GitLab,
     Gitea,
 }
 
-impl Kind {
+impl ForgeKind {
     /// By its name in the configuration.
     pub(in crate::platform::gitops) fn named(name: &str) -> Option<Self> {
         match name {
@@ -133,13 +133,13 @@ fn said(body: &[u8]) -> Option<Said> {
 impl Forge {
     /// Opens the forge of a repository; speaks to nobody yet. `project` is `OWNER/NAME`.
     pub(in crate::platform::gitops) fn open(
-        kind: Kind,
+        kind: ForgeKind,
         api: &str,
         project: &str,
         token: &SecretString,
         timeout: Duration,
     ) -> Result<Self, String> {
-        let word = if kind == Kind::Gitea { "token" } else { "Bearer" };
+        let word = if kind == ForgeKind::Gitea { "token" } else { "Bearer" };
         let mut header = HeaderValue::from_str(&format!("{word} {}", token.expose_secret()))
             .map_err(|_| {
                 "the token of the forge has characters that no header can have".to_owned()
@@ -159,9 +159,9 @@ impl Forge {
         let http = Http::new(client, settings, Arc::new(token), said, Arc::new(Meter::default()));
         let project = project.to_owned();
         let dialect: Arc<dyn Dialect> = match kind {
-            Kind::GitHub => Arc::new(github::GitHub { http, project: project.clone() }),
-            Kind::GitLab => Arc::new(gitlab::GitLab { http, project: project.clone() }),
-            Kind::Gitea => Arc::new(gitea::Gitea { http, project: project.clone() }),
+            ForgeKind::GitHub => Arc::new(github::GitHub { http, project: project.clone() }),
+            ForgeKind::GitLab => Arc::new(gitlab::GitLab { http, project: project.clone() }),
+            ForgeKind::Gitea => Arc::new(gitea::Gitea { http, project: project.clone() }),
         };
         Ok(Self { dialect, name: format!("{} at {api}", clean(&project)) })
     }
