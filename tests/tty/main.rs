@@ -9,6 +9,7 @@
 )]
 #![cfg(unix)]
 
+mod overlap;
 mod panicking;
 mod screen;
 #[path = "../support/skipped.rs"]
