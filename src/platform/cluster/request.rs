@@ -134,7 +134,7 @@ impl Api for Connection {
         let body = collect(response.into_body().into_data_stream(), self.timeout)
             .await
             .map_err(|error| exchange::incomplete(self, self.timeout, &error))?;
-        Ok(Answer { status, retry_after, body, login: None })
+        Ok(Answer { status, retry_after, body, etag: None, login: None })
     }
 
     async fn renew(&self, _: &Answer) -> Result<(), Error> {

@@ -223,7 +223,7 @@ impl Repository {
                     // One that is known is asked for by its number: one request.
                     let number = known.and_then(|(_, pull)| Some(pull.as_ref()?.number));
                     let told = match number {
-                        Some(number) => forge.read(number).await.map(Some),
+                        Some(number) => forge.look(number).await.map(Some),
                         None => forge.find(branch).await,
                     };
                     let pull = match told {

@@ -31,6 +31,8 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// The body.
     pub body: Vec<u8>,
+    /// The mark of this state of what was asked for, where the server gives one.
+    pub etag: Option<HeaderValue>,
     /// The login that the request was sent with, where the adapter needs it to get another.
     pub login: Option<HeaderValue>,
 }
@@ -107,6 +109,16 @@ pub async fn read<A: Api>(
     path: &str,
     make: impl Fn() -> Result<A::Request, Error> + Send + Sync,
 ) -> Result<Vec<u8>, Error> {
+    read_answer(api, path, false, make).await.map(|answer| answer.body)
+}
+
+/// The same with the whole answer; `conditional` requests may be told that nothing has changed (304).
+pub async fn read_answer<A: Api>(
+    api: &A,
+    path: &str,
+    conditional: bool,
+    make: impl Fn() -> Result<A::Request, Error> + Send + Sync,
+) -> Result<Answer, Error> {
     let (mut tried, mut renewed) = (0, false);
     loop {
         tried += 1;
@@ -114,8 +126,9 @@ pub async fn read<A: Api>(
             Ok(answer) => {
                 let (status, bytes) = (answer.status.as_u16(), answer.body.len());
                 tracing::debug!(path, status, bytes, "read");
-                if answer.status.is_success() {
-                    return Ok(answer.body);
+                let unchanged = conditional && answer.status == StatusCode::NOT_MODIFIED;
+                if answer.status.is_success() || unchanged {
+                    return Ok(answer);
                 }
                 if answer.status == StatusCode::UNAUTHORIZED && !renewed {
                     renewed = true;

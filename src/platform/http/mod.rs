@@ -6,12 +6,17 @@ pub mod exchange;
 mod meter;
 mod retry;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use reqwest::{
-    Method, RequestBuilder,
-    header::{AUTHORIZATION, HeaderValue},
+    Method, RequestBuilder, StatusCode,
+    header::{AUTHORIZATION, ETAG, HeaderValue, IF_NONE_MATCH},
 };
 use serde::de::DeserializeOwned;
 
@@ -20,7 +25,7 @@ pub use exchange::{WriteError, causes};
 pub use meter::Meter;
 pub use retry::Backoff;
 
-use super::Error;
+use super::{Error, sync::lock};
 use exchange::{Answer, Api, NoAnswer, Said};
 
 /// How long an answer may take to begin, and each of its parts to come, where nobody asks for more or less.
@@ -30,6 +35,9 @@ pub const TIMEOUT: Duration = Duration::from_secs(15);
 pub const WRITES_WAIT: u32 = 4;
 /// How long the answer to an upload may take, which begins only when all has been sent.
 pub const UPLOAD_TIMEOUT: Duration = Duration::from_mins(30);
+
+/// How many answers are kept to be compared with.
+const STATES: usize = 200;
 
 /// Who provides the `Authorization` header.
 #[async_trait]
@@ -72,6 +80,8 @@ pub struct Http {
     authorize: Arc<dyn Authorize>,
     dialect: Dialect,
     meter: Arc<Meter>,
+    /// What was read conditionally, by its address: the mark of its state, and the body.
+    states: Arc<Mutex<HashMap<String, (HeaderValue, Vec<u8>)>>>,
 }
 
 /// A plain client with the timeouts and trust that the settings ask for.
@@ -128,7 +138,14 @@ impl Http {
         dialect: Dialect,
         meter: Arc<Meter>,
     ) -> Self {
-        Self { client, settings: Arc::new(settings), authorize, dialect, meter }
+        Self {
+            client,
+            settings: Arc::new(settings),
+            authorize,
+            dialect,
+            meter,
+            states: Arc::default(),
+        }
     }
 
     /// How many requests were made and are left.
@@ -146,6 +163,40 @@ impl Http {
         let make = || self.timed(self.client.get(self.url(address)).query(query), self.timeout());
         let body = exchange::read(self, address, make).await?;
         self.decode(address, &body)
+    }
+
+    /// Reads JSON that was mostly read before: the server is told what is known, and where it says that nothing has
+    /// changed, that is returned with `false`. Servers that give no `ETag` are simply read.
+    pub async fn get_changed<T: DeserializeOwned>(
+        &self,
+        address: &str,
+    ) -> Result<(T, bool), Error> {
+        let known = lock(&self.states).get(address).cloned();
+        let make = || {
+            let mut request = self.client.get(self.url(address));
+            if let Some((etag, _)) = &known {
+                request = request.header(IF_NONE_MATCH, etag);
+            }
+            self.timed(request, self.timeout())
+        };
+        let answer = exchange::read_answer(self, address, known.is_some(), make).await?;
+        match known {
+            Some((_, body)) if answer.status == StatusCode::NOT_MODIFIED => {
+                Ok((self.decode(address, &body)?, false))
+            }
+            _ => {
+                let told = self.decode(address, &answer.body)?;
+                let mut states = lock(&self.states);
+                if states.len() >= STATES {
+                    states.clear();
+                }
+                match answer.etag {
+                    Some(etag) => states.insert(address.to_owned(), (etag, answer.body)),
+                    None => states.remove(address),
+                };
+                Ok((told, true))
+            }
+        }
     }
 
     /// Writes, once. It is sent again only where the server has refused the login before looking at the request.
@@ -235,10 +286,11 @@ impl Api for Http {
         };
         self.meter.note(response.headers());
         let (status, retry_after) = (response.status(), exchange::retry_after(response.headers()));
+        let etag = response.headers().get(ETAG).cloned();
         let body = collect(response.bytes_stream(), self.timeout())
             .await
             .map_err(|error| exchange::incomplete(self, self.timeout(), &error))?;
-        Ok(Answer { status, retry_after, body, login: Some(header) })
+        Ok(Answer { status, retry_after, body, etag, login: Some(header) })
     }
 
     async fn renew(&self, refused: &Answer) -> Result<(), Error> {

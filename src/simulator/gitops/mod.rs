@@ -11,7 +11,9 @@ mod git;
 mod serve_git;
 
 use std::{
-    fs, io,
+    fs,
+    hash::{Hash, Hasher},
+    io,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -312,6 +314,21 @@ impl Delivery {
     }
 }
 
+/// An answer with its `ETag`, or that nothing has changed: GitHub's REST API ("Use conditional requests if appropriate") and
+/// Rails' `Rack::ETag` in GitLab. Gitea gives none.
+fn conditional(forge: &str, known: Option<HeaderValue>, told: &Value) -> Response {
+    if forge == "gitea" {
+        return axum::Json(told).into_response();
+    }
+    let mut hasher = std::hash::DefaultHasher::new();
+    told.to_string().hash(&mut hasher);
+    let etag = format!("W/\"{:016x}\"", hasher.finish());
+    if known.is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
+        return (StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response();
+    }
+    ([(header::ETAG, etag)], axum::Json(told)).into_response()
+}
+
 /// Whether a request to a forge has the token.
 fn has_token(headers: &HeaderMap) -> bool {
     let bearer = headers
@@ -356,8 +373,9 @@ async fn handle(
     let Ok(bytes) = to_bytes(body, BODY_LIMIT).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let own = delivery.clone();
+    let (own, logs) = (delivery.clone(), delivery.keep_log);
     let work = async move {
+        let delivery = own.clone();
         if git {
             if !serve_git::authorized(&parts.headers) {
                 return serve_git::challenge();
@@ -370,12 +388,21 @@ async fn handle(
                 .into_response();
         }
         let query = pairs(parts.uri.query().unwrap_or_default());
+        let known = parts.headers.get(header::IF_NONE_MATCH).cloned();
+        let reads = parts.method == Method::GET;
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         let told = tokio::task::spawn_blocking(move || {
             own.call(forge, &parts.method, &rest, &query, &body)
         })
         .await;
         match told {
+            Ok((status, told)) if reads && status.is_success() => {
+                let response = conditional(forge, known, &told);
+                if response.status() == StatusCode::NOT_MODIFIED && logs {
+                    lock(&delivery.log).push(format!("304 {path}"));
+                }
+                response
+            }
             Ok((status, told)) => (status, axum::Json(told)).into_response(),
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
         }

@@ -317,7 +317,8 @@ impl Api for Endpoint<'_> {
         }
         let login =
             (status == StatusCode::UNAUTHORIZED).then(|| HeaderValue::from_static("credentials"));
-        Ok(Answer { status, retry_after: exchange::retry_after(&headers), body, login })
+        let retry_after = exchange::retry_after(&headers);
+        Ok(Answer { status, retry_after, body, etag: None, login })
     }
 
     async fn renew(&self, _: &Answer) -> Result<(), Error> {

@@ -1,5 +1,7 @@
 //! What is to be seen of an operation: where its commit is, what became of its pull request, and what the Pods run.
 
+use std::{sync::atomic::Ordering, time::Duration};
+
 use tokio::time::Instant;
 
 use crate::domain::{
@@ -14,6 +16,9 @@ use crate::platform::{
         read::{apps::View, snapshot::Entry},
     },
 };
+
+/// How often a pull request is asked for that an operation waits for.
+const AWAITED: Duration = Duration::from_secs(10);
 
 fn seen(finding: Finding, app: &App) -> Observation {
     Observation { finding, rollout: app.rollout.clone(), id: None }
@@ -89,9 +94,16 @@ impl Repository {
     /// The pull request of an operation, where it has one.
     async fn pull(&self, tracking: &Tracking) -> Result<Option<Pull>, Error> {
         let (Some(own), Ok(forge)) = (&tracking.own, &self.forge) else { return Ok(None) };
-        let pull = match tracking.pull {
-            Some(number) => Some(forge.read(number).await?),
-            None => forge.find(own).await?,
+        let known = self.state.lock().await.pulls.get(own).cloned();
+        let sent = self.sent.load(Ordering::Acquire);
+        let pull = match (tracking.pull, known) {
+            // Somebody waits for it, and nobody's quota is worth a request every few seconds.
+            (Some(_), Some((since, pull))) if !sent && since.elapsed() < AWAITED => {
+                return Ok(pull);
+            }
+            (Some(number), Some(_)) => Some(forge.look(number).await?),
+            (Some(number), None) => Some(forge.read(number).await?),
+            (None, _) => forge.find(own).await?,
         };
         let mut state = self.state.lock().await;
         state.pulls.insert(own.clone(), (Instant::now(), pull.clone()));

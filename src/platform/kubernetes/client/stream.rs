@@ -315,6 +315,7 @@ async fn broken(
         status: code,
         retry_after: None,
         body: body.to_string().into_bytes(),
+        etag: None,
         login: None,
     };
     Turn::Failed(exchange::refusal(connection, path, &answer))

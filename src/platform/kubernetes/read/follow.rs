@@ -337,6 +337,7 @@ impl Stream<'_> {
                     status: code.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
                     retry_after: None,
                     body: body.to_string().into_bytes(),
+                    etag: None,
                     login: None,
                 };
                 return Err(exchange::refusal(connection, path, &answer));

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     github_form::{self, pull},
+    looks::{Looks, Seen},
     pull::{Dialect, Opening, Pull, send},
 };
 use crate::platform::{
@@ -19,6 +20,30 @@ const NEWEST: u32 = 50;
 pub(super) struct Gitea {
     pub(super) http: Http,
     pub(super) project: String,
+    pub(super) looks: Looks,
+}
+
+impl Gitea {
+    fn at(&self, number: u64) -> String {
+        format!("/repos/{}/pulls/{number}", self.project)
+    }
+}
+
+/// A pull request with what is missing.
+fn told(seen: &Seen) -> Pull {
+    let mut pull = pull(&seen.one);
+    let Some((_, checks)) = &seen.checks else { return pull };
+    match checks["state"].as_str() {
+        Some("pending") if checks["total_count"].as_u64().unwrap_or(1) > 0 => {
+            pull.missing.push("checks".to_owned());
+        }
+        Some("failure" | "error") => pull.missing.push("failed checks".to_owned()),
+        _ => {}
+    }
+    if pull.mergeable == Some(false) && pull.missing.is_empty() {
+        pull.missing.push("a review, or a conflict with the branch".to_owned());
+    }
+    pull
 }
 
 #[async_trait]
@@ -37,27 +62,22 @@ impl Dialect for Gitea {
     }
 
     async fn read(&self, number: u64) -> Result<Pull, Error> {
-        let base = format!("/repos/{}", self.project);
-        let one: Value = self.http.get(&format!("{base}/pulls/{number}"), &[]).await?;
-        let mut pull = pull(&one);
-        if pull.open {
-            let checks: Value = self
-                .http
-                .get(&format!("{base}/commits/{}/status", pull.head), &[])
-                .await
-                .unwrap_or_default();
-            match checks["state"].as_str() {
-                Some("pending") if checks["total_count"].as_u64().unwrap_or(1) > 0 => {
-                    pull.missing.push("checks".to_owned());
-                }
-                Some("failure" | "error") => pull.missing.push("failed checks".to_owned()),
-                _ => {}
-            }
-            if pull.mergeable == Some(false) && pull.missing.is_empty() {
-                pull.missing.push("a review, or a conflict with the branch".to_owned());
-            }
+        let (one, _) = self.http.get_changed::<Value>(&self.at(number)).await?;
+        let known = pull(&one);
+        if !known.open {
+            return Ok(told(&self.looks.keep(number, Seen { one, ..Seen::default() })));
         }
-        Ok(pull)
+        let path = format!("/repos/{}/commits/{}/status", self.project, known.head);
+        let checks = self.http.get_changed::<Value>(&path).await.unwrap_or_default().0;
+        let checks = Some((path, checks));
+        Ok(told(&self.looks.keep(number, Seen { one, checks, ..Seen::default() })))
+    }
+
+    async fn look(&self, number: u64) -> Result<Pull, Error> {
+        match self.looks.look(&self.http, number, &self.at(number)).await? {
+            Some(seen) => Ok(told(&seen)),
+            None => self.read(number).await,
+        }
     }
 
     async fn open(&self, opening: &Opening<'_>) -> Result<Pull, WriteError> {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     github_form::{self, pull},
+    looks::{Looks, Seen},
     pull::{Dialect, Opening, Pull, send, text},
 };
 use crate::platform::{
@@ -16,6 +17,51 @@ use crate::platform::{
 pub(super) struct GitHub {
     pub(super) http: Http,
     pub(super) project: String,
+    pub(super) looks: Looks,
+}
+
+impl GitHub {
+    fn at(&self, number: u64) -> String {
+        format!("/repos/{}/pulls/{number}", self.project)
+    }
+}
+
+/// A pull request with what is missing.
+fn told(seen: &Seen) -> Pull {
+    let Seen { one, checks, reviews, .. } = seen;
+    let mut pull = pull(one);
+    let Some((_, checks)) = checks else { return pull };
+    let runs = checks["check_runs"].as_array().into_iter().flatten();
+    let names = |wanted: &dyn Fn(&Value) -> bool| -> Vec<String> {
+        runs.clone().filter(|run| wanted(run)).map(|run| text(&run["name"])).collect()
+    };
+    let under_way = names(&|run| run["status"] != "completed");
+    let failed = names(&|run| {
+        ["failure", "timed_out", "cancelled", "action_required"]
+            .iter()
+            .any(|conclusion| run["conclusion"] == *conclusion)
+    });
+    if !failed.is_empty() {
+        pull.missing.push(format!("failed checks ({})", failed.join(", ")));
+    }
+    if !under_way.is_empty() {
+        pull.missing.push(format!("checks ({})", under_way.join(", ")));
+    }
+    let reviews = reviews.as_array().into_iter().flatten();
+    let approved = reviews.clone().any(|review| review["state"] == "APPROVED");
+    if reviews.clone().any(|review| review["state"] == "CHANGES_REQUESTED") && !approved {
+        pull.missing.push("changes that a review asks for".to_owned());
+    }
+    match one["mergeable_state"].as_str() {
+        Some("dirty") => pull.missing.push("a conflict with the branch".to_owned()),
+        Some("blocked") if pull.missing.is_empty() && !approved => {
+            pull.missing.push("a review".to_owned());
+        }
+        Some("draft") => pull.missing.push("it is a draft".to_owned()),
+        Some("behind") => pull.missing.push("the branch's newest commits".to_owned()),
+        _ => {}
+    }
+    pull
 }
 
 #[async_trait]
@@ -35,49 +81,29 @@ impl Dialect for GitHub {
     }
 
     async fn read(&self, number: u64) -> Result<Pull, Error> {
-        let base = format!("/repos/{}", self.project);
-        let one: Value = self.http.get(&format!("{base}/pulls/{number}"), &[]).await?;
-        let mut pull = pull(&one);
+        let (one, _) = self.http.get_changed::<Value>(&self.at(number)).await?;
+        let known = pull(&one);
         // Where GitHub would merge it at once, nothing is missing, and nothing more is asked.
-        if !pull.open || one["mergeable_state"] == "clean" {
-            return Ok(pull);
+        if !known.open || one["mergeable_state"] == "clean" {
+            return Ok(told(&self.looks.keep(number, Seen { one, ..Seen::default() })));
         }
         // What is missing is told as far as the login may see it.
-        let checks = format!("{base}/commits/{}/check-runs", pull.head);
-        let checks: Value = self.http.get(&checks, &[]).await.unwrap_or_default();
-        let runs = checks["check_runs"].as_array().into_iter().flatten();
-        let names = |wanted: &dyn Fn(&Value) -> bool| -> Vec<String> {
-            runs.clone().filter(|run| wanted(run)).map(|run| text(&run["name"])).collect()
-        };
-        let under_way = names(&|run| run["status"] != "completed");
-        let failed = names(&|run| {
-            ["failure", "timed_out", "cancelled", "action_required"]
-                .iter()
-                .any(|conclusion| run["conclusion"] == *conclusion)
-        });
-        if !failed.is_empty() {
-            pull.missing.push(format!("failed checks ({})", failed.join(", ")));
+        let path = format!("/repos/{}/commits/{}/check-runs", self.project, known.head);
+        let reviews = format!("{}/reviews", self.at(number));
+        let (checks, reviews) = tokio::join!(
+            self.http.get_changed::<Value>(&path),
+            self.http.get_changed::<Value>(&reviews)
+        );
+        let checks = Some((path, checks.unwrap_or_default().0));
+        let reviews = reviews.unwrap_or_default().0;
+        Ok(told(&self.looks.keep(number, Seen { one, checks, reviews, ..Seen::default() })))
+    }
+
+    async fn look(&self, number: u64) -> Result<Pull, Error> {
+        match self.looks.look(&self.http, number, &self.at(number)).await? {
+            Some(seen) => Ok(told(&seen)),
+            None => self.read(number).await,
         }
-        if !under_way.is_empty() {
-            pull.missing.push(format!("checks ({})", under_way.join(", ")));
-        }
-        let reviews: Value =
-            self.http.get(&format!("{base}/pulls/{number}/reviews"), &[]).await.unwrap_or_default();
-        let reviews = reviews.as_array().into_iter().flatten();
-        let approved = reviews.clone().any(|review| review["state"] == "APPROVED");
-        if reviews.clone().any(|review| review["state"] == "CHANGES_REQUESTED") && !approved {
-            pull.missing.push("changes that a review asks for".to_owned());
-        }
-        match one["mergeable_state"].as_str() {
-            Some("dirty") => pull.missing.push("a conflict with the branch".to_owned()),
-            Some("blocked") if pull.missing.is_empty() && !approved => {
-                pull.missing.push("a review".to_owned());
-            }
-            Some("draft") => pull.missing.push("it is a draft".to_owned()),
-            Some("behind") => pull.missing.push("the branch's newest commits".to_owned()),
-            _ => {}
-        }
-        Ok(pull)
     }
 
     async fn open(&self, opening: &Opening<'_>) -> Result<Pull, WriteError> {

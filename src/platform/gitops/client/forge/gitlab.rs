@@ -77,8 +77,12 @@ impl Dialect for GitLab {
     }
 
     async fn read(&self, number: u64) -> Result<Pull, Error> {
-        let one: Value = self.http.get(&format!("{}/{number}", self.base()), &[]).await?;
+        let (one, _) = self.http.get_changed::<Value>(&format!("{}/{number}", self.base())).await?;
         Ok(pull(&one))
+    }
+
+    async fn look(&self, number: u64) -> Result<Pull, Error> {
+        self.read(number).await
     }
 
     async fn open(&self, opening: &Opening<'_>) -> Result<Pull, WriteError> {

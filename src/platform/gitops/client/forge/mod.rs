@@ -7,6 +7,7 @@ mod gitea;
 mod github;
 mod github_form;
 mod gitlab;
+mod looks;
 mod pull;
 
 use std::{sync::Arc, time::Duration};
@@ -17,8 +18,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 
-use self::pull::Dialect;
 pub(in crate::platform::gitops) use self::pull::{Opening, Pull};
+use self::{looks::Looks, pull::Dialect};
 use crate::{
     domain::text::clean,
     platform::{
@@ -159,9 +160,13 @@ impl Forge {
         let http = Http::new(client, settings, Arc::new(token), said, Arc::new(Meter::default()));
         let project = project.to_owned();
         let dialect: Arc<dyn Dialect> = match kind {
-            ForgeKind::GitHub => Arc::new(github::GitHub { http, project: project.clone() }),
+            ForgeKind::GitHub => {
+                Arc::new(github::GitHub { http, project: project.clone(), looks: Looks::default() })
+            }
             ForgeKind::GitLab => Arc::new(gitlab::GitLab { http, project: project.clone() }),
-            ForgeKind::Gitea => Arc::new(gitea::Gitea { http, project: project.clone() }),
+            ForgeKind::Gitea => {
+                Arc::new(gitea::Gitea { http, project: project.clone(), looks: Looks::default() })
+            }
         };
         Ok(Self { dialect, name: format!("{} at {api}", clean(&project)) })
     }
@@ -178,6 +183,11 @@ impl Forge {
     /// One pull request, with what is missing.
     pub(in crate::platform::gitops) async fn read(&self, number: u64) -> Result<Pull, Error> {
         self.dialect.read(number).await
+    }
+
+    /// One pull request for who watches it: see [`Dialect::look`].
+    pub(in crate::platform::gitops) async fn look(&self, number: u64) -> Result<Pull, Error> {
+        self.dialect.look(number).await
     }
 
     /// Opens a pull request; where there is one of the branch already, that one.

@@ -55,6 +55,9 @@ pub(super) trait Dialect: Send + Sync {
     async fn find(&self, branch: &str) -> Result<Option<Pull>, Error>;
     /// One pull request, with what is missing.
     async fn read(&self, number: u64) -> Result<Pull, Error>;
+    /// The same for who has read it before, in one request where nothing has changed: parts of it may be as old as the
+    /// look before.
+    async fn look(&self, number: u64) -> Result<Pull, Error>;
     async fn open(&self, opening: &Opening<'_>) -> Result<Pull, WriteError>;
     async fn merge(&self, number: u64, head: &str) -> Result<(), WriteError>;
     async fn close(&self, number: u64) -> Result<(), WriteError>;

@@ -1,0 +1,131 @@
+//! Watching a pull request in one request a look: it and its checks take turns, and where one of them has changed, all is
+//! read again.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use serde_json::Value;
+
+use crate::platform::{Error, http::Http, sync::lock};
+
+/// What was read of a pull request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    /// The pull request itself.
+    pub(super) one: Value,
+    /// Its checks with their address, where they matter.
+    pub(super) checks: Option<(String, Value)>,
+    /// Its reviews. A review changes the pull request, too, a check does not.
+    pub(super) reviews: Value,
+}
+
+/// Whose turn the next look is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Pull,
+    Checks,
+}
+
+/// The pull requests that were read, by number.
+#[derive(Clone, Default)]
+pub(super) struct Looks(Arc<Mutex<HashMap<u64, (Seen, Turn)>>>);
+
+impl Looks {
+    /// Keeps what was read.
+    pub(super) fn keep(&self, number: u64, seen: Seen) -> Seen {
+        lock(&self.0).insert(number, (seen.clone(), Turn::Checks));
+        seen
+    }
+
+    /// Looks at one, whose address is `at`: what is known of it, or `None` where it is to be read whole.
+    pub(super) async fn look(
+        &self,
+        http: &Http,
+        number: u64,
+        at: &str,
+    ) -> Result<Option<Seen>, Error> {
+        let Some((seen, turn)) = lock(&self.0).get(&number).cloned() else { return Ok(None) };
+        let (path, known) = match &seen.checks {
+            // What could not be read at first is left alone.
+            Some((path, known)) if turn == Turn::Checks && !known.is_null() => {
+                (path.as_str(), known)
+            }
+            _ => (at, &seen.one),
+        };
+        let (told, changed) = http.get_changed::<Value>(path).await?;
+        // A forge that does not say whether something has changed sends all of it.
+        if changed && told != *known {
+            return Ok(None);
+        }
+        let next = if turn == Turn::Checks { Turn::Pull } else { Turn::Checks };
+        lock(&self.0).insert(number, (seen.clone(), next));
+        Ok(Some(seen))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Forge, ForgeKind};
+    use crate::simulator::{self, Simulator, clock::Clock};
+
+    const PROJECT: &str = "acme/shop-config";
+
+    /// Looks at the proposal of the scenario, with what the forge was asked since.
+    #[tokio::test]
+    async fn a_look_is_one_request_and_sees_what_changes() {
+        for (kind, conditional) in
+            [(ForgeKind::GitHub, true), (ForgeKind::GitLab, true), (ForgeKind::Gitea, false)]
+        {
+            let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
+            let options = simulator::Options { keep_log: true, ..simulator::Options::default() };
+            let simulator = Simulator::gitops_at(&options, clock.clone()).await.unwrap();
+            let base = simulator.world().repository();
+            let (_, host) = base.split_once('@').unwrap();
+            let (host, _) = host.split_once('/').unwrap();
+            let token = "simulated-token".to_owned().into();
+            let wait = Duration::from_secs(10);
+            let forge = Forge::open(kind, &kind.api("http", host), PROJECT, &token, wait).unwrap();
+            let api = kind.api("", "");
+            let (_, api) = api.split_once("///").unwrap();
+            let asked = |from: usize| -> Vec<String> {
+                let log = simulator.world().log();
+                let own = log.into_iter().skip(from).filter(|line| line.contains(api));
+                own.map(|line| line.replace(&format!("/{api}/"), "")).collect()
+            };
+            let branch = {
+                let commit = ("notes.txt".to_owned(), "checked".to_owned());
+                let head = simulator.world().commit("Noor", "a change", &[commit]).unwrap();
+                simulator.world().force("change", Some(&head)).unwrap();
+                let before = simulator.world().git(&["rev-parse", "main~1"]).unwrap();
+                simulator.world().force("main", Some(before.trim())).unwrap();
+                "change"
+            };
+            let opening =
+                super::super::Opening { branch, base: "main", title: "A change", body: "" };
+            let number = forge.create(&opening).await.unwrap().number;
+            let whole = forge.read(number).await.unwrap();
+            assert!(whole.open);
+            let at = simulator.world().log().len();
+            for _ in 0..4 {
+                assert_eq!(forge.look(number).await.unwrap(), whole, "{kind:?}");
+            }
+            let requests = asked(at);
+            let sent = requests.iter().filter(|line| line.starts_with("GET")).count();
+            let unchanged = requests.iter().filter(|line| line.starts_with("304")).count();
+            assert_eq!((sent, unchanged), (4, if conditional { 4 } else { 0 }), "{requests:#?}");
+            // Checks that have come to their end are seen within two looks, and so is a merge.
+            clock.advance(60.0);
+            let (one, two) = (forge.look(number).await, forge.look(number).await);
+            let after = two.unwrap();
+            assert_eq!(after, forge.read(number).await.unwrap(), "{kind:?}: {one:?}");
+            assert_ne!(after.missing, whole.missing, "{kind:?}");
+            forge.merge(number, &after.head).await.unwrap();
+            let (one, two) = (forge.look(number).await.unwrap(), forge.look(number).await.unwrap());
+            assert!(one.merged || two.merged, "{kind:?}");
+        }
+    }
+}
