@@ -7,7 +7,7 @@ use super::{
 };
 use crate::domain::{
     AppEvent, AppKey, Capabilities, Confirmed, Detail, LogBatch, LogQuery, Outcome, Plan, Problem,
-    Reading, Receipt, Report, Request, RevisionId, Settlement, TargetId,
+    Reading, Receipt, Report, Request, RevisionId, Settlement, Shell, TargetId,
 };
 
 /// Where copied text is, as far as that is known.
@@ -130,6 +130,18 @@ pub enum Event {
         /// From and to.
         details: Box<Result<(Detail, Detail), Problem>>,
     },
+    /// The command for a shell in an instance, or why there is none.
+    Shell {
+        /// Which page asked.
+        id: u64,
+        /// The command.
+        shell: Result<Shell, Problem>,
+    },
+    /// The program that had the terminal has given it back.
+    ShellEnded {
+        /// What it was, or what became of it, in a sentence.
+        text: String,
+    },
     /// The instances of an app.
     Instances {
         /// Which page asked.
@@ -233,6 +245,17 @@ pub enum Effect {
         /// Whose.
         app: AppKey,
     },
+    /// Ask for the command for a shell in an instance.
+    Shell {
+        /// Which page asks.
+        id: u64,
+        /// Whose.
+        app: AppKey,
+        /// Which one, as its reading calls it.
+        instance: String,
+    },
+    /// Hand the terminal to a program until it ends.
+    HandOver(Shell),
     /// Write the record of an incident.
     Incident(AppKey),
     /// Send the lines of a log, until it is ended.

@@ -17,6 +17,7 @@ pub fn can(state: &State, command: Command) -> Result<(), String> {
         Command::Events
         | Command::Logs
         | Command::Instances
+        | Command::Shell
         | Command::Incident
         | Command::Notify => selected(state).map(drop),
         Command::Diff => {

@@ -55,6 +55,7 @@ commands! {
     Pause "deck" "pause" "hold the rollout where it is" Pause,
     Restart "deck" "restart" "replace all instances, rolling" Restart,
     RestartInstance "deck" "restart-instance" "restart the selected instance, on the page of instances" Restart,
+    Shell "deck" "shell" "a shell in the selected instance, on the page of instances",
     Scale "deck" "scale" "change how many instances there are" Scale,
     StopOrStart "deck" "stop-or-start" "stop the app, or start it where it is stopped",
     Release "deck" "release" "release what holds the app still, such as suspended auto scaling" Release,

@@ -16,6 +16,7 @@ mod receipt;
 mod report;
 mod revision;
 mod rollout;
+mod shell;
 mod stage;
 mod target;
 pub mod text;
@@ -45,6 +46,7 @@ pub use revision::{
     revision_names,
 };
 pub use rollout::{CanaryStep, Instance, InstanceState, Phase, Rollout, Side, Stuck};
+pub use shell::Shell;
 pub use stage::{Stage, StageState};
 pub use target::{Capabilities, Capability, PlatformKind, Target};
 pub use verb::{Needs, VERBS, Verb, VerbSpec};

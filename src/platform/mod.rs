@@ -34,7 +34,7 @@ use unopened::Unopened;
 
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogBatch, LogLine, LogQuery,
-    Observation, Plan, Reading, Receipt, Report, Request, RevisionId, Scope, Step, Target,
+    Observation, Plan, Reading, Receipt, Report, Request, RevisionId, Scope, Shell, Step, Target,
 };
 
 /// The present time, from whoever owns the clock.
@@ -133,6 +133,17 @@ pub trait Platform: Send + Sync {
     /// The instances of an app with what they use, read now; as the deck shows them where a platform measures nothing.
     async fn instances(&self, app: &AppId) -> Result<Reading, Error> {
         Ok(Reading::of(&self.app(app.as_str()).await?, self.now()))
+    }
+
+    /// The command that opens a shell in an instance, as its reading calls it. Nothing is run.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the reason where there can be none.
+    async fn shell(&self, app: &AppId, instance: &str) -> Result<Shell, Error> {
+        let _ = (app, instance);
+        Err(Error::Refused {
+            what: format!("no shell in instances of {}", self.target().platform.name),
+        })
     }
 
     /// The latest log lines of an app, oldest first.

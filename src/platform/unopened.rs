@@ -20,8 +20,8 @@ use super::{
 };
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogBatch, LogLine, LogQuery,
-    Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Step,
-    Target,
+    Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Shell,
+    Step, Target,
 };
 
 /// How often opening it is tried again: it reads a file at most.
@@ -165,6 +165,10 @@ impl Platform for Unopened {
 
     async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error> {
         self.platform()?.events(app).await
+    }
+
+    async fn shell(&self, app: &AppId, instance: &str) -> Result<Shell, Error> {
+        self.platform()?.shell(app, instance).await
     }
 
     async fn instances(&self, app: &AppId) -> Result<Reading, Error> {

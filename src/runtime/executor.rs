@@ -129,6 +129,12 @@ impl Executor {
                     Event::Instances { id, app, reading }
                 });
             }
+            Effect::Shell { id, app: AppKey { target, app }, instance } => {
+                self.ask(&target, move |platform| async move {
+                    let shell = platform.shell(&app, &instance).await;
+                    Event::Shell { id, shell: shell.map_err(|error| error.problem()) }
+                });
+            }
             Effect::Incident(app) => self.write_incident(app),
             Effect::SaveLog { name, text } => self.save_log(name, text),
             Effect::Log { id, app, query } => self.follow(id, app, query),
@@ -142,6 +148,7 @@ impl Executor {
             // The loop has these itself.
             Effect::ShowNow
             | Effect::Notify(_)
+            | Effect::HandOver(_)
             | Effect::Copy { .. }
             | Effect::Suspend
             | Effect::Quit => {}

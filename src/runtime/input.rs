@@ -1,6 +1,10 @@
 //! Input: the only file that sees the terminal's own events.
 
-use std::sync::Arc;
+use std::{
+    io,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use crossterm::event::{
     self, Event as Raw, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
@@ -22,6 +26,8 @@ use crate::{
     ui::theme::Background,
 };
 
+/// How long the terminal library may take to see what is there to be read.
+const SEEN: Duration = Duration::from_millis(20);
 /// How many events may wait; more than anybody types.
 const WAITING: usize = 1_024;
 
@@ -38,6 +44,7 @@ pub(super) enum Act {
 pub(super) struct Input {
     acts: mpsc::Receiver<Act>,
     gone: Arc<Notify>,
+    turns: Arc<Turns>,
 }
 
 impl Input {
@@ -48,26 +55,35 @@ impl Input {
         let (sender, acts) = mpsc::channel(WAITING);
         let gone = Arc::new(Notify::new());
         watch_hangup(gone.clone());
-        let closed = gone.clone();
+        let (closed, turns) = (gone.clone(), Arc::new(Turns::default()));
+        let own = turns.clone();
         std::thread::spawn(move || {
             let mut answer = Answer::new(asked, Instant::now());
             let mut answered = Some(answered);
-            while let Ok(raw) = event::read() {
-                let sorted = answer.sort(raw, Instant::now());
-                if let Some(background) = sorted.background
-                    && let Some(answered) = answered.take()
-                {
-                    let _ = answered.send(background);
-                }
-                for act in sorted.input.into_iter().filter_map(translate) {
-                    if sender.blocking_send(act).is_err() {
-                        return;
+            while let Ok(read) = read(&own) {
+                for raw in read {
+                    let sorted = answer.sort(raw, Instant::now());
+                    if let Some(background) = sorted.background
+                        && let Some(answered) = answered.take()
+                    {
+                        let _ = answered.send(background);
+                    }
+                    for act in sorted.input.into_iter().filter_map(translate) {
+                        if sender.blocking_send(act).is_err() {
+                            return;
+                        }
                     }
                 }
             }
             closed.notify_one();
         });
-        (Self { acts, gone }, background)
+        (Self { acts, gone, turns }, background)
+    }
+
+    /// Leaves what is typed to another program, until what is returned is dropped.
+    pub(super) fn leave(&self) -> Left {
+        *self.turns.others() = true;
+        Left(self.turns.clone())
     }
 
     /// The next thing that the operator does; `None` when the terminal is gone.
@@ -83,6 +99,54 @@ impl Input {
     pub(super) fn ready(&mut self) -> Option<Act> {
         self.acts.try_recv().ok()
     }
+}
+
+/// Who reads what is typed.
+#[derive(Default)]
+struct Turns {
+    /// Whether another program does. Locked while we do.
+    others: Mutex<bool>,
+    /// Told when it is our turn again.
+    ours: Condvar,
+}
+
+impl Turns {
+    fn others(&self) -> MutexGuard<'_, bool> {
+        self.others.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// While somebody has this, another program reads what is typed.
+pub(super) struct Left(Arc<Turns>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        *self.0.others() = false;
+        self.0.ours.notify_one();
+    }
+}
+
+/// Waits until something is typed, and reads all of it. Nobody reads while another program has the terminal.
+fn read(turns: &Turns) -> io::Result<Vec<Raw>> {
+    let stdin = rustix::stdio::stdin();
+    let mut watched = [PollFd::new(&stdin, PollFlags::IN)];
+    match poll(&mut watched, None) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    if watched[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    }
+    let mut others = turns.others();
+    while *others {
+        others = turns.ours.wait(others).unwrap_or_else(PoisonError::into_inner);
+    }
+    let mut read = Vec::new();
+    // Whoever had the terminal in between may have read it all.
+    while event::poll(if read.is_empty() { SEEN } else { Duration::ZERO })? {
+        read.push(event::read()?);
+    }
+    Ok(read)
 }
 
 /// The terminal library's reader spins for ever on a terminal that has hung up, and under a parent that ignores the

@@ -10,6 +10,7 @@ pub mod names;
 mod pace;
 mod painter;
 mod pen;
+mod shell;
 mod terminal;
 pub mod views;
 
@@ -39,6 +40,7 @@ use self::{
     journal::Journal,
     pace::Pace,
     painter::Painter,
+    shell::Signals,
     terminal::Terminal,
 };
 use crate::{
@@ -113,10 +115,13 @@ enum Turn {
 /// Where the terminal cannot be set up.
 pub async fn dashboard(setup: Setup) -> io::Result<()> {
     // From here on a signal is heard: none may end the program while it has the terminal.
-    let mut hangups = signal(SignalKind::hangup())?;
-    let mut ends = signal(SignalKind::terminate())?;
-    let mut interrupts = signal(SignalKind::interrupt())?;
-    let mut stops = signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?;
+    let mut signals = Signals {
+        hangups: signal(SignalKind::hangup())?,
+        ends: signal(SignalKind::terminate())?,
+        interrupts: signal(SignalKind::interrupt())?,
+        stops: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
+    };
+    let mut sizes = signal(SignalKind::window_change())?;
     let terminal = Terminal::enter()?;
     let size = terminal::size()?;
     let mut state = State::new(Start {
@@ -167,10 +172,11 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
     'running: loop {
         let turn = tokio::select! {
             biased;
-            _ = hangups.recv() => Turn::Quit,
-            _ = ends.recv() => Turn::Quit,
-            _ = interrupts.recv() => Turn::Quit,
-            _ = stops.recv() => Turn::Suspend,
+            _ = signals.hangups.recv() => Turn::Quit,
+            _ = signals.ends.recv() => Turn::Quit,
+            _ = signals.interrupts.recv() => Turn::Quit,
+            _ = signals.stops.recv() => Turn::Suspend,
+            _ = sizes.recv() => Turn::Event(Event::Tick),
             answer = &mut background, if theme_on.is_some() => Turn::Background(answer.ok()),
             act = input.next() => act.map_or(Turn::Quit, Turn::Act),
             event = incoming.recv() => event.map_or(Turn::Quit, Turn::Event),
@@ -230,6 +236,18 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
                 match effect {
                     Effect::Quit => break 'running,
                     Effect::Suspend => suspend(&terminal, &mut painter, &mut dirty).await?,
+                    Effect::HandOver(shell) => {
+                        painter.finish().await;
+                        let left = input.leave();
+                        terminal.give_back();
+                        let ended = shell::run(&shell, &mut signals).await;
+                        terminal.take()?;
+                        drop(left);
+                        painter.resize(terminal::size()?);
+                        let shell::Ended::Over(text) = ended else { break 'running };
+                        update(&mut state, Event::ShellEnded { text }, (setup.now)());
+                        (dirty, urgent) = (true, true);
+                    }
                     Effect::ShowNow => urgent = true,
                     Effect::Copy { text, shown } => {
                         painter.extra(&clipboard::offer(&text));

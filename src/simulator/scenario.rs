@@ -124,6 +124,9 @@ pub(crate) struct ServicePlan {
     pub(crate) configuration: Option<toml::Table>,
     /// Least and most tasks of auto scaling.
     pub(crate) scaling: Option<(u32, u32)>,
+    /// Whether its tasks are started with ECS Exec.
+    #[serde(default)]
+    pub(crate) exec: bool,
     /// The task definitions of its family, oldest first.
     pub(crate) definition: Vec<DefinitionPlan>,
     /// What happened lately, played through the real scheduler.
@@ -209,6 +212,7 @@ impl ServicePlan {
             strategy: rolling(),
             configuration: None,
             scaling: None,
+            exec: false,
             definition: vec![definition(60.0, "1.0.0"), definition(9.0, "1.1.0")],
             script: Vec::new(),
         }

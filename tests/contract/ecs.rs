@@ -131,6 +131,26 @@ fn warnings(plan: &Plan) -> Vec<&str> {
     plan.notes.iter().filter(warned).map(Note::text).collect()
 }
 
+/// ECS Exec is of the task: one that was started without it has none.
+#[tokio::test]
+async fn a_shell_needs_a_task_that_was_started_with_exec() {
+    let deck = Deck::open(&PLAIN).await;
+    for (name, wanted) in [
+        ("search", "aws ecs execute-command --cluster retail --task "),
+        ("orders-api", "was started without ECS Exec"),
+    ] {
+        let Ok(app) = deck.platform.app(name).await else { panic!("there is no {name}") };
+        let reading = deck.platform.instances(&app.id).await.unwrap();
+        let task = reading.instances.iter().find(|one| one.instance.state.word() == "running");
+        let told = match deck.platform.shell(&app.id, &task.unwrap().id).await {
+            Ok(shell) => shell.line(),
+            Err(error) => error.to_string(),
+        };
+        assert!(told.contains(wanted), "{told}");
+        assert!(name != "search" || told.contains("--container app --interactive"), "{told}");
+    }
+}
+
 /// The circuit breaker puts the old task definition back as a deployment of its own, and the service is stable: that is
 /// a failure of what was asked for (`ROLLBACK_SUCCESSFUL` of the service deployment, API model of ECS).
 #[tokio::test]

@@ -162,3 +162,35 @@ pub async fn a_lost_scale_is_settled_by_reading(harness: &dyn Harness) {
         assert!(matches!(deck.look(&receipt).await, Settlement::Ended(_)));
     }
 }
+
+/// The command for a shell in an instance is what somebody would type, or there is a reason why there is none.
+pub async fn a_shell_leads_into_an_instance(harness: &dyn Harness) {
+    let deck = Deck::open(harness).await;
+    let writes = deck.fixture.writes();
+    let app = deck.app(Role::Healthy).await;
+    let reading = deck.platform.instances(&app.id).await.unwrap();
+    let running = reading.instances.iter().find(|one| one.instance.state == InstanceState::Running);
+    match deck.platform.shell(&app.id, &running.unwrap().id).await {
+        Ok(shell) => {
+            let line = shell.line();
+            let (_, last) =
+                running.unwrap().id.rsplit_once('/').unwrap_or(("", &running.unwrap().id));
+            assert!(line.starts_with(shell.program) && line.contains(last), "{line}");
+            // It says whose login it is of, in its words or by what it is started with.
+            let says = ["--context", "--region"].iter().any(|flag| line.contains(flag));
+            assert!(says || !shell.environment.is_empty(), "{line}");
+        }
+        Err(error) => assert!(error.to_string().len() > 20, "{error}"),
+    }
+    let gone = deck.platform.shell(&app.id, "no-such-instance").await.unwrap_err();
+    assert!(gone.to_string().len() > 10, "{gone}");
+    // What is broken is no place for one: the sentence says in what state it is.
+    let stuck = deck.app(Role::Stuck).await;
+    let reading = deck.platform.instances(&stuck.id).await.unwrap();
+    let crashed = reading.instances.iter().find(|one| one.instance.state == InstanceState::Crashed);
+    if let Some(crashed) = crashed {
+        let refused = deck.platform.shell(&stuck.id, &crashed.id).await.unwrap_err();
+        assert!(refused.to_string().contains("no shell in"), "{refused}");
+    }
+    assert_eq!(deck.fixture.writes(), writes, "nothing is sent");
+}

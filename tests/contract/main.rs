@@ -60,6 +60,7 @@ macro_rules! contract {
                 a_changed_world_refuses_the_plan, a_cancelled_roll_back_is_repeated, taken_back_is_failed,
                 a_rollout_of_somebody_else_is_followed, every_rollout_is_followed, a_plan_sends_nothing;
             first_aid: an_app_is_scaled, an_app_is_stopped_and_started, one_instance_is_started_anew,
+                a_shell_leads_into_an_instance,
                 a_lost_scale_is_settled_by_reading;
             logs: a_log_is_followed_line_by_line;
             watching: the_watch_follows_a_rollout_to_its_end, the_watch_recovers_and_keeps_what_it_had,

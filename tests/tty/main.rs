@@ -12,6 +12,7 @@
 mod overlap;
 mod panicking;
 mod screen;
+mod shell;
 #[path = "../support/skipped.rs"]
 mod skipped;
 mod tmux;

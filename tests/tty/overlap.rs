@@ -10,13 +10,13 @@ use serde_json::Value;
 
 use crate::{LONG, screen::Screen};
 
-struct Simulated {
+pub struct Simulated {
     process: Child,
-    kubeconfig: String,
+    pub kubeconfig: String,
 }
 
 impl Simulated {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_revdeck"))
             .args(["simulator", "kubernetes", "--speed", "10"])
             .stdout(Stdio::piped())

@@ -12,7 +12,7 @@ use super::{
     },
     deck, dispatch, is, logs, palette, plans,
 };
-use crate::domain::{AppKey, PACE, Problem, Reading};
+use crate::domain::{AppKey, PACE, Problem, Reading, Shell};
 
 /// For how long an answer is waited for before it is asked for again.
 const LOST: SignedDuration = SignedDuration::from_secs(60);
@@ -105,6 +105,24 @@ pub(super) fn apply(state: &mut State, id: u64, app: &AppKey, reading: Result<Re
     }
 }
 
+/// Hands the terminal over, while the page that asked is still in front: nobody else expects that.
+pub(super) fn shell(state: &mut State, id: u64, shell: Result<Shell, Problem>) -> Vec<Effect> {
+    let in_front = matches!(state.layers.last(), Some(Layer::Instances(page)) if page.id == id);
+    if !in_front {
+        return Vec::new();
+    }
+    match shell {
+        Ok(shell) => {
+            state.notice = None;
+            vec![Effect::HandOver(shell)]
+        }
+        Err(problem) => {
+            state.notice = Some(Notice::Hint(problem.text));
+            Vec::new()
+        }
+    }
+}
+
 /// A key on the page.
 pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
     let command = state.keymap.deck(key);
@@ -161,6 +179,27 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
                     }
                 };
             }
+        }
+        Some(Command::Shell) => {
+            let Some(instance) = at.and_then(|at| rows.get(at)).map(|one| one.id.clone()) else {
+                let text = "the instance that was selected is gone: select another one";
+                state.notice = Some(Notice::Hint(text.to_owned()));
+                return Vec::new();
+            };
+            let (id, app) = (page.id, page.app.clone());
+            if state.demo {
+                // The platform's program would ask the real one.
+                let text = "what is simulated has no shell";
+                state.notice = Some(Notice::Hint(text.to_owned()));
+                return Vec::new();
+            }
+            if state.read_only {
+                let text = "a shell changes what runs: revdeck was started with --read-only";
+                state.notice = Some(Notice::Hint(text.to_owned()));
+                return Vec::new();
+            }
+            state.notice = Some(Notice::Hint(format!("asking how to get into {instance} …")));
+            return vec![Effect::Shell { id, app, instance }];
         }
         Some(Command::Logs) if state.selected.as_ref() == Some(&page.app) => {
             let chosen = at.and_then(|at| rows.get(at)).map(|one| one.id.clone());

@@ -98,6 +98,11 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             instances::apply(state, id, &app, *reading);
             notify::judged(state, &app).into_iter().collect()
         }
+        Event::Shell { id, shell } => instances::shell(state, id, shell),
+        Event::ShellEnded { text } => {
+            state.notice = Some(Notice::Hint(text));
+            Vec::new()
+        }
         Event::Written { what, file } => {
             let text = match file {
                 Ok(file) => format!("{what}: {file}"),
@@ -175,7 +180,7 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
         Command::Suspend => return vec![Effect::Suspend],
         Command::Deploy => dialogs::open_form(state, Verb::Deploy),
         Command::Scale => dialogs::open_form(state, Verb::Scale),
-        Command::RestartInstance => return instances::open(state),
+        Command::RestartInstance | Command::Shell => return instances::open(state),
         Command::StopOrStart => {
             let verb = guard::stop_or_start(state);
             // Where nothing but the journal knows how many there were, they can be said.

@@ -42,7 +42,7 @@ use super::{
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Capability, Detail, History, Interest, LogBatch, LogLine,
     LogQuery, Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId,
-    Scope, Step, Target, TargetId, Verb, text::clean,
+    Scope, Shell, Step, Target, TargetId, Verb, text::clean,
 };
 use crate::platform::sync::lock;
 
@@ -280,6 +280,10 @@ impl Platform for CloudFoundry {
 
     async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error> {
         self.app_events(app, 100).await
+    }
+
+    async fn shell(&self, app: &AppId, instance: &str) -> Result<Shell, Error> {
+        self.shell_in(app, instance).await
     }
 
     async fn instances(&self, app: &AppId) -> Result<Reading, Error> {

@@ -103,6 +103,8 @@ impl Options {
 /// A context of a kubeconfig, and the client for it.
 pub(in crate::platform) struct Connection {
     kubeconfig: Option<Kubeconfig>,
+    /// The files that it was read from, where they were named.
+    pub(in crate::platform) files: Option<PathBuf>,
     pub(in crate::platform) context: String,
     pub(in crate::platform) api: String,
     pub(in crate::platform) user: String,
@@ -215,6 +217,7 @@ impl Connection {
         let namespace = namespace.filter(|name| !name.is_empty());
         Ok(Self {
             kubeconfig: Some(kubeconfig),
+            files: options.kubeconfig.clone(),
             context,
             api: api.trim_end_matches('/').to_owned(),
             user: acting(user, options),
@@ -232,6 +235,7 @@ impl Connection {
     fn in_cluster(config: &Config, options: &Options) -> Self {
         Self {
             kubeconfig: None,
+            files: None,
             context: "in-cluster".to_owned(),
             api: config.cluster_url.to_string().trim_end_matches('/').to_owned(),
             user: acting("service account".to_owned(), options),
@@ -252,6 +256,22 @@ impl Connection {
     /// The context as the kubeconfig names it; `None` in a Pod, which has none.
     pub(in crate::platform) fn named(&self) -> Option<&str> {
         self.kubeconfig.as_ref().map(|_| self.context.as_str())
+    }
+
+    /// The flags by which kubectl uses the same context, and acts as this login does.
+    pub(in crate::platform) fn kubectl_flags(&self) -> Vec<String> {
+        let mut flags = Vec::new();
+        let mut add = |name: &str, value: &str| flags.extend([name.to_owned(), value.to_owned()]);
+        if let Some(context) = self.named() {
+            add("--context", context);
+        }
+        if let Some((name, groups)) = &self.impersonated {
+            add("--as", name);
+            for group in groups {
+                add("--as-group", group);
+            }
+        }
+        flags
     }
 
     /// The client, made at first use: that may run a plugin, which takes its time.

@@ -47,8 +47,8 @@ use super::{
 };
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogBatch, LogLine, LogQuery,
-    Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Step,
-    Target, TargetId, Verb, text::clean,
+    Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Shell,
+    Step, Target, TargetId, Verb, text::clean,
 };
 use crate::platform::sync::lock;
 
@@ -297,6 +297,10 @@ impl Platform for Ecs {
         // Where tasks may not be listed, the service's own events are still something.
         let fallen = self.0.fallen(&service).await.unwrap_or_default();
         Ok(read::events::events(&service, &fallen))
+    }
+
+    async fn shell(&self, app: &AppId, instance: &str) -> Result<Shell, Error> {
+        self.0.shell_in(app, instance).await
     }
 
     async fn instances(&self, app: &AppId) -> Result<Reading, Error> {

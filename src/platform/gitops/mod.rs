@@ -38,8 +38,8 @@ use super::{
 };
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogBatch, LogLine, LogQuery,
-    Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Step,
-    Target, TargetId, text::clean,
+    Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Shell,
+    Step, Target, TargetId, text::clean,
 };
 
 /// What kind of platform this is.
@@ -285,6 +285,12 @@ impl Platform for GitOps {
         let view = self.0.look(false).await?;
         let entry = self.0.entry(&view, app)?;
         Ok(self.0.events(&view, entry).await)
+    }
+
+    async fn shell(&self, app: &AppId, instance: &str) -> Result<Shell, Error> {
+        let view = self.0.lately().await?;
+        let entry = self.0.entry(&view, app)?;
+        self.0.shell_in(&view, entry, instance).await
     }
 
     async fn instances(&self, app: &AppId) -> Result<Reading, Error> {

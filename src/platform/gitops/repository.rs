@@ -21,7 +21,7 @@ use tokio::{
 
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Detail, Fact, Group, History, LogBatch, LogLine, LogQuery,
-    Reading, Scope, Secret, TargetId, Verb, text::clean,
+    Reading, Scope, Secret, Shell, TargetId, Verb, text::clean,
 };
 use crate::platform::{
     Error, Now,
@@ -438,7 +438,26 @@ impl Repository {
         events
     }
 
-    /// The latest log lines of an app's workloads, oldest first.
+    /// The command for a shell in an instance of what runs an image, as its cluster gives it.
+    pub(super) async fn shell_in(
+        &self,
+        view: &View,
+        entry: &Entry,
+        instance: &str,
+    ) -> Result<Shell, Error> {
+        let cluster =
+            self.cluster.as_ref().ok_or_else(|| Error::Refused { what: NO_CLUSTER.to_owned() })?;
+        let what = format!("nothing in the cluster runs {}", clean(entry.id.as_str()));
+        let mut told = Err(Error::NotFound { what });
+        for workload in &view.standing(entry).workloads {
+            told = cluster.platform.shell(&workload.app.id, instance).await;
+            if told.is_ok() {
+                break;
+            }
+        }
+        told
+    }
+
     /// The instances of what runs an image, as its cluster tells them.
     pub(super) async fn reading(&self, view: &View, entry: &Entry) -> Result<Reading, Error> {
         let standing = view.standing(entry);
@@ -479,6 +498,7 @@ impl Repository {
         try_join_all(all).await.map(drop)
     }
 
+    /// The latest log lines of an app's workloads, oldest first.
     pub(super) async fn logs(&self, view: &View, entry: &Entry) -> Result<Vec<LogLine>, Error> {
         let mut lines = Vec::new();
         if let Some(cluster) = &self.cluster {

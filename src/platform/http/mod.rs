@@ -80,9 +80,12 @@ pub struct Http {
     authorize: Arc<dyn Authorize>,
     dialect: Dialect,
     meter: Arc<Meter>,
-    /// What was read conditionally, by its address: the mark of its state, and the body.
-    states: Arc<Mutex<HashMap<String, (HeaderValue, Vec<u8>)>>>,
+    /// What was read conditionally.
+    states: Arc<Mutex<States>>,
 }
+
+/// By its address: the mark of a state, and the body that has it.
+type States = HashMap<String, (HeaderValue, Vec<u8>)>;
 
 /// A plain client with the timeouts and trust that the settings ask for.
 pub fn client(settings: &Settings) -> Result<reqwest::Client, String> {

@@ -45,7 +45,7 @@ use super::{
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Detail, History, IMAGE, INSTANCE, Interest, LogBatch,
     LogLine, LogQuery, Observation, Plan, PlatformKind, Reading, Receipt, Report, Request,
-    RevisionId, RevisionRef, SCALE_TO, START_WITH, Scope, Step, Target, TargetId, Verb,
+    RevisionId, RevisionRef, SCALE_TO, START_WITH, Scope, Shell, Step, Target, TargetId, Verb,
     VerbOptions, text::clean,
 };
 use crate::platform::sync::lock;
@@ -279,6 +279,10 @@ impl Platform for Kubernetes {
 
     async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error> {
         self.0.app_events(app).await
+    }
+
+    async fn shell(&self, app: &AppId, instance: &str) -> Result<Shell, Error> {
+        self.0.shell_in(app, instance).await
     }
 
     async fn instances(&self, app: &AppId) -> Result<Reading, Error> {

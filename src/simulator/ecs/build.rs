@@ -103,6 +103,7 @@ impl World {
             "subnets": ["subnet-0a1", "subnet-0b2"], "securityGroups": ["sg-0c3"], "assignPublicIp": "DISABLED",
         } }),
         );
+        set("enableExecuteCommand", plan.exec.into());
         let mut configuration = plan
             .configuration
             .as_ref()

@@ -219,7 +219,7 @@ pub(crate) fn task(world: &World, service: &Service, one: &Task) -> Value {
     });
     let mut told = json!({
         "taskArn": task_arn, "clusterArn": arn(&format!("cluster/{}", service.cluster)), "taskDefinitionArn": one.definition,
-        "group": format!("service:{}", service.name), "startedBy": one.deployment, "lastStatus": last, "desiredStatus": desired,
+        "group": format!("service:{}", service.name), "startedBy": one.deployment, "enableExecuteCommand": one.exec, "lastStatus": last, "desiredStatus": desired,
         "healthStatus": "UNKNOWN", "launchType": service.setting("launchType"), "createdAt": stamp(one.created_at),
         "containers": containers.collect::<Vec<_>>(),
     });

@@ -350,6 +350,7 @@ impl World {
         let definition = primary.task_definition.clone();
         let health = self.health(&definition);
         let (id, event) = (self.hex(), self.hex());
+        let exec = service.setting("enableExecuteCommand") == true;
         let primary = &mut service.deployments[0];
         primary.begun = true;
         primary.updated_at = now;
@@ -363,6 +364,7 @@ impl World {
             deployment: primary.id.clone(),
             definition,
             health,
+            exec,
             created_at: now,
             running_at: None,
             stopped: None,

@@ -83,6 +83,8 @@ pub(crate) struct Task {
     pub(crate) deployment: String,
     pub(crate) definition: String,
     pub(crate) health: Health,
+    /// Whether it was started with ECS Exec: a service that gets it gives it to new tasks alone.
+    pub(crate) exec: bool,
     pub(crate) created_at: Timestamp,
     pub(crate) running_at: Option<Timestamp>,
     pub(crate) stopped: Option<Stopped>,

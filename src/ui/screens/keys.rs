@@ -67,6 +67,7 @@ fn of_layer(state: &State, layer: &Layer, theme: &Theme, area: Rect, buffer: &mu
             (hint(Command::Sort), "order"),
             ("Enter".to_owned(), "all of it"),
             (hint(Command::RestartInstance), "restart it"),
+            (hint(Command::Shell), "shell"),
             (hint(Command::Scale), "scale"),
             (hint(Command::RollBackLastGood), "roll back"),
         ],

@@ -279,6 +279,14 @@ pub(in crate::platform::cloud_foundry) struct Sidecar {
     pub(in crate::platform::cloud_foundry) memory_in_mb: Option<u64>,
 }
 
+/// Whether `cf ssh` may reach an app: `GET /v3/apps/:guid/ssh_enabled`.
+#[derive(Debug, Deserialize)]
+pub(in crate::platform::cloud_foundry) struct SshEnabled {
+    pub(in crate::platform::cloud_foundry) enabled: bool,
+    #[serde(default)]
+    pub(in crate::platform::cloud_foundry) reason: String,
+}
+
 #[derive(Debug, Deserialize)]
 pub(in crate::platform::cloud_foundry) struct Environment {
     #[serde(default, deserialize_with = "null_is_default")]

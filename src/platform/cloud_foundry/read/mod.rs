@@ -8,3 +8,4 @@ pub(super) mod lists;
 mod logs;
 pub(super) mod names;
 pub(super) mod overview;
+mod shell;

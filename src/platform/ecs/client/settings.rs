@@ -52,6 +52,15 @@ pub(in crate::platform::ecs) struct Settings {
 }
 
 impl Settings {
+    /// The flags by which the aws CLI uses the same login and region.
+    pub(in crate::platform::ecs) fn flags(&self) -> Vec<String> {
+        let mut flags = vec!["--region".to_owned(), self.region.clone()];
+        if let Some(profile) = &self.profile {
+            flags.extend(["--profile".to_owned(), profile.clone()]);
+        }
+        flags
+    }
+
     /// Reads them. A profile or region that is named outright comes before what the environment says.
     pub(in crate::platform::ecs) fn read(
         environment: &Environment,

@@ -327,6 +327,7 @@ pub(in crate::platform::ecs) struct Task {
     pub(in crate::platform::ecs) availability_zone: String,
     pub(in crate::platform::ecs) launch_type: String,
     pub(in crate::platform::ecs) capacity_provider_name: Option<String>,
+    pub(in crate::platform::ecs) enable_execute_command: bool,
     #[serde(deserialize_with = "lenient")]
     pub(in crate::platform::ecs) containers: Vec<Container>,
 }

@@ -44,11 +44,8 @@ impl Snapshot {
         let apps = region.convert(std::slice::from_ref(&service), false).await?;
         let app = apps.into_iter().next();
         let app = app.ok_or_else(|| Error::NotFound { what: "the service is gone".to_owned() })?;
-        let settings = region.connection.settings();
-        let mut login = format!(" --region {}", quoted(&settings.region));
-        if let Some(profile) = &settings.profile {
-            login.push_str(&format!(" --profile {}", quoted(profile)));
-        }
+        let flags = region.connection.settings().flags();
+        let login = flags.iter().fold(String::new(), |all, flag| all + " " + &quoted(flag));
         let live = current.into_iter().find(ServiceDeployment::live);
         let way_back = match &live {
             Some(live) => way_back(region, &service, live).await?,

@@ -53,7 +53,10 @@ impl Region {
         })
     }
 
-    async fn tasks(&self, service: &Service) -> Result<Vec<Task>, Error> {
+    pub(in crate::platform::ecs) async fn tasks(
+        &self,
+        service: &Service,
+    ) -> Result<Vec<Task>, Error> {
         let cluster = &service.cluster_arn;
         let mut body = json!({ "cluster": cluster, "serviceName": service.service_name, "maxResults": AT_ONCE });
         let mut tasks = Vec::new();

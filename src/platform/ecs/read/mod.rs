@@ -7,4 +7,5 @@ pub(super) mod history;
 pub(super) mod instances;
 pub(super) mod lists;
 pub(super) mod scaling;
+mod shell;
 pub(super) mod stages;

@@ -72,12 +72,8 @@ impl Snapshot {
         }
         let shown = store.app(&cluster.target, app.as_str(), (cluster.now)());
         let rolling = shown.is_some_and(|app| app.rollout.is_some());
-        let context = cluster.connection.named().map(|name| format!(" --context {}", quoted(name)));
-        let mut login = context.unwrap_or_default();
-        if let Some((name, groups)) = &cluster.connection.impersonated {
-            login += &format!(" --as {}", quoted(name));
-            login.extend(groups.iter().map(|group| format!(" --as-group {}", quoted(group))));
-        }
+        let flags = cluster.connection.kubectl_flags();
+        let login = flags.iter().fold(String::new(), |all, flag| all + " " + &quoted(flag));
         Ok(Self { address, whole, workload, history, rolling, causes, login })
     }
 

@@ -11,4 +11,5 @@ pub(super) mod instances;
 pub(super) mod lists;
 mod logs;
 pub(super) mod rollout;
+mod shell;
 pub(super) mod template;

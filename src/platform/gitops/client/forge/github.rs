@@ -96,7 +96,7 @@ impl Dialect for GitHub {
         );
         let checks = Some((path, checks.unwrap_or_default().0));
         let reviews = reviews.unwrap_or_default().0;
-        Ok(told(&self.looks.keep(number, Seen { one, checks, reviews, ..Seen::default() })))
+        Ok(told(&self.looks.keep(number, Seen { one, checks, reviews })))
     }
 
     async fn look(&self, number: u64) -> Result<Pull, Error> {

@@ -1,0 +1,32 @@
+//! The command for a shell in a Pod: `kubectl exec`.
+
+use crate::{
+    domain::{AppId, InstanceState, Shell},
+    platform::{Error, kubernetes::Cluster},
+};
+
+/// What is run there: the better shell, where the image has one.
+const ANY: &str = "exec bash 2>/dev/null || exec sh";
+
+impl Cluster {
+    pub(in crate::platform::kubernetes) async fn shell_in(
+        &self,
+        app: &AppId,
+        instance: &str,
+    ) -> Result<Shell, Error> {
+        let address = self.address(app)?;
+        let reading = self.reading(app).await?;
+        let one = reading.find(instance).map_err(|what| Error::Refused { what })?;
+        // One that is not ready runs, too, and is the one to look into.
+        if !matches!(one.instance.state, InstanceState::Running | InstanceState::NotReady) {
+            let (name, state) = (&one.id, one.instance.state.word());
+            return Err(Error::Refused { what: format!("{name} is {state}: no shell in it") });
+        }
+        let mut arguments = self.connection.kubectl_flags();
+        let words = ["-n", &address.namespace, "exec", "-it", &one.id, "--", "sh", "-c", ANY];
+        arguments.extend(words.map(str::to_owned));
+        let files = self.connection.files.as_ref();
+        let environment = files.map(|list| ("KUBECONFIG".to_owned(), list.display().to_string()));
+        Ok(Shell { program: "kubectl", arguments, environment: environment.into_iter().collect() })
+    }
+}
