@@ -676,6 +676,56 @@ mod own {
         world.commit(by, subject, &files).unwrap();
     }
 
+    /// A commit that changed more than the image is taken back in part: what stays is said (met on real controllers, where a
+    /// roll back of the image alone left the request for 9,000 processors that kept the Pods from starting).
+    #[tokio::test]
+    async fn what_a_commit_changed_beside_the_image_stays_and_is_said() {
+        let (_deck, simulator, platform) = deck(start().await, &[]);
+        assert!(
+            !warnings(&back(platform.as_ref(), "frontdoor").await)
+                .iter()
+                .any(|text| text.contains("stays"))
+        );
+        let more = ("        - name: app\n", "        - name: app\n          tty: true\n");
+        set(simulator.world(), &["frontdoor"], "Noor", "frontdoor 1.1.0", &[("1.0.0", "1.1.0")]);
+        let plan = back(platform.as_ref(), "frontdoor").await;
+        assert!(!warnings(&plan).iter().any(|text| text.contains("stays")), "{:?}", plan.notes);
+        let file = "apps/frontdoor/deployment.yaml".to_owned();
+        let text = simulator.world().git(&["show", &format!("main:{file}")]).unwrap() + "\n";
+        let text = text.replace("1.1.0", "1.2.0").replace(more.0, more.1);
+        let commit = simulator.world().commit("Noor", "frontdoor 1.2.0", &[(file, text)]).unwrap();
+        let plan = back(platform.as_ref(), "frontdoor").await;
+        let wanted = format!(
+            "only the image goes back: what else was changed in apps/frontdoor/deployment.yaml ({}) stays",
+            &commit[..7]
+        );
+        assert!(warnings(&plan).contains(&&*wanted), "{:?}", plan.notes);
+    }
+
+    /// kustomize-controller 1.9 tries again what was not healthy in time: its conditions speak of the present try alone, its
+    /// history of what came of the one before.
+    #[tokio::test]
+    async fn what_is_tried_again_is_not_merely_under_way() {
+        let (deck, simulator, platform) = deck(start().await, &[]);
+        let stage = async || {
+            let app = platform.app("ticketing").await.unwrap();
+            let stages = app.rollout.unwrap().stages;
+            let one = stages.into_iter().find(|one| one.name == "healthy").unwrap();
+            format!("{:?} {}", one.state, one.detail.unwrap_or_default())
+        };
+        let mut seen = Vec::new();
+        for _ in 0..40 {
+            deck.fixture.pass(5.0);
+            let now = stage().await;
+            if seen.last() != Some(&now) {
+                seen.push(now);
+            }
+        }
+        let tried = "Failed it was not healthy in time, and Flux tries again";
+        assert!(seen.iter().any(|one| one == tried), "{seen:#?}");
+        drop(simulator);
+    }
+
     /// The five roll backs that people made by hand in one repository: each was taken away by automation, with the very tag
     /// that they had left, after the time that it took then. With ours the tag stands for ten minutes, while the other
     /// images go on; and the release puts the very lines back.

@@ -242,6 +242,12 @@ fn ready(world: &mut World, scenario: &Scenario, head: &str, before: Option<&str
                 object["status"]["lastAppliedRevision"] = format!("{BRANCH}@sha1:{before}").into();
                 object["status"]["conditions"][0] = condition("Ready", "HealthCheckFailed", message);
                 object["status"]["conditions"][0]["status"] = "False".into();
+                let why = format!("timeout waiting for: [Deployment/{}/{} status: 'InProgress']", plan.namespace, plan.short());
+                let mut health = condition("Healthy", "HealthCheckFailed", why);
+                health["status"] = "False".into();
+                if let Some(all) = object["status"]["conditions"].as_array_mut() {
+                    all.push(health);
+                }
             }
         });
     }

@@ -6,7 +6,10 @@
 //! that succeeded. While it waits, a newer revision is not applied (feature gate `CancelHealthCheckOnNewRevision` off).
 //! Of kustomize it knows `images:` with names, tags and digests, from the inside out; that is all that the worlds use.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    hash::{Hash, Hasher},
+};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -35,6 +38,8 @@ const WORKS: f64 = 1.0;
 #[derive(Clone, Debug)]
 struct Waiting {
     revision: String,
+    /// What was built of it.
+    digest: String,
     until: Timestamp,
     began: Timestamp,
 }
@@ -88,6 +93,23 @@ fn set_condition(
         Some(one) => *one = condition,
         None => all.push(condition),
     }
+}
+
+/// The history has one entry for what is built alike and ended alike, the latest first, with the revision that was so last
+/// (fluxcd/pkg `apis/meta`, `History.Upsert`).
+fn remember(object: &mut Value, (revision, digest): (&str, &str), how: &str, at: &str) {
+    let Some(history) = object["status"]["history"].as_array_mut() else { return };
+    let alike = |one: &Value| one["digest"] == digest && one["lastReconciledStatus"] == how;
+    let known = history.iter().position(alike);
+    let before = known.map(|at| history.remove(at));
+    let first = before.as_ref().map_or_else(|| json!(at), |one| one["firstReconciled"].clone());
+    let times = before.and_then(|one| one["totalReconciliations"].as_u64()).unwrap_or(0) + 1;
+    let entry = json!({
+        "digest": digest, "firstReconciled": first, "lastReconciled": at, "lastReconciledDuration": "1s",
+        "lastReconciledStatus": how, "totalReconciliations": times, "metadata": { "revision": revision },
+    });
+    history.insert(0, entry);
+    history.truncate(5);
 }
 
 fn drop_condition(object: &mut Value, kind: &str) {
@@ -193,7 +215,11 @@ impl Controllers {
         let commit = artifact.rsplit(':').next().unwrap_or_default().to_owned();
         let path =
             object["spec"]["path"].as_str().unwrap_or("./").trim_start_matches("./").to_owned();
-        let built = bare.files(&commit, &path).and_then(|files| build(&files, &path));
+        let files = bare.files(&commit, &path);
+        let mut hasher = std::hash::DefaultHasher::new();
+        format!("{files:?}").hash(&mut hasher);
+        let digest = format!("sha256:{:016x}", hasher.finish());
+        let built = files.and_then(|files| build(&files, &path));
         cluster.with(|world| {
             let applied = built.map(|deployments| apply(world, &deployments));
             world.change(&key, |object| {
@@ -210,14 +236,16 @@ impl Controllers {
                         object["status"]["inventory"] = json!({ "entries": entries });
                         let timeout = object["spec"]["timeout"].as_str().unwrap_or("1m0s").to_owned();
                         let message = format!("Running health checks for revision {artifact} with a timeout of {timeout}");
-                        set_condition(object, "Ready", "Unknown", ("Progressing", &message), &at);
+                        let doing = ("Progressing", "Reconciliation in progress");
+                        set_condition(object, "Ready", "Unknown", doing, &at);
                         set_condition(object, "Reconciling", "True", ("Progressing", &message), &at);
+                        set_condition(object, "Healthy", "Unknown", ("Progressing", &message), &at);
                     }
                 }
             });
             if applied.is_ok() {
                 let until = after(now, seconds(&object["spec"]["timeout"], 60.0));
-                let waiting = Waiting { revision: artifact.clone(), until, began: now };
+                let waiting = Waiting { revision: artifact.clone(), digest, until, began: now };
                 self.waiting.insert(name.to_owned(), waiting);
             }
         });
@@ -241,29 +269,49 @@ impl Controllers {
                     (!healthy(deployment)).then(|| format!("Deployment/{namespace}/{name}"))
                 })
                 .collect();
-            let (status, reason, message) = if ill.is_empty() {
-                ("True", "ReconciliationSucceeded", format!("Applied revision: {}", waiting.revision))
+            let waited = seconds_between(waiting.began, now);
+            let (status, reason, message, health) = if ill.is_empty() {
+                let message = format!("Applied revision: {}", waiting.revision);
+                (
+                    "True",
+                    "ReconciliationSucceeded",
+                    message,
+                    format!("Health check passed in {waited:.0}s"),
+                )
             } else if now >= waiting.until {
-                let waited = seconds_between(waiting.began, now);
-                ("False", "HealthCheckFailed", format!("health check failed after {waited:.0}s: timeout waiting for: [{} status: 'InProgress']", ill.join(", ")))
+                let why = format!("timeout waiting for: [{} status: 'InProgress']", ill.join(", "));
+                (
+                    "False",
+                    "HealthCheckFailed",
+                    format!("health check failed after {waited:.0}s: {why}"),
+                    why,
+                )
             } else {
                 return false;
             };
             world.change(key, |object| {
                 set_condition(object, "Ready", status, (reason, &message), &at);
-                drop_condition(object, "Reconciling");
                 if status == "True" {
+                    set_condition(object, "Healthy", status, ("Succeeded", &health), &at);
+                    drop_condition(object, "Reconciling");
                     object["status"]["lastAppliedRevision"] = waiting.revision.clone().into();
-                    let entry = json!({
-                        "digest": format!("sha256:{}", waiting.revision.rsplit(':').next().unwrap_or_default()),
-                        "firstReconciled": at, "lastReconciled": at, "lastReconciledDuration": "1s",
-                        "lastReconciledStatus": reason, "totalReconciliations": 1, "metadata": { "revision": waiting.revision },
-                    });
-                    if let Some(history) = object["status"]["history"].as_array_mut() {
-                        history.insert(0, entry);
-                        history.truncate(5);
-                    }
+                } else {
+                    // It keeps saying what it did last, for another reason.
+                    set_condition(object, "Healthy", status, (reason, &health), &at);
+                    let timeout = object["spec"]["timeout"].as_str().unwrap_or("1m0s");
+                    let message = format!(
+                        "Running health checks for revision {} with a timeout of {timeout}",
+                        waiting.revision
+                    );
+                    set_condition(
+                        object,
+                        "Reconciling",
+                        "True",
+                        ("ProgressingWithRetry", &message),
+                        &at,
+                    );
                 }
+                remember(object, (&waiting.revision, &waiting.digest), reason, &at);
             });
             true
         });

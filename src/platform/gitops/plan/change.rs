@@ -29,6 +29,15 @@ use crate::platform::{
 /// What becomes of places, by file.
 type ByFile = BTreeMap<String, Vec<Wanted>>;
 
+/// So many of the commits that are undone are looked through for what else they changed.
+const LOOKED_THROUGH: usize = 20;
+
+/// A file without its comments, which change nothing that runs.
+fn effective(text: &str) -> Vec<&str> {
+    let lines = text.lines().map(|line| line.split(" #").next().unwrap_or(line).trim_end());
+    lines.filter(|line| !line.trim_start().starts_with('#')).collect()
+}
+
 /// How much of a commit's identifier is shown.
 const SHORT: usize = 7;
 
@@ -123,6 +132,9 @@ impl Draft<'_> {
         } else {
             "This takes the image back of commit"
         };
+        if !newest {
+            self.stays(&undone, &wanted).await?;
+        }
         body.extend(undone.iter().map(|commit| format!("{of} {}.", commit.id)));
         if newest {
             self.plan.by_hand = vec![format!("git revert {}", undone[0].id)];
@@ -184,6 +196,44 @@ impl Draft<'_> {
             }
         }
         Ok(true)
+    }
+
+    /// Warns of what the commits that are undone changed beside the images, where the app's files are: that stays.
+    async fn stays(
+        &mut self,
+        undone: &[&Commit],
+        wanted: &BTreeMap<String, Vec<Wanted>>,
+    ) -> Result<(), Error> {
+        let directory = |file: &str| file.rsplit_once('/').map_or("", |(of, _)| of).to_owned();
+        let own: BTreeSet<_> = wanted.keys().map(|file| directory(file)).collect();
+        let mirror = &self.repository.mirror;
+        let mut stays = BTreeSet::new();
+        for commit in undone.iter().take(LOOKED_THROUGH) {
+            let Some(parent) = &commit.parent else { continue };
+            let names = mirror.git.text(&["diff", "--name-only", "-z", parent, &commit.id]).await?;
+            for file in names.split('\0').filter(|file| own.contains(&directory(file))) {
+                let before = mirror.file(parent, file).await?.unwrap_or_default();
+                let after = mirror.file(&commit.id, file).await?.unwrap_or_default();
+                let images = commit.changes.iter().filter(|one| one.file == file);
+                let images: Vec<_> = images
+                    .map(|one| Wanted {
+                        path: one.place.clone(),
+                        version: one.new.clone(),
+                        markers: Markers::Keep,
+                    })
+                    .collect();
+                let images_alone = edit::change(file, &before, &images);
+                if images_alone.map_or(true, |text| effective(&text) != effective(&after)) {
+                    stays.insert(format!("{} ({})", clean(file), short(&commit.id)));
+                }
+            }
+        }
+        if !stays.is_empty() {
+            let files = stays.into_iter().collect::<Vec<_>>().join(", ");
+            let text = format!("only the image goes back: what else was changed in {files} stays");
+            self.plan.notes.push(Note::Warning(text));
+        }
+        Ok(())
     }
 
     /// Whether some place says another version than it said at a commit, though the leading one does not.

@@ -112,6 +112,8 @@ pub(in crate::platform::gitops) struct Kustomization {
     pub(in crate::platform::gitops) reconciling: Option<Condition>,
     /// Commits that are known to have been healthy.
     pub(in crate::platform::gitops) healthy: Vec<String>,
+    /// Commits that were not healthy in time when they were looked at last.
+    pub(in crate::platform::gitops) ill: Vec<String>,
     /// Namespace and name of what it applied.
     pub(in crate::platform::gitops) inventory: BTreeSet<(String, String)>,
     pub(in crate::platform::gitops) handled: String,
@@ -213,9 +215,11 @@ fn of_kustomization(object: &Value) -> Kustomization {
     let of_source = source["namespace"].as_str().map_or_else(|| namespace.clone(), str::to_owned);
     let waits =
         spec["wait"] == true || spec["healthChecks"].as_array().is_some_and(|all| !all.is_empty());
-    let history = status["history"].as_array().into_iter().flatten();
-    let healthy =
-        history.filter(|one| waits && one["lastReconciledStatus"] == "ReconciliationSucceeded");
+    let ended = |how: &str| -> Vec<String> {
+        let history = status["history"].as_array().into_iter().flatten();
+        let own = history.filter(|one| waits && one["lastReconciledStatus"] == how);
+        own.filter_map(|one| commit(&text(&one["metadata"]["revision"]))).collect()
+    };
     let inventory =
         status["inventory"]["entries"].as_array().into_iter().flatten().filter_map(|entry| {
             let mut parts = entry["id"].as_str()?.split('_');
@@ -230,8 +234,12 @@ fn of_kustomization(object: &Value) -> Kustomization {
         attempted: commit(&text(&status["lastAttemptedRevision"])),
         applied: commit(&text(&status["lastAppliedRevision"])),
         ready: condition(object, "Ready"),
-        reconciling: condition(object, "Reconciling"),
-        healthy: healthy.filter_map(|one| commit(&text(&one["metadata"]["revision"]))).collect(),
+        // What has failed and waits to be tried again keeps its condition with this reason (kustomize-controller 1.9,
+        // `finalizeStatus`): nothing goes on meanwhile.
+        reconciling: condition(object, "Reconciling")
+            .filter(|one| one.reason != "ProgressingWithRetry"),
+        healthy: ended("ReconciliationSucceeded"),
+        ill: ended("HealthCheckFailed"),
         inventory: inventory.collect(),
         handled: text(&status["lastHandledReconcileAt"]),
         argo: None,
@@ -290,6 +298,7 @@ fn of_application(object: &Value) -> (FluxSource, Kustomization) {
         applied: seen.filter(|_| synced && state == "True"),
         ready: Some(ready),
         healthy: if state == "True" { deployed.collect() } else { Vec::new() },
+        ill: Vec::new(),
         inventory: inventory.collect(),
         argo: Some(automated.is_object() && automated["enabled"] != false),
         namespace,

@@ -289,8 +289,17 @@ impl View {
         stages.push(stage("applied", state(attempted, fetched), None, before));
         if kustomization.waits {
             let checking = kustomization.reconciling.is_some() && attempted && !applied;
-            let healthy = if checking { StageState::Active } else { state(applied, attempted) };
-            stages.push(stage("healthy", healthy, None, waiting));
+            let ill = checking && kustomization.ill.iter().any(|at| self.holds(at, &commit.id));
+            let (healthy, said) = match (ill, checking) {
+                // It was looked at before, and is again: the conditions speak of now alone.
+                (true, _) => {
+                    let text = "it was not healthy in time, and Flux tries again";
+                    (StageState::Failed, Some(text.to_owned()))
+                }
+                (false, true) => (StageState::Active, waiting),
+                (false, false) => (state(applied, attempted), waiting),
+            };
+            stages.push(stage("healthy", healthy, None, said));
         }
         let pods = match rollout.phase {
             Phase::Rolling | Phase::Slow if attempted => StageState::Active,
