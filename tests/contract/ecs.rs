@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use revdeck::{
     domain::{
-        AppId, Condition, Consent, Note, Operation, Outcome, Plan, Request, RevisionId, RollBackTo,
-        TargetId,
+        AppId, Condition, Consent, LogQuery, Note, Operation, Outcome, Plan, Request, RevisionId,
+        RollBackTo, SideName, TargetId,
     },
     platform::{
         Environment, Platform,
@@ -129,6 +129,50 @@ async fn roll_back(deck: &Deck, app: &AppId, to: &str) -> Plan {
 fn warnings(plan: &Plan) -> Vec<&str> {
     let warned = |note: &&Note| matches!(note, Note::Warning(_));
     plan.notes.iter().filter(warned).map(Note::text).collect()
+}
+
+/// What containers print comes from CloudWatch Logs: by task, with its side, also of those that have fallen over; one log
+/// that may not be read hides nothing else.
+#[tokio::test]
+async fn what_tasks_print_is_read() {
+    let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
+    let simulator = Simulator::ecs_at(&simulator::Options::default(), clock.clone()).await.unwrap();
+    let platform = open(&simulator, PLAIN.timeout, clock.clone());
+    clock.advance(60.0);
+    let search = platform.app("search").await.unwrap();
+    let lines = platform.logs(&search.id).await.unwrap();
+    let tasks = platform.instances(&search.id).await.unwrap().instances;
+    for task in &tasks {
+        let own = lines.iter().filter(|line| Some(&line.source) == task.instance.name.as_ref());
+        let own: Vec<_> = own.collect();
+        // One line in five seconds, of the last two minutes; nothing rolls, so that they have no side.
+        assert!((24..=25).contains(&own.len()), "{}", own.len());
+        assert!(own.iter().all(|line| line.side.is_none() && line.text.starts_with("GET /health")));
+    }
+    // Of one task, by its name, and followed.
+    let (sender, mut batches) = tokio::sync::mpsc::channel(8);
+    let query = LogQuery { instance: Some(tasks[0].id.clone()), ..LogQuery::default() };
+    platform.log(&search.id, &query, sender).await.unwrap();
+    let mut one = Vec::new();
+    while let Some(batch) = batches.recv().await {
+        one.extend(batch.lines);
+    }
+    assert!(!one.is_empty());
+    assert!(one.iter().all(|line| Some(&line.source) == tasks[0].instance.name.as_ref()));
+    // Of what crashes, its last words stand beside what ECS says of it.
+    let orders = platform.app("orders-api").await.unwrap();
+    let lines = platform.logs(&orders.id).await.unwrap();
+    let said =
+        |text: &str, side| lines.iter().any(|line| line.text.contains(text) && line.side == side);
+    assert!(said("fatal: cannot open the index", Some(SideName::New)), "{lines:#?}");
+    assert!(said("exited with 137", None) && said("GET /health", Some(SideName::Old)));
+    let faults = "403@GET:/FilterLogEvents";
+    simulator.faults().set(faults).unwrap();
+    let lines = platform.logs(&orders.id).await.unwrap();
+    let told: Vec<_> =
+        lines.iter().filter(|line| line.text.contains("/ecs/orders-api cannot be read")).collect();
+    assert_eq!(told.len(), 1, "{lines:#?}");
+    assert!(lines.iter().any(|line| line.text.contains("exited with 137")));
 }
 
 /// ECS Exec is of the task: one that was started without it has none.

@@ -42,7 +42,7 @@ use self::{
     operate::{observe, receipt, send},
 };
 use super::{
-    Environment, Error, Now, OpenError, Platform, follow, http,
+    Environment, Error, Now, OpenError, Platform, http,
     operation::{Learned, Order, Progress, StepError},
 };
 use crate::domain::{
@@ -56,8 +56,6 @@ use crate::platform::sync::lock;
 pub const KIND: PlatformKind =
     PlatformKind { name: "ecs", short: "ecs", options: plan::options::OPTIONS };
 
-/// How often what stopped tasks tell is read while it is followed.
-const LOGS_EVERY: Duration = Duration::from_secs(90);
 /// For how long calls that the server does not have are not tried again.
 const UNAVAILABLE: Duration = Duration::from_mins(1);
 
@@ -317,16 +315,10 @@ impl Platform for Ecs {
             let reading = self.0.reading(app).await?;
             reading.find(wanted).map_err(|what| Error::Refused { what })?;
         }
-        // What is told of stopped tasks is all there is, and costs three calls.
-        follow::poll(query, lines, LOGS_EVERY, || self.logs(app)).await
+        self.0.follow_log(app, query, lines).await
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {
-        let service = self.0.service(app).await?;
-        let mut lines = read::events::lines(self.0.fallen(&service).await?);
-        if let Ok(definition) = self.0.definition(&service.task_definition).await {
-            lines.extend(read::events::elsewhere(&definition, self.now()));
-        }
-        Ok(lines)
+        self.0.latest_lines(app).await
     }
 }

@@ -9,12 +9,12 @@ use serde_json::Value;
 use super::error::ApiError;
 
 /// The operations that only read.
-const READS: [&str; 4] = ["Describe", "List", "Get", "Discover"];
+const READS: [&str; 5] = ["Describe", "List", "Get", "Discover", "Filter"];
 
 /// A request, taken apart.
 #[derive(Debug)]
 pub(crate) struct Call {
-    /// `ecs` or `application-autoscaling`.
+    /// `ecs`, `application-autoscaling` or `logs`.
     pub(crate) api: &'static str,
     /// Such as `DescribeServices`.
     pub(crate) operation: String,
@@ -28,6 +28,7 @@ pub(crate) fn target(headers: &HeaderMap) -> Option<(&'static str, String)> {
     let api = match prefix {
         "AmazonEC2ContainerServiceV20141113" => "ecs",
         "AnyScaleFrontendService" => "application-autoscaling",
+        "Logs_20140328" => "logs",
         _ => return None,
     };
     Some((api, operation.to_owned()))

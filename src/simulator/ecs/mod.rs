@@ -1,5 +1,5 @@
-//! The simulated Amazon ECS: its JSON 1.1 API, with Application Auto Scaling and the call by which a login asks who it is,
-//! all at one address.
+//! The simulated Amazon ECS: its JSON 1.1 API, with Application Auto Scaling, the lines of CloudWatch Logs, and the call by which
+//! a login asks who it is, all at one address.
 //!
 //! States, stages, limits and errors are those of the API model and the developer guide; what neither says is named where
 //! it is decided. To make a task misbehave, give a container the variable `SIMULATE`: `good=SECONDS`, `crash=CODE`,
@@ -13,6 +13,7 @@ mod definitions;
 mod deployments;
 mod error;
 mod health;
+mod logs;
 mod page;
 mod present;
 mod scaling;
@@ -221,6 +222,7 @@ fn dispatch(world: &mut World, call: &Call) -> Answer {
         ("application-autoscaling", "DescribeScalingPolicies") => {
             Ok(json!({ "ScalingPolicies": [] }))
         }
+        ("logs", "FilterLogEvents") => logs::filter(world, call),
         _ => Err(ApiError::new(
             "UnknownOperationException",
             format!("{} is not simulated.", call.operation),

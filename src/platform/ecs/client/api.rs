@@ -40,6 +40,8 @@ pub(in crate::platform::ecs) enum Service {
     Ecs,
     /// Application Auto Scaling.
     Scaling,
+    /// CloudWatch Logs.
+    Logs,
 }
 
 /// The way to one region, with one login. Clones share it.
@@ -188,6 +190,7 @@ impl Service {
         match self {
             Self::Ecs => ("AmazonEC2ContainerServiceV20141113", "ecs"),
             Self::Scaling => ("AnyScaleFrontendService", "application-autoscaling"),
+            Self::Logs => ("Logs_20140328", "logs"),
         }
     }
 }
@@ -284,6 +287,7 @@ impl Api for Endpoint<'_> {
         match self.service {
             Service::Ecs => &self.inner.settings.ecs,
             Service::Scaling => &self.inner.settings.scaling,
+            Service::Logs => &self.inner.settings.logs,
         }
     }
 

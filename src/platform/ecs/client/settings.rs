@@ -15,7 +15,7 @@ use futures_util::FutureExt as _;
 use crate::platform::{Environment, OpenError};
 
 /// The variables that the environment is asked for.
-const VARIABLES: [&str; 14] = [
+const VARIABLES: [&str; 15] = [
     "HOME",
     "AWS_PROFILE",
     "AWS_REGION",
@@ -25,6 +25,7 @@ const VARIABLES: [&str; 14] = [
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_ECS",
     "AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING",
+    "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_USE_FIPS_ENDPOINT",
     "AWS_USE_DUALSTACK_ENDPOINT",
@@ -44,6 +45,8 @@ pub(in crate::platform::ecs) struct Settings {
     pub(in crate::platform::ecs) ecs: String,
     /// Where that of Application Auto Scaling is.
     pub(in crate::platform::ecs) scaling: String,
+    /// Where that of CloudWatch Logs is.
+    pub(in crate::platform::ecs) logs: String,
     pub(in crate::platform::ecs) files: EnvConfigFiles,
     /// Certificates to trust besides those of the system.
     pub(in crate::platform::ecs) bundle: Option<PathBuf>,
@@ -138,7 +141,9 @@ impl Settings {
         let chosen = sections.get_profile(sections.selected_profile());
         Ok(Self {
             ecs: address("ecs", "ecs"),
-            scaling: address("application-auto-scaling", "application-autoscaling"),
+            // By their service identifiers: variables and profiles name them after these.
+            scaling: address("Application Auto Scaling", "application-autoscaling"),
+            logs: address("CloudWatch Logs", "logs"),
             sso: chosen.is_some_and(|one| {
                 one.get("sso_session").is_some() || one.get("sso_start_url").is_some()
             }),
@@ -243,9 +248,12 @@ mod tests {
                 ("AWS_PROFILE", "prod"),
                 ("AWS_REGION", "us-east-2"),
                 ("AWS_ENDPOINT_URL_ECS", "http://127.0.0.1:8"),
+                ("AWS_ENDPOINT_URL_APPLICATION_AUTO_SCALING", "http://127.0.0.1:7"),
+                ("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", "http://127.0.0.1:6"),
             ],
         );
         let found = Settings::read(&env, None, None).unwrap();
+        assert_eq!((&*found.scaling, &*found.logs), ("http://127.0.0.1:7", "http://127.0.0.1:6"));
         assert_eq!(
             (found.region.as_str(), found.ecs.as_str()),
             ("us-east-2", "http://127.0.0.1:8")

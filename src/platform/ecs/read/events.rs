@@ -1,11 +1,10 @@
 //! Events of a service, and why its tasks stopped.
 
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::domain::{
     AppEvent, LogLine,
-    text::{clean, quoted, short},
+    text::{clean, short},
 };
 use crate::platform::{
     Error,
@@ -13,7 +12,6 @@ use crate::platform::{
         Region,
         client::api::Service as Of,
         model::wire::{self, Service, Task, family, last},
-        read::definition::containers,
     },
 };
 
@@ -114,7 +112,7 @@ impl Region {
     }
 }
 
-/// What stopped tasks tell, as lines: the API of ECS has no logs, and this is what it knows of a crash.
+/// What stopped tasks tell, as lines: what ECS itself knows of a crash.
 pub(in crate::platform::ecs) fn lines(mut tasks: Vec<Task>) -> Vec<LogLine> {
     tasks.reverse();
     let line = |task: &Task| LogLine {
@@ -126,26 +124,4 @@ pub(in crate::platform::ecs) fn lines(mut tasks: Vec<Task>) -> Vec<LogLine> {
         error: true,
     };
     tasks.iter().map(line).collect()
-}
-
-/// Where the logs of a task definition's containers are: `CloudWatch` has an API of its own, and it is not asked.
-pub(in crate::platform::ecs) fn elsewhere(definition: &Value, now: Timestamp) -> Vec<LogLine> {
-    let group = |one: &Value| {
-        one["logConfiguration"]["options"]["awslogs-group"].as_str().map(str::to_owned)
-    };
-    let mut groups: Vec<_> = containers(definition).filter_map(group).collect();
-    groups.sort_unstable();
-    groups.dedup();
-    let line = |group: String| LogLine {
-        at: now,
-        source: "ECS".to_owned(),
-        revision: None,
-        side: None,
-        text: format!(
-            "its log is in CloudWatch: aws logs tail {} --follow",
-            quoted(&clean(&group))
-        ),
-        error: false,
-    };
-    groups.into_iter().map(line).collect()
 }

@@ -1,4 +1,4 @@
-//! Tasks as instances. The API of Amazon ECS measures none of them: what `CloudWatch` has is of the service as a whole, old
+//! Tasks as instances. The API of Amazon ECS measures none of them: what CloudWatch has is of the service as a whole, old
 //! and new together, from which nothing can be concluded.
 
 use jiff::{SignedDuration, Timestamp};
@@ -76,7 +76,7 @@ impl Region {
     }
 }
 
-fn rolls(service: &Service) -> bool {
+pub(super) fn rolls(service: &Service) -> bool {
     let primary = service.deployments.iter().find(|one| one.primary());
     let moves = primary.and_then(|one| one.rollout_state.as_deref()) == Some("IN_PROGRESS");
     service.deployments.len() > 1 || moves

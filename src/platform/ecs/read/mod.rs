@@ -6,6 +6,7 @@ pub(super) mod events;
 pub(super) mod history;
 pub(super) mod instances;
 pub(super) mod lists;
+mod logs;
 pub(super) mod scaling;
 mod shell;
 pub(super) mod stages;
