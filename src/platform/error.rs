@@ -48,6 +48,8 @@ pub enum Error {
         api: String,
         /// How long it asks to wait.
         after: Duration,
+        /// What it says of why; empty where it says nothing.
+        said: String,
     },
     /// A connection and no answer.
     #[error("{api} did not answer within {} s: it is overloaded, or something in between holds the answer back", waited.as_secs_f64().ceil())]

@@ -390,6 +390,18 @@ async fn autoscalers_and_budgets_are_named() {
     assert!(notes.contains(&"disruption budget budget is in play"), "{notes:?}");
     let plan = deck.plan(Role::Waiting, Operation::Continue).await;
     assert!(plan.notes.iter().all(|note| !note.text().contains("in play")), "{:?}", plan.notes);
+    // One that lets nothing go says which one it is (`details.causes` of the eviction's 429).
+    let request = reqwest::Client::new()
+        .patch(format!("{api}/apis/policy/v1/namespaces/shop/poddisruptionbudgets/budget"));
+    let request = request.header("content-type", "application/merge-patch+json");
+    let answer = request.body(r#"{"spec":{"minAvailable":4}}"#).send().await.unwrap();
+    assert!(answer.status().is_success());
+    let app = deck.app(Role::Healthy).await;
+    let one = deck.platform.instances(&app.id).await.unwrap().instances[0].id.clone();
+    let request = Request::new(app.id, Operation::Restart).with("instance", &one);
+    let refused = deck.platform.plan(request).await.unwrap().refused.unwrap();
+    let wanted = "The disruption budget budget needs 4 healthy pods and has 4 currently";
+    assert!(refused.contains(wanted), "{refused}");
 }
 
 /// A StatefulSet that a Pod holds up for ever is freed by going back.

@@ -257,7 +257,7 @@ async fn a_disruption_budget_is_honoured() {
     let one = reading.instances.first().unwrap().id.clone();
     let request = Wish::new(app.id.clone(), Operation::Restart).with(INSTANCE.name, &one);
     let refused = cluster.platform.plan(request.clone()).await.unwrap().refused.unwrap();
-    assert!(refused.contains("disruption budget"), "{refused}");
+    assert!(refused.contains("The disruption budget guarded needs 2 healthy pods"), "{refused}");
     let still = cluster.platform.instances(&app.id).await.unwrap();
     assert!(still.find(&one).is_ok(), "the plan has sent nothing away");
     let free = json!({ "spec": { "minAvailable": 1 } });

@@ -11,7 +11,26 @@ struct Status {
     message: String,
     #[serde(default)]
     reason: String,
+    #[serde(default)]
+    details: Option<Details>,
 }
+
+#[derive(Deserialize)]
+struct Details {
+    #[serde(default)]
+    causes: Vec<Cause>,
+}
+
+#[derive(Deserialize)]
+struct Cause {
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// The reason of a cause that says which disruption budget is in the way (`policy/v1`, `DisruptionBudgetCause`).
+const DISRUPTION_BUDGET: &str = "DisruptionBudget";
 
 /// Reason and message of a `Status`.
 pub(in crate::platform) fn said(body: &[u8]) -> Option<Said> {
@@ -20,6 +39,11 @@ pub(in crate::platform) fn said(body: &[u8]) -> Option<Said> {
         let detail = "it does not have this API".to_owned();
         return Some(Said { detail, ..Said::default() });
     }
-    let Status { message, reason } = serde_json::from_slice(body).ok()?;
+    let Status { mut message, reason, details } = serde_json::from_slice(body).ok()?;
+    let causes = details.map(|details| details.causes).unwrap_or_default();
+    // The message itself does not say which.
+    for cause in causes.iter().filter(|cause| cause.reason == DISRUPTION_BUDGET) {
+        message = format!("{} {}", message.trim_end(), cause.message).trim().to_owned();
+    }
     Some(Said { code: 0, title: reason, detail: message })
 }

@@ -214,7 +214,7 @@ pub fn refusal<A: Api>(api: &A, path: &str, answer: &Answer) -> Error {
         }
         StatusCode::TOO_MANY_REQUESTS => {
             let after = answer.retry_after.unwrap_or(PAUSE).min(LONGEST_PAUSE);
-            Error::RateLimited { api: address, after }
+            Error::RateLimited { api: address, after, said: detail }
         }
         status => Error::Api {
             api: address,

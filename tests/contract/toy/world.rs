@@ -74,7 +74,9 @@ fn error(fault: Fault) -> Error {
         Fault::Status(status) => {
             Error::Api { api, status, code: 0, title: text, detail: String::new() }
         }
-        Fault::RateLimited => Error::RateLimited { api, after: Duration::from_secs(7) },
+        Fault::RateLimited => {
+            Error::RateLimited { api, after: Duration::from_secs(7), said: String::new() }
+        }
         Fault::Html | Fault::CutJson => {
             Error::Garbled { api, location: "it".to_owned(), why: text }
         }

@@ -212,7 +212,13 @@ impl Git {
         match status {
             Some(401) => return login("401".to_owned()),
             Some(403) => return Error::Forbidden { api, what: why },
-            Some(429) => return Error::RateLimited { api, after: Duration::from_secs(30) },
+            Some(429) => {
+                return Error::RateLimited {
+                    api,
+                    after: Duration::from_secs(30),
+                    said: String::new(),
+                };
+            }
             Some(404) => {
                 return Error::NotFound {
                     what: format!("there is no repository at {api}, or this login may not see it"),

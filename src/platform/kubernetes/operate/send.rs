@@ -127,8 +127,8 @@ pub(in crate::platform::kubernetes) async fn send(
             let body = eviction(&namespace, &name, &uid);
             match cluster.connection.write(Method::POST, &path, "application/json", &body).await {
                 Ok(_) => Ok(Learned::default()),
-                Err(WriteError::NoEffect(Error::RateLimited { .. })) => {
-                    let what = "a disruption budget allows no instance to go now".to_owned();
+                Err(WriteError::NoEffect(Error::RateLimited { said, .. })) => {
+                    let what = format!("the server lets it not go now: {said}");
                     Err(StepError::NoEffect(Error::Refused { what }))
                 }
                 Err(error) => Err(error.into()),

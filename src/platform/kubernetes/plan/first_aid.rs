@@ -208,10 +208,8 @@ pub(super) async fn restart_instance(
     match cluster.connection.write(Method::POST, &dry, "application/json", &body).await {
         Ok(_) => {}
         // The eviction API answers 429 where a budget allows none (`eviction.go`).
-        Err(WriteError::NoEffect(Error::RateLimited { .. })) => {
-            return Ok(plan.refuse(format!(
-                "the server lets no instance of {app} go now: a disruption budget needs others to be ready first, or it has too many requests"
-            )));
+        Err(WriteError::NoEffect(Error::RateLimited { said, .. })) => {
+            return Ok(plan.refuse(format!("the server lets no instance of {app} go now: {said}")));
         }
         Err(WriteError::NoEffect(error @ (Error::Api { .. } | Error::Forbidden { .. }))) => {
             return Ok(plan.refuse(format!("the server would refuse it: {error}")));
