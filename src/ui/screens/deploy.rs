@@ -7,6 +7,7 @@ use super::super::{
     theme::{Role, Theme},
     widgets::popup,
 };
+use super::header::liveness;
 use crate::{
     dashboard::{State, dialog::DeployDialog, update::dialogs::SCOPES},
     domain::{Scope, Verb},
@@ -55,7 +56,7 @@ pub(crate) fn targets(state: &State, at: usize, theme: &Theme, area: Rect, buffe
     let inside = popup(
         theme,
         area,
-        (area.width.saturating_sub(4).min(70), 8 + state.targets.len() as u16),
+        (area.width.saturating_sub(4).min(110), 8 + state.targets.len() as u16),
         "WHERE TO LOOK",
         Role::Title,
         buffer,
@@ -79,8 +80,15 @@ pub(crate) fn targets(state: &State, at: usize, theme: &Theme, area: Rect, buffe
         put(buffer, inside, row as u16, &line);
     }
     for (row, one) in state.targets.iter().enumerate() {
-        let api = format!("{}  as {}", one.target.api, one.target.user);
-        let line = Line::styled(cut(&api, usize::from(inside.width)), theme.style(Role::Dim));
+        let (alive, role) = liveness(&one.connection, state.now);
+        let width = usize::from(inside.width);
+        let room = width.saturating_sub(alive.chars().count() + 2);
+        let (name, target) = (one.name(), &one.target);
+        let login = format!("{} {name}  {} as {}", target.platform.short, target.api, target.user);
+        let line = Line::from(vec![
+            piece(fit(&login, room), theme.style(Role::Dim)),
+            piece(format!("  {alive}"), theme.style(role)),
+        ]);
         put(buffer, inside, row as u16 + 4, &line);
     }
     put(

@@ -98,7 +98,7 @@ fn worst(state: &State) -> (String, Role) {
 }
 
 /// Whether what is shown can be relied on. The age is shown as soon as it is more than it should be.
-fn liveness(connection: &Connection, now: Timestamp) -> (String, Role) {
+pub(super) fn liveness(connection: &Connection, now: Timestamp) -> (String, Role) {
     match connection.liveness(now) {
         Liveness::Lost { problem, retry_at, read_at } => {
             let left = span(retry_at.duration_since(now));
