@@ -7,11 +7,8 @@ use crate::domain::{
 
 /// Whether a command would do something; the text says why not.
 pub fn can(state: &State, command: Command) -> Result<(), String> {
-    if let Some(verb) = command.verb() {
+    if let Some(verb) = verb(state, command) {
         return can_change(state, command, verb);
-    }
-    if command == Command::StopOrStart {
-        return can_change(state, command, stop_or_start(state));
     }
     match command {
         Command::Events
@@ -30,10 +27,13 @@ pub fn can(state: &State, command: Command) -> Result<(), String> {
     }
 }
 
-/// What one key does to an app: it starts what is stopped, and stops everything else.
-pub fn stop_or_start(state: &State) -> Verb {
-    let stopped = state.app().is_some_and(|app| app.state == AppState::Stopped);
-    if stopped { Verb::Start } else { Verb::Stop }
+/// What a command does to the selected app: of several verbs the first one that makes sense for it.
+pub fn verb(state: &State, command: Command) -> Option<Verb> {
+    let verbs = command.verbs();
+    let fits = |verb: &&Verb| {
+        state.app().is_some_and(|app| needs(state, app, command, verb.spec()).is_ok())
+    };
+    verbs.iter().find(fits).or(verbs.first()).copied()
 }
 
 fn selected(state: &State) -> Result<&App, String> {

@@ -24,7 +24,7 @@ const NEEDED: &[Command] = &[
 ];
 
 macro_rules! commands {
-    ($($variant:ident $table:literal $name:literal $text:literal $($verb:ident)?,)*) => {
+    ($($variant:ident $table:literal $name:literal $text:literal $($verb:ident)*,)*) => {
         /// What a key can mean.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Command {
@@ -35,11 +35,10 @@ macro_rules! commands {
         pub const COMMANDS: &[(Command, &str, &str, &str)] = &[$((Command::$variant, $table, $name, $text),)*];
 
         impl Command {
-            /// What it changes; `None` where it changes nothing that runs.
-            pub fn verb(self) -> Option<Verb> {
+            /// What it may do to an app; none where it changes nothing that runs. Of several the app decides.
+            pub const fn verbs(self) -> &'static [Verb] {
                 match self {
-                    $($(Self::$variant => Some(Verb::$verb),)?)*
-                    _ => None,
+                    $(Self::$variant => &[$(Verb::$verb),*],)*
                 }
             }
         }
@@ -57,7 +56,7 @@ commands! {
     RestartInstance "deck" "restart-instance" "restart the selected instance, on the page of instances" Restart,
     Shell "deck" "shell" "a shell in the selected instance, on the page of instances",
     Scale "deck" "scale" "change how many instances there are" Scale,
-    StopOrStart "deck" "stop-or-start" "stop the app, or start it where it is stopped",
+    StopOrStart "deck" "stop-or-start" "stop the app, or start it where it is stopped" Stop Start,
     Release "deck" "release" "release what holds the app still, such as suspended auto scaling" Release,
     Reconcile "deck" "reconcile" "have what applies the repository look at it now" Reconcile,
     EnableRevisions "deck" "enable-revisions" "have the platform keep revisions" EnableRevisions,

@@ -28,6 +28,17 @@ impl Outcome {
         }
     }
 
+    /// The same end in another sentence.
+    #[must_use]
+    pub fn map(self, words: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Done(text) => Self::Done(words(text)),
+            Self::Refused(text) => Self::Refused(words(text)),
+            Self::Failed(text) => Self::Failed(words(text)),
+            Self::Unknown(text) => Self::Unknown(words(text)),
+        }
+    }
+
     /// The word that stands before it.
     pub fn word(&self) -> &'static str {
         match self {
@@ -73,7 +84,7 @@ pub enum Settlement {
 }
 
 /// Why an operation did not come to its own end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Overtaken {
     /// Its rollout was cancelled and taken back.
     Cancelled,
@@ -85,6 +96,12 @@ pub enum Overtaken {
     Finished,
     /// The app is gone.
     Deleted,
+    /// This branch of a repository, which held its commit, was moved back.
+    MovedBack(String),
+    /// The platform has put back the revision that is called so, and not the one that was wanted.
+    PutBack(String),
+    /// The number of instances that was asked for was changed to this one.
+    Rescaled(u32),
 }
 
 /// What an adapter sees of an operation, as data; what it means for the operator is worded once for all platforms.

@@ -17,9 +17,10 @@ pub struct Step {
     pub calls: Vec<String>,
     /// What the adapter needs to send it. Opaque to all others; it holds no secrets.
     pub action: Value,
-    /// Whether what the plan stands on is read again just before it, since the steps before take long.
+    /// What must still be so just before it, where that is read again because of the steps before. Opaque like the one of
+    /// the recipe, which it may differ from by what these steps change.
     #[serde(default)]
-    pub rechecks: bool,
+    pub guard: Option<Value>,
     /// Whether it completes what the steps before began, so that it is right to send it also after a restart.
     #[serde(default)]
     pub completes: bool,

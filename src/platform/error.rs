@@ -90,6 +90,8 @@ pub enum Error {
         title: String,
         /// The platform's text, cleaned.
         detail: String,
+        /// Whether a page for a browser came in place of the API's own error.
+        page: bool,
     },
     /// The answer is not what the API's documents promise.
     #[error(

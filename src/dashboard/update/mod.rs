@@ -182,7 +182,7 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
         Command::Scale => dialogs::open_form(state, Verb::Scale),
         Command::RestartInstance | Command::Shell => return instances::open(state),
         Command::StopOrStart => {
-            let verb = guard::stop_or_start(state);
+            let Some(verb) = guard::verb(state, command) else { return Vec::new() };
             // Where nothing but the journal knows how many there were, they can be said.
             let asks = state.app().is_some_and(|app| !app.platform.options(verb).is_empty());
             if asks {
@@ -191,7 +191,7 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
                 return plans::open_verb(state, verb, key);
             }
         }
-        changing if changing.verb().is_some() => return plans::open(state, changing, key),
+        changing if !changing.verbs().is_empty() => return plans::open(state, changing, key),
         Command::Diff => return dialogs::open_diff(state),
         Command::Open if state.panel == super::Panel::Revisions => {
             return dialogs::open_diff(state);

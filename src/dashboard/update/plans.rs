@@ -29,7 +29,7 @@ const SEEN: SignedDuration = SignedDuration::from_millis(250);
 /// Opens the dialog of a command and asks for its plan.
 pub(super) fn open(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect> {
     let Some(app) = state.app() else { return Vec::new() };
-    let operation = match (command, command.verb()) {
+    let operation = match (command, guard::verb(state, command)) {
         (Command::RollBackSelected, _) => match state.selected_revision() {
             Some(revision) => Operation::RollBack(RollBackTo::Revision(revision.id.clone())),
             None => return Vec::new(),

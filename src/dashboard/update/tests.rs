@@ -1,13 +1,15 @@
 //! Key scripts: what was pressed, what came of it.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::{
-    super::{Effect, Event, Panel, TargetState, dialog::Layer},
+    super::{Effect, Event, Panel, TargetState, dialog::Layer, keymap::COMMANDS},
     script::{Script, app, plan, receipt, start},
 };
-use crate::domain::{AppId, AppKey, Note, Phase, Problem, ProblemKind, Report, TargetId};
+use crate::domain::{AppId, AppKey, Note, Phase, Problem, ProblemKind, Report, TargetId, VERBS};
 
 #[test]
 fn the_broken_app_is_on_top_and_selected() {
@@ -139,12 +141,34 @@ fn stale_data_is_blind_too() {
 
 #[test]
 fn read_only_refuses_every_operation() {
-    for key in ["R", "r", "c", "s", "d", "p", "n", "V", "S", "X", "F", "u"] {
+    let changing = COMMANDS.iter().filter(|(command, ..)| !command.verbs().is_empty());
+    let of_deck: BTreeSet<_> = changing.clone().flat_map(|(command, ..)| command.verbs()).collect();
+    assert_eq!(of_deck.len(), VERBS.len(), "a verb has no key");
+    for (command, ..) in changing {
         let mut script = Script::incident();
         script.state.read_only = true;
-        script.keys(key);
+        let key = script.state.keymap.hint(*command);
+        script.keys(&key);
         assert!(script.state.layers.is_empty(), "{key}");
         assert!(script.hint().contains("--read-only"), "{key}");
+    }
+}
+
+#[test]
+fn what_a_platform_cannot_do_is_refused_with_its_reason() {
+    let commands = COMMANDS.iter().filter(|(command, ..)| !command.verbs().is_empty());
+    for (command, ..) in commands {
+        let mut script = Script::incident();
+        for verb in command.verbs() {
+            let target = TargetId::new("cf");
+            if let Some(of) = script.state.targets.iter_mut().find(|one| one.target.id == target) {
+                of.capabilities = of.capabilities.clone().without(*verb, "not on Sundays");
+            }
+        }
+        let key = script.state.keymap.hint(*command);
+        script.keys(&key);
+        assert!(script.state.layers.is_empty(), "{key}");
+        assert!(script.hint().contains("not on Sundays"), "{key}: {}", script.hint());
     }
 }
 

@@ -1,9 +1,11 @@
 //! How a request travels to the cluster: through kube's client, which has its login.
 
+use std::error::Error as StdError;
+
 use async_trait::async_trait;
 use http::{Method, Request, header};
 use http_body_util::BodyExt;
-use kube::client::Body;
+use kube::client::{AuthError, Body};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
@@ -91,18 +93,11 @@ impl Connection {
     }
 
     /// What a failed connection means.
-    pub(in crate::platform) fn unreachable(
-        &self,
-        error: &(dyn std::error::Error + 'static),
-    ) -> Error {
-        let why = causes(error);
-        if why.contains("exec")
-            && !why.contains("certificate")
-            && (why.contains("auth") || why.contains("plugin") || why.contains("command"))
-        {
-            return self.login(&why);
+    pub(in crate::platform) fn unreachable(&self, error: &(dyn StdError + 'static)) -> Error {
+        if has_no_login(error) {
+            return self.login(&causes(error));
         }
-        exchange::unreachable(self, &why)
+        exchange::unreachable(self, error)
     }
 }
 
@@ -122,11 +117,9 @@ impl Api for Connection {
         let response = match timeout(patience, client.send(request)).await {
             Err(_) => return Err(exchange::silent(self, patience)),
             Ok(Err(error)) => {
-                let received = !never_stood(&error);
-                let error = self.unreachable(&error);
-                // Without a login or a certificate nothing is sent.
-                let received = received && matches!(error, Error::Unreachable { .. });
-                return Err(NoAnswer { error, received });
+                // Without a connection or a login nothing is sent.
+                let received = !never_stood(&error) && !has_no_login(&error);
+                return Err(NoAnswer { error: self.unreachable(&error), received });
             }
             Ok(Ok(response)) => response,
         };
@@ -155,18 +148,16 @@ impl Api for Connection {
     }
 }
 
+/// Whether a login could not be got, so that a request was not sent: the plugin of the kubeconfig, or a file with a token.
+fn has_no_login(error: &(dyn StdError + 'static)) -> bool {
+    exchange::chain(error).any(<dyn StdError>::is::<AuthError>)
+}
+
 /// Whether a connection never stood, so that nothing was sent on it.
-fn never_stood(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error.is::<NotConnected>() {
-            return true;
-        }
+fn never_stood(error: &(dyn StdError + 'static)) -> bool {
+    exchange::chain(error).any(|error| {
         let of_client = error.downcast_ref::<hyper_util::client::legacy::Error>();
-        if of_client.is_some_and(hyper_util::client::legacy::Error::is_connect) {
-            return true;
-        }
-        next = error.source();
-    }
-    false
+        error.is::<NotConnected>()
+            || of_client.is_some_and(hyper_util::client::legacy::Error::is_connect)
+    })
 }

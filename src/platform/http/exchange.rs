@@ -1,7 +1,7 @@
 //! One request by the rules that hold for every API: a read is repeated where the fault passes, a write is sent once, and
 //! a login that is refused is renewed once. An adapter brings how a request travels and how its API words errors.
 
-use std::{iter, time::Duration};
+use std::{error::Error as StdError, io, iter, time::Duration};
 
 use async_trait::async_trait;
 use reqwest::{
@@ -236,17 +236,35 @@ pub fn refusal<A: Api>(api: &A, path: &str, answer: &Answer) -> Error {
                 }
                 _ => clean(&String::from_utf8_lossy(&answer.body)).chars().take(LONGEST).collect(),
             },
+            page: !known && first(&answer.body) == Some(&b'<'),
         },
     }
 }
 
-/// What a failed connection means, by what it said.
-pub fn unreachable<A: Api>(api: &A, why: &str) -> Error {
-    let (address, why) = (api.address().to_owned(), clean(why));
-    if why.contains("certificate") || why.contains("UnknownIssuer") {
+/// What a failed connection means.
+pub fn unreachable<A: Api>(api: &A, error: &(dyn StdError + 'static)) -> Error {
+    let timed_out =
+        chain(error).any(|error| error.downcast_ref().is_some_and(reqwest::Error::is_timeout));
+    let why = if timed_out { "no connection in time".to_owned() } else { clean(&causes(error)) };
+    let address = api.address().to_owned();
+    if chain(error).any(is_untrusted) {
         return Error::Tls { api: address, why, advice: api.tls_advice() };
     }
     Error::Unreachable { api: address, why }
+}
+
+/// Whether an error says that the server's certificate is not accepted.
+fn is_untrusted(error: &(dyn StdError + 'static)) -> bool {
+    use rustls::Error as Tls;
+    matches!(
+        error.downcast_ref(),
+        Some(
+            Tls::InvalidCertificate(_)
+                | Tls::InvalidCertRevocationList(_)
+                | Tls::NoCertificatesPresented
+                | Tls::UnsupportedNameType
+        )
+    )
 }
 
 /// No answer has come in time.
@@ -255,7 +273,7 @@ pub fn silent<A: Api>(api: &A, waited: Duration) -> NoAnswer {
 }
 
 /// Why a body did not come whole.
-pub fn incomplete<A: Api, E: std::error::Error>(
+pub fn incomplete<A: Api, E: StdError + 'static>(
     api: &A,
     waited: Duration,
     error: &Incomplete<E>,
@@ -267,7 +285,7 @@ pub fn incomplete<A: Api, E: std::error::Error>(
             location: "the body".to_owned(),
             why: error.to_string(),
         }),
-        Incomplete::Broken(error) => NoAnswer::lost(unreachable(api, &causes(error))),
+        Incomplete::Broken(error) => NoAnswer::lost(unreachable(api, error)),
     }
 }
 
@@ -276,12 +294,21 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
+/// An error and what led to it, the outermost first.
+pub fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    iter::successors(Some(error), |&error| {
+        // What an error of input and output holds is passed over by its `source`.
+        let held = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        held.map(|held| held as &(dyn StdError + 'static)).or_else(|| error.source())
+    })
+}
+
 /// The innermost cause of an error that says anything, in one line.
-pub fn causes(error: &(dyn std::error::Error + '_)) -> String {
-    let chain: Vec<_> = iter::successors(Some(error), |error| error.source())
-        .map(ToString::to_string)
-        .filter(|text| !text.is_empty())
-        .collect();
+pub fn causes(error: &(dyn StdError + 'static)) -> String {
+    let chain: Vec<_> =
+        chain(error).map(ToString::to_string).filter(|text| !text.is_empty()).collect();
     // A screen has room for one; the log keeps what led to it.
     tracing::debug!(?chain, "an exchange failed");
     chain.into_iter().next_back().unwrap_or_default()

@@ -258,9 +258,7 @@ impl Http {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Error {
-        let why =
-            if error.is_timeout() { "no connection in time".to_owned() } else { causes(error) };
-        exchange::unreachable(self, &why)
+        exchange::unreachable(self, error)
     }
 }
 

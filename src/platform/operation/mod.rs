@@ -93,6 +93,8 @@ pub struct Learned {
 pub enum StepError {
     /// It is certain that it had no effect.
     NoEffect(Error),
+    /// It was not sent, since the world is another one than the plan was made for: how, in a clause.
+    Changed(String),
     /// It may have had its effect: the answer was lost.
     Lost(Error),
     /// It failed without changing anything that runs.
@@ -241,9 +243,13 @@ impl Run<'_> {
         while let Some(step) = self.receipt.recipe.steps.get(self.receipt.done).cloned() {
             match self.step(&step).await {
                 None => {}
-                // What was held back for it is released, however far it came.
-                Some(Sent::Ended(outcome)) if self.receipt.done > 0 && self.receipt.promises() => {
-                    return self.close(outcome).await;
+                Some(Sent::Ended(outcome)) if self.receipt.done > 0 => {
+                    let outcome = words::remarked(&self.receipt, outcome);
+                    // What was held back for it is released, however far it came.
+                    if self.receipt.promises() {
+                        return self.close(outcome).await;
+                    }
+                    return Sent::Ended(outcome);
                 }
                 Some(sent) => return sent,
             }
@@ -256,8 +262,7 @@ impl Run<'_> {
 
     /// Sends one step; `Some` where nothing more is to be sent now.
     async fn step(&mut self, step: &Step) -> Option<Sent> {
-        if step.rechecks {
-            let guard = &self.receipt.recipe.guard;
+        if let Some(guard) = &step.guard {
             match self.platform.changed(&self.receipt.app.app, guard).await {
                 Ok(None) => {}
                 Ok(Some(what)) => return Some(self.unsent(&words::changed(&what))),
@@ -290,6 +295,10 @@ impl Run<'_> {
                 say(self.progress, format!("NOT done: {} ({error})", step.label));
                 None
             }
+            Err(StepError::Changed(what)) if step.optional => {
+                say(self.progress, format!("NOT done: {} ({what})", step.label));
+                None
+            }
             Err(StepError::Lost(error)) if step.optional => {
                 say(self.progress, format!("not known to be done: {} ({error})", step.label));
                 None
@@ -297,6 +306,10 @@ impl Run<'_> {
             Err(StepError::NoEffect(error)) => {
                 self.receipt.lost = false;
                 Some(self.stopped(&error.to_string()))
+            }
+            Err(StepError::Changed(what)) => {
+                self.receipt.lost = false;
+                Some(self.unsent(&words::changed(&what)))
             }
             Err(StepError::Failed(why)) => {
                 self.receipt.lost = false;
@@ -339,7 +352,7 @@ impl Run<'_> {
             match self.platform.send(order, self.progress).await {
                 Ok(_) => return Ok(()),
                 Err(StepError::NoEffect(error)) => return Err(error.to_string()),
-                Err(StepError::Failed(why)) => return Err(why),
+                Err(StepError::Changed(why) | StepError::Failed(why)) => return Err(why),
                 Err(StepError::Lost(error)) => lost = error.to_string(),
             }
             if let Ok(Some(true)) = self.platform.took_effect(&self.receipt, step).await {

@@ -28,9 +28,14 @@ pub async fn settle(platform: &dyn Platform, receipt: &Receipt) -> Result<Settle
         return Ok(Settlement::Unfinished(Box::new(receipt.clone())));
     }
     Ok(match look(platform, receipt).await? {
-        Settlement::Ended(outcome) if receipt.promises() => {
-            let ended = Receipt { outcome: Some(outcome), ..receipt.clone() };
-            Settlement::Unfinished(Box::new(ended))
+        Settlement::Ended(outcome) => {
+            let outcome = words::remarked(receipt, outcome);
+            if receipt.promises() {
+                let ended = Receipt { outcome: Some(outcome), ..receipt.clone() };
+                Settlement::Unfinished(Box::new(ended))
+            } else {
+                Settlement::Ended(outcome)
+            }
         }
         settlement => settlement,
     })

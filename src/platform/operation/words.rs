@@ -64,13 +64,7 @@ pub(super) fn closed(outcome: Outcome, done: &[String], failed: &[String]) -> Ou
     if done.is_empty() {
         return outcome;
     }
-    let text = format!("{}; afterwards: {}", outcome.text(), done.join(", "));
-    match outcome {
-        Outcome::Done(_) => Outcome::Done(text),
-        Outcome::Refused(_) => Outcome::Refused(text),
-        Outcome::Failed(_) => Outcome::Failed(text),
-        Outcome::Unknown(_) => Outcome::Unknown(text),
-    }
+    outcome.map(|text| format!("{text}; afterwards: {}", done.join(", ")))
 }
 
 /// A lost request of which no sign has come.
@@ -123,7 +117,28 @@ pub(super) fn overtaken(receipt: &Receipt, what: Overtaken, by: Option<&str>) ->
             format!("the rollout of {name} had finished before it could be cancelled")
         }
         Overtaken::Deleted => format!("{name} was deleted meanwhile{by}"),
+        Overtaken::MovedBack(branch) => {
+            format!(
+                "the {verb} of {name} was taken back{by}: {branch} does not hold its commit any more"
+            )
+        }
+        Overtaken::PutBack(other) => format!(
+            "{name} is not {}: the platform put {other} back instead. Roll back to the one that you want",
+            receipt.recipe.goal
+        ),
+        Overtaken::Rescaled(now) => format!(
+            "{name} does not stay {}: somebody, or an autoscaler, has set it to {now} since{by}",
+            receipt.recipe.goal
+        ),
     })
+}
+
+/// An end with what the operator should know of it besides.
+pub(super) fn remarked(receipt: &Receipt, outcome: Outcome) -> Outcome {
+    match &receipt.remark {
+        Some(remark) => outcome.map(|text| format!("{text}; {remark}")),
+        None => outcome,
+    }
 }
 
 pub(super) fn waits(receipt: &Receipt, step: Option<(u32, u32)>) -> Outcome {
@@ -192,9 +207,8 @@ pub(super) fn arrived(
     };
     let leaving = leaving.map(gone).unwrap_or_default();
     let took = took.map(|took| format!(", after {}", span(took))).unwrap_or_default();
-    let remark = receipt.remark.as_ref().map(|remark| format!("; {remark}")).unwrap_or_default();
     Outcome::Done(format!(
-        "{name} is {goal}{renamed}: {} of {} running{leaving}{took}{remark}",
+        "{name} is {goal}{renamed}: {} of {} running{leaving}{took}",
         count.running.unwrap_or(0),
         count.desired
     ))

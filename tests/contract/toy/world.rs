@@ -72,7 +72,7 @@ fn error(fault: Fault) -> Error {
         Fault::Status(403) => Error::Forbidden { api, what: text },
         Fault::Status(404) => Error::NotFound { what: text },
         Fault::Status(status) => {
-            Error::Api { api, status, code: 0, title: text, detail: String::new() }
+            Error::Api { api, status, code: 0, title: text, detail: String::new(), page: false }
         }
         Fault::RateLimited => {
             Error::RateLimited { api, after: Duration::from_secs(7), said: String::new() }

@@ -122,6 +122,7 @@ impl Auth {
             code: 0,
             title: status.canonical_reason().unwrap_or("error").to_owned(),
             detail: "the login server cannot renew the login now".to_owned(),
+            page: false,
         })
     }
 

@@ -65,8 +65,8 @@ async fn scaled(
         return Ok(Finding::NotArrived);
     }
     if found.instances != wanted {
-        let now = found.instances;
-        return Ok(Finding::Held(format!("somebody, or an autoscaler, has set it to {now} since")));
+        let what = Overtaken::Rescaled(found.instances);
+        return Ok(Finding::Overtaken { what, by: None });
     }
     let instances = foundation.stats(process).await?;
     let running = instances.iter().filter(|one| one.state == InstanceState::Running).count();

@@ -138,10 +138,7 @@ impl Look<'_> {
                 && wanted != serves
             {
                 let name = app.deployed.as_ref().map(RevisionRef::name).unwrap_or_default();
-                return Ok(Finding::Held(format!(
-                    "the platform put {name} back instead: roll back to the one that you want"
-                ))
-                .into());
+                return Ok(Finding::Overtaken { what: Overtaken::PutBack(name), by: None }.into());
             }
             // What was cancelled is not what serves.
             let made = self.deployment.revision.as_ref().filter(|_| !self.receipt.recipe.undoes);

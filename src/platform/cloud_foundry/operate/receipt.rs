@@ -93,12 +93,12 @@ impl Action {
         }
     }
 
-    /// The step of a plan. What follows a cancel completes it; what comes before a deploy does not.
+    /// The step of a plan. What follows a cancel completes it; what comes before a deploy does not, and what the plan
+    /// stands on is read again before that.
     pub(in crate::platform::cloud_foundry) fn step(self, app: &str, completes: bool) -> Step {
         Step {
             label: self.label().to_owned(),
             calls: self.calls(app),
-            rechecks: matches!(self, Self::Deploy { staged: true, .. }),
             completes,
             // An action is made of texts and JSON: it cannot fail to become JSON.
             action: serde_json::to_value(self).unwrap_or_default(),

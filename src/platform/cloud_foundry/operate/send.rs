@@ -314,8 +314,8 @@ impl Sender<'_> {
         let stats: wire::Stats = self.foundation.http.get(&path, &[]).await?;
         let now = stats.resources.into_iter().find(|one| one.index == index);
         if now.and_then(|one| one.instance_guid).is_some_and(|now| now != before) {
-            let what = "CHANGED since the plan was made: the instance was started anew by itself. Nothing was sent".to_owned();
-            return Err(StepError::NoEffect(Error::Refused { what }));
+            let what = "the instance was started anew by itself".to_owned();
+            return Err(StepError::Changed(what));
         }
         Ok(())
     }

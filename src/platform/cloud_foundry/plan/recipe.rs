@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{options::RolloutOptions, snapshot::Snapshot};
 use crate::{
-    domain::{Recipe, RolloutId, Strategy},
+    domain::{Recipe, RolloutId, Step, Strategy},
     platform::{
         cloud_foundry::{
             operate::receipt::{Action, Tracking},
@@ -25,14 +25,20 @@ pub(super) fn recipe(
     let overwrites = actions.iter().any(|action| {
         matches!(action, Action::RestoreEnvironment { .. } | Action::RestoreSidecars { .. })
     });
-    let steps = actions.into_iter().enumerate();
+    let guard = |configuration: bool| {
+        // Texts only: it cannot fail to become JSON.
+        serde_json::to_value(snapshot.guard(configuration)).unwrap_or_default()
+    };
+    let steps = actions.into_iter().enumerate().map(|(index, action)| {
+        let deploys_late = index > 0 && matches!(action, Action::Deploy { .. });
+        let step = action.step(&snapshot.guid, cancels && index > 0);
+        // The steps before it may have changed the configuration: that was agreed to.
+        Step { guard: deploys_late.then(|| guard(false)), ..step }
+    });
     Recipe {
         id,
-        // Texts only: it cannot fail to become JSON.
-        guard: serde_json::to_value(snapshot.guard(overwrites)).unwrap_or_default(),
-        steps: steps
-            .map(|(index, action)| action.step(&snapshot.guid, cancels && index > 0))
-            .collect(),
+        guard: guard(overwrites),
+        steps: steps.collect(),
         undoes: cancels,
         rollout: tracking.deployment.clone().map(RolloutId::new),
         tracking: tracking.json(),

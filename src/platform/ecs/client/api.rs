@@ -294,14 +294,7 @@ impl Api for Endpoint<'_> {
     async fn exchange(&self, call: Call) -> Result<Answer, NoAnswer> {
         let request = self.signed(&call).await.map_err(NoAnswer::unsent)?;
         self.inner.meter.count();
-        let unreachable = |error: &reqwest::Error| {
-            let why = if error.is_timeout() {
-                "no connection in time".to_owned()
-            } else {
-                http::causes(error)
-            };
-            exchange::unreachable(self, &why)
-        };
+        let unreachable = |error: &reqwest::Error| exchange::unreachable(self, error);
         let sent = tokio::time::timeout(call.timeout, self.inner.client.execute(request)).await;
         let response = match sent {
             Ok(Ok(response)) => response,

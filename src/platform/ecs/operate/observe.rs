@@ -102,9 +102,7 @@ pub(in crate::platform::ecs) async fn observe(
 fn scaled(service: &Service, before: u32, wanted: u32, rested: bool) -> Finding {
     match service.desired_count {
         now if now == before && !rested => Finding::NotArrived,
-        now if now != wanted => {
-            Finding::Held(format!("somebody, or auto scaling, has set it to {now} tasks since"))
-        }
+        now if now != wanted => overtaken(Overtaken::Rescaled(now)),
         _ => whole(service),
     }
 }
@@ -206,10 +204,7 @@ fn by_record(
             let primary = service.deployments.iter().find(|one| one.primary());
             let other = primary.zip(tracking.wanted.as_deref());
             match other.filter(|(one, wanted)| one.task_definition != *wanted) {
-                Some(_) if !receipt.theirs => {
-                    let (is, goal) = (primary_name(service), &receipt.recipe.goal);
-                    Finding::Failed(format!("it is not {goal}: ECS has put {is} back"))
-                }
+                Some(_) if !receipt.theirs => overtaken(Overtaken::PutBack(primary_name(service))),
                 _ => arrived(service, told),
             }
         }

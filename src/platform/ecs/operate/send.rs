@@ -76,10 +76,7 @@ pub(in crate::platform::ecs) async fn send(
         Action::Scale { cluster, service, before, wanted } => {
             let now = region.service(&order.receipt().app.app).await?.desired_count;
             if now != before {
-                let what = format!(
-                    "CHANGED since the plan was made, so nothing was sent: somebody has scaled it to {now}"
-                );
-                return Err(StepError::NoEffect(Error::Refused { what }));
+                return Err(StepError::Changed(format!("somebody has scaled it to {now}")));
             }
             let body = json!({ "cluster": cluster, "service": service, "desiredCount": wanted });
             region.connection.change(Of::Ecs, "UpdateService", &body).await?;

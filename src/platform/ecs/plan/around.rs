@@ -87,6 +87,9 @@ pub(super) async fn add(
             if suspend && !already {
                 let first = scaling(snapshot, "suspend auto scaling", state(true));
                 plan.by_hand.insert(0, first.by_hand.clone());
+                if let Some(next) = change.steps.first_mut() {
+                    next.guard = Some(snapshot.guard());
+                }
                 change.steps.insert(0, first);
             }
             // What somebody else holds back stays so, unless its release was asked for by name.

@@ -68,7 +68,7 @@ pub(super) fn registered(
     let register = Action::Register { family: of.to_owned(), above: newest, body: body.clone() };
     let (mut second, mut tracking) = update(snapshot, None, "update the service to it".to_owned());
     second.calls = vec![format!("UpdateService taskDefinition={of}:{}", newest + 1)];
-    second.rechecks = true;
+    second.guard = Some(snapshot.guard());
     second.action = Action::Update {
         cluster: snapshot.service.cluster_arn.clone(),
         service: snapshot.service.service_name.clone(),

@@ -326,11 +326,13 @@ fn turn(body: &mut Value, next: Option<&str>) {
 pub(in crate::platform::ecs) fn missing(error: &Error) -> bool {
     match error {
         Error::Forbidden { .. } => true,
-        Error::Api { title, detail, status, .. } => {
+        Error::Api { title, status, page, .. } => {
             title.contains("Unsupported")
                 || title.contains("UnknownOperation")
-                // Servers that do not have a call answer with a page of their own.
-                || (*status >= 500 && (detail.contains("HTML") || detail.contains("not been implemented")))
+                // Stand-ins that do not have a call break (moto's server, 500) or say so (LocalStack, 501). Proxies answer
+                // with other numbers.
+                || *status == 501
+                || (*status == 500 && *page)
         }
         _ => false,
     }

@@ -202,7 +202,8 @@ impl Git {
             .unwrap_or("git gave no reason");
         let why: String = clean(said.trim_start_matches("fatal: ").trim_start_matches("error: "));
         let why: String = why.chars().take(LONGEST).collect();
-        let has = |words: &[&str]| words.iter().any(|word| stderr.contains(word));
+        let own = own_words(stderr);
+        let has = |words: &[&str]| words.iter().any(|word| own.contains(word));
         let status = status(stderr);
         let login = |why: String| Error::Login {
             api: api.clone(),
@@ -226,7 +227,7 @@ impl Git {
             }
             Some(status) => {
                 let title = "HTTP".to_owned();
-                return Error::Api { api, status, code: 0, title, detail: why };
+                return Error::Api { api, status, code: 0, title, detail: why, page: false };
             }
             None => {}
         }
@@ -272,6 +273,7 @@ impl Git {
         if has(&[
             "does not appear to be a git repository",
             "repository not found",
+            "Repository not found",
             "' not found",
             "not a git repository",
         ]) {
@@ -305,13 +307,79 @@ fn without_credentials(text: &str) -> String {
     clean
 }
 
+/// What git and ssh say themselves: no line of the server (`sideband.c` begins them with `remote:`), and nothing that they
+/// quote, such as an address or the name of a branch.
+fn own_words(stderr: &str) -> String {
+    let mut own = String::new();
+    for line in stderr.lines().filter(|line| !line.trim_start().starts_with("remote:")) {
+        for word in without_quotes(line).split_inclusive(' ') {
+            own.push_str(if word.contains("://") { " " } else { word });
+        }
+        own.push('\n');
+    }
+    own
+}
+
+/// A line with nothing between its quotes.
+fn without_quotes(line: &str) -> String {
+    let mut left = String::new();
+    let mut rest = line;
+    while let Some(at) = rest.find('\'') {
+        let (before, quoted) = rest.split_at(at);
+        left.push_str(before);
+        left.push('\'');
+        let quoted = quoted.get(1..).unwrap_or_default();
+        // An apostrophe stands between two letters.
+        let opens = !before.ends_with(char::is_alphanumeric);
+        rest = match quoted.find('\'').filter(|_| opens) {
+            Some(end) => quoted.get(end..).map_or("", |rest| {
+                left.push('\'');
+                rest.get(1..).unwrap_or_default()
+            }),
+            None => quoted,
+        };
+    }
+    left.push_str(rest);
+    left
+}
+
 /// The HTTP status in a complaint, as `The requested URL returned error: 403` or `RPC failed; HTTP 500`.
-pub(in crate::platform::gitops) fn status(stderr: &str) -> Option<u16> {
-    let after = ["returned error: ", "RPC failed; HTTP "]
-        .iter()
-        .find_map(|words| stderr.split_once(words))?
-        .1;
+fn status(stderr: &str) -> Option<u16> {
+    let own = own_words(stderr);
+    let after =
+        ["returned error: ", "RPC failed; HTTP "].iter().find_map(|words| own.split_once(words))?.1;
     after.get(..3)?.parse().ok()
+}
+
+/// Whether a complaint of `git push` shows that nothing of it can have been taken: it comes from before the commit was
+/// sent, or the server has refused the request that carried it.
+///
+/// The words are those of git 2.39 to 2.47: `remote-curl.c` says `unable to access` only of the reading that comes before
+/// (`discover_refs`), and `RPC failed` of the push itself; `connect.c` and `send-pack.c` of the rest.
+pub(in crate::platform::gitops) fn never_pushed(stderr: &str) -> bool {
+    let own = own_words(stderr);
+    let refused = own.contains("RPC failed; HTTP ")
+        && status(stderr).is_some_and(|status| (400..500).contains(&status));
+    refused
+        || own.lines().any(|line| {
+            [
+                "fatal: unable to access '",
+                "fatal: could not read Username",
+                "fatal: could not read Password",
+                "fatal: Authentication failed for",
+                "fatal: repository '",
+                "fatal: unable to connect to ",
+                "fatal: unable to look up ",
+                "fatal: the receiving end does not support --signed push",
+                "ssh: connect to host ",
+                "ssh: Could not resolve hostname ",
+                "Host key verification failed.",
+            ]
+            .iter()
+            .any(|begin| line.starts_with(begin))
+                || line.contains(": Permission denied (")
+                || line.ends_with("' does not appear to be a git repository")
+        })
 }
 
 #[cfg(test)]
@@ -326,6 +394,37 @@ mod tests {
             without_credentials(said),
             "fatal: unable to access 'https://git.example.org/a': x\nhttps://h"
         );
+    }
+
+    #[test]
+    fn a_push_that_may_have_landed_is_never_said_to_have_had_no_effect() {
+        for landed in [
+            "remote: Failed to connect to the scanner: Connection refused\nfatal: the remote end hung up unexpectedly",
+            "remote: pre-push: HTTP 404, The requested URL returned error: 404\nerror: RPC failed; curl 56 Recv failure",
+            "remote: fatal: unable to access 'https://x/': gone\nfatal: the remote end hung up unexpectedly",
+            "error: RPC failed; curl 52 Empty reply from server\nerror: failed to push some refs to 'https://x/pre-push/Failed to connect'",
+            "error: RPC failed; HTTP 504 curl 22 The requested URL returned error: 504",
+            "send-pack: unexpected disconnect while reading sideband packet\nfatal: the remote end hung up unexpectedly",
+            "error: failed to push some refs to 'https://x/ssh: connect to host '",
+            "error: failed to push some refs to 'me@x: Permission denied (publickey)'",
+            "",
+        ] {
+            assert!(!never_pushed(landed), "{landed}");
+        }
+        for unsent in [
+            "fatal: unable to access 'https://x/': Could not resolve host: x",
+            "fatal: unable to access 'https://x/': Failed to connect to x port 443 after 0 ms: Couldn't connect to server",
+            "fatal: unable to access 'https://x/': The requested URL returned error: 503",
+            "remote: HTTP Basic: Access denied\nfatal: Authentication failed for 'https://x/'",
+            "fatal: could not read Username for 'https://x': terminal prompts disabled",
+            "error: RPC failed; HTTP 413 curl 22 The requested URL returned error: 413\nfatal: the remote end hung up unexpectedly",
+            "ssh: connect to host x port 22: Connection refused\nfatal: Could not read from remote repository.",
+            "git@x: Permission denied (publickey).\nfatal: Could not read from remote repository.",
+            "fatal: 'x' does not appear to be a git repository\nfatal: Could not read from remote repository.",
+            "fatal: the receiving end does not support --signed push",
+        ] {
+            assert!(never_pushed(unsent), "{unsent}");
+        }
     }
 
     #[test]
@@ -360,6 +459,14 @@ mod tests {
             ),
             (
                 "error: RPC failed; HTTP 500 curl 22 The requested URL returned error: 500\nfatal: the remote end hung up unexpectedly",
+                ProblemKind::Unreachable,
+            ),
+            (
+                "remote: Authentication failed for the mirror\nerror: RPC failed; curl 56 Recv failure: Connection reset by peer",
+                ProblemKind::Unreachable,
+            ),
+            (
+                "fatal: unable to access 'https://x/certificate': Couldn't connect to server",
                 ProblemKind::Unreachable,
             ),
             (

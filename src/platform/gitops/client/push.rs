@@ -9,10 +9,7 @@ use super::{
 };
 use crate::{
     domain::text::clean,
-    platform::{
-        Error,
-        http::{WRITES_WAIT, WriteError},
-    },
+    platform::{Error, http::WRITES_WAIT, operation::StepError},
 };
 
 /// Who makes a commit.
@@ -29,7 +26,7 @@ pub(in crate::platform::gitops) struct Changed {
     pub(in crate::platform::gitops) text: String,
 }
 
-/// How the server's refusal of a push is known: `git push --porcelain` writes `!` and one of these.
+/// How it is known that a branch is not where it was planned on: `git push --porcelain` writes `!` and one of these.
 const MOVED: [&str; 4] = ["(stale info)", "(fetch first)", "(non-fast-forward)", "(needs force)"];
 
 impl Mirror {
@@ -190,7 +187,7 @@ impl Mirror {
         commit: &str,
         branch: &str,
         expected: &str,
-    ) -> Result<(), WriteError> {
+    ) -> Result<(), StepError> {
         let lease = format!("--force-with-lease=refs/heads/{branch}:{expected}");
         let what = format!("{commit}:refs/heads/{branch}");
         let arguments = [
@@ -206,51 +203,39 @@ impl Mirror {
         let patient = Git { patience: self.git.patience * WRITES_WAIT, ..self.git.clone() };
         match patient.run(&arguments, None, &[]).await {
             Ok(ran) => self.pushed(&ran, branch),
-            Err(unrun @ Unrun::Missing(_)) => Err(WriteError::NoEffect(self.git.unrun(&unrun))),
-            Err(unrun) => Err(WriteError::Lost(self.git.unrun(&unrun))),
+            Err(unrun @ Unrun::Missing(_)) => Err(StepError::NoEffect(self.git.unrun(&unrun))),
+            Err(unrun) => Err(StepError::Lost(self.git.unrun(&unrun))),
         }
     }
 
     /// What became of a push, by the flag of its one line; without one, whether it can have arrived.
-    fn pushed(&self, ran: &Ran, branch: &str) -> Result<(), WriteError> {
+    fn pushed(&self, ran: &Ran, branch: &str) -> Result<(), StepError> {
         let text = String::from_utf8_lossy(&ran.stdout).into_owned();
         let line = text
             .lines()
             .find(|line| line.contains('\t') && line.contains(&format!("refs/heads/{branch}")));
         let Some(line) = line else {
             let error = self.git.complaint(&ran.stderr);
-            // A refusal of the whole request, or none that could have been sent.
-            let refused = git::status(&ran.stderr).is_some_and(|status| status < 500);
-            let before =
-                matches!(error, Error::Login { .. } | Error::NotFound { .. } | Error::Tls { .. })
-                    || ["Could not resolve host", "Failed to connect", "Connection refused"]
-                        .iter()
-                        .any(|words| ran.stderr.contains(words))
-                    || ran.stderr.contains("pre-push")
-                    || ran.stderr.contains("does not support --signed push");
-            return Err(if refused || before {
-                WriteError::NoEffect(error)
+            return Err(if git::never_pushed(&ran.stderr) {
+                StepError::NoEffect(error)
             } else {
-                WriteError::Lost(error)
+                StepError::Lost(error)
             });
         };
         match line.chars().next() {
             Some('!') if line.contains("remote failed to report status") => {
-                Err(WriteError::Lost(self.git.complaint(&ran.stderr)))
+                Err(StepError::Lost(self.git.complaint(&ran.stderr)))
             }
-            Some('!') => Err(WriteError::NoEffect(Self::refused(line, &ran.stderr, branch))),
+            Some('!') if MOVED.iter().any(|words| line.contains(words)) => {
+                Err(StepError::Changed(format!("{branch} has moved since it was looked at")))
+            }
+            Some('!') => Err(StepError::NoEffect(Self::refused(&ran.stderr, line, branch))),
             _ => Ok(()),
         }
     }
 
-    /// A push that the server, or the lease, has refused.
-    fn refused(line: &str, stderr: &str, branch: &str) -> Error {
-        if MOVED.iter().any(|words| line.contains(words)) {
-            let what = format!(
-                "{branch} has moved since it was looked at: nothing was pushed; plan again"
-            );
-            return Error::Refused { what };
-        }
+    /// A push that the server has refused.
+    fn refused(stderr: &str, line: &str, branch: &str) -> Error {
         let said: Vec<_> = stderr
             .lines()
             .filter_map(|line| line.strip_prefix("remote:"))

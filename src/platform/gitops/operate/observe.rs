@@ -136,11 +136,7 @@ impl Repository {
         if receipt.lost || receipt.done == 0 {
             return Ok(Finding::NotArrived.into());
         }
-        let why = format!(
-            "the branch {} does not hold the commit any more: somebody moved it back",
-            tracking.branch
-        );
-        Ok(seen(Finding::Failed(why), app))
+        Ok(seen(overtaken(Overtaken::MovedBack(tracking.branch.clone()), None), app))
     }
 
     /// The branch has the commit: whether it still says what was asked for, and what the Pods run.

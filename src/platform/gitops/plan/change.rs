@@ -450,11 +450,9 @@ impl Draft<'_> {
                 );
                 self.plan.notes.push(Note::Warning(text));
             }
-            let waits = kustomization
-                .reconciling
-                .as_ref()
-                .filter(|one| one.message.contains("health check"));
-            if let Some(doing) = waits {
+            if let Some(doing) =
+                kustomization.reconciling.as_ref().filter(|_| kustomization.checking)
+            {
                 let now = (self.repository.now)();
                 let left = doing.waits(now).map(|left| format!(", for {left} at most"));
                 let text = format!(

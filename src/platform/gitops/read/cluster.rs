@@ -110,6 +110,8 @@ pub(in crate::platform::gitops) struct Kustomization {
     pub(in crate::platform::gitops) applied: Option<String>,
     pub(in crate::platform::gitops) ready: Option<Condition>,
     pub(in crate::platform::gitops) reconciling: Option<Condition>,
+    /// Whether the health of what it has applied is being looked at: it applies nothing else meanwhile.
+    pub(in crate::platform::gitops) checking: bool,
     /// Commits that are known to have been healthy.
     pub(in crate::platform::gitops) healthy: Vec<String>,
     /// Commits that were not healthy in time when they were looked at last.
@@ -225,6 +227,10 @@ fn of_kustomization(object: &Value) -> Kustomization {
             let mut parts = entry["id"].as_str()?.split('_');
             Some((parts.next()?.to_owned(), parts.next()?.to_owned()))
         });
+    // What has failed and waits to be tried again keeps its condition with this reason (kustomize-controller 1.9,
+    // `finalizeStatus`): nothing goes on meanwhile.
+    let reconciling =
+        condition(object, "Reconciling").filter(|one| one.reason != "ProgressingWithRetry");
     Kustomization {
         name: text(&metadata["name"]),
         path: plain_path(spec["path"].as_str().unwrap_or_default()),
@@ -234,10 +240,10 @@ fn of_kustomization(object: &Value) -> Kustomization {
         attempted: commit(&text(&status["lastAttemptedRevision"])),
         applied: commit(&text(&status["lastAppliedRevision"])),
         ready: condition(object, "Ready"),
-        // What has failed and waits to be tried again keeps its condition with this reason (kustomize-controller 1.9,
-        // `finalizeStatus`): nothing goes on meanwhile.
-        reconciling: condition(object, "Reconciling")
-            .filter(|one| one.reason != "ProgressingWithRetry"),
+        // It is unknown while it is looked at, and only then (`checkHealth`).
+        checking: reconciling.is_some()
+            && condition(object, "Healthy").is_some_and(|one| one.status == "Unknown"),
+        reconciling,
         healthy: ended("ReconciliationSucceeded"),
         ill: ended("HealthCheckFailed"),
         inventory: inventory.collect(),

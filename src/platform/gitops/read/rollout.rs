@@ -138,7 +138,7 @@ impl View {
             (Some(why), ..) => why.clone(),
             (None, false, _) => "on the branch; Flux has not fetched it yet".to_owned(),
             (None, true, false) => match &kustomization.reconciling {
-                Some(doing) if doing.message.contains("health check") => format!(
+                Some(doing) if kustomization.checking => format!(
                     "the Kustomization {} still waits for the health of what it applied before{}, and applies this after that",
                     kustomization.name,
                     doing
@@ -280,11 +280,8 @@ impl View {
         let doing = kustomization.reconciling.as_ref().or(kustomization.ready.as_ref());
         let said = doing.map(|one| one.message.clone()).filter(|_| fetched && !applied);
         // Before it is attempted, Flux speaks of the one before.
-        let before = kustomization
-            .reconciling
-            .as_ref()
-            .filter(|one| fetched && !attempted && one.message.contains("health check"));
-        let before = before.map(|_| "waits for the health of the one before".to_owned());
+        let before = (fetched && !attempted && kustomization.checking)
+            .then(|| "waits for the health of the one before".to_owned());
         let waiting = said.filter(|_| attempted);
         stages.push(stage("applied", state(attempted, fetched), None, before));
         if kustomization.waits {

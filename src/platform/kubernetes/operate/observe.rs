@@ -187,9 +187,7 @@ fn scaled(object: &Workload, before: u32, wanted: u32, rested: bool) -> Finding 
         return Finding::NotArrived;
     }
     if asked != wanted {
-        return Finding::Held(format!(
-            "somebody, or an autoscaler, has set it to {asked} instances since"
-        ));
+        return Finding::Overtaken { what: Overtaken::Rescaled(asked), by: None };
     }
     whole(object, wanted, wanted < before)
 }

@@ -183,11 +183,7 @@ async fn send_scale(
     let now: Value = cluster.connection.get(&guard.path, &[]).await?;
     let has = now["spec"]["replicas"].as_u64().unwrap_or(1);
     if has != u64::from(before) {
-        let what = format!(
-            "CHANGED under the plan, so nothing was sent: {} has scaled it to {has}",
-            by_whom(&now)
-        );
-        return Err(StepError::NoEffect(Error::Refused { what }));
+        return Err(StepError::Changed(format!("{} has scaled it to {has}", by_whom(&now))));
     }
     let address = Connection::address(path, &[("fieldManager", MANAGER)]);
     let patch = scale_patch(&guard.uid, before, wanted);
@@ -210,8 +206,7 @@ async fn send_patch(
         tried += 1;
         let now: Value = cluster.connection.get(&guard.path, &[]).await?;
         if let Some(what) = difference(&guard, &now) {
-            let what = format!("CHANGED under the plan, so nothing was sent: {what}");
-            return Err(StepError::NoEffect(Error::Refused { what }));
+            return Err(StepError::Changed(what));
         }
         let patch = guarded(&now, patch);
         match cluster.connection.write(Method::PATCH, &address, JSON_PATCH, &patch).await {

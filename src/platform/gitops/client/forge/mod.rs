@@ -196,18 +196,10 @@ impl Forge {
         opening: &Opening<'_>,
     ) -> Result<Pull, WriteError> {
         match self.dialect.open(opening).await {
-            Err(WriteError::NoEffect(Error::Api { status: 409 | 422, detail, .. }))
-                if detail.to_ascii_lowercase().contains("already") =>
-            {
-                let found = self.find(opening.branch).await.map_err(WriteError::NoEffect)?;
-                found.filter(|pull| pull.open).ok_or_else(|| {
-                    WriteError::NoEffect(Error::Refused {
-                        what: format!(
-                            "{} says that there is a pull request, and shows none",
-                            self.name
-                        ),
-                    })
-                })
+            // That is how they say that there is one, among other things (GitHub 422, Gitea 409).
+            Err(WriteError::NoEffect(refused @ Error::Api { status: 409 | 422, .. })) => {
+                let found = self.find(opening.branch).await.ok().flatten();
+                found.filter(|pull| pull.open).ok_or(WriteError::NoEffect(refused))
             }
             told => told,
         }
