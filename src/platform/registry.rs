@@ -183,13 +183,13 @@ pub struct Registry {
 impl Registry {
     /// The platforms of this build, one line each.
     pub fn built_in() -> Self {
-        let registry = Self::default().with(super::cloud_foundry::Provider);
+        let registry = Self::default().with(super::cloud_foundry::provider::Provider);
         #[cfg(feature = "kubernetes")]
-        let registry = registry.with(super::kubernetes::Provider);
+        let registry = registry.with(super::kubernetes::provider::Provider);
         #[cfg(feature = "ecs")]
-        let registry = registry.with(super::ecs::Provider);
+        let registry = registry.with(super::ecs::provider::Provider);
         #[cfg(feature = "gitops")]
-        let registry = registry.with(super::gitops::Provider);
+        let registry = registry.with(super::gitops::provider::Provider);
         registry
     }
 

@@ -1,181 +1,36 @@
 //! Cloud Foundry, API v3, with the login of the cf CLI.
 
+mod foundation;
 mod login;
 mod model;
 mod operate;
+mod options;
 mod plan;
-mod provider;
+pub mod provider;
 mod push;
 mod read;
 #[cfg(test)]
 mod samples;
 mod watch;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::sync::{OnceCell, mpsc, watch as interest};
+use tokio::sync::{mpsc, watch as interest};
 
-pub use provider::Provider;
+pub use foundation::{CloudFoundry, Options};
+pub use options::KIND;
 
-use self::{
-    login::{
-        auth::Auth,
-        session::{self, Session},
-    },
-    model::wire,
-    operate::{observe, receipt::Tracking, send},
-    read::convert::Labels,
-};
+use self::operate::{observe, receipt::Tracking, send};
 use super::{
-    Error, Now, OpenError, Platform,
-    http::{self, Http, Meter, Settings},
+    Error, Platform,
     operation::{Learned, Order, Progress, StepError},
 };
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Capability, Detail, History, Interest, LogBatch, LogLine,
-    LogQuery, Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId,
-    Scope, Shell, Step, Target, TargetId, Verb, text::clean,
+    LogQuery, Observation, Plan, Reading, Receipt, Report, Request, RevisionId, Scope, Shell, Step,
+    Target, Verb,
 };
-use crate::platform::sync::lock;
-
-/// What kind of platform this is.
-pub const KIND: PlatformKind =
-    PlatformKind { name: "cloud-foundry", short: "cf", options: plan::OPTIONS };
-
-/// Which session to use, and where in it to look.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The directory that holds `.cf`, as `CF_HOME` names it.
-    pub home: PathBuf,
-    /// Another organization than the session's, by name.
-    pub org: Option<String>,
-    /// Another space than the session's, by name.
-    pub space: Option<String>,
-    /// How long an answer may take to begin, and each of its parts to come.
-    pub timeout: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { home: PathBuf::new(), org: None, space: None, timeout: http::TIMEOUT }
-    }
-}
-
-/// A foundation, seen with one login.
-pub struct CloudFoundry {
-    target: TargetId,
-    session: Session,
-    user: String,
-    http: Http,
-    now: Now,
-    wanted: (Option<String>, Option<String>),
-    api_info: OnceCell<ApiInfo>,
-    labels: Mutex<Labels>,
-}
-
-/// What is asked of a foundation once.
-#[derive(Clone, Debug)]
-struct ApiInfo {
-    version: Option<String>,
-    log_cache: String,
-    org: Option<(String, String)>,
-    space: Option<(String, String)>,
-}
-
-impl CloudFoundry {
-    /// Opens the session file; speaks to nobody yet.
-    pub fn open(target: TargetId, options: &Options, now: Now) -> Result<Self, OpenError> {
-        let session = Session::read(&session::file_in(&options.home))?;
-        let settings = Settings {
-            api: session.api.clone(),
-            skip_verification: session.skip_verification,
-            authorities: None,
-            timeout: options.timeout,
-            login_command: format!("cf login -a {}", session.api),
-            tls_advice: "set SSL_CERT_FILE to your CA, or log in with --skip-ssl-validation if you must",
-        };
-        let client = http::client(&settings).map_err(|why| {
-            OpenError::unreachable(format!("cannot prepare a connection to {}: {why}", session.api))
-        })?;
-        let user = session::name_in(&session.tokens);
-        let user = user.unwrap_or_else(|| "unknown user".to_owned());
-        let auth = Auth::new(client.clone(), &session, options.timeout, now.clone());
-        Ok(Self {
-            target,
-            user: clean(&user),
-            http: Http::new(
-                client,
-                settings,
-                Arc::new(auth),
-                model::dialect::said,
-                Arc::new(Meter::default()),
-            ),
-            session,
-            now,
-            wanted: (options.org.clone(), options.space.clone()),
-            api_info: OnceCell::new(),
-            labels: Mutex::default(),
-        })
-    }
-
-    /// The session file that [`CloudFoundry::open`] reads for a home directory.
-    pub fn session_file(home: &Path) -> PathBuf {
-        session::file_in(home)
-    }
-
-    /// Requests made so far.
-    pub fn requests(&self) -> u64 {
-        self.http.meter().total()
-    }
-
-    /// Reads back what this adapter has put into a plan or a receipt.
-    fn read_own<T: DeserializeOwned>(&self, location: &str, value: &Value) -> Result<T, Error> {
-        T::deserialize(value).map_err(|error| Error::Garbled {
-            api: self.session.api.clone(),
-            location: location.to_owned(),
-            why: error.to_string(),
-        })
-    }
-
-    fn learn(&self, guid: &str, label: String) {
-        lock(&self.labels).insert(guid.to_owned(), label);
-    }
-
-    fn learn_all(&self, deployments: &[wire::Deployment]) {
-        let mut labels = lock(&self.labels);
-        for revision in deployments.iter().filter_map(|one| one.revision.as_ref()) {
-            if let Some(version) = revision.version {
-                labels.insert(revision.guid.clone(), version.to_string());
-            }
-        }
-    }
-
-    fn labels(&self) -> Labels {
-        lock(&self.labels).clone()
-    }
-
-    /// Why the API does not have something that came with a version.
-    fn lacks(api_info: &ApiInfo, major: u32, minor: u32, what: &str) -> Option<String> {
-        let version = api_info.version.as_deref();
-        let has = Self::at_least(version, major, minor);
-        (!has).then(|| format!("API {} has no {what}", version.unwrap_or_default()))
-    }
-
-    /// Whether the API is of this version or newer; `true` where it does not say.
-    fn at_least(version: Option<&str>, major: u32, minor: u32) -> bool {
-        let Some(version) = version else { return true };
-        let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
-        (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= (major, minor)
-    }
-}
 
 #[async_trait]
 impl Platform for CloudFoundry {
@@ -209,10 +64,10 @@ impl Platform for CloudFoundry {
             .with(Verb::Deploy, since(3, 44, "rolling deployments"))
             .with(Verb::Cancel, since(3, 57, "cancelling of deployments"))
             .with(Verb::Continue, since(3, 173, "canary deployments"))
-            .without(Verb::Pause, "Cloud Foundry cannot hold a rollout")
+            .without(Verb::Pause, options::NO_PAUSE)
             .with(Verb::Restart, since(3, 44, "rolling deployments"))
-            .without(Verb::Release, plan::NOTHING_HELD)
-            .without(Verb::Reconcile, plan::NOT_APPLIED)
+            .without(Verb::Release, options::NOTHING_HELD)
+            .without(Verb::Reconcile, options::NOT_APPLIED)
             .with(Verb::EnableRevisions, since(3, 65, "switch for revisions")))
     }
 

@@ -2,7 +2,9 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use crate::platform::cloud_foundry::{CloudFoundry, KIND, Options, login::session};
+use crate::platform::cloud_foundry::{
+    foundation::CloudFoundry, foundation::Options, login::session, options::KIND,
+};
 use crate::{
     domain::PlatformKind,
     platform::{Environment, Now, OpenError, Platform, Setting, TargetSpec, registry},

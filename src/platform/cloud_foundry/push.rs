@@ -19,7 +19,7 @@ use serde_json::json;
 use tokio_util::io::ReaderStream;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-use crate::platform::cloud_foundry::{CloudFoundry, model::wire, read::convert};
+use crate::platform::cloud_foundry::{foundation::CloudFoundry, model::wire, read::convert};
 use crate::{
     domain::{AppId, text::clean},
     platform::{

@@ -9,37 +9,35 @@
 //! Left out: the *managed daemons* of 2026, which have deployments of their own and no way to stop one, and task sets, which
 //! are told and not changed.
 
+mod access;
 mod client;
 mod model;
 mod operate;
+mod options;
 mod plan;
-mod provider;
+pub mod provider;
 mod read;
+mod region;
 #[cfg(test)]
 mod samples;
 mod watch;
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::{
-    sync::{mpsc, watch as channel},
-    time::Instant,
-};
+use tokio::sync::{mpsc, watch as channel};
 
-pub use provider::Provider;
+pub use options::KIND;
 
 use self::{
     client::{api::Connection, settings::Settings},
-    model::wire::{self, Service},
     operate::{observe, receipt, send},
+    region::Region,
 };
 use super::{
     Environment, Error, Now, OpenError, Platform, http,
@@ -47,17 +45,9 @@ use super::{
 };
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogBatch, LogLine, LogQuery,
-    Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Shell,
-    Step, Target, TargetId, Verb, text::clean,
+    Observation, Plan, Reading, Receipt, Report, Request, RevisionId, Scope, Shell, Step, Target,
+    TargetId, text::clean,
 };
-use crate::platform::sync::lock;
-
-/// What kind of platform this is.
-pub const KIND: PlatformKind =
-    PlatformKind { name: "ecs", short: "ecs", options: plan::options::OPTIONS };
-
-/// For how long calls that the server does not have are not tried again.
-const UNAVAILABLE: Duration = Duration::from_mins(1);
 
 /// Which login to use, and where to look.
 #[derive(Clone, Debug)]
@@ -84,23 +74,6 @@ impl Default for Options {
 #[derive(Clone)]
 pub struct Ecs(Arc<Region>);
 
-/// What is known of a region, and the way to it.
-struct Region {
-    target: TargetId,
-    connection: Connection,
-    cluster: Option<String>,
-    service: Option<String>,
-    now: Now,
-    /// Task definitions by ARN; they never change.
-    definitions: Mutex<HashMap<String, Value>>,
-    /// Service revisions by ARN; they never change.
-    revisions: Mutex<HashMap<String, Value>>,
-    /// Why the tasks of a deployment stop, by its identifier, and when that was asked.
-    reasons: Mutex<HashMap<String, (String, Timestamp)>>,
-    /// Why service deployments cannot be asked for, and since when.
-    unavailable: Mutex<Option<(String, Instant)>>,
-}
-
 impl Ecs {
     /// Reads the login; speaks to nobody yet.
     pub fn open(
@@ -124,98 +97,6 @@ impl Ecs {
             reasons: Mutex::default(),
             unavailable: Mutex::default(),
         })))
-    }
-}
-
-impl Region {
-    /// What can be done at all.
-    fn capabilities() -> Capabilities {
-        Capabilities::all()
-            .without(Verb::Reconcile, plan::NOT_APPLIED)
-            .without(Verb::Pause, "Amazon ECS cannot hold a rollout where it is")
-            .without(Verb::EnableRevisions, "Amazon ECS keeps task definitions by itself")
-    }
-
-    /// The same for one service. What the login may not do is known only once it was refused.
-    fn allowed(&self, service: &Service) -> Capabilities {
-        if let Some(why) = read::convert::read_only(service) {
-            let verbs = [
-                Verb::RollBack,
-                Verb::Deploy,
-                Verb::Cancel,
-                Verb::Continue,
-                Verb::Restart,
-                Verb::Scale,
-                Verb::Stop,
-                Verb::Start,
-            ];
-            return verbs
-                .into_iter()
-                .fold(Self::capabilities(), |all, verb| all.without(verb, why.clone()));
-        }
-        let still = service.deployments.len() < 2;
-        let needs = [
-            (Verb::Deploy, "UpdateService"),
-            (Verb::Restart, "UpdateService"),
-            (Verb::Scale, "UpdateService"),
-            (Verb::Stop, "UpdateService"),
-            (Verb::Start, "UpdateService"),
-            (Verb::RollBack, if still { "UpdateService" } else { "StopServiceDeployment" }),
-            (Verb::Cancel, "StopServiceDeployment"),
-            (Verb::Continue, "ContinueServiceDeployment"),
-        ];
-        let cluster = wire::last(&service.cluster_arn);
-        needs.into_iter().fold(Self::capabilities(), |all, (verb, operation)| {
-            if !self.connection.denied(operation, cluster) {
-                return all;
-            }
-            let why = format!("this login lacks the permission ecs:{operation} there");
-            all.without(verb, why)
-        })
-    }
-
-    fn known_definition(&self, arn: &str) -> Option<Value> {
-        lock(&self.definitions).get(arn).cloned()
-    }
-
-    fn keep_definition(&self, arn: &str, definition: Value) {
-        lock(&self.definitions).insert(arn.to_owned(), definition);
-    }
-
-    /// Forgets a task definition of which the status has changed.
-    fn forget_definition(&self, arn: &str) {
-        lock(&self.definitions).remove(arn);
-    }
-
-    /// Why service deployments are not to be asked for now.
-    fn unavailable(&self) -> Option<String> {
-        let unavailable = lock(&self.unavailable);
-        let (why, since) = unavailable.as_ref()?;
-        (since.elapsed() < UNAVAILABLE).then(|| why.clone())
-    }
-
-    /// Notes that service deployments cannot be asked for here.
-    fn note_unavailable(&self, error: &Error) {
-        *lock(&self.unavailable) = Some((error.to_string(), Instant::now()));
-    }
-
-    /// Reads back what this adapter has put into a plan or a receipt.
-    fn read_own<T: DeserializeOwned>(&self, location: &str, value: &Value) -> Result<T, Error> {
-        T::deserialize(value).map_err(|error| Error::Garbled {
-            api: self.connection.settings().ecs.clone(),
-            location: location.to_owned(),
-            why: error.to_string(),
-        })
-    }
-
-    fn scope_label(&self, scope: &Scope) -> String {
-        let region = &self.connection.settings().region;
-        match &self.cluster {
-            Some(cluster) if *scope == Scope::Home => {
-                format!("{}/{}", clean(region), clean(cluster))
-            }
-            _ => clean(region),
-        }
     }
 }
 

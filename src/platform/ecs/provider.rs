@@ -8,7 +8,7 @@ use crate::{
     domain::PlatformKind,
     platform::{
         Environment, Now, OpenError, Platform, Setting, TargetSpec,
-        ecs::{Ecs, KIND, Options},
+        ecs::{Ecs, Options, options::KIND},
         registry,
     },
 };

@@ -15,9 +15,9 @@ use crate::domain::{App, Interest, Report, Status};
 use crate::platform::{
     Error,
     ecs::{
-        Region,
         model::wire::Service,
         read::{events, lists::AT_ONCE},
+        region::Region,
     },
     feed::{Failed, Feed, crash_lines},
     polling::{self, ALL, Reader, Schedule},

@@ -7,8 +7,9 @@
 mod client;
 mod model;
 mod operate;
+mod options;
 mod plan;
-mod provider;
+pub mod provider;
 mod read;
 mod repository;
 mod watch;
@@ -24,7 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::sync::{Mutex, mpsc, watch as channel};
 
-pub use provider::Provider;
+pub use options::{KIND, Push};
 
 use self::{
     client::{flux::Cluster, forge::Forge, mirror::Mirror},
@@ -38,28 +39,12 @@ use super::{
 };
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogBatch, LogLine, LogQuery,
-    Observation, Plan, PlatformKind, Reading, Receipt, Report, Request, RevisionId, Scope, Shell,
-    Step, Target, TargetId, text::clean,
+    Observation, Plan, Reading, Receipt, Report, Request, RevisionId, Scope, Shell, Step, Target,
+    TargetId, text::clean,
 };
 
-/// What kind of platform this is.
-pub const KIND: PlatformKind =
-    PlatformKind { name: "gitops", short: "git", options: plan::options::OPTIONS };
-
-/// How the names of our branches begin.
-const OURS: [&str; 2] = ["rollback-", "revdeck-"];
 /// For how long a push may still take effect whose client has gone: hooks of servers take their time, and go on.
 const LONGEST_PUSH: SignedDuration = SignedDuration::from_mins(15);
-
-/// Where a commit goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Push {
-    /// To the branch.
-    #[default]
-    Direct,
-    /// To a branch of its own, for a pull request.
-    PullRequest,
-}
 
 /// Which repository, and how to reach what belongs to it.
 pub struct Options {

@@ -7,17 +7,13 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::{
-    sync::{Mutex, mpsc},
-    time::Instant,
-};
+use tokio::sync::{Mutex, mpsc};
 
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Detail, Fact, Group, History, LogBatch, LogLine, LogQuery,
@@ -26,14 +22,13 @@ use crate::domain::{
 use crate::platform::{
     Error, Now,
     gitops::{
-        OURS, Push,
         client::{
             flux::Cluster,
             forge::{Forge, Pull},
             mirror::{Mirror, ObjectId, Remote},
         },
         model::image,
-        plan,
+        options::{self, OURS, Push},
         read::{
             apps::{Proposal, Setting, View},
             cluster::Known,
@@ -46,7 +41,7 @@ use crate::platform::{
 /// The trailer by which a commit is known to be ours.
 const OPERATION: &str = "Revdeck-Operation: ";
 /// Between two looks at one pull request while nobody operates.
-const PULLS: Duration = Duration::from_secs(30);
+const PULLS: SignedDuration = SignedDuration::from_secs(30);
 /// Why nothing is known of what runs.
 const NO_CLUSTER: &str =
     "no cluster is known for this repository: name one (cluster = in the configuration)";
@@ -79,7 +74,7 @@ pub(super) struct State {
     pub(super) view: Arc<View>,
     /// When the cluster was read for it.
     pub(super) seen_at: Option<Timestamp>,
-    pub(super) pulls: HashMap<String, (Instant, Option<Pull>)>,
+    pub(super) pulls: HashMap<String, (Timestamp, Option<Pull>)>,
     /// Commits on branches of ours, by commit.
     pub(super) proposed: HashMap<ObjectId, Option<Commit>>,
     /// Ancestry never changes.
@@ -216,9 +211,10 @@ impl Repository {
             if self.mirror.has(&at.head).await && self.mirror.contains(&at.head, head).await? {
                 continue;
             }
+            let now = (self.now)();
             let pull = match (&self.forge, state.pulls.get(branch)) {
                 (Err(_), _) => None,
-                (Ok(_), Some((since, pull))) if since.elapsed() < PULLS => pull.clone(),
+                (Ok(_), Some((at, pull))) if now.duration_since(*at).abs() < PULLS => pull.clone(),
                 (Ok(forge), known) => {
                     // One that is known is asked for by its number: one request.
                     let number = known.and_then(|(_, pull)| Some(pull.as_ref()?.number));
@@ -234,7 +230,7 @@ impl Repository {
                             None
                         }
                     };
-                    state.pulls.insert(branch.clone(), (Instant::now(), pull.clone()));
+                    state.pulls.insert(branch.clone(), (now, pull.clone()));
                     pull
                 }
             };
@@ -389,11 +385,11 @@ impl Repository {
 
     pub(super) fn capabilities(&self) -> Capabilities {
         let all = Capabilities::all()
-            .without(Verb::Restart, plan::RESTART)
-            .without(Verb::Scale, plan::NUMBER)
-            .without(Verb::Stop, plan::NUMBER)
-            .without(Verb::Start, plan::NUMBER)
-            .without(Verb::EnableRevisions, plan::ENABLE);
+            .without(Verb::Restart, options::RESTART)
+            .without(Verb::Scale, options::NUMBER)
+            .without(Verb::Stop, options::NUMBER)
+            .without(Verb::Start, options::NUMBER)
+            .without(Verb::EnableRevisions, options::ENABLE);
         if self.cluster.is_some() {
             return all;
         }

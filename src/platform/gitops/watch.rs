@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, watch as channel};
 use crate::domain::{Interest, Report, Status, text::clean};
 use crate::platform::{
     feed::{Failed, Feed, crash_lines},
-    gitops::Repository,
+    gitops::repository::Repository,
     polling::{self, ALL, ROLLING, Reader, Schedule},
 };
 

@@ -1,36 +1,21 @@
 //! What the login may do: asked with `SelfSubjectAccessReview`, and remembered for a while.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::platform::kubernetes::{Cluster, model::store::Kind};
+use crate::platform::kubernetes::{
+    cluster::{Act, Cluster},
+    model::store::Kind,
+    options::{NOT_APPLIED, NOTHING_HELD},
+};
 use crate::platform::sync::lock;
 use crate::{
     domain::{Capabilities, Capability, Verb, text::clean},
     platform::Error,
 };
 
-/// Why there is nothing to release.
-pub(in crate::platform::kubernetes) const NOT_APPLIED: &str =
-    "its controllers look by themselves: this is for GitOps targets";
-pub(in crate::platform::kubernetes) const NOTHING_HELD: &str =
-    "revdeck holds nothing of a cluster back: continue what is paused";
-
 /// How long an answer is believed.
 const BELIEVED: SignedDuration = SignedDuration::from_mins(5);
-
-/// Something that the login may do or not.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Act {
-    pub(super) verb: &'static str,
-    pub(super) group: &'static str,
-    /// With its subresource where it is about that: `pods/log`.
-    pub(super) resource: &'static str,
-    pub(super) namespace: String,
-}
-
-/// An answer and when it came.
-pub(super) type Answer = (bool, Timestamp);
 
 impl Cluster {
     /// Whether the login may do something. Where the server does not answer that, the answer to the operation will say.

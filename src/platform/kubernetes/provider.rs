@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::platform::kubernetes::{KIND, Kubernetes, Options};
+use crate::platform::kubernetes::{Kubernetes, Options, options::KIND};
 use crate::{
     domain::PlatformKind,
     platform::{Environment, Now, OpenError, Platform, Setting, TargetSpec, registry},

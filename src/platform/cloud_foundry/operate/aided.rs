@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use crate::platform::cloud_foundry::{
-    CloudFoundry,
+    foundation::CloudFoundry,
     model::wire,
     operate::receipt::Aid,
     read::convert::{self, instance_state},

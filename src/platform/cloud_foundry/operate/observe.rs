@@ -1,8 +1,8 @@
 //! One look at an operation: what the platform shows of it.
 
 use crate::platform::cloud_foundry::{
-    CloudFoundry, model::wire, operate::aided, operate::receipt::Tracking, operate::send::by_mark,
-    read::convert, read::history::why_stuck, read::overview::Base,
+    foundation::CloudFoundry, model::wire, operate::aided, operate::receipt::Tracking,
+    operate::send::by_mark, read::convert, read::history::why_stuck, read::overview::Base,
 };
 use crate::{
     domain::{

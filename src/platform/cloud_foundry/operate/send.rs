@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use crate::platform::cloud_foundry::{
-    CloudFoundry,
+    foundation::CloudFoundry,
     model::wire::{self, Page},
     operate::{
         aided,

@@ -1,9 +1,9 @@
 //! How an operation will run, and whether there is room for it.
 
-use super::{options::RolloutOptions, snapshot::Snapshot};
+use super::snapshot::Snapshot;
 use crate::{
     domain::{Note, Plan, Strategy},
-    platform::cloud_foundry::{CloudFoundry, model::wire},
+    platform::cloud_foundry::{foundation::CloudFoundry, model::wire, options::RolloutOptions},
 };
 
 /// A memory limit that applies.

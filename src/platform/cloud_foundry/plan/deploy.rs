@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use super::{
     capacity,
     draft::{blank, finish, superseding},
-    options::{DROPLET, IMAGE, PATH, RolloutOptions},
     recipe::{deployment_body, new_id, recipe},
     snapshot::Snapshot,
 };
@@ -17,7 +16,12 @@ use crate::{
     },
     platform::{
         Error,
-        cloud_foundry::{CloudFoundry, model::wire, push},
+        cloud_foundry::{
+            foundation::CloudFoundry,
+            model::wire,
+            options::{DROPLET, IMAGE, PATH, RolloutOptions},
+            push,
+        },
     },
 };
 

@@ -15,7 +15,7 @@ use crate::{
     },
     platform::{
         Error,
-        cloud_foundry::{CloudFoundry, model::wire},
+        cloud_foundry::{foundation::CloudFoundry, model::wire},
     },
 };
 

@@ -4,24 +4,23 @@ mod capacity;
 mod deploy;
 mod draft;
 mod first_aid;
-mod options;
 mod recipe;
 mod roll_back;
 mod rollout;
 mod snapshot;
 
-pub(super) use options::OPTIONS;
 use snapshot::Snapshot;
 
-use super::CloudFoundry;
 use crate::{
     domain::{INSTANCE, Operation, Plan, Request},
-    platform::Error,
+    platform::{
+        Error,
+        cloud_foundry::{
+            foundation::CloudFoundry,
+            options::{NO_PAUSE, NOT_APPLIED, NOTHING_HELD},
+        },
+    },
 };
-
-/// Why there is nothing to release.
-pub(super) const NOT_APPLIED: &str = "Cloud Foundry applies no repository: this is for GitOps";
-pub(super) const NOTHING_HELD: &str = "revdeck holds nothing of Cloud Foundry back";
 
 /// Works out a plan.
 pub(super) async fn make(foundation: &CloudFoundry, request: Request) -> Result<Plan, Error> {
@@ -40,7 +39,7 @@ pub(super) async fn make(foundation: &CloudFoundry, request: Request) -> Result<
         Operation::Continue => Ok(rollout::go_on(&snapshot, request)),
         Operation::Pause => {
             Ok(draft::blank(&snapshot, request, format!("PAUSE {}", snapshot.name))
-                .refuse("Cloud Foundry cannot hold a rollout: cancel it"))
+                .refuse(NO_PAUSE))
         }
         Operation::Release => {
             Ok(draft::blank(&snapshot, request, format!("RELEASE {}", snapshot.name))

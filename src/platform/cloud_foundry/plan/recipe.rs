@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{options::RolloutOptions, snapshot::Snapshot};
+use super::snapshot::Snapshot;
 use crate::{
     domain::{Recipe, RolloutId, Step, Strategy},
     platform::{
         cloud_foundry::{
             operate::receipt::{Action, Tracking},
+            options::RolloutOptions,
             read::convert,
         },
         operation,

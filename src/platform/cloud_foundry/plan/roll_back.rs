@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::{
     capacity,
     draft::{blank, finish, superseding},
-    options::RolloutOptions,
     recipe::{deployment_body, new_id, recipe},
     snapshot::Snapshot,
 };
@@ -20,7 +19,9 @@ use crate::{
     },
     platform::{
         Error,
-        cloud_foundry::{CloudFoundry, model::wire, read::convert},
+        cloud_foundry::{
+            foundation::CloudFoundry, model::wire, options::RolloutOptions, read::convert,
+        },
     },
 };
 

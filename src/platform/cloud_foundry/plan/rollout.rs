@@ -13,7 +13,7 @@ use crate::{
     domain::{Note, Phase, Plan, Request, RevisionSummary, text::quoted},
     platform::{
         Error,
-        cloud_foundry::{CloudFoundry, model::wire, read::convert},
+        cloud_foundry::{foundation::CloudFoundry, model::wire, read::convert},
     },
 };
 

@@ -10,7 +10,7 @@ use crate::{
     platform::{
         Error,
         cloud_foundry::{
-            CloudFoundry,
+            foundation::CloudFoundry,
             model::wire,
             operate::receipt::{Guard, configuration_mark},
             read::convert,

@@ -1,7 +1,5 @@
 //! From the API's JSON to the deck's nouns. Everything that a person will read is cleaned here.
 
-use std::collections::HashMap;
-
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
@@ -9,7 +7,7 @@ use crate::domain::{
     RevisionRef, Rollout, RolloutId, Secret, Side, Stage, StageState, Strategy, TrackRecord,
     text::clean,
 };
-use crate::platform::cloud_foundry::model::wire;
+use crate::platform::cloud_foundry::{foundation::Labels, model::wire};
 
 /// The annotation that says which operation of ours made a deployment.
 pub(in crate::platform::cloud_foundry) const OPERATION: &str = "revdeck-operation";
@@ -110,9 +108,6 @@ pub(in crate::platform::cloud_foundry) fn stats(
         })
         .collect()
 }
-
-/// Labels of revisions that have been seen, by GUID; a revision's number never changes.
-pub(in crate::platform::cloud_foundry) type Labels = HashMap<String, String>;
 
 pub(in crate::platform::cloud_foundry) fn reference(guid: &str, labels: &Labels) -> RevisionRef {
     RevisionRef { id: RevisionId::new(guid), label: labels.get(guid).cloned() }

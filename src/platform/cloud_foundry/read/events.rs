@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{AppEvent, text::clean};
-use crate::platform::cloud_foundry::{model::wire, read::convert::Labels};
+use crate::platform::cloud_foundry::{foundation::Labels, model::wire};
 
 /// Crashes for one reason with less than this between them are one storm.
 const TOGETHER: SignedDuration = SignedDuration::from_mins(10);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use crate::platform::cloud_foundry::{
-    CloudFoundry,
+    foundation::CloudFoundry,
     model::wire::{self, Page},
     read::convert,
     read::events,

@@ -7,9 +7,7 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::platform::cloud_foundry::{
-    CloudFoundry,
-    model::wire,
-    read::convert::{self, Labels},
+    foundation::CloudFoundry, foundation::Labels, model::wire, read::convert,
 };
 use crate::{
     domain::{

@@ -3,7 +3,8 @@
 use serde::de::DeserializeOwned;
 
 use crate::platform::cloud_foundry::{
-    ApiInfo, CloudFoundry,
+    foundation::ApiInfo,
+    foundation::CloudFoundry,
     model::wire::{self, Page},
 };
 use crate::{

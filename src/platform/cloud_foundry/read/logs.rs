@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use crate::platform::cloud_foundry::{CloudFoundry, model::wire};
+use crate::platform::cloud_foundry::{foundation::CloudFoundry, model::wire};
 use crate::{
     domain::{AppId, LogBatch, LogLine, LogQuery, SideName, text::clean},
     platform::{

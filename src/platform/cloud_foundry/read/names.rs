@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use crate::platform::cloud_foundry::{
-    CloudFoundry,
+    foundation::CloudFoundry,
     model::wire,
     read::convert,
     read::history::why_stuck,

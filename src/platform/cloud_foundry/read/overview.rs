@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::platform::cloud_foundry::{
-    CloudFoundry,
+    foundation::{CloudFoundry, Labels},
     model::wire::{self, Page},
     read::convert::{self, Read},
     read::history::why_stuck,
@@ -186,7 +186,7 @@ impl CloudFoundry {
         base: Base,
         reads: &[Read<'_>],
         deployment: Option<&wire::Deployment>,
-        labels: &convert::Labels,
+        labels: &Labels,
     ) -> domain::App {
         let mut web: Vec<_> = reads.iter().filter(|read| read.process.kind == "web").collect();
         web.sort_by_key(|read| read.process.created_at);
@@ -238,7 +238,7 @@ impl CloudFoundry {
         });
         domain::App {
             target: self.target.clone(),
-            platform: crate::platform::cloud_foundry::KIND,
+            platform: crate::platform::cloud_foundry::options::KIND,
             id: AppId::new(base.guid),
             name: base.name,
             scope: base.scope,

@@ -4,7 +4,7 @@ use crate::{
     domain::{AppId, InstanceState, Shell, text::clean},
     platform::{
         Error,
-        cloud_foundry::{CloudFoundry, model::wire},
+        cloud_foundry::{foundation::CloudFoundry, model::wire},
     },
 };
 

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use crate::platform::cloud_foundry::{
-    CloudFoundry,
+    foundation::CloudFoundry,
     read::overview::Base,
     watch::stall::{StallMemory, steady},
 };

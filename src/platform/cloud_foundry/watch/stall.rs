@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{App, AppId, Instance, Phase, RolloutId, Side, Stuck};
-use crate::platform::cloud_foundry::{CloudFoundry, read::history::why_stuck};
+use crate::platform::cloud_foundry::{foundation::CloudFoundry, read::history::why_stuck};
 
 /// How often the reason for crashes is asked for.
 const REASONS: SignedDuration = SignedDuration::from_secs(60);

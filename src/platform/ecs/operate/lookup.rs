@@ -6,7 +6,6 @@ use crate::domain::Receipt;
 use crate::platform::{
     Error,
     ecs::{
-        Region,
         client::api::Service as Of,
         model::wire,
         operate::receipt::Action,
@@ -14,6 +13,7 @@ use crate::platform::{
             definition::{registrable, same},
             scaling::suspended,
         },
+        region::Region,
     },
 };
 

@@ -9,7 +9,6 @@ use crate::domain::{
 use crate::platform::{
     Error,
     ecs::{
-        Region,
         client::api::Service as Of,
         model::wire::{self, Deployment, Service, ServiceDeployment},
         operate::{
@@ -17,6 +16,7 @@ use crate::platform::{
             receipt::{Tracking, is_service_deployment},
         },
         read::{convert::reference, lists::missing},
+        region::Region,
     },
 };
 

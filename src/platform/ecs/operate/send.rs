@@ -6,7 +6,6 @@ use crate::domain::{AppId, Finding, Receipt, RolloutId, Scope, text::clean};
 use crate::platform::{
     Error,
     ecs::{
-        Region,
         client::api::Service as Of,
         model::wire::{self, Service, last},
         operate::{
@@ -15,6 +14,7 @@ use crate::platform::{
             receipt::{Action, Guard, Tracking},
         },
         read::scaling::scaling_body,
+        region::Region,
     },
     http::WriteError,
     operation::{Learned, Order, StepError},

@@ -6,15 +6,15 @@ use crate::domain::{Note, Plan, Step, text::quoted};
 use crate::platform::{
     Error,
     ecs::{
-        Region,
         model::wire::last,
         operate::receipt::Action,
+        options,
         plan::{
             change::{Built, Change, step},
-            options,
             snapshot::Snapshot,
         },
         read::scaling::{DIMENSION, PARTS, resource, state, suspended},
+        region::Region,
     },
 };
 

@@ -7,17 +7,17 @@ use crate::domain::{
 use crate::platform::{
     Error,
     ecs::{
-        Region,
         model::wire::{family, last},
+        options,
         plan::{
             change::{Built, Change, by_hand_registered, registered, update},
-            options,
             snapshot::Snapshot,
         },
         read::{
             convert::reference,
             definition::{containers, detail, registrable, short_image},
         },
+        region::Region,
     },
 };
 

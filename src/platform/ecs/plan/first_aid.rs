@@ -8,7 +8,6 @@ use crate::domain::{
 use crate::platform::{
     Error,
     ecs::{
-        Region,
         model::wire::last,
         operate::receipt::{Action, Tracking},
         plan::{
@@ -16,6 +15,7 @@ use crate::platform::{
             snapshot::Snapshot,
         },
         read::scaling::{state, suspended},
+        region::Region,
     },
 };
 

@@ -4,7 +4,6 @@ mod around;
 mod change;
 mod deploy;
 mod first_aid;
-pub(super) mod options;
 mod roll_back;
 mod rollout;
 mod snapshot;
@@ -14,13 +13,9 @@ use self::snapshot::Snapshot;
 use crate::domain::{INSTANCE, Operation, Plan, Recipe, Request};
 use crate::platform::{
     Error,
-    ecs::{Region, read::convert::read_only},
+    ecs::{options::NOT_APPLIED, read::convert::read_only, region::Region},
     operation,
 };
-
-/// Nothing is applied from elsewhere.
-pub(in crate::platform::ecs) const NOT_APPLIED: &str =
-    "Amazon ECS applies no repository: this is for GitOps";
 
 /// Works out a plan.
 pub(in crate::platform::ecs) async fn make(

@@ -10,16 +10,16 @@ use crate::platform::operation::back_on;
 use crate::platform::{
     Error,
     ecs::{
-        Region,
         model::wire::{family, last},
+        options,
         plan::{
             change::{Built, Change, by_hand_registered, registered, update},
-            options,
             rollout::take_back,
             snapshot::Snapshot,
             warnings,
         },
         read::definition::{detail, registrable, short_image},
+        region::Region,
     },
 };
 

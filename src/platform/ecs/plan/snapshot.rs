@@ -6,7 +6,6 @@ use crate::domain::{App, AppId, History, Revision, RevisionRef, RevisionSummary,
 use crate::platform::{
     Error,
     ecs::{
-        Region,
         model::wire::{Service, ServiceDeployment, last},
         operate::receipt::Guard,
         read::{
@@ -15,6 +14,7 @@ use crate::platform::{
             history::lived,
             lists::missing,
         },
+        region::Region,
     },
 };
 

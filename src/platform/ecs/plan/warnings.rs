@@ -11,9 +11,10 @@ use crate::platform::operation::supersedes;
 use crate::platform::{
     Error,
     ecs::{
-        Region,
-        plan::{options, snapshot::Snapshot},
+        options,
+        plan::snapshot::Snapshot,
         read::{definition::short_image, lists::missing},
+        region::Region,
     },
 };
 

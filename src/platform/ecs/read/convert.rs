@@ -8,8 +8,8 @@ use crate::domain::{
     text::{clean, span},
 };
 use crate::platform::ecs::{
-    KIND,
     model::wire::{Deployment, Service, ServiceDeployment, family, last},
+    options::KIND,
     read::stages::stages,
 };
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::domain::{Detail, Fact, Group, Secret, text::clean};
 use crate::platform::{
     Error,
-    ecs::{Region, client::api::Service},
+    ecs::{client::api::Service, region::Region},
 };
 
 impl Region {

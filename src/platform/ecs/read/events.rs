@@ -9,9 +9,9 @@ use crate::domain::{
 use crate::platform::{
     Error,
     ecs::{
-        Region,
         client::api::Service as Of,
         model::wire::{self, Service, Task, family, last},
+        region::Region,
     },
 };
 

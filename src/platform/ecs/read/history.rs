@@ -14,7 +14,6 @@ use crate::platform::sync::lock;
 use crate::platform::{
     Error,
     ecs::{
-        Region,
         client::api::Service as Of,
         model::wire::{self, Service, ServiceDeployment, family, last},
         read::{
@@ -22,6 +21,7 @@ use crate::platform::{
             definition::{images, short_image},
             lists::{known, missing},
         },
+        region::Region,
     },
 };
 

@@ -11,10 +11,10 @@ use crate::domain::{
 use crate::platform::{
     Error,
     ecs::{
-        Region,
         client::api::Service as Of,
         model::wire::{self, Service, Task, last},
         read::{convert::reference, events::reason},
+        region::Region,
     },
 };
 

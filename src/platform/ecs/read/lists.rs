@@ -10,13 +10,13 @@ use crate::platform::sync::lock;
 use crate::platform::{
     Error,
     ecs::{
-        Region,
         client::api::Service as Of,
         model::wire::{self, Service, ServiceDeployment, last},
         read::{
             convert::{Known, app},
             events::reason,
         },
+        region::Region,
     },
 };
 

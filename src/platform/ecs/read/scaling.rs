@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use crate::platform::{
     Error,
     ecs::{
-        Region,
         client::api::Service as Of,
         model::wire::{Service, last},
+        region::Region,
     },
 };
 

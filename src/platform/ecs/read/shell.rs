@@ -4,7 +4,7 @@ use crate::{
     domain::{AppId, InstanceState, Shell, text::clean},
     platform::{
         Error,
-        ecs::{Region, model::wire::last},
+        ecs::{model::wire::last, region::Region},
     },
 };
 

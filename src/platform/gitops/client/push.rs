@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::text::clean,
-    platform::{Error, http::WRITES_WAIT, operation::StepError},
+    platform::{Error, gitops::options::OURS, http::WRITES_WAIT, operation::StepError},
 };
 
 /// Who makes a commit.
@@ -245,7 +245,7 @@ impl Mirror {
             .collect();
         let why = line.rsplit('(').next().unwrap_or_default().trim_end_matches(')');
         let said = if said.is_empty() { clean(why) } else { said.join(" ") };
-        let own = super::super::OURS.iter().any(|begin| branch.starts_with(begin));
+        let own = OURS.iter().any(|begin| branch.starts_with(begin));
         let advice = if own { "" } else { "; plan it again as a pull request" };
         let what = format!(
             "the server does not take this push to {branch} ({said}): nothing was pushed{advice}"

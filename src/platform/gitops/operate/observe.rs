@@ -1,8 +1,8 @@
 //! What is to be seen of an operation: where its commit is, what became of its pull request, and what the Pods run.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::sync::atomic::Ordering;
 
-use tokio::time::Instant;
+use jiff::SignedDuration;
 
 use crate::domain::{
     App, Count, Finding, Observation, Overtaken, Receipt, RolloutId, Verb, text::clean,
@@ -10,15 +10,15 @@ use crate::domain::{
 use crate::platform::{
     Error,
     gitops::{
-        Repository,
         client::{flux::FluxKind, forge::Pull},
         operate::receipt::Tracking,
         read::{apps::View, snapshot::Entry},
+        repository::Repository,
     },
 };
 
 /// How often a pull request is asked for that an operation waits for.
-const AWAITED: Duration = Duration::from_secs(10);
+const AWAITED: SignedDuration = SignedDuration::from_secs(10);
 
 fn seen(finding: Finding, app: &App) -> Observation {
     Observation { finding, rollout: app.rollout.clone(), id: None }
@@ -95,10 +95,11 @@ impl Repository {
     async fn pull(&self, tracking: &Tracking) -> Result<Option<Pull>, Error> {
         let (Some(own), Ok(forge)) = (&tracking.own, &self.forge) else { return Ok(None) };
         let known = self.state.lock().await.pulls.get(own).cloned();
+        let now = (self.now)();
         let sent = self.sent.load(Ordering::Acquire);
         let pull = match (tracking.pull, known) {
             // Somebody waits for it, and nobody's quota is worth a request every few seconds.
-            (Some(_), Some((since, pull))) if !sent && since.elapsed() < AWAITED => {
+            (Some(_), Some((at, pull))) if !sent && now.duration_since(at).abs() < AWAITED => {
                 return Ok(pull);
             }
             (Some(number), Some(_)) => Some(forge.look(number).await?),
@@ -106,7 +107,7 @@ impl Repository {
             (None, _) => forge.find(own).await?,
         };
         let mut state = self.state.lock().await;
-        state.pulls.insert(own.clone(), (Instant::now(), pull.clone()));
+        state.pulls.insert(own.clone(), (now, pull.clone()));
         Ok(pull)
     }
 

@@ -7,11 +7,11 @@ use crate::domain::{Receipt, Step, text::clean};
 use crate::platform::{
     Error,
     gitops::{
-        Repository,
         client::{
             flux::{Cluster, FluxKind},
             forge::{Forge, Opening},
         },
+        repository::Repository,
     },
     operation::{Learned, Order, StepError},
 };

@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{Draft, options};
+use super::Draft;
 use crate::domain::{Goal, Note, Plan, Recipe, Step, text::clean};
 use crate::platform::{
     Error,
     gitops::{
-        Push,
         client::push::Changed,
         model::{
             edit::{self, Markers, Wanted},
             image::Version,
         },
         operate::receipt::{Action, Guard, Tracking},
+        options::{self, Push},
         read::history::note_line,
     },
     operation,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::{Draft, branch::Writing, options};
+use super::{Draft, branch::Writing};
 use crate::domain::{
     AppId, Deployable, Difference, Goal, Note, Plan, RevisionSummary, RollBackTo, Step,
     differences, last_good, revision_name, text::clean,
@@ -19,6 +19,7 @@ use crate::platform::{
             image::{self, Version},
         },
         operate::receipt::Action,
+        options,
         read::{
             history::Commit,
             snapshot::{self, Snapshot},

@@ -3,11 +3,16 @@
 mod branch;
 mod change;
 mod cluster;
-pub(super) mod options;
 mod release;
 
 use crate::domain::{Note, Operation, Plan, Request};
-use crate::platform::{Error, gitops::Repository};
+use crate::platform::{
+    Error,
+    gitops::{
+        options::{ENABLE, NUMBER, RESTART},
+        repository::Repository,
+    },
+};
 
 /// Works a plan out.
 pub(in crate::platform::gitops) async fn make(
@@ -43,11 +48,6 @@ pub(in crate::platform::gitops) async fn make(
         Operation::EnableRevisions => draft.refuse(ENABLE),
     })
 }
-
-pub(in crate::platform::gitops) const RESTART: &str =
-    "git holds no restart; restart it on the cluster's target";
-pub(in crate::platform::gitops) const NUMBER: &str = "how many instances there are stands in git (replicas of its manifest, or of a kustomization): change it there";
-pub(in crate::platform::gitops) const ENABLE: &str = "git keeps every revision by itself";
 
 /// A plan that is being worked out.
 struct Draft<'a> {

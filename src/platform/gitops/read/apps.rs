@@ -13,7 +13,7 @@ use crate::domain::{
     App, AppState, Count, Deployable, History, Revision, RevisionId, RevisionRef, Side, TargetId,
     TrackRecord, text::clean,
 };
-use crate::platform::gitops::{KIND, client::forge::Pull, model::image::Version};
+use crate::platform::gitops::{client::forge::Pull, model::image::Version, options::KIND};
 
 /// All that is known of a repository at a moment.
 #[derive(Clone, Debug, Default)]

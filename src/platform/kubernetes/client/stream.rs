@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::platform::kubernetes::{Cluster, model::store::Kept, model::wire::List};
+use crate::platform::kubernetes::{cluster::Cluster, model::store::Kept, model::wire::List};
 use crate::platform::{
     Error,
     http::{
@@ -219,7 +219,7 @@ where
         },
     };
     let connection = &cluster.connection;
-    let address = crate::platform::kubernetes::Connection::address(
+    let address = crate::platform::cluster::Connection::address(
         &path,
         &[
             ("watch", "1"),

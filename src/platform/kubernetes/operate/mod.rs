@@ -1,4 +1,5 @@
 //! Sending a step, and seeing what became of it.
 
+pub(super) mod guard;
 pub(super) mod observe;
 pub(super) mod send;

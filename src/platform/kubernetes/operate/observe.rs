@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::platform::kubernetes::{
-    Cluster,
-    model::store::{Kind, Kinded, Store},
+    cluster::Cluster,
+    model::store::{Address, Kind, Kinded, Store},
     model::wire::{ReplicaSet, Workload},
+    operate::guard::Guard,
     read::argo::waits_for_somebody,
     read::controlled::{Mix, mix},
 };
@@ -178,6 +179,24 @@ pub(in crate::platform::kubernetes) async fn observe(
     let mix = store.workloads.get(uid).filter(|one| !one.kind.has_sets()).map_or(Mix::None, mix);
     let Some(app) = store.app(&cluster.target, uid, (cluster.now)()) else { return gone() };
     Ok(judge(&tracking, app, observed, endless, &mix))
+}
+
+impl Cluster {
+    /// Where the app of a receipt is; one from before a restart was not seen yet, and its guard says it.
+    async fn located(&self, receipt: &Receipt) -> Result<Address, Error> {
+        let app = &receipt.app.app;
+        if let Ok(address) = self.address(app) {
+            return Ok(address);
+        }
+        if let Ok(guard) = self.read_own::<Guard>("the receipt", &receipt.recipe.guard)
+            && let Some(address) = Address::of_path(&guard.path)
+        {
+            self.learn(app.as_str(), address.clone());
+            return Ok(address);
+        }
+        self.find(app.as_str()).await?;
+        self.address(app)
+    }
 }
 
 /// How a workload stands that is to have another number of instances.

@@ -4,14 +4,18 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::platform::cluster::Connection;
 use crate::platform::kubernetes::{
-    Cluster, Connection,
-    model::wire::{Pod, Template, hash},
-    operate::observe::Tracking,
+    cluster::Cluster,
+    model::wire::{Pod, Template},
+    operate::{
+        guard::{Guard, by_whom},
+        observe::Tracking,
+    },
     read::instances,
 };
 use crate::{
-    domain::{InstanceState, Receipt, RolloutId, text::clean},
+    domain::{InstanceState, Receipt, RolloutId},
     platform::{
         Error,
         http::WriteError,
@@ -24,31 +28,6 @@ pub(in crate::platform::kubernetes) const MANAGER: &str = "revdeck";
 pub(in crate::platform::kubernetes) const JSON_PATCH: &str = "application/json-patch+json";
 /// How often a patch is tried that somebody's scaling has overtaken.
 const TRIES: u32 = 4;
-
-/// What a plan stands on. Scaling and annotations move an object's generation and do not matter.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub(in crate::platform::kubernetes) struct Guard {
-    pub(in crate::platform::kubernetes) path: String,
-    pub(in crate::platform::kubernetes) uid: String,
-    /// The Pod template, by its hash.
-    template: u64,
-    paused: bool,
-    /// How Pods are replaced, by its hash: a partition that was lowered since lets all of them roll.
-    strategy: u64,
-}
-
-impl Guard {
-    /// That of an object as the server sends it.
-    pub(in crate::platform::kubernetes) fn of(path: &str, object: &Value) -> Self {
-        Self {
-            path: path.to_owned(),
-            uid: object["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
-            template: Template::read(object["spec"]["template"].clone()).hash,
-            paused: object["spec"]["paused"] == true,
-            strategy: hash(&json!([object["spec"]["strategy"], object["spec"]["updateStrategy"]])),
-        }
-    }
-}
 
 /// One step.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -82,33 +61,7 @@ pub(in crate::platform::kubernetes) async fn changed(
 ) -> Result<Option<String>, Error> {
     let guard: Guard = cluster.read_own("the plan", guard)?;
     let now: Value = cluster.connection.get(&guard.path, &[]).await?;
-    Ok(difference(&guard, &now))
-}
-
-fn difference(guard: &Guard, now: &Value) -> Option<String> {
-    let own = Guard::of(&guard.path, now);
-    let who = || by_whom(now);
-    match () {
-        () if own.uid != guard.uid => Some("it was deleted and made anew".to_owned()),
-        () if own.template != guard.template => Some(format!("{} has changed its template", who())),
-        () if own.strategy != guard.strategy => {
-            Some(format!("{} has changed how its Pods are replaced", who()))
-        }
-        () if own.paused && !guard.paused => Some(format!("{} has paused it", who())),
-        () if guard.paused && !own.paused => Some(format!("{} has let it go on", who())),
-        () => None,
-    }
-}
-
-/// Who changed an object last.
-fn by_whom(now: &Value) -> String {
-    let managers = now["metadata"]["managedFields"].as_array();
-    let theirs = managers
-        .into_iter()
-        .flatten()
-        .filter(|one| one["subresource"].as_str().is_none_or(str::is_empty));
-    let last = theirs.max_by_key(|one| one["time"].as_str().unwrap_or_default().to_owned());
-    last.and_then(|one| one["manager"].as_str()).map_or_else(|| "somebody".to_owned(), clean)
+    Ok(guard.difference(&now))
 }
 
 /// Sends one step, once.
@@ -205,7 +158,7 @@ async fn send_patch(
     loop {
         tried += 1;
         let now: Value = cluster.connection.get(&guard.path, &[]).await?;
-        if let Some(what) = difference(&guard, &now) {
+        if let Some(what) = guard.difference(&now) {
             return Err(StepError::Changed(what));
         }
         let patch = guarded(&now, patch);

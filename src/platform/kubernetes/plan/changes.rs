@@ -8,7 +8,7 @@ use crate::domain::{
 };
 use crate::platform::kubernetes::operate::observe::Asked;
 use crate::platform::kubernetes::{
-    Cluster,
+    cluster::Cluster,
     model::store::Kind,
     model::wire,
     plan::snapshot::{Cause, Snapshot, end},

@@ -4,9 +4,10 @@
 use http::Method;
 use serde_json::Value;
 
+use crate::platform::cluster::Connection;
 use crate::platform::kubernetes::{
-    Cluster, Connection,
-    access::Act,
+    cluster::Act,
+    cluster::Cluster,
     model::store::Kind,
     operate::observe::Tracking,
     operate::send::{Action, JSON_PATCH, MANAGER, eviction, scale_patch},

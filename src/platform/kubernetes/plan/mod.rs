@@ -10,13 +10,15 @@ use http::Method;
 use serde_json::Value;
 
 use crate::domain::revision_name;
+use crate::platform::cluster::Connection;
 use crate::platform::kubernetes::{
-    Cluster, Connection,
-    access::Act,
+    cluster::Act,
+    cluster::Cluster,
     model::store::Kind,
     model::wire::{self, Template},
     operate::observe::Tracking,
     operate::send::{Action, JSON_PATCH, MANAGER},
+    options::{NOT_APPLIED, NOTHING_HELD},
     plan::argo as argo_verbs,
     plan::changes::{Mutation, deploy, hold, restart, template_patch},
     plan::snapshot::{Cause, Snapshot, end},
@@ -78,8 +80,8 @@ pub(in crate::platform::kubernetes) async fn make(
             hold(&snapshot, &mut plan, false, serving.as_ref())
         }
         Operation::Pause => hold(&snapshot, &mut plan, true, None),
-        Operation::Release => Err(super::access::NOTHING_HELD.to_owned()),
-        Operation::Reconcile => Err(super::access::NOT_APPLIED.to_owned()),
+        Operation::Release => Err(NOTHING_HELD.to_owned()),
+        Operation::Reconcile => Err(NOT_APPLIED.to_owned()),
         Operation::Scale | Operation::Stop | Operation::Start | Operation::EnableRevisions => {
             Err("Kubernetes keeps revisions by itself: see revisionHistoryLimit".to_owned())
         }

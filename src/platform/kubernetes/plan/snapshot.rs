@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use crate::platform::kubernetes::{
-    Cluster,
+    cluster::Cluster,
     model::store::{Address, Kind, Kinded, Store},
     model::wire::{self, ReplicaSet, Workload, WorkloadSpec},
-    operate::send::Guard,
+    operate::guard::Guard,
     read::convert::{CAUSE, REASON, images},
 };
 use crate::{

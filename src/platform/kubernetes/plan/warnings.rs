@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::domain::{Note, Operation, Plan, text::clean};
 use crate::platform::kubernetes::{
-    Cluster, model::store::Kind, model::wire, plan::snapshot::Snapshot, read::convert,
+    cluster::Cluster, model::store::Kind, model::wire, plan::snapshot::Snapshot, read::convert,
 };
 use crate::platform::operation::supersedes;
 

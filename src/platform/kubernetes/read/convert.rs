@@ -148,7 +148,7 @@ impl Store {
         let metadata = &workload.object.metadata;
         App {
             target: target.clone(),
-            platform: crate::platform::kubernetes::KIND,
+            platform: crate::platform::kubernetes::options::KIND,
             id: AppId::new(&metadata.uid),
             name: clean(&metadata.name),
             scope: clean(&metadata.namespace),

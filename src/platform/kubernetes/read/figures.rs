@@ -6,9 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::platform::kubernetes::{
-    Cluster,
+    cluster::Cluster,
     model::{
         quantity::amount,
+        rows::{Rows, RowsAsked},
         store::Store,
         wire::{self, Container, Pod, PodMetrics},
     },
@@ -30,25 +31,6 @@ const SETTLES: SignedDuration = SignedDuration::from_secs(30);
 /// How old a figure may be before it is not shown as present: metrics-server measures once a minute where nobody says
 /// otherwise (`options.go`), and that takes its time.
 const FRESH: SignedDuration = SignedDuration::from_secs(150);
-
-/// The Pods of a workload as instances, without figures.
-#[derive(Clone, Debug)]
-pub(in crate::platform::kubernetes) struct Rows {
-    pub(super) namespace: String,
-    selector: String,
-    pub(super) instances: Vec<InstanceReading>,
-    /// The containers of each, without those that prepare it or run beside them, by the Pod's name.
-    pub(super) containers: HashMap<String, Vec<Container>>,
-    /// What tells a Pod from another one of its name.
-    pub(super) uids: HashMap<String, String>,
-}
-
-/// A question to who watches the Pods of a workload anyway.
-pub(in crate::platform::kubernetes) struct RowsAsked {
-    pub(in crate::platform::kubernetes) app: AppId,
-    /// Answered with nothing where its Pods are not watched.
-    pub(in crate::platform::kubernetes) answer: oneshot::Sender<Option<Rows>>,
-}
 
 impl Store {
     /// The Pods of a workload as instances, where they are known.

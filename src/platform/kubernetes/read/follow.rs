@@ -17,10 +17,8 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::platform::kubernetes::{
-    Cluster, Connection,
-    read::{figures::Rows, logs::log_line},
-};
+use crate::platform::cluster::Connection;
+use crate::platform::kubernetes::{cluster::Cluster, model::rows::Rows, read::logs::log_line};
 use crate::platform::sync::lock;
 use crate::{
     domain::{AppId, InstanceReading, LogBatch, LogLine, LogQuery, SideName, text::clean},

@@ -4,8 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::platform::kubernetes::{
-    Cluster,
     client::stream,
+    cluster::Cluster,
     model::store::{Kind, Kinded, Store},
     model::wire::{self, Pod, ReplicaSet, Workload},
     read::argo,

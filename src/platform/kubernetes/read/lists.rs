@@ -4,15 +4,15 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::platform::kubernetes::{
-    Cluster,
     client::stream,
-    model::store::{Address, Kind, Kinded, Store},
+    cluster::Cluster,
+    model::store::{Address, Kind, Kinded, OwnRevision, Store},
     model::wire::{self, Controlled, Pod, ReplicaSet, Workload},
-    read::events,
+    read::{controlled::MARK, events},
 };
 use crate::platform::sync::lock;
 use crate::{
-    domain::{App, AppEvent, AppId, RevisionId, Scope, text::clean},
+    domain::{App, AppEvent, AppId, RevisionId, RevisionRef, Scope, text::clean},
     platform::Error,
 };
 
@@ -278,6 +278,34 @@ impl Cluster {
                 .any(|owner| owner["controller"] == true && owner["uid"] == *uid)
         };
         Ok(sets.into_iter().filter(own).collect())
+    }
+
+    /// Reads the revisions of a DaemonSet, newest first.
+    pub(in crate::platform::kubernetes) async fn read_own_of(
+        &self,
+        workload: &Kinded,
+    ) -> Option<Vec<OwnRevision>> {
+        let metadata = &workload.object.metadata;
+        let all = self.controlled(&AppId::new(&metadata.uid)).await.ok()?;
+        let own = all.iter().map(|one| {
+            let mark = one.metadata.labels.get(MARK).cloned();
+            let bare = || one.metadata.name.strip_prefix(&format!("{}-", metadata.name));
+            OwnRevision {
+                reference: RevisionRef {
+                    id: RevisionId::new(&one.metadata.name),
+                    label: Some(one.revision.to_string()),
+                },
+                mark: mark.or_else(|| bare().map(str::to_owned)).unwrap_or_default(),
+            }
+        });
+        let own: Vec<_> = own.collect();
+        let status = workload.object.status.as_ref();
+        // Before, its newest revision may not have been made yet.
+        if status.is_some_and(|status| status.observed_generation >= metadata.generation) {
+            let key = (metadata.uid.clone(), metadata.generation);
+            lock(&self.own).insert(key, own.clone());
+        }
+        (!own.is_empty()).then_some(own)
     }
 
     /// The ControllerRevisions of a StatefulSet or DaemonSet, the newest first.

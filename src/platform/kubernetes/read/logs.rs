@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use crate::platform::kubernetes::{
-    Cluster,
     client::stream,
+    cluster::Cluster,
     model::store::Address,
     model::wire::{ContainerState, Pod, ReplicaSet, Workload},
     read::instances,

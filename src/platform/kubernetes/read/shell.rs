@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{AppId, InstanceState, Shell},
-    platform::{Error, kubernetes::Cluster},
+    platform::{Error, kubernetes::cluster::Cluster},
 };
 
 /// What is run there: the better shell, where the image has one.

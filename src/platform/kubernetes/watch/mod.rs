@@ -18,11 +18,11 @@ use tokio::{
 use crate::domain::{App, AppId, History, Interest, Report, Scope, Status};
 use crate::platform::feed::{DetailState, Feed, Gone, crash_lines};
 use crate::platform::kubernetes::{
-    Cluster,
     client::stream::{self, WatchUpdate, Watched},
+    cluster::Cluster,
+    model::rows::RowsAsked,
     model::store::{Kind, Store},
     model::wire::{Pod, ReplicaSet, Workload},
-    read::figures::RowsAsked,
 };
 use crate::platform::sync::lock;
 

@@ -1,8 +1,15 @@
-//! The options of verbs on Amazon ECS.
+//! What kind of platform this is, the options of its verbs, and why one of them cannot be done.
 
 use crate::domain::{
-    IMAGE, INSTANCE, OptionKind, OptionSpec, SCALE_TO, START_WITH, Verb, VerbOptions,
+    IMAGE, INSTANCE, OptionKind, OptionSpec, PlatformKind, SCALE_TO, START_WITH, Verb, VerbOptions,
 };
+
+/// What kind of platform this is.
+pub const KIND: PlatformKind = PlatformKind { name: "ecs", short: "ecs", options: OPTIONS };
+
+/// Nothing is applied from elsewhere.
+pub(in crate::platform::ecs) const NOT_APPLIED: &str =
+    "Amazon ECS applies no repository: this is for GitOps";
 
 pub(in crate::platform::ecs) const TASK_DEFINITION: &str = "task-definition";
 
@@ -25,7 +32,7 @@ const AROUND: [OptionSpec; 3] = [
 ];
 
 /// All of them.
-pub(in crate::platform::ecs) const OPTIONS: &[VerbOptions] = &[
+const OPTIONS: &[VerbOptions] = &[
     VerbOptions {
         verbs: &[Verb::Deploy],
         options: &[

@@ -1,8 +1,17 @@
-//! The options of a rollout, as `POST /v3/deployments` and the cf CLI have them.
+//! What kind of platform this is, the options of its verbs, and why some of them cannot be done; options as `POST /v3/deployments` and the cf CLI have them.
 
 use crate::domain::{
-    INSTANCE, OptionKind, OptionSpec, Options, SCALE_TO, Strategy, Verb, VerbOptions,
+    INSTANCE, OptionKind, OptionSpec, Options, PlatformKind, SCALE_TO, Strategy, Verb, VerbOptions,
 };
+
+/// What kind of platform this is.
+pub const KIND: PlatformKind =
+    PlatformKind { name: "cloud-foundry", short: "cf", options: OPTIONS };
+
+/// Why some verbs cannot be done.
+pub(super) const NOT_APPLIED: &str = "Cloud Foundry applies no repository: this is for GitOps";
+pub(super) const NOTHING_HELD: &str = "revdeck holds nothing of Cloud Foundry back";
+pub(super) const NO_PAUSE: &str = "Cloud Foundry cannot hold a rollout: cancel it";
 
 const TEXT: OptionSpec = OptionSpec {
     name: "",
@@ -21,7 +30,7 @@ const IN_FLIGHT: &str = "max-in-flight";
 const INSTANCES: &str = "instances";
 
 /// What this platform's verbs take.
-pub(in crate::platform::cloud_foundry) const OPTIONS: &[VerbOptions] = &[
+const OPTIONS: &[VerbOptions] = &[
     VerbOptions {
         verbs: &[Verb::Deploy],
         options: &[

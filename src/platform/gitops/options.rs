@@ -1,6 +1,28 @@
-//! The options of verbs on a repository.
+//! What kind of platform this is, the options of its verbs, and why some of them cannot be done.
 
-use crate::domain::{OptionKind, OptionSpec, Verb, VerbOptions};
+use crate::domain::{OptionKind, OptionSpec, PlatformKind, Verb, VerbOptions};
+
+/// What kind of platform this is.
+pub const KIND: PlatformKind = PlatformKind { name: "gitops", short: "git", options: OPTIONS };
+
+/// How the names of our branches begin.
+pub(in crate::platform::gitops) const OURS: [&str; 2] = ["rollback-", "revdeck-"];
+
+/// Why some verbs cannot be done.
+pub(in crate::platform::gitops) const RESTART: &str =
+    "git holds no restart; restart it on the cluster's target";
+pub(in crate::platform::gitops) const NUMBER: &str = "how many instances there are stands in git (replicas of its manifest, or of a kustomization): change it there";
+pub(in crate::platform::gitops) const ENABLE: &str = "git keeps every revision by itself";
+
+/// Where a commit goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Push {
+    /// To the branch.
+    #[default]
+    Direct,
+    /// To a branch of its own, for a pull request.
+    PullRequest,
+}
 
 pub(in crate::platform::gitops) const IMAGE: &str = "image";
 pub(in crate::platform::gitops) const NO_HOLD: &str = "no-hold";
@@ -13,7 +35,7 @@ const fn flag(name: &'static str, hint: &'static str) -> OptionSpec {
 }
 
 /// All of them.
-pub(in crate::platform::gitops) const OPTIONS: &[VerbOptions] = &[
+const OPTIONS: &[VerbOptions] = &[
     VerbOptions {
         verbs: &[Verb::Deploy],
         options: &[OptionSpec {
