@@ -1,6 +1,9 @@
-//! How fast the heart and the screens are with ten thousand apps: `cargo bench`.
+//! How fast the heart and the screens are with ten thousand apps, and the first look at a large cluster: `cargo bench`.
 
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark may")]
+
+#[cfg(feature = "kubernetes")]
+use std::sync::Arc;
 
 use divan::{Bencher, black_box};
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +20,17 @@ use revdeck::{
         theme::{Depth, Theme},
     },
 };
+#[cfg(feature = "kubernetes")]
+use revdeck::{
+    domain::Interest,
+    platform::{
+        Now, Platform,
+        kubernetes::{self, Kubernetes},
+    },
+    simulator::{self, SIMULATED, clock::Clock},
+};
+#[cfg(feature = "kubernetes")]
+use tokio::sync::{mpsc, watch};
 
 fn main() {
     divan::main();
@@ -188,5 +202,44 @@ fn draw_a_frame(bencher: Bencher<'_, '_>, size: (u16, u16)) {
         buffer.reset();
         draw(&state, &theme, area, &mut buffer);
         black_box(&buffer);
+    });
+}
+
+/// From opening a cluster to its last app, over HTTP and on one thread, as the program does it. Twice the apps are to take
+/// twice as long.
+#[cfg(feature = "kubernetes")]
+#[divan::bench(args = [1_000, 2_000, 4_000], sample_count = 3, sample_size = 1)]
+fn take_in_a_cluster(bencher: Bencher<'_, '_>, apps: usize) {
+    let server =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let client = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let options = simulator::Options { apps, ..simulator::Options::default() };
+    let kind = SIMULATED.iter().find(|one| one.name == "kubernetes").unwrap();
+    let simulator = server.block_on((kind.start)(options, Clock::manual(at()))).unwrap();
+    let environment = simulator.environment();
+    let kubeconfig = environment.into_iter().find(|(name, _)| name == "KUBECONFIG").unwrap().1;
+    bencher.bench_local(|| {
+        let options = kubernetes::Options {
+            kubeconfig: Some(kubeconfig.clone().into()),
+            ..kubernetes::Options::default()
+        };
+        let now: Now = Arc::new(at);
+        let cluster = Kubernetes::open(TargetId::new("k8s"), &options, now).unwrap();
+        client.block_on(async {
+            let (_interest, interested) = watch::channel(Interest::default());
+            let (sender, mut reports) = mpsc::channel(64);
+            let listening = async {
+                let mut seen = 0;
+                while seen < apps {
+                    if let Some(Report::Apps { changed, .. }) = reports.recv().await {
+                        seen += changed.len();
+                    }
+                }
+            };
+            tokio::select! {
+                () = listening => {}
+                () = cluster.watch(interested, sender) => {}
+            }
+        });
     });
 }

@@ -72,7 +72,7 @@ commands! {
     Pin "deck" "pin" "keep the app above others of its class",
     Notify "deck" "notify" "whether something is said of this app when nobody looks",
     Mouse "deck" "mouse" "whether the mouse selects and scrolls, or is the terminal's",
-    Targets "deck" "targets" "where to look: this space, the organization, everything",
+    Targets "deck" "targets" "where to look: where the login points, around it, everything",
     Refresh "deck" "refresh" "read everything again now",
     Copy "deck" "copy" "copy the name of the app, or the revision's identifier",
     Palette "deck" "palette" "find a command by its name",

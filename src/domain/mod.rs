@@ -31,7 +31,7 @@ pub use operation::{Operation, Request, RollBackTo, Strategy};
 pub use options::{
     IMAGE, INSTANCE, OptionKind, OptionSpec, Options, SCALE_TO, START_WITH, VerbOptions,
 };
-pub use outcome::{Finding, Observation, Outcome, Overtaken, Settlement, Standing};
+pub use outcome::{Finding, LOOKING, Observation, Outcome, Overtaken, Settlement, Standing};
 pub use plan::{
     Confirmed, Consent, Detail as PlanDetail, Note, Plan, RevisionSummary, Section, SectionKind,
 };

@@ -102,7 +102,7 @@ pub const INSTANCE: OptionSpec = OptionSpec {
     name: "instance",
     short: None,
     value: "INSTANCE",
-    hint: "one instance instead of all, as `revdeck instances` calls it: new/web/0, or a Pod's name",
+    hint: "one instance instead of all, as `revdeck instances` calls it",
     kind: OptionKind::Text,
     artifact: false,
 };

@@ -18,7 +18,17 @@ pub enum Outcome {
     Unknown(String),
 }
 
+/// What is said while the effect of a request is looked for whose answer was lost.
+pub const LOOKING: &str = "the answer was lost after the request left: looking (it is sent once)";
+
 impl Outcome {
+    /// The end of an operation that could not be written down, for this reason; `without` is what goes on all the same.
+    pub fn no_journal(why: &str, without: &str) -> Self {
+        Self::Refused(format!(
+            "the journal cannot be written ({why}), so nothing was sent; {without} goes on without it"
+        ))
+    }
+
     /// The sentence.
     pub fn text(&self) -> &str {
         match self {

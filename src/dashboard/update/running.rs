@@ -9,7 +9,7 @@ use super::{
     },
     instances,
 };
-use crate::domain::{App, Outcome, Phase, Problem, Receipt, Settlement, Standing, Verb};
+use crate::domain::{App, LOOKING, Outcome, Phase, Problem, Receipt, Settlement, Standing, Verb};
 
 /// How many lines of an operation are kept.
 const SAID: usize = 40;
@@ -62,10 +62,7 @@ pub(super) fn no_journal(state: &mut State, id: u64, why: &str) -> Vec<Effect> {
         // What was not written down has no end to be written down either.
         running.operation = None;
     }
-    let text = format!(
-        "the journal cannot be written ({why}), so nothing was sent; {key} goes on without it"
-    );
-    ended(state, id, Outcome::Refused(text))
+    ended(state, id, Outcome::no_journal(why, &key))
 }
 
 pub(super) fn progress(state: &mut State, id: u64, line: String, replaces: bool) {
@@ -90,8 +87,7 @@ pub(super) fn accepted(state: &mut State, id: u64, receipt: Receipt) -> Vec<Effe
     let Some(running) = find(state, id) else { return Vec::new() };
     let lost = receipt.lost;
     if lost {
-        "UNKNOWN: the answer was lost after the request left: looking (it is sent once)"
-            .clone_into(&mut running.line);
+        running.line = format!("UNKNOWN: {LOOKING}");
     } else {
         "accepted by the platform".clone_into(&mut running.line);
     }

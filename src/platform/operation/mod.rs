@@ -16,8 +16,8 @@ pub use words::{back_on, supersedes, took_the_place};
 
 use super::{Error, Platform, http::WriteError};
 use crate::domain::{
-    App, AppKey, Confirmed, Goal, Outcome, Phase, Receipt, Recipe, RevisionRef, RolloutId, Step,
-    Verb,
+    App, AppKey, Confirmed, Goal, LOOKING, Outcome, Phase, Receipt, Recipe, RevisionRef, RolloutId,
+    Step, Verb,
 };
 
 /// How often the effect of a lost step is looked for before it is left to [`settle()`].
@@ -368,7 +368,7 @@ impl Run<'_> {
         if self.receipt.complete() {
             return Some(Sent::Lost(self.receipt.clone()));
         }
-        say(self.progress, "the answer was lost after the request left: looking");
+        say(self.progress, LOOKING);
         for look in 1..=LOOKS {
             if let Ok(Some(true)) = self.platform.took_effect(&self.receipt, step).await {
                 return None;

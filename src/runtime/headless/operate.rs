@@ -14,8 +14,8 @@ use tokio::{
 use super::{super::journal::Entry, Code, Context, Exit, instances::Judge, json, show};
 use crate::{
     domain::{
-        App, Consent, History, Operation, Outcome, Plan, Receipt, Request, Revision, RollBackTo,
-        Settlement, Standing, text::span,
+        App, Consent, History, LOOKING, Operation, Outcome, Plan, Receipt, Request, Revision,
+        RollBackTo, Settlement, Standing, text::span,
     },
     platform::{
         Platform,
@@ -100,10 +100,8 @@ pub async fn operate(
     let confirmed = plan.confirm(consent).map_err(|reason| Exit::new(Code::Refused, reason))?;
     let operation = confirmed.plan().recipe.as_ref().map(|recipe| recipe.id.clone());
     context.journal.intend(&platform.target(), &confirmed).map_err(|error| {
-        let text = format!(
-            "REFUSED: the journal cannot be written ({error}), so nothing was sent; --no-journal goes on without it"
-        );
-        Exit::new(Code::Refused, text)
+        let outcome = Outcome::no_journal(&error.to_string(), "--no-journal");
+        Exit::new(Code::Refused, format!("{}: {}", outcome.word(), outcome.text()))
     })?;
     let sending = platform.as_ref();
     let sent = telling(|progress| async move {
@@ -121,7 +119,7 @@ pub async fn operate(
             return Ok(());
         }
         Sent::Lost(receipt) => {
-            Context::say("the answer was lost after the request left: looking (it is sent once)");
+            Context::say(LOOKING);
             follow(context, platform.as_ref(), receipt, None).await?
         }
         Sent::Accepted(receipt) => follow(context, platform.as_ref(), receipt, None).await?,

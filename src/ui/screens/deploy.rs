@@ -68,7 +68,7 @@ pub(crate) fn targets(state: &State, at: usize, theme: &Theme, area: Rect, buffe
                     state.targets.iter().map(|one| one.target.scope_label.as_str()).collect();
                 format!("where the login points: {}", names.join(", "))
             }
-            Scope::Organization => "the whole organization".to_owned(),
+            Scope::Organization => "all around it: the organization, account or cluster".to_owned(),
             Scope::Everything => "everything that this login can see".to_owned(),
         };
         let mark = if row == at { theme.glyphs.select } else { ' ' };

@@ -1,12 +1,55 @@
 //! Pull requests in the form of GitHub, which Gitea and Forgejo have taken over.
 
+use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::pull::{Opening, Pull, id, send, text};
-use crate::platform::http::{Http, WriteError};
+use super::{
+    looks::{Looks, Seen},
+    pull::{Dialect, Opening, Pull, id, send, text},
+};
+use crate::platform::{
+    Error,
+    http::{Http, WriteError},
+};
 
-/// Reads one.
+/// What those who have this form do each in their own way.
+#[async_trait]
+pub(super) trait Form: Send + Sync {
+    /// The newest pull request of a branch.
+    async fn find(&self, hub: &Hub, branch: &str) -> Result<Option<Pull>, Error>;
+    /// One that is open, with what there is to know around it.
+    async fn around(&self, hub: &Hub, one: Value) -> Seen;
+    /// A pull request with what is missing.
+    fn told(&self, seen: &Seen) -> Pull;
+    /// How one is merged if its branch is at this commit.
+    fn merging(&self, head: &str) -> (Method, Value);
+}
+
+/// A repository at one of them.
+pub(super) struct Hub {
+    pub(super) http: Http,
+    pub(super) project: String,
+    pub(super) form: Box<dyn Form>,
+    looks: Looks,
+}
+
+impl Hub {
+    pub(super) fn new(http: Http, project: String, form: impl Form + 'static) -> Self {
+        Self { http, project, form: Box::new(form), looks: Looks::default() }
+    }
+
+    /// The path of its pull requests.
+    pub(super) fn pulls(&self) -> String {
+        format!("/repos/{}/pulls", self.project)
+    }
+
+    fn at(&self, number: u64) -> String {
+        format!("{}/{number}", self.pulls())
+    }
+}
+
+/// A pull request, without what is missing.
 pub(super) fn pull(one: &Value) -> Pull {
     let merged = one["merged"] == true || one["merged_at"].is_string();
     Pull {
@@ -21,21 +64,44 @@ pub(super) fn pull(one: &Value) -> Pull {
     }
 }
 
-/// Opens one.
-pub(super) async fn open(
-    http: &Http,
-    project: &str,
-    opening: &Opening<'_>,
-) -> Result<Pull, WriteError> {
-    let body = json!({
-        "title": opening.title, "head": opening.branch, "base": opening.base, "body": opening.body,
-    });
-    let opened = send(http, Method::POST, &format!("/repos/{project}/pulls"), &body).await;
-    opened.map(|one| pull(&one))
-}
+#[async_trait]
+impl Dialect for Hub {
+    async fn find(&self, branch: &str) -> Result<Option<Pull>, Error> {
+        self.form.find(self, branch).await
+    }
 
-/// Closes one without merging it.
-pub(super) async fn close(http: &Http, project: &str, number: u64) -> Result<(), WriteError> {
-    let path = format!("/repos/{project}/pulls/{number}");
-    send(http, Method::PATCH, &path, &json!({ "state": "closed" })).await.map(drop)
+    async fn read(&self, number: u64) -> Result<Pull, Error> {
+        let (one, _) = self.http.get_changed::<Value>(&self.at(number)).await?;
+        let seen = if pull(&one).open {
+            self.form.around(self, one).await
+        } else {
+            Seen { one, ..Seen::default() }
+        };
+        Ok(self.form.told(&self.looks.keep(number, seen)))
+    }
+
+    async fn look(&self, number: u64) -> Result<Pull, Error> {
+        match self.looks.look(&self.http, number, &self.at(number)).await? {
+            Some(seen) => Ok(self.form.told(&seen)),
+            None => self.read(number).await,
+        }
+    }
+
+    async fn open(&self, opening: &Opening<'_>) -> Result<Pull, WriteError> {
+        let body = json!({
+            "title": opening.title, "head": opening.branch, "base": opening.base,
+            "body": opening.body,
+        });
+        send(&self.http, Method::POST, &self.pulls(), &body).await.map(|one| pull(&one))
+    }
+
+    async fn merge(&self, number: u64, head: &str) -> Result<(), WriteError> {
+        let (method, body) = self.form.merging(head);
+        send(&self.http, method, &format!("{}/merge", self.at(number)), &body).await.map(drop)
+    }
+
+    async fn close(&self, number: u64) -> Result<(), WriteError> {
+        let body = json!({ "state": "closed" });
+        send(&self.http, Method::PATCH, &self.at(number), &body).await.map(drop)
+    }
 }

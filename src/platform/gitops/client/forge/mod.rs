@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub(in crate::platform::gitops) use self::pull::{Opening, Pull};
-use self::{looks::Looks, pull::Dialect};
+use self::{github_form::Hub, pull::Dialect};
 use crate::{
     domain::text::clean,
     platform::{
@@ -160,13 +160,9 @@ impl Forge {
         let http = Http::new(client, settings, Arc::new(token), said, Arc::new(Meter::default()));
         let project = project.to_owned();
         let dialect: Arc<dyn Dialect> = match kind {
-            ForgeKind::GitHub => {
-                Arc::new(github::GitHub { http, project: project.clone(), looks: Looks::default() })
-            }
+            ForgeKind::GitHub => Arc::new(Hub::new(http, project.clone(), github::GitHub)),
             ForgeKind::GitLab => Arc::new(gitlab::GitLab { http, project: project.clone() }),
-            ForgeKind::Gitea => {
-                Arc::new(gitea::Gitea { http, project: project.clone(), looks: Looks::default() })
-            }
+            ForgeKind::Gitea => Arc::new(Hub::new(http, project.clone(), gitea::Gitea)),
         };
         Ok(Self { dialect, name: format!("{} at {api}", clean(&project)) })
     }
