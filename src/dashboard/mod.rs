@@ -17,6 +17,7 @@ mod state;
 mod target_state;
 pub mod update;
 pub mod view;
+pub mod wide;
 
 pub use event::{Copied, Effect, Event};
 pub use keymap::{Command, Keymap};

@@ -11,6 +11,7 @@ use super::{
     mouse::Mouse,
     notify::Notifying,
     target_state::TargetState,
+    wide::Wide,
 };
 use crate::domain::{
     App, AppEvent, AppKey, Capabilities, Condition, History, Interest, LogLine, Outcome, Receipt,
@@ -323,6 +324,8 @@ pub struct State {
     pub attention: Attention,
     /// Numbers dialogs and operations.
     pub next_id: u64,
+    /// What is asked for because the screen is wide.
+    pub wide: Wide,
     /// How far the rollout panel is scrolled.
     pub scrolled: u16,
     /// Whether the operator has asked to leave while something is being sent.
@@ -375,6 +378,7 @@ impl State {
             rolled_back: HashMap::new(),
             attention: Attention { scope: start.scope, ..Attention::default() },
             next_id: 1,
+            wide: Wide::default(),
             scrolled: 0,
             leaving: false,
             open: start.open,

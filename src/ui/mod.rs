@@ -13,7 +13,7 @@ use ratatui::{
 };
 
 use self::theme::Theme;
-use crate::dashboard::{Panel, State, dialog::Layer, mouse::Spot};
+use crate::dashboard::{Panel, State, dialog::Layer, mouse::Spot, wide::LOG};
 
 /// The smallest terminal in which anything useful fits.
 const SMALLEST: (u16, u16) = (40, 10);
@@ -36,7 +36,8 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         screens::tiny(state, theme, area, buffer);
         return;
     }
-    let Places { header, counts, apps, revisions, rollout, events, keys } = Places::of(state, area);
+    let Places { header, counts, apps, revisions, rollout, log, events, keys } =
+        Places::of(state, area);
     screens::header::draw(state, theme, header, buffer);
     screens::apps::draw_counts(state, theme, counts, buffer);
     let shown = |panel: Panel| !state.zoomed || state.panel == panel;
@@ -48,6 +49,9 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     }
     if shown(Panel::Rollout) {
         screens::rollout::draw(state, theme, rollout, buffer);
+    }
+    if let Some(page) = state.wide.log.as_ref().filter(|_| log.width > 0) {
+        screens::logs::beside(page, theme, log, buffer);
     }
     screens::events::draw(state, theme, events, buffer);
     screens::keys::draw(state, theme, keys, buffer);
@@ -85,6 +89,8 @@ struct Places {
     apps: Rect,
     revisions: Rect,
     rollout: Rect,
+    /// The log, where there is room for it.
+    log: Rect,
     events: Rect,
     keys: Rect,
 }
@@ -103,19 +109,24 @@ impl Places {
         ])
         .areas(area);
         let rollout_share = if area.width >= 120 { 55 } else { 52 };
-        let [revisions, rollout] =
-            Layout::horizontal([Constraint::Fill(1), Constraint::Percentage(rollout_share)])
-                .areas(below);
+        let shares = match state.wide.log.is_some() && area.width >= LOG {
+            true => [Constraint::Percentage(28), Constraint::Percentage(34), Constraint::Fill(1)],
+            false => {
+                let rollout = Constraint::Percentage(rollout_share);
+                [Constraint::Fill(1), rollout, Constraint::Length(0)]
+            }
+        };
+        let [revisions, rollout, log] = Layout::horizontal(shares).areas(below);
         if state.zoomed {
             // The others are not drawn, and take no click.
             let all = Rect { height: apps.height + below.height, ..apps };
             let nothing = Rect { height: 0, ..apps };
             let room = |panel: Panel| if state.panel == panel { all } else { nothing };
             let (apps, revisions) = (room(Panel::Apps), room(Panel::Revisions));
-            let rollout = room(Panel::Rollout);
-            return Self { header, counts, apps, revisions, rollout, events, keys };
+            let (rollout, log) = (room(Panel::Rollout), Rect { width: 0, ..nothing });
+            return Self { header, counts, apps, revisions, rollout, log, events, keys };
         }
-        Self { header, counts, apps, revisions, rollout, events, keys }
+        Self { header, counts, apps, revisions, rollout, log, events, keys }
     }
 }
 

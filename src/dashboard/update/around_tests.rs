@@ -222,3 +222,56 @@ fn the_lines_of_a_log_are_saved_and_it_is_said_where() {
     script.keys("|");
     assert!(script.hint().contains("from 120 columns on"), "{}", script.hint());
 }
+
+#[test]
+fn a_wide_screen_reads_what_rolls_and_follows_its_log() {
+    let logs = |script: &Script| -> Vec<u64> {
+        let log = |effect: &Effect| match effect {
+            Effect::Log { id, .. } => Some(*id),
+            _ => None,
+        };
+        script.effects.iter().filter_map(log).collect()
+    };
+    let reads = |script: &Script| {
+        script.effects.iter().filter(|effect| matches!(effect, Effect::Instances { .. })).count()
+    };
+    let mut script = Script::incident();
+    let tick = |script: &mut Script, milliseconds: i64| {
+        script.pass(milliseconds);
+        let apps = vec![app("quiet", None), app("checkout", Some(Phase::Stuck)), app("web", None)];
+        script.apps(apps);
+        script.event(Event::Tick);
+    };
+    // As narrow as most, it asks for nothing.
+    tick(&mut script, 3_000);
+    assert_eq!((reads(&script), logs(&script).len()), (0, 0));
+    script.event(Event::Resize(160, 50));
+    tick(&mut script, 1_000);
+    assert_eq!((reads(&script), logs(&script).len()), (1, 0), "only what rolls");
+    let id = asked(&script);
+    let mut reading = checkout(&script);
+    for one in &mut reading.instances {
+        one.memory = crate::domain::Usage::of(Some(1.0), Some(2.0));
+    }
+    read(&mut script, id, Ok(reading));
+    tick(&mut script, 10_000);
+    assert_eq!(reads(&script), 0, "at its pace");
+    tick(&mut script, 6_000);
+    assert_eq!(reads(&script), 1);
+    script.event(Event::Resize(220, 60));
+    tick(&mut script, 1_000);
+    assert_eq!(logs(&script).len(), 0, "who scrolls through apps begins nothing");
+    tick(&mut script, 2_000);
+    let begun = logs(&script);
+    assert_eq!(begun.len(), 1);
+    tick(&mut script, 2_000);
+    assert_eq!(logs(&script).len(), 0, "once");
+    script.keys("j");
+    tick(&mut script, 1_000);
+    let ended = script
+        .effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::EndLog { id } if *id == begun[0]));
+    assert!(ended, "what does not roll has no log there");
+    assert!(script.state.wide.log.is_none());
+}

@@ -24,10 +24,12 @@ pub(super) fn open(state: &mut State, instance: Option<String>) -> Vec<Effect> {
 }
 
 fn page(state: &mut State, id: u64) -> Option<&mut LogPage> {
-    state.layers.iter_mut().find_map(|layer| match layer {
-        Layer::Logs(page) if page.id == id => Some(page.as_mut()),
+    let pages = state.layers.iter_mut().filter_map(|layer| match layer {
+        Layer::Logs(page) => Some(page),
         _ => None,
-    })
+    });
+    let mut all = pages.chain(&mut state.wide.log);
+    all.find(|page| page.id == id).map(AsMut::as_mut)
 }
 
 pub(super) fn take(state: &mut State, id: u64, batch: LogBatch) {

@@ -9,6 +9,7 @@ mod mouse;
 pub mod plans;
 mod reports;
 mod running;
+mod wide;
 
 pub use running::begin;
 
@@ -67,6 +68,7 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             deck::tick(state);
             let mut effects = running::tick(state);
             effects.extend(instances::tick(state));
+            effects.extend(wide::tick(state));
             effects
         }
         Event::Report { target, report } => reports::apply(state, &target, report),

@@ -13,8 +13,8 @@ use super::super::{
     widgets::bar,
 };
 use crate::{
-    dashboard::{Command, Liveness, Panel, Sort, State, plan_view::wrap},
-    domain::{App, AppKey, Condition, Count, Phase, Rollout},
+    dashboard::{Command, Liveness, Panel, Sort, State, plan_view::wrap, wide::FIGURES},
+    domain::{App, AppKey, Condition, Count, Judgement, Phase, Rollout},
 };
 
 /// `APPS 14   1 STUCK  2 rolling` and the filter.
@@ -141,6 +141,8 @@ fn empty(state: &State) -> String {
     format!("there are no apps here; {} looks elsewhere", state.keymap.hint(Command::Targets))
 }
 
+/// How wide the figures of a rollout are.
+const USED: usize = 36;
 const STATE: usize = 11;
 const REVISION: usize = 9;
 /// How wide names and scopes are on 80 columns, and at most.
@@ -203,7 +205,14 @@ fn row_line(
     }
     let left = width.saturating_sub(line.width() + 1);
     match (&app.rollout, &app.serving) {
-        (Some(rollout), _) => line.spans.extend(bars(theme, rollout, left, live)),
+        (Some(rollout), _) => {
+            let figures = if width >= usize::from(FIGURES) { USED } else { 0 };
+            line.spans.extend(bars(theme, rollout, left.saturating_sub(figures), live));
+            if figures > 0 {
+                let room = width.saturating_sub(line.width());
+                line.spans.extend(used(state, theme, app, room, live));
+            }
+        }
         (None, Some(serving)) => {
             let text = count(serving.count());
             let bar_width = left.saturating_sub(text.width() + 6).clamp(3, 24);
@@ -306,4 +315,40 @@ fn bars(theme: &Theme, rollout: &Rollout, width: usize, live: bool) -> Vec<Span<
         spans.push(piece(format!(" {} ", fit(&text, digits)), theme.style(role)));
     }
     spans
+}
+
+/// What an instance of each side uses, old and new, and whether the new ones are worse: `cpu 0.11→0.24  mem 33→98 %  WORSE`.
+fn used(state: &State, theme: &Theme, app: &App, room: usize, live: bool) -> Vec<Span<'static>> {
+    let known = state.apps.get(&app.key());
+    let recording = known.and_then(|known| known.recording.as_ref());
+    // What is old is not shown as present.
+    let recording = recording.filter(|recording| {
+        recording.latest().is_some_and(|read| state.now.duration_since(read.at) <= read.pace * 3)
+    });
+    let Some(sample) = recording.and_then(|recording| recording.samples().next_back()) else {
+        return Vec::new();
+    };
+    let figure = |value: Option<f64>, digits: usize, times: f64| {
+        value.map_or_else(|| "·".to_owned(), |value| format!("{:.digits$}", value * times))
+    };
+    let arrow = theme.glyphs.arrow;
+    let both = |old: Option<f64>, new: Option<f64>, digits: usize, times: f64| {
+        (old.is_some() || new.is_some())
+            .then(|| format!("{}{arrow}{}", figure(old, digits, times), figure(new, digits, times)))
+    };
+    let (old, new) = (&sample.old, &sample.new);
+    let mut text = String::new();
+    if let Some(cpu) = both(old.cpu, new.cpu, 2, 1.0) {
+        text.push_str(&format!(" cpu {cpu}"));
+    }
+    if let Some(memory) = both(old.memory, new.memory, 0, 100.0) {
+        text.push_str(&format!("  mem {memory} %"));
+    }
+    let verdict = known.and_then(|known| known.verdict(&state.thresholds, state.now));
+    let worse = verdict.is_some_and(|verdict| verdict.judgement == Judgement::Worse);
+    let word = if worse { "WORSE" } else { "" };
+    let dim = theme.style(Role::Dim);
+    let left = room.min(USED).saturating_sub(word.len() + 1);
+    let role = if live { Role::Bad } else { Role::Dim };
+    vec![piece(fit(&text, left), dim), piece(word, theme.style(role))]
 }

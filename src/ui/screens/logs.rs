@@ -9,7 +9,7 @@ use super::{
     super::{
         text::{cut, fit, piece, put},
         theme::{Role, Theme},
-        widgets::page as sheet,
+        widgets::{page as sheet, panel},
     },
     pages::hanging,
 };
@@ -62,6 +62,40 @@ pub(crate) fn draw(state: &State, page: &LogPage, theme: &Theme, area: Rect, buf
             }
         }
         lines.truncate(height);
+    }
+    let surplus = lines.len().saturating_sub(height);
+    for (row, line) in lines.iter().skip(surplus).enumerate() {
+        put(buffer, inside, row as u16, line);
+    }
+}
+
+/// The latest lines, in a panel of the deck.
+pub(crate) fn beside(page: &LogPage, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+    let inside = panel(theme, area, buffer);
+    let title = cut(&format!(" LOG of {} ", page.name), usize::from(inside.width));
+    buffer.set_string(area.x + 1, area.y, title, theme.style(Role::Dim));
+    let (width, height) = (usize::from(inside.width), usize::from(inside.height));
+    let mut lines: VecDeque<Line<'static>> = VecDeque::new();
+    match &page.ended {
+        Some(Err(problem)) => {
+            let role = theme.style(Role::Warn);
+            lines.extend(
+                wrap(&problem.text, width).into_iter().map(|text| Line::styled(text, role)),
+            );
+        }
+        _ if page.rows.is_empty() => {
+            let text = if page.begun { "no line has come yet" } else { "reading …" };
+            lines.push_back(Line::styled(text, theme.style(Role::Dim)));
+        }
+        _ => {}
+    }
+    for row in page.shown().rev() {
+        if lines.len() >= height {
+            break;
+        }
+        for line in row_lines(page, row, theme, width).into_iter().rev() {
+            lines.push_front(line);
+        }
     }
     let surplus = lines.len().saturating_sub(height);
     for (row, line) in lines.iter().skip(surplus).enumerate() {

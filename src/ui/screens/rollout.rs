@@ -8,7 +8,7 @@ use super::{
     super::{
         text::{age, cut, piece},
         theme::{Role, Theme},
-        widgets::levels,
+        widgets::{levels, panel},
     },
     instances,
     sides::{Scale, Shown},
@@ -19,19 +19,8 @@ use crate::{
 };
 
 pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
-    let rule = theme.style(Role::Rule);
-    let across = theme.glyphs.across.to_string().repeat(usize::from(area.width));
-    buffer.set_string(area.x, area.y, across, rule);
-    for row in 1..area.height {
-        buffer.set_string(area.x, area.y + row, theme.glyphs.beside.to_string(), rule);
-    }
+    let inside = panel(theme, area, buffer);
     let Some(app) = state.app() else { return };
-    let inside = Rect {
-        x: area.x + 2,
-        y: area.y + 1,
-        width: area.width.saturating_sub(2),
-        height: area.height.saturating_sub(1),
-    };
     let width = usize::from(inside.width);
     let role = if state.panel == Panel::Rollout { Role::Title } else { Role::Dim };
     let lines = match &app.rollout {
@@ -210,6 +199,10 @@ fn crash_lines(
     width: usize,
     most: usize,
 ) -> Vec<Line<'static>> {
+    // Where the whole log stands beside it, they are there.
+    if state.wide.log.is_some() && !state.zoomed {
+        return Vec::new();
+    }
     let Some(logged) = state.apps.get(&app.key()).map(|known| &known.crash_logs) else {
         return Vec::new();
     };
