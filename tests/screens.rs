@@ -71,6 +71,7 @@ impl Deck {
             thresholds: revdeck::domain::Thresholds::default(),
             mouse: false,
             pinned: std::collections::BTreeSet::new(),
+            off: std::collections::BTreeSet::new(),
             last: None,
         };
         Self {

@@ -38,10 +38,18 @@ pub enum Layer {
     /// What to deploy.
     Deploy(Box<DeployDialog>),
     /// Where to look.
-    Targets {
-        /// The row that is selected.
-        at: usize,
-    },
+    Targets(TargetsDialog),
+}
+
+/// How much is looked at, and which logins are listed.
+#[derive(Clone, Debug, Default)]
+pub struct TargetsDialog {
+    /// The row that is selected: first come the scopes, then the logins.
+    pub at: usize,
+    /// What is looked for among the logins.
+    pub search: String,
+    /// Whether that is being typed.
+    pub typing: bool,
 }
 
 /// Rows that have been asked for.

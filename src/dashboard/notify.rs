@@ -52,6 +52,7 @@ impl State {
     /// Whether nothing is told of an app.
     pub fn muted(&self, app: &AppKey) -> bool {
         self.notifying.muted.contains(app)
+            || self.target_state(&app.target).is_some_and(|target| target.off)
     }
 
     /// Whether somebody sees what happens to an app anyway: it is selected, and they look.
@@ -66,7 +67,8 @@ impl State {
     pub fn title(&self) -> String {
         let rows = self.listed.iter().filter_map(|key| self.apps.get(key));
         let worst = rows.chain(self.apps.values()).map(|known| &known.app);
-        let worst = worst.filter(|app| matters(app)).min_by_key(|app| app.condition());
+        let worst =
+            worst.filter(|app| matters(app) && !self.is_off(app)).min_by_key(|app| app.condition());
         match worst {
             Some(app) => {
                 format!("{} {} · revdeck", app.condition().word().to_uppercase(), app.name)

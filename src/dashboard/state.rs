@@ -57,6 +57,8 @@ pub struct Start {
     pub mouse: bool,
     /// Apps that stand above others of their class.
     pub pinned: BTreeSet<AppKey>,
+    /// Targets that are left out of the list.
+    pub off: BTreeSet<TargetId>,
     /// The app that was selected when the deck was left last.
     pub last: Option<AppKey>,
 }
@@ -345,6 +347,7 @@ impl State {
                 .map(|target| {
                     let mut one = TargetState::new(target);
                     one.connection.speed = start.speed;
+                    one.off = start.off.contains(&one.target.id);
                     one
                 })
                 .collect(),
@@ -446,6 +449,11 @@ impl State {
     /// Whether what is shown of an app can be relied on.
     pub fn live_app(&self, app: &App) -> bool {
         self.target_state(&app.target).is_some_and(|one| one.connection.live(self.now))
+    }
+
+    /// Whether an app is left out of the list with all others of its login.
+    pub fn is_off(&self, app: &App) -> bool {
+        self.target_state(&app.target).is_some_and(|target| target.off)
     }
 
     /// The next number for a dialog or an operation.

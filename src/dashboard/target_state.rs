@@ -13,12 +13,20 @@ pub struct TargetState {
     pub capabilities: Capabilities,
     /// How the connection is doing.
     pub connection: Connection,
+    /// Whether its apps are left out of the list, and nothing is said of them. It is watched all the same, so that they are
+    /// there at once.
+    pub off: bool,
 }
 
 impl TargetState {
     /// A target of which nothing is known yet.
     pub fn new(target: Target) -> Self {
-        Self { target, capabilities: Capabilities::all(), connection: Connection::default() }
+        Self {
+            target,
+            capabilities: Capabilities::all(),
+            connection: Connection::default(),
+            off: false,
+        }
     }
 
     /// Where it looks: what the target says, else what the login says.

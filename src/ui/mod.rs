@@ -67,7 +67,7 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
             Layer::Instances(page) => screens::instances::draw(state, page, theme, area, buffer),
             Layer::Diff(dialog) => screens::pages::diff(state, dialog, theme, area, buffer),
             Layer::Deploy(dialog) => screens::deploy::draw(dialog, theme, area, buffer),
-            Layer::Targets { at } => screens::deploy::targets(state, *at, theme, area, buffer),
+            Layer::Targets(dialog) => screens::targets::draw(state, dialog, theme, area, buffer),
         }
     }
     // A page covers the line of messages, and is where the keys are pressed that lead to them.

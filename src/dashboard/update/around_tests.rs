@@ -275,3 +275,26 @@ fn a_wide_screen_reads_what_rolls_and_follows_its_log() {
     assert!(ended, "what does not roll has no log there");
     assert!(script.state.wide.log.is_none());
 }
+
+#[test]
+fn a_login_is_found_and_left_out_of_the_list_and_nothing_is_said_of_it() {
+    let mut script = Script::incident();
+    script.keys("t / h a n a Enter Enter");
+    assert!(script.state.targets[0].off);
+    assert!(script.state.listed.is_empty());
+    script.keys("Esc Esc");
+    assert!(script.state.layers.is_empty(), "the first Esc ends the search");
+    script.event(Event::Focus(false));
+    script.apps(vec![app("web", Some(Phase::Stuck))]);
+    assert!(told(&script).is_empty());
+    assert_eq!(script.state.title(), "revdeck");
+    script.keys("R");
+    assert!(script.state.layers.is_empty() && script.hint().contains("no app is selected"));
+    script.keys("t / n o Enter Space Esc Esc");
+    assert!(script.state.targets[0].off, "no login is like that");
+    script.keys("t j j j Space Esc");
+    assert_eq!(script.state.listed.len(), 3);
+    // Where to look is still the first thing there.
+    script.keys("t j Enter");
+    assert_eq!(*script.state.scope(), crate::domain::Scope::Organization);
+}

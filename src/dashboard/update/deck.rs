@@ -1,5 +1,7 @@
 //! Moving about on the deck: selection, order and filter of the apps.
 
+use std::collections::HashSet;
+
 use jiff::{SignedDuration, Timestamp};
 use nucleo_matcher::{
     Config, Matcher,
@@ -103,7 +105,11 @@ pub(super) fn tick(state: &mut State) {
 /// Lists the apps anew: filtered, ordered, with the selection kept.
 pub(super) fn list(state: &mut State) {
     let before = state.selected_at();
-    let active = |known: &&Known| !state.only_active || need(known).0.needs_attention();
+    let off: HashSet<_> =
+        state.targets.iter().filter(|one| one.off).map(|one| &one.target.id).collect();
+    let active = |known: &&Known| {
+        !off.contains(&known.app.target) && (!state.only_active || need(known).0.needs_attention())
+    };
     let mut rows: Vec<(u32, &Known)> = if state.filter.is_empty() {
         state.apps.values().filter(active).map(|known| (0, known)).collect()
     } else {

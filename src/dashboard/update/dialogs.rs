@@ -8,12 +8,9 @@ use super::{
         keymap::COMMANDS,
         state::Notice,
     },
-    deck, dispatch, instances, is, logs, plans,
+    deck, dispatch, instances, is, logs, plans, targets,
 };
-use crate::domain::{AppEvent, Detail, OptionSpec, Problem, Scope, Verb, differences};
-
-/// Where to look, in the order of the dialog.
-pub const SCOPES: [Scope; 3] = [Scope::Home, Scope::Organization, Scope::Everything];
+use crate::domain::{AppEvent, Detail, OptionSpec, Problem, Verb, differences};
 
 /// Opens the form of a verb's options.
 pub(super) fn open_form(state: &mut State, verb: Verb) {
@@ -76,11 +73,6 @@ pub(super) fn open_events(state: &mut State) -> Vec<Effect> {
     vec![Effect::Events { id, app }]
 }
 
-pub(super) fn open_targets(state: &mut State) {
-    let at = SCOPES.iter().position(|scope| scope == state.scope()).unwrap_or(0);
-    state.layers.push(Layer::Targets { at });
-}
-
 pub(super) fn details(state: &mut State, id: u64, details: Result<(Detail, Detail), Problem>) {
     for layer in &mut state.layers {
         if let Layer::Diff(dialog) = layer
@@ -131,6 +123,7 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
         Some(Layer::Plan(_)) => return plans::press(state, key),
         Some(Layer::Instances(_)) => return instances::press(state, key),
         Some(Layer::Logs(_)) => return logs::press(state, key),
+        Some(Layer::Targets(_)) => return targets::press(state, key),
         Some(Layer::Palette { text, at }) => {
             let rows = found(text);
             if leaves {
@@ -183,24 +176,6 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
                 dialog.value().clear();
             } else if let Some(letter) = key.typed() {
                 dialog.value().push(letter);
-            }
-        }
-        Some(Layer::Targets { at }) => {
-            if leaves {
-                state.layers.pop();
-            } else if is(key, Name::Enter) {
-                let scope = SCOPES[(*at).min(SCOPES.len() - 1)].clone();
-                state.layers.pop();
-                if scope != state.attention.scope {
-                    state.attention.scope = scope;
-                    return vec![Effect::Attention(state.attention.clone())];
-                }
-            } else if let Some(command) = moving {
-                if command == Command::Targets {
-                    *at = (*at + 1) % SCOPES.len();
-                } else {
-                    *at = deck::moved(command, *at, SCOPES.len(), page);
-                }
             }
         }
         Some(Layer::Help { scroll }) => {

@@ -9,6 +9,7 @@ mod mouse;
 pub mod plans;
 mod reports;
 mod running;
+pub mod targets;
 mod wide;
 
 pub use running::begin;
@@ -230,7 +231,7 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
             };
             state.notice = Some(Notice::Hint(text.to_owned()));
         }
-        Command::Targets => dialogs::open_targets(state),
+        Command::Targets => targets::open(state),
         Command::Help => state.layers.push(super::dialog::Layer::Help { scroll: 0 }),
         Command::Palette => state.layers.push(palette()),
         Command::Copy => {

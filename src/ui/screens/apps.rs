@@ -13,7 +13,7 @@ use super::super::{
     widgets::bar,
 };
 use crate::{
-    dashboard::{Command, Liveness, Panel, Sort, State, plan_view::wrap, wide::FIGURES},
+    dashboard::{Command, Known, Liveness, Panel, Sort, State, plan_view::wrap, wide::FIGURES},
     domain::{App, AppKey, Condition, Count, Judgement, Phase, Rollout},
 };
 
@@ -35,13 +35,17 @@ pub(crate) fn draw_counts(state: &State, theme: &Theme, area: Rect, buffer: &mut
         (Condition::Degraded, "degraded", Role::Warn),
     ];
     for (condition, word, role) in kinds {
-        let count = state.apps.values().filter(|known| known.app.condition() == condition).count();
+        let is = |known: &&Known| known.app.condition() == condition && !state.is_off(&known.app);
+        let count = state.apps.values().filter(is).count();
         if count > 0 {
             line.push_span(piece(format!("  {count} {word}"), theme.style(role)));
         }
     }
-    let hidden: Vec<_> =
-        state.targets.iter().flat_map(|one| &one.connection.status.hidden).cloned().collect();
+    let hidden = state.targets.iter().flat_map(|one| &one.connection.status.hidden).cloned();
+    let off = state.targets.iter().filter(|one| one.off);
+    let key = state.keymap.hint(Command::Targets);
+    let off = off.map(|one| format!("{} {} ({key})", one.target.platform.short, one.name()));
+    let hidden: Vec<_> = hidden.chain(off).collect();
     if !hidden.is_empty() {
         let text = format!("  not shown: {}", hidden.join(", "));
         line.push_span(piece(
@@ -134,6 +138,10 @@ fn empty(state: &State) -> String {
     }
     if let Some(target) = unread {
         return format!("reading the apps of {} …", target.name());
+    }
+    if !state.targets.is_empty() && state.targets.iter().all(|one| one.off) {
+        let key = state.keymap.hint(Command::Targets);
+        return format!("no login is listed; {key} lists one again");
     }
     if !state.apps.is_empty() {
         return "no app matches; Esc clears the filter, f shows all".to_owned();

@@ -1,4 +1,4 @@
-//! Small forms: what to deploy, and where to look.
+//! The form of a verb's options, such as what to deploy.
 
 use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 
@@ -7,11 +7,7 @@ use super::super::{
     theme::{Role, Theme},
     widgets::popup,
 };
-use super::header::liveness;
-use crate::{
-    dashboard::{State, dialog::DeployDialog, update::dialogs::SCOPES},
-    domain::{Scope, Verb},
-};
+use crate::{dashboard::dialog::DeployDialog, domain::Verb};
 
 pub(crate) fn draw(dialog: &DeployDialog, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let verb = dialog.verb.words().to_uppercase();
@@ -50,51 +46,4 @@ pub(crate) fn draw(dialog: &DeployDialog, theme: &Theme, area: Rect, buffer: &mu
     }
     let keys = "[Esc leave]  Enter shows the plan  Tab next field  C-u clears it";
     put(buffer, inside, rows + 4, &Line::styled(cut(keys, width), theme.style(Role::Key)));
-}
-
-pub(crate) fn targets(state: &State, at: usize, theme: &Theme, area: Rect, buffer: &mut Buffer) {
-    let inside = popup(
-        theme,
-        area,
-        (area.width.saturating_sub(4).min(110), 8 + state.targets.len() as u16),
-        "WHERE TO LOOK",
-        Role::Title,
-        buffer,
-    );
-    for (row, scope) in SCOPES.iter().enumerate() {
-        let text = match scope {
-            Scope::Home => {
-                let names: Vec<_> =
-                    state.targets.iter().map(|one| one.target.scope_label.as_str()).collect();
-                format!("where the login points: {}", names.join(", "))
-            }
-            Scope::Organization => "all around it: the organization, account or cluster".to_owned(),
-            Scope::Everything => "everything that this login can see".to_owned(),
-        };
-        let mark = if row == at { theme.glyphs.select } else { ' ' };
-        let role = if row == at { Role::Title } else { Role::Text };
-        let line = Line::from(vec![
-            piece(mark.to_string(), theme.style(Role::Key)),
-            piece(text, theme.style(role)),
-        ]);
-        put(buffer, inside, row as u16, &line);
-    }
-    for (row, one) in state.targets.iter().enumerate() {
-        let (alive, role) = liveness(&one.connection, state.now);
-        let width = usize::from(inside.width);
-        let room = width.saturating_sub(alive.chars().count() + 2);
-        let (name, target) = (one.name(), &one.target);
-        let login = format!("{} {name}  {} as {}", target.platform.short, target.api, target.user);
-        let line = Line::from(vec![
-            piece(fit(&login, room), theme.style(Role::Dim)),
-            piece(format!("  {alive}"), theme.style(role)),
-        ]);
-        put(buffer, inside, row as u16 + 4, &line);
-    }
-    put(
-        buffer,
-        inside,
-        inside.height.saturating_sub(1),
-        &Line::styled("[Esc leave]  Enter looks there", theme.style(Role::Key)),
-    );
 }

@@ -52,7 +52,7 @@ fn of_layer(state: &State, layer: &Layer, theme: &Theme, area: Rect, buffer: &mu
             ("C-u".to_owned(), "clear"),
             ("Esc".to_owned(), "leave it"),
         ],
-        Layer::Palette { .. } | Layer::Targets { .. } => {
+        Layer::Palette { .. } | Layer::Targets(_) => {
             vec![("Enter".to_owned(), "choose"), (scroll, "move"), ("Esc".to_owned(), "leave it")]
         }
         Layer::Diff(_) => vec![

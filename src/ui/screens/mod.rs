@@ -14,6 +14,7 @@ pub(super) mod plan;
 pub(super) mod revisions;
 pub(super) mod rollout;
 mod sides;
+pub(super) mod targets;
 
 use ratatui::{buffer::Buffer, layout::Rect, text::Line};
 
