@@ -12,7 +12,7 @@ use revdeck::{
     dashboard::{Event, Keymap, Start, State, update::update},
     domain::{
         App, AppId, AppState, Count, Instance, InstanceState, Phase, Report, RevisionId,
-        RevisionRef, Rollout, RolloutId, Side, Strategy, Target, TargetId,
+        RevisionRef, Rollout, RolloutId, Scope, Side, Strategy, Target, TargetId,
     },
     platform::cloud_foundry::KIND,
     ui::{
@@ -132,7 +132,7 @@ fn empty() -> State {
         open: Vec::new(),
         sort: revdeck::dashboard::Sort::Need,
         only_active: false,
-        scope: revdeck::domain::Scope::Home,
+        scope: Scope::Home,
         thresholds: revdeck::domain::Thresholds::default(),
         mouse: false,
         pinned: std::collections::BTreeSet::new(),
@@ -227,7 +227,8 @@ fn take_in_a_cluster(bencher: Bencher<'_, '_>, apps: usize) {
         let now: Now = Arc::new(at);
         let cluster = Kubernetes::open(TargetId::new("k8s"), &options, now).unwrap();
         client.block_on(async {
-            let (_interest, interested) = watch::channel(Interest::default());
+            let everything = Interest { scope: Scope::Everything, ..Interest::default() };
+            let (_interest, interested) = watch::channel(everything);
             let (sender, mut reports) = mpsc::channel(64);
             let listening = async {
                 let mut seen = 0;

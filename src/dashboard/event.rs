@@ -257,7 +257,12 @@ pub enum Effect {
     /// Hand the terminal to a program until it ends.
     HandOver(Shell),
     /// Write the record of an incident.
-    Incident(AppKey),
+    Incident {
+        /// The app.
+        app: AppKey,
+        /// What was seen of its rollouts.
+        seen: Vec<AppEvent>,
+    },
     /// Send the lines of a log, until it is ended.
     Log {
         /// Which page asks.

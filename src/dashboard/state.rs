@@ -14,15 +14,19 @@ use super::{
     wide::Wide,
 };
 use crate::domain::{
-    App, AppEvent, AppKey, Capabilities, Condition, History, Interest, LogLine, Outcome, Receipt,
-    Recording, Revision, RevisionId, RolloutId, Scope, Standing, Target, TargetId, Thresholds,
-    Verb, Verdict, last_good,
+    App, AppEvent, AppKey, Capabilities, Condition, History, Interest, Judgement, LogLine, Outcome,
+    Phase, Receipt, Recording, Revision, RevisionId, RolloutId, Scope, Standing, Target, TargetId,
+    Thresholds, Verb, Verdict, last_good,
 };
 
 /// The least time between two samples.
 const SAMPLE: SignedDuration = SignedDuration::from_secs(4);
 /// How many samples of old and new are kept for a rollout.
 const SAMPLES: usize = 240;
+/// How much of what was seen of an app's rollouts is kept.
+const SEEN: usize = 300;
+/// How a note of a verdict begins.
+const VERDICT: &str = "the new side is ";
 /// Of how many apps the details are kept.
 const DETAILED: usize = 40;
 
@@ -141,6 +145,8 @@ pub struct Known {
     pub recording: Option<Recording>,
     /// Old and new over time, of the rollout in progress.
     pub trend: Option<(RolloutId, Trend)>,
+    /// How its rollouts were seen to go, the oldest first: for the record of an incident.
+    pub seen: VecDeque<AppEvent>,
 }
 
 impl Known {
@@ -154,6 +160,35 @@ impl Known {
             held: None,
             recording: None,
             trend: None,
+            seen: VecDeque::new(),
+        }
+    }
+
+    /// Notes how its rollout stands, where that is not what was noted last.
+    pub(super) fn note_progress(&mut self, at: Timestamp) {
+        let Some(rollout) = &self.app.rollout else { return };
+        let (what, bad) = (rollout.progress(), rollout.phase == Phase::Stuck);
+        let last = self.seen.iter().rev().find(|one| !one.what.starts_with(VERDICT));
+        if last.is_none_or(|last| last.what != what) {
+            self.note(at, what, bad);
+        }
+    }
+
+    /// Notes whether its new side is worse, where that is not what was noted last: its figures change all the time.
+    pub(super) fn note_verdict(&mut self, at: Timestamp, verdict: &Verdict) {
+        let word = format!("{VERDICT}{}: ", verdict.judgement.word());
+        let last = self.seen.iter().rev().find(|one| one.what.starts_with(VERDICT));
+        if last.is_none_or(|last| !last.what.starts_with(&word)) {
+            let bad = verdict.judgement == Judgement::Worse;
+            self.note(at, word + &verdict.why(), bad);
+        }
+    }
+
+    fn note(&mut self, at: Timestamp, what: String, bad: bool) {
+        let who = "revdeck".to_owned();
+        self.seen.push_back(AppEvent { at, who, what, bad, routine: true });
+        if self.seen.len() > SEEN {
+            self.seen.pop_front();
         }
     }
 

@@ -219,6 +219,24 @@ pub struct Rollout {
 const PATIENCE: SignedDuration = SignedDuration::from_secs(120);
 
 impl Rollout {
+    /// How it stands in a clause, such as `rev 7 to rev 8: old 2 of 2, new 0 of 4, stuck`.
+    pub fn progress(&self) -> String {
+        let name = |of: Option<&RevisionRef>| of.map_or_else(|| "?".to_owned(), RevisionRef::name);
+        let count = |side: &Side| {
+            let count = side.count();
+            let running = count.running.map_or_else(|| "?".to_owned(), |it| it.to_string());
+            format!("{running} of {}", count.desired)
+        };
+        format!(
+            "{} to {}: old {}, new {}, {}",
+            name(self.from.as_ref()),
+            name(self.to.as_ref()),
+            count(&self.old),
+            count(&self.new),
+            self.phase.word()
+        )
+    }
+
     /// Judges at `now` whether it moves. It is *stuck*, for the reason that `why` gives, where the platform's own deadline
     /// has passed (`late`), an instance was bad since it last moved (`bad_seen`), or instances that run have not become
     /// ready in the time that the platform gives them (`start_time`, two minutes at least). It is *slow* where it has only

@@ -19,8 +19,8 @@ use super::{Setup, files, incident::Incident, journal::Journal};
 use crate::{
     dashboard::{Effect, Event},
     domain::{
-        AppKey, Confirmed, Interest, LogBatch, LogQuery, Outcome, Problem, ProblemKind, Receipt,
-        TargetId, Thresholds,
+        AppEvent, AppKey, Confirmed, Interest, LogBatch, LogQuery, Outcome, Problem, ProblemKind,
+        Receipt, TargetId, Thresholds,
     },
     platform::{
         self, Now, Platform,
@@ -135,7 +135,7 @@ impl Executor {
                     Event::Shell { id, shell: shell.map_err(|error| error.problem()) }
                 });
             }
-            Effect::Incident(app) => self.write_incident(app),
+            Effect::Incident { app, seen } => self.write_incident(app, seen),
             Effect::SaveLog { name, text } => self.save_log(name, text),
             Effect::Log { id, app, query } => self.follow(id, app, query),
             Effect::EndLog { id } => drop(self.logs().remove(&id)),
@@ -160,14 +160,15 @@ impl Executor {
     }
 
     /// Writes the record of an incident into a file of its own, which nobody else may read.
-    fn write_incident(&self, app: AppKey) {
+    fn write_incident(&self, app: AppKey, seen: Vec<AppEvent>) {
         let (journal, thresholds) = (self.journal.clone(), self.thresholds);
         self.ask(&app.target.clone(), move |platform| async move {
             let text = async {
                 let app = platform.app(app.app.as_str()).await?;
                 let (name, since) = (app.name.clone(), platform.now() - SINCE);
-                let record =
+                let mut record =
                     Incident::read(platform.as_ref(), app, &journal, since, &thresholds).await?;
+                record.saw(seen);
                 Ok::<_, platform::Error>((name, record.markdown(&TimeZone::system())))
             };
             let what = "incident record";

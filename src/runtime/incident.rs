@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::journal::Journal;
 use crate::{
     domain::{
-        App, Difference, LogLine, Reading, Recording, SideName, Target, Thresholds, Verdict,
-        differences, text::span,
+        App, AppEvent, Difference, LogLine, Reading, Recording, SideName, Target, Thresholds,
+        Verdict, differences, text::span,
     },
     platform::{Error, Platform},
 };
@@ -165,6 +165,13 @@ impl Incident {
         })
     }
 
+    /// Adds what was seen by who watched.
+    pub fn saw(&mut self, seen: Vec<AppEvent>) {
+        let seen = seen.into_iter().filter(|one| one.at >= self.since);
+        self.happened.extend(seen.map(|one| Happened { at: one.at, who: one.who, what: one.what }));
+        self.happened.sort_by(|a, b| (a.at, &a.what).cmp(&(b.at, &b.what)));
+    }
+
     /// For people, with times in UTC and in a zone of theirs.
     pub fn markdown(&self, zone: &TimeZone) -> String {
         let cell = |text: &str| text.replace('|', "\\|");
@@ -184,22 +191,7 @@ impl Incident {
         let running = app.instances.running.map_or_else(|| "?".to_owned(), |it| it.to_string());
         text += &format!("- instances: {running} of {} wanted run\n", app.instances.desired);
         if let Some(rollout) = &app.rollout {
-            let name = |of: &Option<crate::domain::RevisionRef>| {
-                of.as_ref().map_or_else(|| "?".to_owned(), crate::domain::RevisionRef::name)
-            };
-            let (old, new) = (rollout.old.count(), rollout.new.count());
-            let count = |it: crate::domain::Count| {
-                let running = it.running.map_or_else(|| "?".to_owned(), |it| it.to_string());
-                format!("{running} of {}", it.desired)
-            };
-            text += &format!(
-                "- rollout: {} to {}, {}; old {}, new {}\n",
-                name(&rollout.from),
-                name(&rollout.to),
-                rollout.phase.word(),
-                count(old),
-                count(new)
-            );
+            text += &format!("- rollout: {}\n", rollout.progress());
             if let Some(stuck) = &rollout.stuck {
                 text += &format!("- why it does not move: {}\n", stuck.why);
             }

@@ -298,3 +298,27 @@ fn a_login_is_found_and_left_out_of_the_list_and_nothing_is_said_of_it() {
     script.keys("t j Enter");
     assert_eq!(*script.state.scope(), crate::domain::Scope::Organization);
 }
+
+#[test]
+fn the_record_tells_how_the_rollout_went_while_somebody_watched() {
+    let mut script = Script::incident();
+    script.apps(vec![app("checkout", Some(Phase::Stuck))]);
+    script.pass(1_000);
+    script.apps(vec![app("checkout", Some(Phase::Cancelling))]);
+    script.keys("i");
+    let id = asked(&script);
+    for _ in 0..2 {
+        let reading = checkout(&script);
+        read(&mut script, id, Ok(reading));
+    }
+    script.keys("Esc E");
+    let seen = script.effects.iter().find_map(|effect| match effect {
+        Effect::Incident { seen, .. } => Some(seen),
+        _ => None,
+    });
+    let seen: Vec<_> = seen.unwrap().iter().map(|one| one.what.as_str()).collect();
+    assert_eq!(seen.len(), 3, "each state once: {seen:#?}");
+    assert!(seen[0].contains("old ") && seen[0].ends_with("stuck"), "{seen:#?}");
+    assert!(seen[1].ends_with("cancelling"), "{seen:#?}");
+    assert!(seen[2].starts_with("the new side is WORSE: "), "{seen:#?}");
+}

@@ -80,6 +80,9 @@ pub(super) fn apply(state: &mut State, id: u64, app: &AppKey, reading: Result<Re
         Ok(reading) => {
             if let Some(known) = state.apps.get_mut(app) {
                 known.recording.get_or_insert_default().take(reading);
+                if let Some(verdict) = known.verdict(&state.thresholds, now) {
+                    known.note_verdict(now, &verdict);
+                }
             }
             None
         }

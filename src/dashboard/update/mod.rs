@@ -218,9 +218,12 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
             state.notice = Some(Notice::Hint(format!("{name}: {what}")));
         }
         Command::Incident => {
-            let app = state.app().map(crate::domain::App::key);
+            let app = state.known().map(|known| Effect::Incident {
+                app: known.app.key(),
+                seen: known.seen.iter().cloned().collect(),
+            });
             state.notice = Some(Notice::Hint("writing the record of the last hour …".to_owned()));
-            return app.map(Effect::Incident).into_iter().collect();
+            return app.into_iter().collect();
         }
         Command::Mouse => {
             state.mouse.on = !state.mouse.on;

@@ -87,6 +87,7 @@ fn apps(state: &mut State, target: &TargetId, changed: Vec<App>, gone: &[AppId])
                 known
             }
         };
+        known.note_progress(now);
         held.apply(&mut known.held);
         known.sample(now);
     }

@@ -162,6 +162,7 @@ const WIDE: usize = 110;
 /// How wide the columns before the bars are: name, scope and revision. What a wider terminal has more is theirs first.
 fn widths(theme: &Theme, width: usize) -> (usize, usize, usize) {
     let columns = theme.columns;
+    let width = width - figures_width(width);
     let revision = if columns.revision { REVISION + 1 } else { 0 };
     let spare = width.saturating_sub(80) + (REVISION + 1 - revision);
     if !columns.scope {
@@ -170,6 +171,11 @@ fn widths(theme: &Theme, width: usize) -> (usize, usize, usize) {
     let name = (NAME.0 + spare / 2).min(NAME.1);
     let scope = (SCOPE.0 + spare / 3).min(SCOPE.1);
     (name, scope + 1, revision)
+}
+
+/// The columns that are kept for figures of rollouts.
+fn figures_width(width: usize) -> usize {
+    if width >= usize::from(FIGURES) { USED } else { 0 }
 }
 
 /// The columns before the bars.
@@ -214,7 +220,7 @@ fn row_line(
     let left = width.saturating_sub(line.width() + 1);
     match (&app.rollout, &app.serving) {
         (Some(rollout), _) => {
-            let figures = if width >= usize::from(FIGURES) { USED } else { 0 };
+            let figures = figures_width(width);
             line.spans.extend(bars(theme, rollout, left.saturating_sub(figures), live));
             if figures > 0 {
                 let room = width.saturating_sub(line.width());
