@@ -127,6 +127,8 @@ pub struct InstancesPage {
     pub asked: Option<Timestamp>,
     /// Why the last reading failed.
     pub problem: Option<Problem>,
+    /// The request for a shell that has no answer yet.
+    pub shell: Option<u64>,
 }
 
 /// A plan, from the question to the answer.

@@ -11,6 +11,7 @@ mod pace;
 mod painter;
 mod pen;
 mod shell;
+mod signals;
 mod terminal;
 pub mod views;
 
@@ -28,6 +29,7 @@ use std::{
 };
 
 use ratatui::layout::Rect;
+use rustix::process::Signal;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
@@ -40,7 +42,8 @@ use self::{
     journal::Journal,
     pace::Pace,
     painter::Painter,
-    shell::Signals,
+    shell::Lent,
+    signals::{Heard, Signals},
     terminal::Terminal,
 };
 use crate::{
@@ -106,6 +109,9 @@ enum Turn {
     Background(Option<Background>),
     Quit,
     Suspend,
+    /// The terminal that was lent is ours again, and what is to be said of it.
+    Back(String),
+    Nothing,
     Paint,
 }
 
@@ -115,12 +121,7 @@ enum Turn {
 /// Where the terminal cannot be set up.
 pub async fn dashboard(setup: Setup) -> io::Result<()> {
     // From here on a signal is heard: none may end the program while it has the terminal.
-    let mut signals = Signals {
-        hangups: signal(SignalKind::hangup())?,
-        ends: signal(SignalKind::terminate())?,
-        interrupts: signal(SignalKind::interrupt())?,
-        stops: signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw()))?,
-    };
+    let mut signals = Signals::hear()?;
     let mut sizes = signal(SignalKind::window_change())?;
     let terminal = Terminal::enter()?;
     let size = terminal::size()?;
@@ -170,19 +171,33 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
     let mut urgent = false;
     let mut pace = Pace::new();
     let mut next_tick = now() + LIVELY;
+    // While the terminal is lent nothing is painted and no key is read; all else goes on.
+    let mut lent: Option<Lent> = None;
+    let mut ended_by = Signal::TERM;
     'running: loop {
+        let may_paint = lent.is_none();
         let turn = tokio::select! {
             biased;
-            _ = signals.hangups.recv() => Turn::Quit,
-            _ = signals.ends.recv() => Turn::Quit,
-            _ = signals.interrupts.recv() => Turn::Quit,
-            _ = signals.stops.recv() => Turn::Suspend,
+            heard = signals.next(lent.is_some()) => match (heard, &lent) {
+                (Heard::End(signal), _) => {
+                    ended_by = signal;
+                    Turn::Quit
+                }
+                // A program that stops would leave nobody to type to.
+                (Heard::Stop, Some(lent)) => {
+                    lent.tell(Signal::CONT);
+                    Turn::Nothing
+                }
+                (Heard::Stop, None) => Turn::Suspend,
+                (Heard::Theirs, _) => Turn::Nothing,
+            },
+            text = shell::over(&mut lent) => Turn::Back(text),
             _ = sizes.recv() => Turn::Event(Event::Tick),
             answer = &mut background, if theme_on.is_some() => Turn::Background(answer.ok()),
             act = input.next() => act.map_or(Turn::Quit, Turn::Act),
             event = incoming.recv() => event.map_or(Turn::Quit, Turn::Event),
-            () = painter.idle(), if dirty && painter.busy() => Turn::Paint,
-            () = sleep_until(pace.due(urgent).unwrap_or_else(now)), if dirty && !painter.busy() => Turn::Paint,
+            () = painter.idle(), if may_paint && dirty && painter.busy() => Turn::Paint,
+            () = sleep_until(pace.due(urgent).unwrap_or_else(now)), if may_paint && dirty && !painter.busy() => Turn::Paint,
             () = sleep_until(next_tick) => Turn::Event(Event::Tick),
         };
         let mut events = Vec::new();
@@ -211,7 +226,15 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
                     (dirty, urgent) = (true, true);
                 }
             }
-            Turn::Paint => {}
+            Turn::Back(text) => {
+                terminal.take()?;
+                // Who reads what is typed is changed only now: what came before was not for us.
+                lent = None;
+                painter.resize(terminal::size()?);
+                events.push(Event::ShellEnded { text });
+                (dirty, urgent) = (true, true);
+            }
+            Turn::Nothing | Turn::Paint => {}
         }
         // What is ready is taken at once, keys first, so that one frame shows it all.
         while events.len() < WAITING {
@@ -237,17 +260,20 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
                 match effect {
                     Effect::Quit => break 'running,
                     Effect::Suspend => suspend(&terminal, &mut painter, &mut dirty).await?,
+                    Effect::HandOver(_) if lent.is_some() => {}
                     Effect::HandOver(shell) => {
                         painter.finish().await;
                         let left = input.leave();
                         terminal.give_back();
-                        let ended = shell::run(&shell, &mut signals).await;
-                        terminal.take()?;
-                        drop(left);
-                        painter.resize(terminal::size()?);
-                        let shell::Ended::Over(text) = ended else { break 'running };
-                        update(&mut state, Event::ShellEnded { text }, (setup.now)());
-                        (dirty, urgent) = (true, true);
+                        match Lent::start(&shell, left) {
+                            Ok(started) => lent = Some(started),
+                            Err(text) => {
+                                terminal.take()?;
+                                painter.resize(terminal::size()?);
+                                update(&mut state, Event::ShellEnded { text }, (setup.now)());
+                                (dirty, urgent) = (true, true);
+                            }
+                        }
                     }
                     Effect::ShowNow => urgent = true,
                     Effect::Copy { text, shown } => {
@@ -255,10 +281,13 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
                         clipboard::put(text, shown, told.clone());
                     }
                     Effect::Notify(text) => {
-                        let message = notify::written(&setup.channels, &text);
-                        painter.extra(&multiplexer::through(&message));
-                        if setup.channels.bell {
-                            painter.extra(b"\x07");
+                        // Where another program has the terminal, nothing is written into it.
+                        if lent.is_none() {
+                            let message = notify::written(&setup.channels, &text);
+                            painter.extra(&multiplexer::through(&message));
+                            if setup.channels.bell {
+                                painter.extra(b"\x07");
+                            }
                         }
                         notify::start(&setup.channels, &text);
                         (dirty, urgent) = (true, true);
@@ -272,7 +301,11 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         } else if lively(&state) {
             next_tick = next_tick.min(now() + LIVELY);
         }
-        if dirty && pace.due(urgent).is_none_or(|due| now() >= due) && !painter.busy() {
+        if dirty
+            && lent.is_none()
+            && pace.due(urgent).is_none_or(|due| now() >= due)
+            && !painter.busy()
+        {
             if setup.channels.title {
                 painter.name(&state.title());
             }
@@ -287,6 +320,9 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
                 next_tick = next_tick.min(now() + Duration::from_millis(300));
             }
         }
+    }
+    if let Some(lent) = lent.take() {
+        lent.end(ended_by).await;
     }
     watching.iter().for_each(tokio::task::JoinHandle::abort);
     painter.finish().await;
@@ -349,7 +385,7 @@ async fn suspend(terminal: &Terminal, painter: &mut Painter, dirty: &mut bool) -
     // A frame that came later would be the shell's.
     painter.finish().await;
     terminal.give_back();
-    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)?;
+    rustix::process::kill_process(rustix::process::getpid(), Signal::STOP)?;
     terminal.take()?;
     painter.resize(terminal::size()?);
     *dirty = true;

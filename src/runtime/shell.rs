@@ -1,95 +1,145 @@
-//! Handing the terminal to another program until it ends.
+//! Lending the terminal to another program until it ends. Meanwhile the dashboard goes on without it: what was promised for
+//! the end of an operation is kept.
 
 use std::{
+    future,
     io::{self, Write},
     process::ExitStatus,
+    time::Duration,
 };
 
-use futures_util::FutureExt;
-use rustix::process::{Pid, Signal, kill_process};
-use tokio::{process::Command, signal::unix, sync::oneshot};
+use rustix::{
+    process::{Pid, Signal, kill_process},
+    termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr},
+};
+use tokio::{
+    process::{Child, Command},
+    sync::oneshot,
+    time::timeout,
+};
 
+use super::input::Left;
 use crate::domain::Shell;
 
-/// The signals of the terminal and of who stops the program, as the loop hears them.
-pub(super) struct Signals {
-    pub(super) hangups: unix::Signal,
-    pub(super) ends: unix::Signal,
-    pub(super) interrupts: unix::Signal,
-    pub(super) stops: unix::Signal,
+/// How long a program may take to end that is told to.
+const ENDS: Duration = Duration::from_secs(2);
+
+/// The terminal while another program has it.
+pub(super) struct Lent {
+    program: &'static str,
+    stage: Stage,
+    /// The modes that the terminal had when it was lent.
+    modes: Option<Termios>,
+    /// What is typed is read by the other program meanwhile.
+    _left: Left,
 }
 
-/// How it went.
-pub(super) enum Ended {
-    /// The program is over; what is to be said of it.
-    Over(String),
-    /// This program is to end, too.
-    Quit,
+enum Stage {
+    /// The program runs.
+    Runs(Box<Child>),
+    /// It has failed: what it has said is being read, until Enter.
+    Read(String, oneshot::Receiver<()>),
 }
 
-/// Runs a program on the terminal, which is not ours meanwhile.
-pub(super) async fn run(shell: &Shell, signals: &mut Signals) -> Ended {
-    let line = shell.line();
-    tracing::info!(%line, "the terminal is handed over");
-    // The terminal may be gone.
-    let _ = writeln!(io::stdout(), "revdeck: {line}\r\nrevdeck: leaving it leads back\r");
-    let environment = shell.environment.iter().map(|(name, value)| (name, value));
-    let started = Command::new(shell.program).args(&shell.arguments).envs(environment).spawn();
-    let mut child = match started {
-        Ok(child) => child,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let program = shell.program;
-            return Ended::Over(format!(
-                "{program} is not on the PATH: install it, or run elsewhere: {line}"
-            ));
+impl Lent {
+    /// Starts a program on the terminal, which is not ours meanwhile and has its usual modes.
+    ///
+    /// # Errors
+    /// One sentence where it cannot be started.
+    pub(super) fn start(shell: &Shell, left: Left) -> Result<Self, String> {
+        let line = shell.line();
+        tracing::info!(%line, "the terminal is lent");
+        let modes = tcgetattr(rustix::stdio::stdin()).ok();
+        // The terminal may be gone.
+        let _ = writeln!(io::stdout(), "revdeck: {line}\r\nrevdeck: leaving it leads back\r");
+        let environment = shell.environment.iter().map(|(name, value)| (name, value));
+        let program = shell.program;
+        let child = Command::new(program).args(&shell.arguments).envs(environment).spawn();
+        let child = child.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                format!("{program} is not on the PATH: install it, or run elsewhere: {line}")
+            }
+            _ => format!("{program} cannot be started: {error}"),
+        })?;
+        Ok(Self { program, stage: Stage::Runs(Box::new(child)), modes, _left: left })
+    }
+
+    /// Waits until the terminal is ours again, and says what became of the program.
+    async fn over(&mut self) -> String {
+        loop {
+            match &mut self.stage {
+                Stage::Runs(child) => {
+                    let status = child.wait().await;
+                    self.put_right();
+                    match told(self.program, status) {
+                        Ok(text) => return text,
+                        Err(text) => {
+                            // What it has said last is worth reading.
+                            let _ = writeln!(io::stdout(), "revdeck: {text}. Enter leads back");
+                            self.stage = Stage::Read(text, entered());
+                        }
+                    }
+                }
+                Stage::Read(text, entered) => {
+                    let _ = entered.await;
+                    return text.clone();
+                }
+            }
         }
-        Err(error) => return Ended::Over(format!("{} cannot be started: {error}", shell.program)),
-    };
-    let own = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-    let tell = |signal| own.map(|own| kill_process(own, signal));
-    let text = loop {
-        tokio::select! {
-            status = child.wait() => break told(shell, status),
-            _ = signals.hangups.recv() => { tell(Signal::HUP); return Ended::Quit }
-            _ = signals.ends.recv() => { tell(Signal::TERM); return Ended::Quit }
-            // The program's own business: it has the terminal.
-            _ = signals.interrupts.recv() => {}
-            // A program that stops would leave nobody to type to.
-            _ = signals.stops.recv() => drop(tell(Signal::CONT)),
+    }
+
+    /// Sends the program a signal.
+    pub(super) fn tell(&self, signal: Signal) {
+        let Stage::Runs(child) = &self.stage else { return };
+        let own = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        // It may have ended by now.
+        let _ = own.map(|own| kill_process(own, signal));
+    }
+
+    /// Ends the program, since this one ends: what has the terminal for longer would keep it from the operator.
+    pub(super) async fn end(mut self, signal: Signal) {
+        self.tell(signal);
+        if let Stage::Runs(child) = &mut self.stage
+            && timeout(ENDS, child.wait()).await.is_err()
+        {
+            let _ = child.kill().await;
         }
-    };
-    tracing::info!(%line, "the terminal is back");
-    let text = match text {
-        Ok(text) => return Ended::Over(text),
-        Err(text) => text,
-    };
-    // What it has said last is worth reading.
-    let _ = writeln!(io::stdout(), "revdeck: {text}. Enter leads back");
-    let ended = tokio::select! {
-        () = entered() => Ended::Over(text),
-        _ = signals.hangups.recv() => Ended::Quit,
-        _ = signals.ends.recv() => Ended::Quit,
-    };
-    // What was meant for the program is not for us.
-    while signals.interrupts.recv().now_or_never().is_some() {}
-    ended
+        self.put_right();
+    }
+
+    /// The modes that the terminal had: a program that was killed has put nothing back. What was typed for it is not for us.
+    fn put_right(&self) {
+        let stdin = rustix::stdio::stdin();
+        if let Some(modes) = &self.modes {
+            let _ = tcsetattr(stdin, OptionalActions::Now, modes);
+        }
+        let _ = tcflush(stdin, QueueSelector::IFlush);
+    }
+}
+
+/// Waits until a terminal that is lent is ours again, and says what became of the program.
+pub(super) async fn over(lent: &mut Option<Lent>) -> String {
+    match lent {
+        Some(lent) => lent.over().await,
+        None => future::pending().await,
+    }
 }
 
 /// Waits for a line, in a thread of its own: whoever waits for the program's end must not wait for it.
-async fn entered() {
+fn entered() -> oneshot::Receiver<()> {
     let (enter, entered) = oneshot::channel();
     std::thread::spawn(move || {
         let _ = io::stdin().lines().next();
         let _ = enter.send(());
     });
-    let _ = entered.await;
+    entered
 }
 
 /// What is to be said; an error where the program has failed.
-fn told(shell: &Shell, status: io::Result<ExitStatus>) -> Result<String, String> {
+fn told(program: &str, status: io::Result<ExitStatus>) -> Result<String, String> {
     match status {
         Ok(status) if status.success() => Ok("back from the shell".to_owned()),
-        Ok(status) => Err(format!("{} has ended with {status}", shell.program)),
-        Err(error) => Err(format!("what became of {} is not known: {error}", shell.program)),
+        Ok(status) => Err(format!("{program} has ended with {status}")),
+        Err(error) => Err(format!("what became of {program} is not known: {error}")),
     }
 }

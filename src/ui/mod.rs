@@ -109,12 +109,11 @@ impl Places {
         ])
         .areas(area);
         let rollout_share = if area.width >= 120 { 55 } else { 52 };
-        let shares = match state.wide.log.is_some() && area.width >= LOG {
-            true => [Constraint::Percentage(28), Constraint::Percentage(34), Constraint::Fill(1)],
-            false => {
-                let rollout = Constraint::Percentage(rollout_share);
-                [Constraint::Fill(1), rollout, Constraint::Length(0)]
-            }
+        let shares = if state.wide.log.is_some() && area.width >= LOG {
+            [Constraint::Percentage(28), Constraint::Percentage(34), Constraint::Fill(1)]
+        } else {
+            let rollout = Constraint::Percentage(rollout_share);
+            [Constraint::Fill(1), rollout, Constraint::Length(0)]
         };
         let [revisions, rollout, log] = Layout::horizontal(shares).areas(below);
         if state.zoomed {

@@ -62,6 +62,74 @@ fn a_shell_has_the_terminal_and_gives_it_back() {
     screen.is_left_usable();
 }
 
+/// A `kubectl` of this text in a directory that is all of the `PATH`, with these programs.
+fn instead_of_kubectl(home: &tempfile::TempDir, text: &str, programs: &[&str]) -> String {
+    let program = home.path().join("kubectl");
+    fs::write(&program, text).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    for name in programs {
+        let from = ["/bin", "/usr/bin"].map(|at| std::path::Path::new(at).join(name));
+        let from = from.iter().find(|file| file.exists()).unwrap();
+        std::os::unix::fs::symlink(from, home.path().join(name)).unwrap();
+    }
+    home.path().display().to_string()
+}
+
+/// What is run in the Pod is run here: it is the better shell that there is, with a prompt, its errors and its interrupts.
+#[test]
+fn the_shell_is_one_to_work_in() {
+    const AS_IN_A_POD: &str =
+        "#!/bin/sh\nwhile [ \"$1\" != -- ]; do shift; done; shift; exec \"$@\"\n";
+    for shells in [&["sh", "bash"][..], &["sh"][..]] {
+        let (simulated, home) = (Simulated::start(), tempfile::tempdir().unwrap());
+        let path = instead_of_kubectl(&home, AS_IN_A_POD, shells);
+        let mut screen = start(&simulated, &home, "", &path);
+        // Who presses twice means one shell.
+        screen.write(b"\x14\x14");
+        screen.expect("leaving it leads back", LONG);
+        Screen::settle(LONG / 60);
+        // What is typed is on the screen, too, and is no answer.
+        screen.write(b"case $- in *i*) echo inter${NO}active;; esac\n");
+        screen.expect("interactive", LONG);
+        if shells.contains(&"bash") {
+            screen.write(b"echo by${NO}:${BASH}\n");
+            screen.expect("by:/", LONG);
+        }
+        screen.write(b"no-such-command\n");
+        screen.expect("not found", LONG);
+        screen.write(b"\x03\x1c\n");
+        Screen::settle(LONG / 60);
+        screen.write(b"exit 0\n");
+        screen.expect("INSTANCES of inventory", LONG);
+        screen.expect("back from the shell", LONG);
+        screen.write(b"\x1b");
+        screen.expect("showing", LONG);
+        screen.press("q");
+        assert_eq!(screen.ends(), Some(0));
+        screen.is_left_usable();
+    }
+}
+
+/// One that dies with the terminal in modes of its own leaves it in ours; what was typed for it is no key of the deck.
+#[test]
+fn a_program_that_dies_leaves_nothing_behind() {
+    const DIES: &str = "#!/bin/sh\nstty raw -echo\necho READY\nsleep 1\nkill -9 $$\n";
+    let (simulated, home) = (Simulated::start(), tempfile::tempdir().unwrap());
+    let path = instead_of_kubectl(&home, DIES, &["sh", "stty", "sleep"]);
+    let mut screen = start(&simulated, &home, "", &path);
+    screen.write(b"\x14");
+    screen.expect("READY", LONG);
+    screen.write(b"R\rqqq\x1c");
+    screen.expect("Enter leads back", LONG);
+    screen.write(b"\r");
+    screen.expect("INSTANCES of inventory", LONG);
+    screen.write(b"\x1b");
+    screen.expect("showing", LONG);
+    screen.press("q");
+    assert_eq!(screen.ends(), Some(0));
+    screen.is_left_usable();
+}
+
 #[test]
 fn without_the_program_or_the_right_there_is_none() {
     let (simulated, home) = (Simulated::start(), tempfile::tempdir().unwrap());

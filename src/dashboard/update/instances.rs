@@ -30,6 +30,7 @@ pub(super) fn open(state: &mut State) -> Vec<Effect> {
         whole: false,
         asked: Some(now),
         problem: None,
+        shell: None,
     };
     let app = page.app.clone();
     state.layers.push(Layer::Instances(Box::new(page)));
@@ -110,10 +111,11 @@ pub(super) fn apply(state: &mut State, id: u64, app: &AppKey, reading: Result<Re
 
 /// Hands the terminal over, while the page that asked is still in front: nobody else expects that.
 pub(super) fn shell(state: &mut State, id: u64, shell: Result<Shell, Problem>) -> Vec<Effect> {
-    let in_front = matches!(state.layers.last(), Some(Layer::Instances(page)) if page.id == id);
-    if !in_front {
+    let Some(Layer::Instances(page)) = state.layers.last_mut() else { return Vec::new() };
+    if page.shell != Some(id) {
         return Vec::new();
     }
+    page.shell = None;
     match shell {
         Ok(shell) => {
             state.notice = None;
@@ -189,7 +191,7 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
                 state.notice = Some(Notice::Hint(text.to_owned()));
                 return Vec::new();
             };
-            let (id, app) = (page.id, page.app.clone());
+            let app = page.app.clone();
             if state.demo {
                 // The platform's program would ask the real one.
                 let text = "what is simulated has no shell";
@@ -202,6 +204,13 @@ pub(super) fn press(state: &mut State, key: Key) -> Vec<Effect> {
                 return Vec::new();
             }
             state.notice = Some(Notice::Hint(format!("asking how to get into {instance} …")));
+            let id = state.fresh_id();
+            let Some(Layer::Instances(page)) = state.layers.last_mut() else { return Vec::new() };
+            // Who presses twice means one shell.
+            if page.shell.is_some() {
+                return Vec::new();
+            }
+            page.shell = Some(id);
             return vec![Effect::Shell { id, app, instance }];
         }
         Some(Command::Logs) if state.selected.as_ref() == Some(&page.app) => {

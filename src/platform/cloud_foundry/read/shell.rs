@@ -4,7 +4,7 @@ use crate::{
     domain::{AppId, InstanceState, Shell, text::clean},
     platform::{
         Error,
-        cloud_foundry::{foundation::CloudFoundry, model::wire},
+        cloud_foundry::{foundation::CloudFoundry, login::session::Session, model::wire},
     },
 };
 
@@ -44,11 +44,22 @@ impl CloudFoundry {
                 "`cf ssh` reaches the newest {kind} process alone, and {label} is of an older one"
             ));
         }
-        let space = self.session.space.as_ref();
+        // It reads its session when it runs, which may be another one by now.
+        let present = Session::read(&self.session.file)
+            .map_err(|error| Error::Refused { what: error.to_string() })?;
+        let name = clean(&app.name);
+        if present.api != self.session.api {
+            return refused(format!(
+                "the cf CLI is logged in at {} now, and {name} is at {}: `cf login -a {}` first",
+                clean(&present.api),
+                self.session.api,
+                self.session.api
+            ));
+        }
+        let space = present.space.as_ref();
         if app.relationships.space.guid() != space.map(|(guid, _)| guid.as_str()) {
             return refused(format!(
-                "`cf ssh` reaches apps of the space that the cf CLI looks at, and {} is in another one: `cf target -o ORG -s SPACE` first",
-                clean(&app.name)
+                "`cf ssh` reaches apps of the space that the cf CLI looks at, and {name} is in another one: `cf target -o ORG -s SPACE` first"
             ));
         }
         let arguments = ["ssh", &app.name, "--process", kind, "-i", index];

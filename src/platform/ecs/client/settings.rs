@@ -39,6 +39,8 @@ pub(in crate::platform::ecs) struct Settings {
     pub(in crate::platform::ecs) region: String,
     /// The profile that was chosen, where one was.
     pub(in crate::platform::ecs) profile: Option<String>,
+    /// Whether the login is keys of the environment.
+    pub(in crate::platform::ecs) by_keys: bool,
     /// Whether that profile signs in by SSO.
     pub(in crate::platform::ecs) sso: bool,
     /// Where the API of ECS is, without a slash at the end.
@@ -58,7 +60,8 @@ impl Settings {
     /// The flags by which the aws CLI uses the same login and region.
     pub(in crate::platform::ecs) fn flags(&self) -> Vec<String> {
         let mut flags = vec!["--region".to_owned(), self.region.clone()];
-        if let Some(profile) = &self.profile {
+        // `--profile` makes the aws CLI pass over the keys of the environment, which come before `AWS_PROFILE`.
+        if let Some(profile) = self.profile.as_ref().filter(|_| !self.by_keys) {
             flags.extend(["--profile".to_owned(), profile.clone()]);
         }
         flags
@@ -78,6 +81,7 @@ impl Settings {
             .collect();
         variables.extend(home.as_deref().map(|home| ("HOME", home)));
         let env = Env::from_slice(&variables);
+        let by_keys = profile.is_none() && environment.variable("AWS_ACCESS_KEY_ID").is_some();
         let profile = profile.or_else(|| environment.variable("AWS_PROFILE"));
         let files = files(environment);
         let unreadable = |why: String| {
@@ -149,6 +153,7 @@ impl Settings {
             }),
             bundle: value("AWS_CA_BUNDLE", "ca_bundle", None).map(PathBuf::from),
             profile: profile.map(str::to_owned),
+            by_keys,
             use_fips: fips,
             use_dual_stack: dual,
             region,

@@ -5,8 +5,9 @@ use crate::{
     platform::{Error, kubernetes::cluster::Cluster},
 };
 
-/// What is run there: the better shell, where the image has one.
-const ANY: &str = "exec bash 2>/dev/null || exec sh";
+/// What is run there: the better shell, where the image has one. An `exec` that fails ends a shell that is not interactive
+/// (POSIX, 2.8.1), so it is looked for first.
+const ANY: &str = "command -v bash >/dev/null 2>&1 && exec bash; exec sh";
 
 impl Cluster {
     pub(in crate::platform::kubernetes) async fn shell_in(
