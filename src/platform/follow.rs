@@ -1,6 +1,9 @@
 //! Following a log by reading it again and again: every line once, in the order of its time.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::mpsc, time::sleep};
@@ -10,27 +13,48 @@ use crate::domain::{LogBatch, LogLine, LogQuery};
 
 /// How often it is read: the rhythm of `cf logs`.
 pub const EVERY: Duration = Duration::from_secs(2);
-/// For how long a line may come late: what is younger is looked at again, and known lines are passed over.
+/// For how long a line may come late, where a platform does not take its time: what is younger is looked at again, and
+/// known lines are passed over.
 const LATE: SignedDuration = SignedDuration::from_secs(5);
 
-/// Which lines were sent already.
+/// How many readings in a row may come no further where nobody follows.
+const STALLED: u32 = 20;
+
+/// What a reading has found.
 #[derive(Debug, Default)]
+pub struct Lines {
+    /// The lines, in the order of their time.
+    pub lines: Vec<LogLine>,
+    /// Where there is more: until when all of it is here.
+    pub until: Option<Timestamp>,
+}
+
+/// Which lines were sent already.
+#[derive(Debug)]
 struct Sent {
+    /// For how long a line may come late.
+    late: SignedDuration,
     newest: Option<Timestamp>,
     /// The oldest line of the first reading: what is older was left out, and is not late.
     floor: Option<Timestamp>,
-    lines: HashSet<(Timestamp, String, String)>,
+    /// Known lines, and which of those it is that are the same in every way.
+    lines: HashSet<(Timestamp, String, String, u32)>,
 }
 
 impl Sent {
     /// From when on it is to be read again; `None` before anything was sent.
     fn from(&self) -> Option<Timestamp> {
-        self.newest.map(|newest| newest - LATE)
+        self.newest.map(|newest| newest - self.late)
     }
 
-    /// There is more than can be looked at twice: goes on from here, and waits for nothing that comes late.
-    fn hurry(&mut self, from: Timestamp) {
-        self.newest = Some(from + LATE);
+    /// There is more than can be looked at twice: goes on from here, and waits for nothing that comes late. Whether that
+    /// leads on.
+    fn hurry(&mut self, from: Timestamp) -> bool {
+        let leads_on = self.from().is_none_or(|before| from > before);
+        if leads_on {
+            self.newest = Some(from + self.late);
+        }
+        leads_on
     }
 
     /// Those of the lines that were not sent yet, in the order of their time.
@@ -38,11 +62,15 @@ impl Sent {
         let from = self.from();
         let from = from.max(self.floor);
         let young = |line: &LogLine| from.is_none_or(|from| line.at >= from);
+        let mut alike = HashMap::new();
         let mut fresh: Vec<_> = lines
             .into_iter()
             .filter(|line| {
+                // Lines of one moment may well be the same, as the braces of a document are.
                 let key = (line.at, line.source.clone(), line.text.clone());
-                young(line) && self.lines.insert(key)
+                let count = alike.entry(key.clone()).or_insert(0_u32);
+                *count += 1;
+                young(line) && self.lines.insert((key.0, key.1, key.2, *count))
             })
             .collect();
         fresh.sort_by_key(|line| line.at);
@@ -76,13 +104,22 @@ pub struct Follower<'a> {
     failures: u32,
     mark: Option<String>,
     first: bool,
+    /// How many readings in a row have said that there is more, and have come no further.
+    stalled: u32,
 }
 
 impl<'a> Follower<'a> {
     /// A follower that reads so often.
     pub fn new(query: &'a LogQuery, lines: mpsc::Sender<LogBatch>, every: Duration) -> Self {
-        let sent = Sent::default();
-        Self { query, lines, every, sent, failures: 0, mark: None, first: true }
+        let sent = Sent { late: LATE, newest: None, floor: None, lines: HashSet::new() };
+        Self { query, lines, every, sent, failures: 0, mark: None, first: true, stalled: 0 }
+    }
+
+    /// The same where lines may come so late.
+    #[must_use]
+    pub fn late(mut self, late: SignedDuration) -> Self {
+        self.sent.late = late;
+        self
     }
 
     /// From when on it is to be read; `None` for the latest lines.
@@ -90,21 +127,19 @@ impl<'a> Follower<'a> {
         self.sent.from().or(self.query.since)
     }
 
-    /// Takes a reading, with whether there is more from where it ends. Returns when it is time for the next one; `false`
-    /// where there is none.
+    /// Takes a reading. Returns when it is time for the next one; `false` where there is none.
     ///
     /// # Errors
     /// Where the first reading fails; later ones are tried again, and a gap is marked.
-    pub async fn take(&mut self, read: Result<(Vec<LogLine>, bool), Error>) -> Result<bool, Error> {
+    pub async fn take(&mut self, read: Result<Lines, Error>) -> Result<bool, Error> {
+        // There is more, and it is waited for, or not.
+        let (mut more, mut full) = (false, false);
         match read {
-            Ok((all, more)) => {
+            Ok(Lines { lines: all, until }) => {
                 self.failures = 0;
-                let full = more && self.from().is_some();
-                let newest = all.last().map(|line| line.at);
+                more = until.is_some();
                 let fresh = self.sent.fresh(all).into_iter();
-                if let (true, Some(newest)) = (full, newest) {
-                    self.sent.hurry(newest);
-                }
+                full = until.is_some_and(|until| self.sent.hurry(until));
                 let fresh = fresh.filter(|line| wanted(self.query, line));
                 let batch = LogBatch { lines: fresh.collect(), mark: self.mark.take() };
                 // The first one says that it could be read, also where there is nothing.
@@ -123,7 +158,8 @@ impl<'a> Follower<'a> {
                 self.mark = Some(format!("lines may be missing here: {error}"));
             }
         }
-        if !self.query.follow {
+        self.stalled = if more && !full { self.stalled + 1 } else { 0 };
+        if !self.query.follow && (!more || self.stalled > STALLED) {
             return Ok(false);
         }
         let pause = match self.failures {
@@ -148,7 +184,8 @@ pub async fn poll<F: Future<Output = Result<Vec<LogLine>, Error>>>(
     read: impl Fn() -> F,
 ) -> Result<(), Error> {
     let mut follower = Follower::new(query, lines, every);
-    while follower.take(read().await.map(|all| (all, false))).await? {}
+    let whole = |lines| Lines { lines, until: None };
+    while follower.take(read().await.map(whole)).await? {}
     Ok(())
 }
 
@@ -169,7 +206,7 @@ mod tests {
 
     #[test]
     fn every_line_is_sent_once_and_late_ones_are_not_lost() {
-        let mut sent = Sent::default();
+        let mut sent = Sent { late: LATE, newest: None, floor: None, lines: HashSet::new() };
         let texts = |lines: Vec<LogLine>| -> Vec<String> {
             lines.into_iter().map(|line| line.text).collect()
         };
@@ -181,5 +218,13 @@ mod tests {
         assert_eq!(texts(sent.fresh(more)), ["late", "c", "d"]);
         assert_eq!(sent.from(), Some(Timestamp::from_second(6).unwrap()));
         assert_eq!(texts(sent.fresh(vec![line(5, "much too late")])), [""; 0]);
+        // What is the same in every way is as many lines as there are.
+        let braces = || vec![line(12, "{"), line(12, "}"), line(12, "}")];
+        assert_eq!(texts(sent.fresh(braces())), ["{", "}", "}"]);
+        assert_eq!(texts(sent.fresh(braces())), [""; 0]);
+        // Nothing leads back.
+        assert!(!sent.hurry(Timestamp::from_second(3).unwrap()));
+        assert_eq!(sent.from(), Some(Timestamp::from_second(7).unwrap()));
+        assert!(sent.hurry(Timestamp::from_second(12).unwrap()));
     }
 }

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use revdeck::{
     domain::{
-        AppId, Condition, Consent, LogQuery, Note, Operation, Outcome, Plan, Request, RevisionId,
-        RollBackTo, SideName, TargetId,
+        AppId, Condition, Consent, LogLine, LogQuery, Note, Operation, Outcome, Plan, Request,
+        RevisionId, RollBackTo, SideName, TargetId,
     },
     platform::{
         Environment, Platform,
@@ -131,6 +131,17 @@ fn warnings(plan: &Plan) -> Vec<&str> {
     plan.notes.iter().filter(warned).map(Note::text).collect()
 }
 
+/// All lines of a log that is not followed.
+async fn read(platform: &dyn Platform, app: &AppId, query: &LogQuery) -> Vec<LogLine> {
+    let (sender, mut batches) = tokio::sync::mpsc::channel(64);
+    platform.log(app, query, sender).await.unwrap();
+    let mut all = Vec::new();
+    while let Some(batch) = batches.recv().await {
+        all.extend(batch.lines);
+    }
+    all
+}
+
 /// What containers print comes from CloudWatch Logs: by task, with its side, also of those that have fallen over; one log
 /// that may not be read hides nothing else.
 #[tokio::test]
@@ -149,16 +160,15 @@ async fn what_tasks_print_is_read() {
         assert!((24..=25).contains(&own.len()), "{}", own.len());
         assert!(own.iter().all(|line| line.side.is_none() && line.text.starts_with("GET /health")));
     }
-    // Of one task, by its name, and followed.
-    let (sender, mut batches) = tokio::sync::mpsc::channel(8);
-    let query = LogQuery { instance: Some(tasks[0].id.clone()), ..LogQuery::default() };
-    platform.log(&search.id, &query, sender).await.unwrap();
-    let mut one = Vec::new();
-    while let Some(batch) = batches.recv().await {
-        one.extend(batch.lines);
+    // Of one task, by what people call it.
+    let id = &tasks[0].id;
+    let name = tasks[0].instance.name.clone().unwrap();
+    for called in [id.clone(), id[..6].to_owned(), format!("old/{name}")] {
+        let query = LogQuery { instance: Some(called.clone()), ..LogQuery::default() };
+        let one = read(platform.as_ref(), &search.id, &query).await;
+        assert!(!one.is_empty(), "{called}");
+        assert!(one.iter().all(|line| Some(&line.source) == tasks[0].instance.name.as_ref()));
     }
-    assert!(!one.is_empty());
-    assert!(one.iter().all(|line| Some(&line.source) == tasks[0].instance.name.as_ref()));
     // Of what crashes, its last words stand beside what ECS says of it.
     let orders = platform.app("orders-api").await.unwrap();
     let lines = platform.logs(&orders.id).await.unwrap();
@@ -166,6 +176,12 @@ async fn what_tasks_print_is_read() {
         |text: &str, side| lines.iter().any(|line| line.text.contains(text) && line.side == side);
     assert!(said("fatal: cannot open the index", Some(SideName::New)), "{lines:#?}");
     assert!(said("exited with 137", None) && said("GET /health", Some(SideName::Old)));
+    // Of the runs before, however long ago they ended.
+    let query = LogQuery { previous: true, ..LogQuery::default() };
+    let before = read(platform.as_ref(), &orders.id, &query).await;
+    let fatal = before.iter().filter(|line| line.text.contains("fatal: cannot open the index"));
+    let old = fatal.filter(|line| clock.now().duration_since(line.at).as_secs() > 120);
+    assert!(old.count() > 0, "{before:#?}");
     let faults = "403@GET:/FilterLogEvents";
     simulator.faults().set(faults).unwrap();
     let lines = platform.logs(&orders.id).await.unwrap();

@@ -693,10 +693,13 @@ mod own {
         let file = "apps/frontdoor/deployment.yaml".to_owned();
         let text = simulator.world().git(&["show", &format!("main:{file}")]).unwrap() + "\n";
         let text = text.replace("1.1.0", "1.2.0").replace(more.0, more.1);
-        let commit = simulator.world().commit("Noor", "frontdoor 1.2.0", &[(file, text)]).unwrap();
+        // What is no YAML is no reason to refuse the plan.
+        let picture = ("apps/frontdoor/logo.png".to_owned(), "\u{89}PNG".to_owned());
+        let files = [(file, text), picture];
+        let commit = simulator.world().commit("Noor", "frontdoor 1.2.0", &files).unwrap();
         let plan = back(platform.as_ref(), "frontdoor").await;
         let wanted = format!(
-            "only the image goes back: what else was changed in apps/frontdoor/deployment.yaml ({}) stays",
+            "only the image goes back: what else was changed in apps/frontdoor/deployment.yaml ({0}), apps/frontdoor/logo.png ({0}) stays",
             &commit[..7]
         );
         assert!(warnings(&plan).contains(&&*wanted), "{:?}", plan.notes);

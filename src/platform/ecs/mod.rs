@@ -192,11 +192,17 @@ impl Platform for Ecs {
         query: &LogQuery,
         lines: mpsc::Sender<LogBatch>,
     ) -> Result<(), Error> {
+        let mut query = query.clone();
         if let Some(wanted) = &query.instance {
             let reading = self.0.reading(app).await?;
-            reading.find(wanted).map_err(|what| Error::Refused { what })?;
+            match reading.find(wanted) {
+                Ok(one) => query.instance = Some(one.id.clone()),
+                // One that has stopped is none of those that run.
+                Err(_) if query.previous => {}
+                Err(what) => return Err(Error::Refused { what }),
+            }
         }
-        self.0.follow_log(app, query, lines).await
+        self.0.follow_log(app, &query, lines).await
     }
 
     async fn logs(&self, app: &AppId) -> Result<Vec<LogLine>, Error> {

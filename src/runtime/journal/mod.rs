@@ -326,7 +326,8 @@ pub fn open_private(file: &Path) -> io::Result<fs::File> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         tighten(directory, 0o700);
     }
-    let opened = OpenOptions::new().create(true).append(true).mode(0o600).open(file)?;
+    // Over NFS a shared lock needs a file that may be read (flock(2)).
+    let opened = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(file)?;
     tighten(file, 0o600);
     Ok(opened)
 }

@@ -1,7 +1,9 @@
 //! CloudWatch Logs, as far as `awslogs` needs it: what the containers of tasks print, by `FilterLogEvents`.
 //!
 //! Events come oldest first, at most `limit` of them; a group that no task definition names is not there
-//! (`ResourceNotFoundException`), and so is a stream that is named and has no line yet.
+//! (`ResourceNotFoundException`), and so is a stream that is named and has no line yet. An answer may hold nothing and a
+//! token all the same: "This operation can return empty results while there are more log events available through the
+//! token" (API reference, `FilterLogEvents`).
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -16,6 +18,8 @@ use crate::simulator::clock::{after, seconds_between};
 
 /// A task prints a line so often, in seconds.
 const EVERY: f64 = 5.0;
+/// In a group of more streams the first answer has found nothing yet.
+const FOUND_AT_ONCE: usize = 4;
 /// The most events of an answer.
 const MOST: u64 = 10_000;
 
@@ -109,6 +113,9 @@ pub(crate) fn filter(world: &World, call: &Call) -> Answer {
         return Err(missing("stream"));
     }
     events.sort_by_key(|event| event["timestamp"].as_i64());
+    if call.text("nextToken").is_none() && streams.len() > FOUND_AT_ONCE {
+        return Ok(json!({ "events": [], "searchedLogStreams": [], "nextToken": "0" }));
+    }
     let begin = call.text("nextToken").and_then(|token| token.parse().ok()).unwrap_or(0_usize);
     let most = call.body["limit"].as_u64().unwrap_or(MOST).clamp(1, MOST) as usize;
     let part: Vec<_> = events.iter().skip(begin).take(most).cloned().collect();

@@ -10,7 +10,7 @@ use crate::{
     domain::{AppId, LogBatch, LogLine, LogQuery, SideName, text::clean},
     platform::{
         Error,
-        follow::{EVERY, Follower},
+        follow::{EVERY, Follower, Lines},
     },
 };
 
@@ -32,7 +32,7 @@ impl CloudFoundry {
     ) -> Result<Vec<LogLine>, Error> {
         // Without it lines have no side, and are still lines.
         let new = self.new_processes(app).await.unwrap_or_default();
-        Ok(self.read_log(app, None, LATEST, &new).await?.0)
+        Ok(self.read_log(app, None, LATEST, &new).await?.lines)
     }
 
     async fn new_processes(&self, app: &AppId) -> Result<NewProcesses, Error> {
@@ -48,7 +48,7 @@ impl CloudFoundry {
         since: Option<Timestamp>,
         limit: usize,
         new: &NewProcesses,
-    ) -> Result<(Vec<LogLine>, bool), Error> {
+    ) -> Result<Lines, Error> {
         let api_info = self.api_info().await?;
         let start = since.map_or_else(|| i64::MIN.to_string(), |at| at.as_nanosecond().to_string());
         let mut query = vec![
@@ -64,7 +64,10 @@ impl CloudFoundry {
         let batch = read.envelopes.batch;
         let mut lines: Vec<_> = batch.iter().filter_map(|one| line(one, new)).collect();
         lines.sort_by_key(|line| line.at);
-        Ok((lines, batch.len() >= limit))
+        // The latest ones are all that is wanted at first.
+        let until = lines.last().map(|line| line.at);
+        let until = until.filter(|_| since.is_some() && batch.len() >= limit);
+        Ok(Lines { lines, until })
     }
 
     /// Sends what of a log is wanted.

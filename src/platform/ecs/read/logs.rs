@@ -5,7 +5,7 @@
 //! yet there is none, and one that is missing fails the whole call.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
@@ -26,18 +26,28 @@ use crate::platform::{
         model::wire::{self, Service, Task, family, last},
         region::Region,
     },
-    follow::Follower,
+    follow::{Follower, Lines},
 };
 
 /// How often lines are asked for. An account has five of these calls a second, for all that it does.
 const EVERY: Duration = Duration::from_secs(5);
-/// How often the tasks are listed anew.
+/// How often the tasks are listed anew, and how soon after the last time because of one that is not known.
 const TASKS_EVERY: Duration = Duration::from_mins(1);
-/// The latest lines are those of so long.
+const UNKNOWN_EVERY: Duration = Duration::from_secs(15);
+/// The latest lines are those of so long; of a task that has stopped those of so long before its end.
 const LATELY: SignedDuration = SignedDuration::from_mins(2);
-/// How many lines a call returns, and how many calls one reading makes of one log.
+const LAST: SignedDuration = SignedDuration::from_mins(10);
+/// For how long a line may come late: the driver sends what it has every five seconds, and taking it in needs its time.
+const LATE: SignedDuration = SignedDuration::from_secs(20);
+/// How far the clock of a task may be behind.
+const SKEW: SignedDuration = SignedDuration::from_secs(5);
+/// How many lines a call returns, and how many calls one reading makes of one log: of those that return something, and at
+/// all.
 const LINES: u32 = 1_000;
-const CALLS: usize = 5;
+const CALLS: u32 = 5;
+const MOST_CALLS: u32 = 25;
+/// How many readings the latest lines may take.
+const READINGS: usize = 20;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -63,24 +73,47 @@ struct Tag {
     side: Option<SideName>,
 }
 
+/// A group, and the prefix of its streams.
+type Place = (String, String);
+
 /// Where the lines of an app are.
 struct Sources {
-    /// Groups with the prefixes of their streams.
-    logs: BTreeSet<(String, String)>,
-    /// The tasks, by identifier.
+    /// Where they are, and from when on they are read first.
+    logs: BTreeMap<Place, Timestamp>,
+    /// Readings that came to no end: from when they are, and the token that leads on.
+    open: HashMap<Place, (i64, String)>,
+    /// The tasks, by identifier. Those that are gone keep their names: their last lines come late.
     tasks: HashMap<String, Tag>,
+    /// Streams of others that log in the same place.
+    foreign: HashSet<String>,
     /// What is to be said of it: what stopped tasks tell, and what cannot be read here.
     told: Vec<LogLine>,
+    /// When the tasks were listed.
     at: Instant,
+    listed_at: Timestamp,
 }
 
 impl Sources {
-    fn say(&mut self, at: Timestamp, text: String) {
-        let source = "ECS".to_owned();
-        let line = LogLine { at, source, revision: None, side: None, text, error: false };
-        if !self.told.contains(&line) {
-            self.told.push(line);
+    fn say(&mut self, at: Timestamp, text: String, error: bool) {
+        // Once is enough, whenever it is found out.
+        if !self.told.iter().any(|line| line.text == text) {
+            let source = "ECS".to_owned();
+            self.told.push(LogLine { at, source, revision: None, side: None, text, error });
         }
+    }
+
+    /// The same after the tasks were listed anew.
+    fn renew(&mut self, now: Self) {
+        for line in now.told {
+            if !self.told.contains(&line) {
+                self.told.push(line);
+            }
+        }
+        for (place, from) in now.logs {
+            self.logs.entry(place).or_insert(from);
+        }
+        self.tasks.extend(now.tasks);
+        (self.at, self.listed_at) = (now.at, now.listed_at);
     }
 
     /// Adds the logs of a task's containers.
@@ -89,7 +122,7 @@ impl Sources {
         (task, tag): (&Task, Tag),
         definition: &serde_json::Value,
         query: &LogQuery,
-        (region, since): (&str, Timestamp),
+        (region, from, since): (&str, Timestamp, Timestamp),
     ) {
         let id = last(&task.task_arn);
         for container in containers(definition) {
@@ -108,7 +141,7 @@ impl Sources {
                             "the log of {shown} has no awslogs-stream-prefix, so that its streams cannot be told apart: aws logs tail {} --follow",
                             quoted(&clean(group))
                         );
-                        self.say(since, text);
+                        self.say(since, text, false);
                         continue;
                     };
                     if let Some(other) = elsewhere {
@@ -117,21 +150,25 @@ impl Sources {
                             quoted(&clean(group)),
                             quoted(&clean(other))
                         );
-                        self.say(since, text);
+                        self.say(since, text, false);
                         continue;
                     }
-                    let whole = if query.instance.is_some() { id } else { "" };
-                    self.logs.insert((group.to_owned(), format!("{prefix}/{name}/{whole}")));
+                    // Of single tasks only their own streams are read.
+                    let whole = if query.instance.is_some() || query.previous { id } else { "" };
+                    let place = (group.to_owned(), format!("{prefix}/{name}/{whole}"));
+                    let first = self.logs.entry(place).or_insert(from);
+                    *first = (*first).min(from);
                 }
                 (Some(driver), _) => {
                     let text = format!(
                         "the log of {shown} goes through the driver {}: it is not read here",
                         clean(driver)
                     );
-                    self.say(since, text);
+                    self.say(since, text, false);
                 }
                 (None, _) => {
-                    self.say(since, format!("{shown} has no log driver: its log is kept nowhere"));
+                    let text = format!("{shown} has no log driver: its log is kept nowhere");
+                    self.say(since, text, false);
                 }
             }
         }
@@ -163,21 +200,28 @@ impl Region {
         let mut tasks = if query.previous { Vec::new() } else { self.tasks(&service).await? };
         tasks.extend(fallen.iter().cloned());
         let rolling = rolls(&service);
-        let (logs, at) = (BTreeSet::new(), Instant::now());
-        let mut sources = Sources { logs, tasks: HashMap::new(), told: lines(fallen), at };
+        let mut sources = Sources {
+            logs: BTreeMap::new(),
+            open: HashMap::new(),
+            tasks: HashMap::new(),
+            foreign: HashSet::new(),
+            told: lines(fallen),
+            at: Instant::now(),
+            listed_at: (self.now)(),
+        };
         let region = &self.connection.settings().region;
         for task in &tasks {
             let tag = tag(task, &service, rolling);
             let id = last(&task.task_arn);
-            let is = |wanted: &String| {
-                let whole = tag.side.map(|side| format!("{}/{}", side.word(), tag.source));
-                id == wanted || tag.source == *wanted || whole.as_ref() == Some(wanted)
-            };
-            if query.instance.as_ref().is_some_and(|wanted| !is(wanted)) {
+            if query.instance.as_ref().is_some_and(|wanted| !is_called(wanted, id, &tag)) {
                 continue;
             }
             let definition = self.definition(&task.task_definition_arn).await?;
-            sources.add((task, tag), &definition, query, (region, since));
+            // What one that has stopped has said is as old as its end.
+            let whole = query.instance.is_some() || query.previous;
+            let end = task.stopped_at.filter(|_| whole).map(|at| at - LAST);
+            let from = end.unwrap_or(since - LATELY);
+            sources.add((task, tag), &definition, query, (region, from, since));
         }
         if query.instance.is_some() {
             let told = sources.tasks.values().map(|tag| format!("ECS/{}", tag.source));
@@ -187,43 +231,55 @@ impl Region {
         Ok(sources)
     }
 
-    /// The lines from then on, with whether there is more.
+    /// The lines from then on, or the latest ones; with them the streams that are of no known task, and their first lines.
     async fn lines_from(
         &self,
-        sources: &Sources,
+        sources: &mut Sources,
         from: Option<Timestamp>,
-    ) -> Result<(Vec<LogLine>, bool), Error> {
-        let start = from.unwrap_or_else(|| (self.now)() - LATELY);
-        let (mut all, mut until) = (Vec::new(), None::<Timestamp>);
-        for (group, prefix) in &sources.logs {
+        since: Timestamp,
+    ) -> Result<(Lines, HashMap<String, Timestamp>), Error> {
+        let (mut all, mut until, mut unknown) = (Vec::new(), None::<Timestamp>, HashMap::new());
+        for (place, first) in sources.logs.clone() {
+            let start = from.unwrap_or(first);
+            let (group, prefix) = &place;
             let mut body = json!({
                 "logGroupName": group, "logStreamNamePrefix": prefix, "startTime": start.as_millisecond(), "limit": LINES,
             });
-            let mut newest = start;
-            for call in 1.. {
+            // A reading that found nothing for long goes on where it was.
+            if let Some((begun, token)) = sources.open.remove(&place)
+                && begun == start.as_millisecond()
+            {
+                body["nextToken"] = token.into();
+            }
+            let (mut newest, mut calls, mut found) = (start, 0, 0);
+            loop {
+                calls += 1;
                 let told = self.connection.ask::<Page>(Of::Logs, "FilterLogEvents", &body).await;
                 let page = match told {
                     Ok(page) => page,
                     // What may not be read, or is not there yet, hides nothing else.
                     Err(error @ (Error::Forbidden { .. } | Error::NotFound { .. })) => {
-                        all.push(LogLine {
-                            at: start,
-                            source: "ECS".to_owned(),
-                            revision: None,
-                            side: None,
-                            text: format!("the log group {} cannot be read: {error}", clean(group)),
-                            error: true,
-                        });
+                        let text =
+                            format!("the log group {} cannot be read: {error}", clean(group));
+                        sources.say(since, text, true);
                         break;
                     }
                     Err(error) => return Err(error),
                 };
+                found += u32::from(!page.events.is_empty());
                 for event in page.events {
                     let at = Timestamp::from_millisecond(event.timestamp).unwrap_or(start);
                     newest = newest.max(at);
                     let id = event.log_stream_name.rsplit('/').next().unwrap_or_default();
-                    // Of an earlier deployment, or of another service that logs there.
-                    let Some(tag) = sources.tasks.get(id) else { continue };
+                    let Some(tag) = sources.tasks.get(id) else {
+                        // Of a task that has begun since they were listed, or of another service that logs there.
+                        let later = at > sources.listed_at - SKEW;
+                        if later && !sources.foreign.contains(id) {
+                            let first = unknown.entry(id.to_owned()).or_insert(at);
+                            *first = at.min(*first);
+                        }
+                        continue;
+                    };
                     all.extend(event.message.lines().map(|text| LogLine {
                         at,
                         source: tag.source.clone(),
@@ -234,8 +290,11 @@ impl Region {
                     }));
                 }
                 let Some(next) = page.next_token.filter(|token| !token.is_empty()) else { break };
-                if call == CALLS {
+                if found >= CALLS || calls >= MOST_CALLS {
                     until = Some(until.map_or(newest, |until| until.min(newest)));
+                    if newest == start {
+                        sources.open.insert(place.clone(), (start.as_millisecond(), next));
+                    }
                     break;
                 }
                 body["nextToken"] = next.into();
@@ -248,7 +307,39 @@ impl Region {
             all.retain(|line| line.at <= until);
         }
         all.sort_by_key(|line| line.at);
-        Ok((all, until.is_some()))
+        Ok((Lines { lines: all, until }, unknown))
+    }
+
+    /// The same, with the tasks listed anew where one is met that is not known: its first lines are what it fails with.
+    async fn lines_of(
+        &self,
+        (app, query, since): (&AppId, &LogQuery, Timestamp),
+        sources: &mut Sources,
+        from: Option<Timestamp>,
+    ) -> Result<Lines, Error> {
+        if sources.at.elapsed() >= TASKS_EVERY {
+            self.renew(app, query, since, sources).await;
+        }
+        let (mut lines, unknown) = self.lines_from(sources, from, since).await?;
+        let Some(first) = unknown.into_values().min() else { return Ok(lines) };
+        if sources.at.elapsed() < UNKNOWN_EVERY {
+            // What comes after it waits until it is known.
+            lines.lines.retain(|line| line.at < first);
+            lines.until = Some(lines.until.map_or(first, |until| until.min(first)));
+            return Ok(lines);
+        }
+        self.renew(app, query, since, sources).await;
+        let (lines, unknown) = self.lines_from(sources, from, since).await?;
+        sources.foreign.extend(unknown.into_keys());
+        Ok(lines)
+    }
+
+    async fn renew(&self, app: &AppId, query: &LogQuery, since: Timestamp, sources: &mut Sources) {
+        // Where it fails it is not tried at once again.
+        sources.at = Instant::now();
+        if let Ok(now) = self.sources(app, query, since).await {
+            sources.renew(now);
+        }
     }
 
     /// Sends what is wanted of an app's log.
@@ -262,26 +353,57 @@ impl Region {
         let mut sources = self.sources(app, query, since).await?;
         // The instance has been looked for by its task already.
         let all = LogQuery { instance: None, ..query.clone() };
-        let mut follower = Follower::new(&all, lines, EVERY);
+        let mut follower = Follower::new(&all, lines, EVERY).late(LATE);
         loop {
-            if sources.at.elapsed() >= TASKS_EVERY
-                && let Ok(now) = self.sources(app, query, since).await
-            {
-                sources = now;
-            }
-            let read = self.lines_from(&sources, follower.from()).await;
+            let read = self.lines_of((app, query, since), &mut sources, follower.from()).await;
             if !follower.take(read).await? {
                 return Ok(());
             }
         }
     }
 
-    /// The latest lines of an app.
+    /// The latest lines of an app, and the last ones of the task that has stopped last.
     pub(in crate::platform::ecs) async fn latest_lines(
         &self,
         app: &AppId,
     ) -> Result<Vec<LogLine>, Error> {
-        let sources = self.sources(app, &LogQuery::default(), (self.now)()).await?;
-        self.lines_from(&sources, None).await.map(|(lines, _)| lines)
+        let since = (self.now)();
+        let service = self.service(app).await?;
+        let fallen = self.fallen(&service).await.unwrap_or_default();
+        let fallen = fallen.first().map(|task| last(&task.task_arn).to_owned());
+        let fallen =
+            fallen.map(|id| LogQuery { previous: true, instance: Some(id), ..LogQuery::default() });
+        let mut found = Vec::new();
+        for query in std::iter::once(LogQuery::default()).chain(fallen) {
+            let mut sources = self.sources(app, &query, since).await?;
+            let mut from = None;
+            for _ in 0..READINGS {
+                let (read, _) = self.lines_from(&mut sources, from, since).await?;
+                found.extend(read.lines);
+                // Where it comes no further, it goes on by its token.
+                from = read.until.or(from);
+                if read.until.is_none() {
+                    break;
+                }
+            }
+        }
+        found.sort_by(|a, b| (a.at, &a.source).cmp(&(b.at, &b.source)));
+        found.dedup();
+        Ok(found)
     }
+}
+
+/// Whether a task is what somebody calls so: by its identifier, a beginning of it, and its side.
+fn is_called(wanted: &str, id: &str, tag: &Tag) -> bool {
+    let name = match wanted.split_once('/') {
+        Some((side, name)) => {
+            // Where nothing rolls all of them are old.
+            if tag.side.unwrap_or(SideName::Old).word() != side {
+                return false;
+            }
+            name
+        }
+        None => wanted,
+    };
+    id == name || tag.source == name || (name.len() >= 5 && id.starts_with(name))
 }

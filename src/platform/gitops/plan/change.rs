@@ -13,7 +13,7 @@ use crate::platform::operation::{back_on, supersedes};
 use crate::platform::{
     Error,
     gitops::{
-        client::flux::FluxKind,
+        client::{flux::FluxKind, mirror::is_yaml},
         model::{
             edit::{self, Markers, Wanted},
             image::{self, Version},
@@ -21,7 +21,7 @@ use crate::platform::{
         operate::receipt::Action,
         options,
         read::{
-            history::Commit,
+            history::{Commit, ImageChange},
             snapshot::{self, Snapshot},
         },
     },
@@ -212,10 +212,17 @@ impl Draft<'_> {
         for commit in undone.iter().take(LOOKED_THROUGH) {
             let Some(parent) = &commit.parent else { continue };
             let names = mirror.git.text(&["diff", "--name-only", "-z", parent, &commit.id]).await?;
-            for file in names.split('\0').filter(|file| own.contains(&directory(file))) {
+            let near = |file: &&str| own.contains(&directory(file));
+            for file in names.split('\0').filter(near) {
+                if !is_yaml(file) {
+                    stays.insert(format!("{} ({})", clean(file), short(&commit.id)));
+                    continue;
+                }
                 let before = mirror.file(parent, file).await?.unwrap_or_default();
                 let after = mirror.file(&commit.id, file).await?.unwrap_or_default();
-                let images = commit.changes.iter().filter(|one| one.file == file);
+                // Another image that it moved stays as well.
+                let own = |one: &&ImageChange| one.file == file && one.image == self.entry.image;
+                let images = commit.changes.iter().filter(own);
                 let images: Vec<_> = images
                     .map(|one| Wanted {
                         path: one.place.clone(),

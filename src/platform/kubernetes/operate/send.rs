@@ -80,7 +80,7 @@ pub(in crate::platform::kubernetes) async fn send(
             let body = eviction(&namespace, &name, &uid);
             match cluster.connection.write(Method::POST, &path, "application/json", &body).await {
                 Ok(_) => Ok(Learned::default()),
-                Err(WriteError::NoEffect(Error::RateLimited { said, .. })) => {
+                Err(WriteError::NoEffect(Error::RateLimited { said, .. })) if !said.is_empty() => {
                     let what = format!("the server lets it not go now: {said}");
                     Err(StepError::NoEffect(Error::Refused { what }))
                 }

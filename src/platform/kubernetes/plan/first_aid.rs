@@ -209,7 +209,8 @@ pub(super) async fn restart_instance(
     match cluster.connection.write(Method::POST, &dry, "application/json", &body).await {
         Ok(_) => {}
         // The eviction API answers 429 where a budget allows none (`eviction.go`).
-        Err(WriteError::NoEffect(Error::RateLimited { said, .. })) => {
+        // Where it only asks for fewer requests it says nothing of it.
+        Err(WriteError::NoEffect(Error::RateLimited { said, .. })) if !said.is_empty() => {
             return Ok(plan.refuse(format!("the server lets no instance of {app} go now: {said}")));
         }
         Err(WriteError::NoEffect(error @ (Error::Api { .. } | Error::Forbidden { .. }))) => {

@@ -30,10 +30,10 @@ impl Form for Gitea {
         Ok(all.iter().filter(own).max_by_key(|one| one["number"].as_u64()).map(pull))
     }
 
-    async fn around(&self, hub: &Hub, one: Value) -> Seen {
+    async fn around(&self, hub: &Hub, one: Value) -> Result<Seen, Error> {
         let path = format!("/repos/{}/commits/{}/status", hub.project, pull(&one).head);
-        let checks = hub.http.get_changed::<Value>(&path).await.unwrap_or_default().0;
-        Seen { one, checks: Some((path, checks)), ..Seen::default() }
+        let checks = hub.seen(&path).await?;
+        Ok(Seen { one, checks: Some((path, checks)), ..Seen::default() })
     }
 
     fn told(&self, seen: &Seen) -> Pull {

@@ -29,21 +29,16 @@ impl Form for GitHub {
     }
 
     /// Checks and reviews, as far as the login may see them.
-    async fn around(&self, hub: &Hub, one: Value) -> Seen {
+    async fn around(&self, hub: &Hub, one: Value) -> Result<Seen, Error> {
         // Where GitHub would merge it at once, nothing is missing, and nothing more is asked.
         if one["mergeable_state"] == "clean" {
-            return Seen { one, ..Seen::default() };
+            return Ok(Seen { one, ..Seen::default() });
         }
         let known = pull(&one);
         let path = format!("/repos/{}/commits/{}/check-runs", hub.project, known.head);
         let reviews = format!("{}/{}/reviews", hub.pulls(), known.number);
-        let (checks, reviews) = tokio::join!(
-            hub.http.get_changed::<Value>(&path),
-            hub.http.get_changed::<Value>(&reviews)
-        );
-        let checks = Some((path, checks.unwrap_or_default().0));
-        let reviews = reviews.unwrap_or_default().0;
-        Seen { one, checks, reviews }
+        let (checks, reviews) = tokio::try_join!(hub.seen(&path), hub.seen(&reviews))?;
+        Ok(Seen { one, checks: Some((path, checks)), reviews })
     }
 
     fn told(&self, seen: &Seen) -> Pull {

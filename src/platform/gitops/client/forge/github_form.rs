@@ -19,7 +19,10 @@ pub(super) trait Form: Send + Sync {
     /// The newest pull request of a branch.
     async fn find(&self, hub: &Hub, branch: &str) -> Result<Option<Pull>, Error>;
     /// One that is open, with what there is to know around it.
-    async fn around(&self, hub: &Hub, one: Value) -> Seen;
+    ///
+    /// # Errors
+    /// Where that cannot be read now; what the login may not see is missing, and no error.
+    async fn around(&self, hub: &Hub, one: Value) -> Result<Seen, Error>;
     /// A pull request with what is missing.
     fn told(&self, seen: &Seen) -> Pull;
     /// How one is merged if its branch is at this commit.
@@ -42,6 +45,16 @@ impl Hub {
     /// The path of its pull requests.
     pub(super) fn pulls(&self) -> String {
         format!("/repos/{}/pulls", self.project)
+    }
+
+    /// What there is to know around a pull request, as far as the login may see it.
+    pub(super) async fn seen(&self, path: &str) -> Result<Value, Error> {
+        match self.http.get_changed::<Value>(path).await {
+            Ok((told, _)) => Ok(told),
+            Err(Error::Forbidden { .. } | Error::NotFound { .. }) => Ok(Value::Null),
+            Err(Error::Api { status: 400..500, .. }) => Ok(Value::Null),
+            Err(error) => Err(error),
+        }
     }
 
     fn at(&self, number: u64) -> String {
@@ -73,7 +86,7 @@ impl Dialect for Hub {
     async fn read(&self, number: u64) -> Result<Pull, Error> {
         let (one, _) = self.http.get_changed::<Value>(&self.at(number)).await?;
         let seen = if pull(&one).open {
-            self.form.around(self, one).await
+            self.form.around(self, one).await?
         } else {
             Seen { one, ..Seen::default() }
         };

@@ -54,9 +54,10 @@ impl Looks {
             }
             _ => (at, &seen.one),
         };
-        let (told, changed) = http.get_changed::<Value>(path).await?;
-        // A forge that does not say whether something has changed sends all of it.
-        if changed && told != *known {
+        // What has not changed comes from what was kept, which is newer than this where the reading after it has failed; and a
+        // forge that does not say whether something has changed sends all of it.
+        let (told, _) = http.get_changed::<Value>(path).await?;
+        if told != *known {
             return Ok(None);
         }
         let next = if turn == Turn::Checks { Turn::Pull } else { Turn::Checks };
@@ -117,8 +118,13 @@ mod tests {
             let sent = requests.iter().filter(|line| line.starts_with("GET")).count();
             let unchanged = requests.iter().filter(|line| line.starts_with("304")).count();
             assert_eq!((sent, unchanged), (4, if conditional { 4 } else { 0 }), "{requests:#?}");
-            // Checks that have come to their end are seen within two looks, and so is a merge.
+            // Checks that have come to their end are seen within two looks, and so is a merge; also where the reading that
+            // was to tell of it has failed.
             clock.advance(60.0);
+            simulator.faults().set("503@GET:/api/v3/repos/acme/shop-config/pulls").unwrap();
+            let failed = forge.look(number).await.is_err();
+            assert_eq!(failed, kind == ForgeKind::GitHub, "{kind:?}");
+            simulator.faults().set("").unwrap();
             let (one, two) = (forge.look(number).await, forge.look(number).await);
             let after = two.unwrap();
             assert_eq!(after, forge.read(number).await.unwrap(), "{kind:?}: {one:?}");
