@@ -27,14 +27,14 @@ const ENDS: Duration = Duration::from_secs(2);
 /// The terminal while another program has it.
 pub(super) struct Lent {
     program: &'static str,
-    stage: Stage,
+    holder: Holder,
     /// The modes that the terminal had when it was lent.
     modes: Option<Termios>,
     /// What is typed is read by the other program meanwhile.
     _left: Left,
 }
 
-enum Stage {
+enum Holder {
     /// The program runs.
     Runs(Box<Child>),
     /// It has failed: what it has said is being read, until Enter.
@@ -61,14 +61,14 @@ impl Lent {
             }
             _ => format!("{program} cannot be started: {error}"),
         })?;
-        Ok(Self { program, stage: Stage::Runs(Box::new(child)), modes, _left: left })
+        Ok(Self { program, holder: Holder::Runs(Box::new(child)), modes, _left: left })
     }
 
     /// Waits until the terminal is ours again, and says what became of the program.
     async fn over(&mut self) -> String {
         loop {
-            match &mut self.stage {
-                Stage::Runs(child) => {
+            match &mut self.holder {
+                Holder::Runs(child) => {
                     let status = child.wait().await;
                     self.put_right();
                     match told(self.program, status) {
@@ -76,11 +76,11 @@ impl Lent {
                         Err(text) => {
                             // What it has said last is worth reading.
                             let _ = writeln!(io::stdout(), "revdeck: {text}. Enter leads back");
-                            self.stage = Stage::Read(text, entered());
+                            self.holder = Holder::Read(text, entered());
                         }
                     }
                 }
-                Stage::Read(text, entered) => {
+                Holder::Read(text, entered) => {
                     let _ = entered.await;
                     return text.clone();
                 }
@@ -90,7 +90,7 @@ impl Lent {
 
     /// Sends the program a signal.
     pub(super) fn tell(&self, signal: Signal) {
-        let Stage::Runs(child) = &self.stage else { return };
+        let Holder::Runs(child) = &self.holder else { return };
         let own = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
         // It may have ended by now.
         let _ = own.map(|own| kill_process(own, signal));
@@ -99,7 +99,7 @@ impl Lent {
     /// Ends the program, since this one ends: what has the terminal for longer would keep it from the operator.
     pub(super) async fn end(mut self, signal: Signal) {
         self.tell(signal);
-        if let Stage::Runs(child) = &mut self.stage
+        if let Holder::Runs(child) = &mut self.holder
             && timeout(ENDS, child.wait()).await.is_err()
         {
             let _ = child.kill().await;

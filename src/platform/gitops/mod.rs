@@ -246,17 +246,17 @@ impl Platform for GitOps {
         // Nobody waits here: it was read just before.
         let view = self.0.state.try_lock().ok()?.view.clone();
         let entry = view.entry(app.id.as_str())?;
-        let standing = view.standing(entry);
-        let (version, own) = match standing.proposal {
+        let entry_state = view.entry_state(entry);
+        let (version, own) = match entry_state.proposal {
             Some(proposal) => (proposal.version(entry)?.clone(), Some(proposal.branch.clone())),
-            None => (standing.wanted.clone(), None),
+            None => (entry_state.wanted.clone(), None),
         };
         let tracking = operate::receipt::Tracking {
             commit: rollout.id.as_str().to_owned(),
             branch: view.branch.clone(),
             version: Some(version),
             own,
-            blind: standing.workloads.is_empty(),
+            blind: entry_state.workloads.is_empty(),
             ..operate::receipt::Tracking::default()
         };
         serde_json::to_value(tracking).ok()

@@ -80,8 +80,8 @@ pub(super) struct State {
     /// Ancestry never changes.
     pub(super) reached: BTreeMap<(String, String), bool>,
     /// Why the cluster, or the forge, cannot be read.
-    pub(super) trouble: Option<String>,
-    pub(super) forge_trouble: Option<String>,
+    pub(super) cluster_problem: Option<String>,
+    pub(super) forge_problem: Option<String>,
     pub(super) checked: bool,
 }
 
@@ -135,11 +135,11 @@ impl Repository {
                 Ok(seen) => {
                     state.seen_at = Some((self.now)());
                     view.seen = Some(seen.of(&self.mirror.git.remote, &at.branch));
-                    state.trouble = None;
+                    state.cluster_problem = None;
                 }
                 // What was seen before stays what it was, with its age.
                 Err(error) if strict && view.seen.is_some() => return Err(error),
-                Err(error) => state.trouble = Some(error.to_string()),
+                Err(error) => state.cluster_problem = Some(error.to_string()),
             }
         }
         self.reach(&mut state, &mut view).await?;
@@ -185,7 +185,7 @@ impl Repository {
         at: &Remote,
     ) -> Result<Vec<Proposal>, Error> {
         let mut proposals = Vec::new();
-        state.forge_trouble = None;
+        state.forge_problem = None;
         if self.sent.swap(false, Ordering::AcqRel) {
             state.pulls.clear();
         }
@@ -226,7 +226,7 @@ impl Repository {
                         Ok(pull) => pull,
                         // git goes on without the forge.
                         Err(error) => {
-                            state.forge_trouble = Some(error.to_string());
+                            state.forge_problem = Some(error.to_string());
                             None
                         }
                     };
@@ -258,12 +258,12 @@ impl Repository {
         let mut wanted: Vec<String> =
             view.proposals.iter().map(|one| one.commit.id.clone()).collect();
         for entry in &view.snapshot.entries {
-            let standing = view.standing(entry);
-            let moves = standing.workloads.iter().any(|one| one.app.rollout.is_some());
+            let entry_state = view.entry_state(entry);
+            let moves = entry_state.workloads.iter().any(|one| one.app.rollout.is_some());
             let behind =
-                standing.serving.as_ref().is_some_and(|serving| *serving != standing.wanted);
+                entry_state.serving.as_ref().is_some_and(|serving| *serving != entry_state.wanted);
             if (moves || behind)
-                && let Some((commit, _)) = standing.revisions.first()
+                && let Some((commit, _)) = entry_state.revisions.first()
             {
                 wanted.push(commit.id.clone());
             }
@@ -286,9 +286,9 @@ impl Repository {
     }
 
     /// Why the cluster, and why the forge, cannot be read.
-    pub(super) async fn troubles(&self) -> (Option<String>, Option<String>) {
+    pub(super) async fn problems(&self) -> (Option<String>, Option<String>) {
         let state = self.state.lock().await;
-        (state.trouble.clone(), state.forge_trouble.clone())
+        (state.cluster_problem.clone(), state.forge_problem.clone())
     }
 
     /// Has the next look ask the forge again: something was sent.
@@ -317,7 +317,7 @@ impl Repository {
     pub(super) async fn history(&self, view: &View, entry: &Entry) -> History {
         let mut records = Vec::new();
         if let Some(cluster) = &self.cluster {
-            for workload in view.standing(entry).workloads {
+            for workload in view.entry_state(entry).workloads {
                 records.extend(self.images.records(cluster, &workload.app, &entry.image).await);
             }
         }
@@ -411,15 +411,15 @@ impl Repository {
 impl Repository {
     /// What happened to an app's workloads, and what its commits did, newest first.
     pub(super) async fn events(&self, view: &View, entry: &Entry) -> Vec<AppEvent> {
-        let standing = view.standing(entry);
+        let entry_state = view.entry_state(entry);
         let mut events = Vec::new();
         if let Some(cluster) = &self.cluster {
-            for workload in &standing.workloads {
+            for workload in &entry_state.workloads {
                 // Where the cluster's cannot be read, the commits are still something.
                 events.extend(cluster.platform.events(&workload.app.id).await.unwrap_or_default());
             }
         }
-        for (commit, version) in &standing.revisions {
+        for (commit, version) in &entry_state.revisions {
             let short = commit.id.get(..7).unwrap_or(&commit.id);
             events.push(AppEvent {
                 at: commit.committed,
@@ -445,7 +445,7 @@ impl Repository {
             self.cluster.as_ref().ok_or_else(|| Error::Refused { what: NO_CLUSTER.to_owned() })?;
         let what = format!("nothing in the cluster runs {}", clean(entry.id.as_str()));
         let mut told = Err(Error::NotFound { what });
-        for workload in &view.standing(entry).workloads {
+        for workload in &view.entry_state(entry).workloads {
             told = cluster.platform.shell(&workload.app.id, instance).await;
             if told.is_ok() {
                 break;
@@ -456,11 +456,11 @@ impl Repository {
 
     /// The instances of what runs an image, as its cluster tells them.
     pub(super) async fn reading(&self, view: &View, entry: &Entry) -> Result<Reading, Error> {
-        let standing = view.standing(entry);
+        let entry_state = view.entry_state(entry);
         let cluster =
             self.cluster.as_ref().ok_or_else(|| Error::Refused { what: NO_CLUSTER.to_owned() })?;
         let mut whole: Option<Reading> = None;
-        for workload in &standing.workloads {
+        for workload in &entry_state.workloads {
             let reading = cluster.platform.instances(&workload.app.id).await?;
             match &mut whole {
                 None => whole = Some(reading),
@@ -486,8 +486,8 @@ impl Repository {
         let Some(cluster) = &self.cluster else {
             return Err(Error::Refused { what: NO_CLUSTER.to_owned() });
         };
-        let standing = view.standing(entry);
-        let all = standing.workloads.iter().map(|workload| {
+        let entry_state = view.entry_state(entry);
+        let all = entry_state.workloads.iter().map(|workload| {
             let (platform, lines) = (cluster.platform.clone(), lines.clone());
             async move { platform.log(&workload.app.id, query, lines).await }
         });
@@ -498,7 +498,7 @@ impl Repository {
     pub(super) async fn logs(&self, view: &View, entry: &Entry) -> Result<Vec<LogLine>, Error> {
         let mut lines = Vec::new();
         if let Some(cluster) = &self.cluster {
-            for workload in &view.standing(entry).workloads {
+            for workload in &view.entry_state(entry).workloads {
                 lines.extend(cluster.platform.logs(&workload.app.id).await?);
             }
         }

@@ -57,8 +57,8 @@ impl Reader for Watch<'_> {
         let state = self.0.state.lock().await;
         let view = state.view.clone();
         let mut hidden = view.seen.as_ref().map(|seen| seen.hidden.clone()).unwrap_or_default();
-        hidden.extend(state.trouble.as_ref().map(|why| format!("the cluster ({why})")));
-        hidden.extend(state.forge_trouble.as_ref().map(|why| format!("pull requests ({why})")));
+        hidden.extend(state.cluster_problem.as_ref().map(|why| format!("the cluster ({why})")));
+        hidden.extend(state.forge_problem.as_ref().map(|why| format!("pull requests ({why})")));
         if let Some(((file, why), more)) = view.snapshot.unreadable.split_first() {
             let more =
                 if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };

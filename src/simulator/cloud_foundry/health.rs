@@ -80,7 +80,7 @@ impl State {
 
 /// One instance at one moment.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Reading {
+pub(crate) struct InstanceNow {
     pub(crate) state: State,
     pub(crate) routable: bool,
     pub(crate) since: Timestamp,
@@ -106,8 +106,9 @@ fn wait_after_crash(crashes: u32) -> f64 {
 }
 
 /// What an instance that was started at `started` is doing at `now`.
-pub(crate) fn read(health: &Health, started: Timestamp, now: Timestamp) -> Reading {
-    let at = |state, routable, since| Reading { state, routable, since, crashes: 0, details: None };
+pub(crate) fn read(health: &Health, started: Timestamp, now: Timestamp) -> InstanceNow {
+    let at =
+        |state, routable, since| InstanceNow { state, routable, since, crashes: 0, details: None };
     let elapsed = seconds_between(started, now);
     match health {
         Health::Good(seconds) if elapsed >= *seconds => {
@@ -119,7 +120,7 @@ pub(crate) fn read(health: &Health, started: Timestamp, now: Timestamp) -> Readi
         Health::Unready if elapsed >= START => at(State::Running, false, after(started, START)),
         Health::Unready => at(State::Starting, false, started),
         Health::Unplaced(reason) => {
-            Reading { details: Some(reason.clone()), ..at(State::Down, false, started) }
+            InstanceNow { details: Some(reason.clone()), ..at(State::Down, false, started) }
         }
         Health::Crash { lasts, .. } => {
             let mut begun = 0.0;
@@ -131,13 +132,13 @@ pub(crate) fn read(health: &Health, started: Timestamp, now: Timestamp) -> Readi
                 }
                 if elapsed < fell {
                     let since = after(started, begun);
-                    return Reading { crashes, ..at(State::Starting, false, since) };
+                    return InstanceNow { crashes, ..at(State::Starting, false, since) };
                 }
                 crashes += 1;
                 begun = fell + wait_after_crash(crashes);
                 if elapsed < begun || crashes >= 200 {
                     let since = after(started, fell);
-                    return Reading { crashes, ..at(State::Crashed, false, since) };
+                    return InstanceNow { crashes, ..at(State::Crashed, false, since) };
                 }
             }
         }
@@ -171,7 +172,7 @@ pub(crate) fn crashes_between(
 mod tests {
     use super::*;
 
-    fn at(seconds: f64) -> Reading {
+    fn at(seconds: f64) -> InstanceNow {
         let started = Timestamp::UNIX_EPOCH;
         read(&Health::parse("crash").unwrap(), started, after(started, seconds))
     }

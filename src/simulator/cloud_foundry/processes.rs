@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     call::{Answer, Call, Reply},
     error::ApiError,
-    health::{Health, Reading, State},
+    health::{Health, InstanceNow, State},
     list::{self, Item, Spec},
     orgs::check_include,
     present,
@@ -106,7 +106,7 @@ fn readings<'a>(
     app: &'a App,
     process: &'a Process,
     now: Timestamp,
-) -> impl Iterator<Item = (usize, Reading)> + 'a {
+) -> impl Iterator<Item = (usize, InstanceNow)> + 'a {
     process.readings(now).enumerate().map(move |(index, reading)| {
         if app.started {
             // Until a cell has taken it, an instance that is wanted is told as DOWN (`instances_stats_reporter.rb`).
@@ -114,9 +114,9 @@ fn readings<'a>(
                 && seconds_between(reading.since, now) < PLACING
                 && reading.crashes == 0;
             let state = if unplaced { State::Down } else { reading.state };
-            (index, Reading { state, ..reading })
+            (index, InstanceNow { state, ..reading })
         } else {
-            (index, Reading { state: State::Down, routable: false, details: None, ..reading })
+            (index, InstanceNow { state: State::Down, routable: false, details: None, ..reading })
         }
     })
 }
@@ -248,7 +248,7 @@ fn in_flight(app: &App, process: &Process) -> bool {
         && app.active_deployment().is_some_and(|deployment| deployment.reason() != "CANCELING")
 }
 
-fn stat(process: &Process, index: usize, reading: &Reading, now: Timestamp) -> Value {
+fn stat(process: &Process, index: usize, reading: &InstanceNow, now: Timestamp) -> Value {
     let uptime = seconds_between(reading.since, now).max(0.0) as i64;
     let started = process.started.get(index).copied().unwrap_or(now);
     if reading.state == State::Down {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
-use super::health::{self, Health, Reading};
+use super::health::{self, Health, InstanceNow};
 use crate::simulator::{
     clock::Clock,
     guid::{self, Kind},
@@ -131,7 +131,7 @@ impl Process {
         self.updated_at = now;
     }
 
-    pub(crate) fn readings(&self, now: Timestamp) -> impl Iterator<Item = Reading> {
+    pub(crate) fn readings(&self, now: Timestamp) -> impl Iterator<Item = InstanceNow> {
         self.started.iter().map(move |started| health::read(&self.health, *started, now))
     }
 }

@@ -51,7 +51,7 @@ pub(in crate::platform::cloud_foundry) fn told(
     };
     for event in events.iter().filter(told_once) {
         if !event.kind.ends_with("process.crash") {
-            told.push(happening(event, labels));
+            told.push(event_of(event, labels));
             continue;
         }
         let (why, index) = (text(event, "exit_description"), number(event, "index"));
@@ -67,7 +67,7 @@ pub(in crate::platform::cloud_foundry) fn told(
         }
         let times = BTreeMap::from([(index, times)]);
         storms.push(Storm { why, times, oldest: event.created_at, at: told.len() });
-        told.push(happening(event, labels));
+        told.push(event_of(event, labels));
     }
     for storm in storms {
         told[storm.at].what = storm.told();
@@ -77,7 +77,7 @@ pub(in crate::platform::cloud_foundry) fn told(
 }
 
 /// What an audit event says, in a clause.
-fn happening(event: &wire::AuditEvent, labels: &Labels) -> AppEvent {
+fn event_of(event: &wire::AuditEvent, labels: &Labels) -> AppEvent {
     let text = |name| text(event, name);
     let revision = || match labels.get(text("revision_guid")) {
         Some(label) => format!(" of rev {label}"),

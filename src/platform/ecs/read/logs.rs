@@ -74,14 +74,14 @@ struct Tag {
 }
 
 /// A group, and the prefix of its streams.
-type Place = (String, String);
+type LogPlace = (String, String);
 
 /// Where the lines of an app are.
 struct Sources {
     /// Where they are, and from when on they are read first.
-    logs: BTreeMap<Place, Timestamp>,
+    logs: BTreeMap<LogPlace, Timestamp>,
     /// Readings that came to no end: from when they are, and the token that leads on.
-    open: HashMap<Place, (i64, String)>,
+    open: HashMap<LogPlace, (i64, String)>,
     /// The tasks, by identifier. Those that are gone keep their names: their last lines come late.
     tasks: HashMap<String, Tag>,
     /// Streams of others that log in the same place.

@@ -99,7 +99,7 @@ pub(in crate::platform::gitops) fn of(path: &str, text: &str, stream: &Stream) -
     let name = path.rsplit('/').next().unwrap_or(path);
     let kustomization =
         ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&name);
-    let mut finding = Finding { text, stream, places: Vec::new(), sealed: None, helm: false };
+    let mut finding = PlaceScan { text, stream, places: Vec::new(), sealed: None, helm: false };
     let mut bases: Vec<String> = Vec::new();
     for (number, document) in stream.documents.iter().enumerate() {
         // <https://github.com/getsops/sops>: a file whose values are encrypted has this member.
@@ -148,7 +148,7 @@ fn taken(kustomization: &Node) -> Vec<String> {
     items.filter_map(path).collect()
 }
 
-struct Finding<'a> {
+struct PlaceScan<'a> {
     text: &'a str,
     stream: &'a Stream,
     places: Vec<Place>,
@@ -157,7 +157,7 @@ struct Finding<'a> {
     helm: bool,
 }
 
-impl Finding<'_> {
+impl PlaceScan<'_> {
     /// The marker of a value: in the comment beside it. One above a mapping's key is none to image automation, which reads
     /// the comments of values (`internal/update/filter.go`).
     fn marker(&self, scalar: &Scalar) -> Option<Marker> {

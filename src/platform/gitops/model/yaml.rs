@@ -95,7 +95,7 @@ impl Node {
 pub(in crate::platform::gitops) fn read(text: &str) -> Result<Stream, String> {
     // The parser takes a byte order mark for text.
     let skipped = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let mut reading = Reading {
+    let mut reading = Parse {
         text: &text[skipped..],
         skipped,
         stack: Vec::new(),
@@ -116,7 +116,7 @@ enum Open {
     List(Vec<Node>),
 }
 
-struct Reading<'a> {
+struct Parse<'a> {
     text: &'a str,
     skipped: usize,
     stack: Vec<Open>,
@@ -125,7 +125,7 @@ struct Reading<'a> {
     anchors: HashMap<usize, String>,
 }
 
-impl Reading<'_> {
+impl Parse<'_> {
     fn take(&mut self, event: Event<'_>, range: Range<usize>, line: usize) -> Result<(), String> {
         let place = |range: &Range<usize>| range.start + self.skipped..range.end + self.skipped;
         match event {

@@ -51,8 +51,8 @@ impl Repository {
         }
         let app = view.app(entry, &self.setting());
         if let Some((namespace, name)) = &tracking.object {
-            let standing = view.standing(entry);
-            let source = view.seen.as_ref().zip(standing.kustomization);
+            let entry_state = view.entry_state(entry);
+            let source = view.seen.as_ref().zip(entry_state.kustomization);
             let source = source.and_then(|(seen, one)| seen.source(one)?.fetched.clone());
             return self.object(receipt, &tracking, (namespace, name), (&app, source)).await;
         }
@@ -149,29 +149,29 @@ impl Repository {
         (entry, app): (&Entry, &App),
         commit: &str,
     ) -> Result<Observation, Error> {
-        let standing = view.standing(entry);
+        let entry_state = view.entry_state(entry);
         let id = Some(RolloutId::new(commit));
         let told = |finding: Finding| Observation {
             finding,
             rollout: app.rollout.clone(),
             id: id.clone(),
         };
-        if tracking.version.as_ref() != Some(&standing.wanted) {
-            let by = standing.revisions.first().map(|(newest, version)| {
+        if tracking.version.as_ref() != Some(&entry_state.wanted) {
+            let by = entry_state.revisions.first().map(|(newest, version)| {
                 format!("{} ({})", clean(&newest.author), clean(&version.label()))
             });
             return Ok(told(overtaken(Overtaken::Superseded, by)));
         }
-        let label = Some(clean(&standing.wanted.label()));
-        if standing.workloads.is_empty() && !tracking.blind && self.cluster.is_some() {
+        let label = Some(clean(&entry_state.wanted.label()));
+        if entry_state.workloads.is_empty() && !tracking.blind && self.cluster.is_some() {
             let why = "nothing in the cluster runs this image any more".to_owned();
             return Ok(told(Finding::Failed(why)));
         }
-        if standing.workloads.is_empty() || receipt.verb == Verb::Release {
+        if entry_state.workloads.is_empty() || receipt.verb == Verb::Release {
             return Ok(told(Finding::Arrived { count: None, label }));
         }
         // Pods that run it by chance, before Flux has got there, may yet be given what was fetched before.
-        if let Some(kustomization) = standing.kustomization {
+        if let Some(kustomization) = entry_state.kustomization {
             let named: Vec<_> =
                 [&kustomization.attempted, &kustomization.applied].into_iter().flatten().collect();
             let mut there = named.is_empty();
@@ -182,7 +182,7 @@ impl Repository {
                 return Ok(told(Finding::Moving));
             }
         }
-        let all = standing.serving.as_ref() == Some(&standing.wanted);
+        let all = entry_state.serving.as_ref() == Some(&entry_state.wanted);
         if app.rolls() || !all {
             return Ok(told(Finding::Moving));
         }

@@ -142,7 +142,7 @@ impl Draft<'_> {
             branch: base.clone(),
             version: Some(writing.version.clone()),
             held: !writing.held.is_empty(),
-            blind: self.view.standing(self.entry).workloads.is_empty(),
+            blind: self.view.entry_state(self.entry).workloads.is_empty(),
             lead: self.entry.lead().map(|one| (one.file.clone(), one.place.path.clone())),
             ..Tracking::default()
         };

@@ -95,16 +95,16 @@ impl Draft<'_> {
                 format!("{name} cannot be deployed from {}: {why}", revision_name(&chosen.label));
             return Ok(self.refuse(why));
         }
-        let standing = self.view.standing(self.entry);
+        let entry_state = self.view.entry_state(self.entry);
         let Some(at) =
-            standing.revisions.iter().position(|(commit, _)| commit.id == chosen.id.as_str())
+            entry_state.revisions.iter().position(|(commit, _)| commit.id == chosen.id.as_str())
         else {
             let why = format!("{name} has no revision {}", chosen.id);
             return Ok(self.refuse(why));
         };
-        let (commit, version) = standing.revisions[at].clone();
-        if version == standing.wanted && !self.differs_at(commit).await? {
-            let serves = standing.serving.as_ref().is_some_and(|serving| *serving != version);
+        let (commit, version) = entry_state.revisions[at].clone();
+        if version == entry_state.wanted && !self.differs_at(commit).await? {
+            let serves = entry_state.serving.as_ref().is_some_and(|serving| *serving != version);
             let more = if serves { "; the cluster has not followed yet" } else { "" };
             let why = format!(
                 "nothing would change: the branch {} says {} of {name} already{more}",
@@ -115,7 +115,7 @@ impl Draft<'_> {
         }
         let then = self.repository.snapshot(&commit.id).await?;
         let undone: Vec<&Commit> =
-            standing.revisions[..at].iter().map(|(commit, _)| *commit).collect();
+            entry_state.revisions[..at].iter().map(|(commit, _)| *commit).collect();
         let (wanted, held) = self.places(&version, Some(&then));
         if let Some(why) = self.immovable(&wanted) {
             return Ok(self.refuse(why));
@@ -153,7 +153,7 @@ impl Draft<'_> {
         self.differing(&commit.id).await;
         let label = revision_name(&version.label());
         let goal = self.goal(back_on(label));
-        let leaving = Some(revision_name(&standing.wanted.label()));
+        let leaving = Some(revision_name(&entry_state.wanted.label()));
         let branch = format!("rollback-{first}");
         let before = self.around(&held);
         let writing = Writing {
@@ -277,8 +277,8 @@ impl Draft<'_> {
             let why = format!("{:?} is no tag", clean(&text));
             return Ok(self.refuse(why));
         }
-        let standing = self.view.standing(self.entry);
-        if version == standing.wanted {
+        let entry_state = self.view.entry_state(self.entry);
+        if version == entry_state.wanted {
             let why = format!(
                 "nothing would change: the branch {} says {} of {name} already",
                 self.view.branch,
@@ -286,7 +286,7 @@ impl Draft<'_> {
             );
             return Ok(self.refuse(why));
         }
-        if !standing.revisions.iter().any(|(_, known)| *known == version) {
+        if !entry_state.revisions.iter().any(|(_, known)| *known == version) {
             let what = format!(
                 "{} was never on this branch: whether the registry has it is not looked up",
                 version.label()
@@ -300,7 +300,7 @@ impl Draft<'_> {
         self.ends(&version, None);
         let label = revision_name(&version.label());
         let goal = self.goal(format!("on {label}").into());
-        let leaving = Some(revision_name(&standing.wanted.label()));
+        let leaving = Some(revision_name(&entry_state.wanted.label()));
         let subject = format!("Release {}", image::write(&self.entry.image, &version));
         let branch = format!("revdeck-{}-{}", slug(&name), slug(&version.label()));
         let before = self.around(&held);
@@ -438,7 +438,7 @@ impl Draft<'_> {
             );
             self.plan.notes.push(Note::Info(text));
         }
-        if let Some(kustomization) = self.view.standing(self.entry).kustomization {
+        if let Some(kustomization) = self.view.entry_state(self.entry).kustomization {
             let source = seen.and_then(|seen| seen.source(kustomization));
             match kustomization.argo {
                 Some(true) => {
@@ -471,7 +471,7 @@ impl Draft<'_> {
                 self.plan.notes.push(Note::Warning(text));
             }
         }
-        if let Some(proposal) = self.view.standing(self.entry).proposal {
+        if let Some(proposal) = self.view.entry_state(self.entry).proposal {
             let what = match &proposal.pull {
                 Some(pull) => format!("pull request {}", pull.number),
                 None => format!("the branch {}", proposal.branch),
@@ -490,15 +490,15 @@ impl Draft<'_> {
 
     /// What runs now, and what will.
     pub(super) fn ends(&mut self, version: &Version, remark: Option<&str>) {
-        let standing = self.view.standing(self.entry);
-        let now = &standing.wanted;
+        let entry_state = self.view.entry_state(self.entry);
+        let now = &entry_state.wanted;
         let end = |version: &Version, remark: Option<String>| RevisionSummary {
             name: revision_name(&clean(&version.label())),
             artifact: Some(clean(&image::write(&self.entry.image, version))),
             remark,
         };
-        let runs = match (&standing.serving, &self.view.seen) {
-            (Some(serving), _) if *serving != standing.wanted => {
+        let runs = match (&entry_state.serving, &self.view.seen) {
+            (Some(serving), _) if *serving != entry_state.wanted => {
                 Some(format!("what the branch says; {} serves", clean(&serving.label())))
             }
             (Some(_), _) => None,
@@ -530,8 +530,8 @@ impl Draft<'_> {
 
     /// What the app will be, as far as that can be seen.
     pub(super) fn goal(&self, goal: Goal) -> Goal {
-        let standing = self.view.standing(self.entry);
-        if standing.workloads.is_empty() {
+        let entry_state = self.view.entry_state(self.entry);
+        if entry_state.workloads.is_empty() {
             let why = if self.view.seen.is_some() {
                 "nothing in the cluster runs it"
             } else {

@@ -17,7 +17,7 @@ impl Draft<'_> {
     fn tracking(&self) -> Tracking {
         Tracking {
             branch: self.view.branch.clone(),
-            blind: self.view.standing(self.entry).workloads.is_empty(),
+            blind: self.view.entry_state(self.entry).workloads.is_empty(),
             lead: self.entry.lead().map(|one| (one.file.clone(), one.place.path.clone())),
             ..Tracking::default()
         }
@@ -40,8 +40,8 @@ impl Draft<'_> {
     /// Before the merge: the pull request is closed, and our branch goes if it is still ours.
     pub(super) fn cancel(mut self) -> Plan {
         let name = self.entry.name.clone();
-        let standing = self.view.standing(self.entry);
-        let Some(proposal) = standing.proposal.cloned() else {
+        let entry_state = self.view.entry_state(self.entry);
+        let Some(proposal) = entry_state.proposal.cloned() else {
             let app = self.view.app(self.entry, &self.repository.setting());
             return match app.rollout {
                 Some(rollout) => {
@@ -56,7 +56,7 @@ impl Draft<'_> {
                 None => self.refuse(format!("{name} has no rollout in progress")),
             };
         };
-        let now = standing.deployed().name();
+        let now = entry_state.deployed().name();
         let remote = &self.repository.mirror.git.remote;
         let (branch, commit) = (proposal.branch.clone(), proposal.commit.id.clone());
         let mut steps = Vec::new();
@@ -98,8 +98,8 @@ impl Draft<'_> {
     /// Merges the pull request that waits, with the head that was looked at; or lets a suspended object go on.
     pub(super) async fn carry_on(mut self) -> Plan {
         let name = self.entry.name.clone();
-        let standing = self.view.standing(self.entry);
-        if let Some(proposal) = standing.proposal.cloned() {
+        let entry_state = self.view.entry_state(self.entry);
+        if let Some(proposal) = entry_state.proposal.cloned() {
             let version = proposal.version(self.entry).cloned().unwrap_or_default();
             let forge = match &self.repository.forge {
                 Ok(forge) => forge.clone(),
@@ -183,7 +183,7 @@ impl Draft<'_> {
             return self.plan;
         }
         let (mut steps, mut by_hand) = (Vec::new(), Vec::new());
-        if let Some(kustomization) = standing.kustomization {
+        if let Some(kustomization) = entry_state.kustomization {
             let source = self.view.seen.as_ref().and_then(|seen| seen.source(kustomization));
             if let Some(source) = source.filter(|source| source.suspended) {
                 steps.push(suspend_step(
@@ -213,14 +213,14 @@ impl Draft<'_> {
         if steps.is_empty() {
             return self.refuse(format!("{name} does not wait for anybody"));
         }
-        let version = standing.wanted.clone();
+        let version = entry_state.wanted.clone();
         self.plan.method =
             "what is suspended in the cluster goes on, for all that it applies".to_owned();
         self.plan.by_hand = by_hand;
-        let with = self.beside(standing.kustomization);
+        let with = self.beside(entry_state.kustomization);
         self.plan.capacity.push(with);
         let mut tracking = self.tracking();
-        let head = standing.revisions.first().map(|(commit, _)| commit.id.clone());
+        let head = entry_state.revisions.first().map(|(commit, _)| commit.id.clone());
         tracking.commit = head.unwrap_or_default();
         tracking.version = Some(version.clone());
         self.recipe(steps, format!("on {}", revision_name(&version.label())), &tracking);
@@ -231,7 +231,7 @@ impl Draft<'_> {
     fn beside(&self, kustomization: Option<&Kustomization>) -> String {
         let entries = self.view.snapshot.entries.iter();
         let own = entries.filter(|entry| {
-            let of = self.view.standing(entry).kustomization;
+            let of = self.view.entry_state(entry).kustomization;
             of.zip(kustomization)
                 .is_some_and(|(of, one)| (&of.namespace, &of.name) == (&one.namespace, &one.name))
         });
@@ -241,8 +241,8 @@ impl Draft<'_> {
 
     /// Suspends the Kustomization.
     pub(super) fn pause(mut self) -> Plan {
-        let standing = self.view.standing(self.entry);
-        let Some(kustomization) = standing.kustomization else {
+        let entry_state = self.view.entry_state(self.entry);
+        let Some(kustomization) = entry_state.kustomization else {
             return self.refuse(NO_FLUX);
         };
         if kustomization.argo.is_some() {
@@ -259,7 +259,7 @@ impl Draft<'_> {
             &kustomization.name,
             true,
         )];
-        let with = self.beside(standing.kustomization);
+        let with = self.beside(entry_state.kustomization);
         self.plan.capacity.push(with);
         self.plan.method = format!(
             "the Kustomization {}/{} is suspended, for all that it applies; what is applied already goes on",
@@ -278,8 +278,8 @@ impl Draft<'_> {
 
     /// Has Flux look now: first the source, then what applies it.
     pub(super) fn reconcile(mut self) -> Plan {
-        let standing = self.view.standing(self.entry);
-        let found = standing.kustomization.zip(self.view.seen.as_ref());
+        let entry_state = self.view.entry_state(self.entry);
+        let found = entry_state.kustomization.zip(self.view.seen.as_ref());
         let found = found.and_then(|(one, seen)| Some((one, seen.source(one)?)));
         let Some((kustomization, source)) = found else {
             return self.refuse(NO_FLUX);
@@ -345,13 +345,15 @@ impl Draft<'_> {
             .map(|(namespace, name)| suspend_step(FluxKind::Automation, namespace, name, false))
             .collect();
         self.plan.method = "image automation goes on, for all images of its namespace".to_owned();
-        let standing = self.view.standing(self.entry);
+        let entry_state = self.view.entry_state(self.entry);
         let policies = self.entry.places.iter().filter_map(|one| one.place.policy());
         let seen = self.view.seen.iter().flat_map(|seen| &seen.policies);
         let latest = seen
             .filter(|one| policies.clone().any(|policy| policy == one.name))
             .find_map(|one| one.latest.clone());
-        if let Some(latest) = latest.filter(|latest| Some(latest) != standing.wanted.tag.as_ref()) {
+        if let Some(latest) =
+            latest.filter(|latest| Some(latest) != entry_state.wanted.tag.as_ref())
+        {
             let text = format!("the policy wants {latest}: automation will set it at its next run");
             self.plan.notes.push(Note::Warning(text));
         }

@@ -19,8 +19,8 @@ impl Draft<'_> {
         let name = self.entry.name.clone();
         let mut wanted: BTreeMap<String, Vec<Wanted>> = BTreeMap::new();
         let mut of = BTreeSet::new();
-        let standing = self.view.standing(self.entry);
-        for (commit, _) in &standing.revisions {
+        let entry_state = self.view.entry_state(self.entry);
+        for (commit, _) in &entry_state.revisions {
             let Some(parent) = commit.parent.as_ref() else { continue };
             let before = self.repository.snapshot(parent).await?;
             let mut found = false;
@@ -73,7 +73,7 @@ impl Draft<'_> {
                     .and_then(|one| one.latest.clone())
             });
             let text = match latest {
-                Some(latest) if Some(&latest) != standing.wanted.tag.as_ref() => {
+                Some(latest) if Some(&latest) != entry_state.wanted.tag.as_ref() => {
                     Note::Warning(format!(
                         "the policy {policy} wants {latest}: automation will set it at its next run"
                     ))
@@ -85,7 +85,7 @@ impl Draft<'_> {
             };
             self.plan.notes.push(text);
         }
-        let version = standing.wanted.clone();
+        let version = entry_state.wanted.clone();
         self.ends(&version, None);
         let goal = "released: image automation moves it again".into();
         let writing = Writing {

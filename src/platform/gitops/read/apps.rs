@@ -57,7 +57,7 @@ pub(in crate::platform::gitops) struct Setting {
 }
 
 /// How an app stands: what the branch says, what serves, and who runs it.
-pub(in crate::platform::gitops) struct Standing<'a> {
+pub(in crate::platform::gitops) struct EntryState<'a> {
     pub(in crate::platform::gitops) entry: &'a Entry,
     /// What the branch says.
     pub(in crate::platform::gitops) wanted: Version,
@@ -76,7 +76,10 @@ impl View {
     }
 
     /// How an app stands.
-    pub(in crate::platform::gitops) fn standing<'a>(&'a self, entry: &'a Entry) -> Standing<'a> {
+    pub(in crate::platform::gitops) fn entry_state<'a>(
+        &'a self,
+        entry: &'a Entry,
+    ) -> EntryState<'a> {
         let wanted = entry.lead().map(|lead| lead.place.version.clone()).unwrap_or_default();
         let kustomization = self
             .seen
@@ -107,7 +110,7 @@ impl View {
         let waits = |one: &&Proposal| one.version(entry).is_some_and(|version| *version != wanted);
         let proposal = self.proposals.iter().find(waits);
         let revisions = self.past.of(entry, &self.snapshot, false);
-        Standing { entry, wanted, serving, workloads, revisions, kustomization, proposal }
+        EntryState { entry, wanted, serving, workloads, revisions, kustomization, proposal }
     }
 
     /// All apps, as the deck shows them.
@@ -117,8 +120,8 @@ impl View {
 
     /// One app.
     pub(in crate::platform::gitops) fn app(&self, entry: &Entry, setting: &Setting) -> App {
-        let standing = self.standing(entry);
-        let workloads = &standing.workloads;
+        let entry_state = self.entry_state(entry);
+        let workloads = &entry_state.workloads;
         let count = Count {
             desired: workloads.iter().map(|one| one.app.instances.desired).sum(),
             running: workloads
@@ -138,7 +141,7 @@ impl View {
             "" => setting.repository.clone(),
             scope => format!("{}/{scope}", setting.repository),
         };
-        let rollout = self.rollout(&standing, setting.now);
+        let rollout = self.rollout(&entry_state, setting.now);
         let serving = workloads.iter().filter_map(|one| one.app.serving.as_ref());
         let serving =
             (rollout.is_none() && serving.clone().next().is_some()).then(|| Side::sum(serving));
@@ -150,12 +153,12 @@ impl View {
             scope: clean(&scope),
             state,
             instances: count,
-            deployed: Some(standing.deployed()),
+            deployed: Some(entry_state.deployed()),
             rollout,
             serving,
-            updated_at: standing.revisions.first().map(|(commit, _)| commit.committed),
+            updated_at: entry_state.revisions.first().map(|(commit, _)| commit.committed),
             versioned: Some(true),
-            paused: standing.kustomization.is_some_and(|one| one.suspended),
+            paused: entry_state.kustomization.is_some_and(|one| one.suspended),
             takes: &[],
         }
     }
@@ -167,13 +170,13 @@ impl View {
         records: &[(Version, TrackRecord)],
         now: Timestamp,
     ) -> History {
-        let standing = self.standing(entry);
-        let app_rolls = self.rollout(&standing, now);
-        let deployed = standing.deployed().id;
+        let entry_state = self.entry_state(entry);
+        let app_rolls = self.rollout(&entry_state, now);
+        let deployed = entry_state.deployed().id;
         let all = self.past.of(entry, &self.snapshot, true);
-        let newest = standing.revisions.first().map(|(commit, _)| commit.id.as_str());
+        let newest = entry_state.revisions.first().map(|(commit, _)| commit.id.as_str());
         let mut revisions = Vec::new();
-        if let Some(proposal) = standing.proposal {
+        if let Some(proposal) = entry_state.proposal {
             let version = proposal.version(entry).cloned().unwrap_or_default();
             let mut one = revision(&proposal.commit, &version);
             one.incoming = true;
@@ -189,8 +192,8 @@ impl View {
             one.incoming = newest == Some(commit.id.as_str())
                 && !one.deployed
                 && app_rolls.is_some()
-                && standing.proposal.is_none();
-            let healthy = standing
+                && entry_state.proposal.is_none();
+            let healthy = entry_state
                 .kustomization
                 .is_some_and(|kustomization| kustomization.healthy.contains(&commit.id));
             let recorded =
@@ -221,7 +224,7 @@ impl View {
             one.made_from = again.then(|| one.label.clone());
             revisions.push(one);
         }
-        let remark = match (&self.seen, standing.workloads.is_empty()) {
+        let remark = match (&self.seen, entry_state.workloads.is_empty()) {
             (None, _) => Some("no cluster is read: what runs is taken from the branch".to_owned()),
             (Some(_), true) => {
                 Some("nothing in the cluster runs this image: what runs is not known".to_owned())
@@ -232,7 +235,7 @@ impl View {
     }
 }
 
-impl Standing<'_> {
+impl EntryState<'_> {
     /// The revision that serves: the newest with that version. Without a cluster, what the branch says.
     pub(in crate::platform::gitops) fn deployed(&self) -> RevisionRef {
         self.reference(self.serving.as_ref().unwrap_or(&self.wanted))

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    apps::{Proposal, Standing, View, note},
+    apps::{EntryState, Proposal, View, note},
     cluster::Workload,
     history::Commit,
 };
@@ -18,27 +18,28 @@ impl View {
     /// that come and go.
     pub(in crate::platform::gitops) fn rollout(
         &self,
-        standing: &Standing<'_>,
+        entry_state: &EntryState<'_>,
         now: Timestamp,
     ) -> Option<Rollout> {
-        let entry = standing.entry;
+        let entry = entry_state.entry;
         let moving: Vec<_> =
-            standing.workloads.iter().filter_map(|one| one.app.rollout.as_ref()).collect();
-        let head = standing.revisions.first().map(|(commit, _)| *commit);
+            entry_state.workloads.iter().filter_map(|one| one.app.rollout.as_ref()).collect();
+        let head = entry_state.revisions.first().map(|(commit, _)| *commit);
         // Pods on their way tell of this change only where they bring what it says.
         let other = |one: &Workload| {
-            one.coming(&entry.image).is_some_and(|coming| *coming != standing.wanted)
+            one.coming(&entry.image).is_some_and(|coming| *coming != entry_state.wanted)
         };
-        let behind = standing.serving.as_ref().is_some_and(|serving| *serving != standing.wanted)
-            || standing.workloads.iter().any(|one| other(one));
-        if let Some(proposal) = standing.proposal {
-            return Some(self.proposed(standing, proposal));
+        let behind =
+            entry_state.serving.as_ref().is_some_and(|serving| *serving != entry_state.wanted)
+                || entry_state.workloads.iter().any(|one| other(one));
+        if let Some(proposal) = entry_state.proposal {
+            return Some(self.proposed(entry_state, proposal));
         }
         if !behind && moving.is_empty() {
             return None;
         }
         let head = head?;
-        let (olds, news, overlap) = standing.sides(Some(&standing.wanted));
+        let (olds, news, overlap) = entry_state.sides(Some(&entry_state.wanted));
         let mut rollout = Rollout {
             id: RolloutId::new(&head.id),
             phase: Phase::Accepted,
@@ -48,14 +49,14 @@ impl View {
             max_in_flight: None,
             limits: moving.first().and_then(|one| one.limits.clone()),
             stages: Vec::new(),
-            wanted: standing.workloads.iter().map(|one| one.app.instances.desired).sum(),
+            wanted: entry_state.workloads.iter().map(|one| one.app.instances.desired).sum(),
             old: Side::sum(olds.iter()),
             overlap,
             new: Side::sum(news.iter()),
-            from: Some(standing.leaving()),
+            from: Some(entry_state.leaving()),
             to: Some(RevisionRef {
                 id: RevisionId::new(&head.id),
-                label: Some(clean(&standing.wanted.label())),
+                label: Some(clean(&entry_state.wanted.label())),
             }),
             started_at: Some(head.committed),
             moved_at: moving.iter().filter_map(|one| one.moved_at).chain([head.committed]).max(),
@@ -72,8 +73,10 @@ impl View {
             Phase::Rolling => 2,
             _ => 1,
         });
-        let brings =
-            standing.workloads.iter().any(|one| one.coming(&entry.image) == Some(&standing.wanted));
+        let brings = entry_state
+            .workloads
+            .iter()
+            .any(|one| one.coming(&entry.image) == Some(&entry_state.wanted));
         match worst {
             Some(phase) if brings || !behind => {
                 rollout.phase = phase;
@@ -82,22 +85,22 @@ impl View {
                 rollout.stuck = moving.iter().find_map(|one| one.stuck.clone());
                 rollout.reason = moving.first().map(|one| one.reason.clone()).unwrap_or_default();
             }
-            _ => self.not_out_yet(standing, head, &mut rollout, now),
+            _ => self.not_out_yet(entry_state, head, &mut rollout, now),
         }
-        rollout.stages = self.stages(standing, head, &rollout, None);
+        rollout.stages = self.stages(entry_state, head, &rollout, None);
         Some(rollout)
     }
 
     /// A change that the branch has and the Pods do not: how far Flux is, and what keeps it.
     fn not_out_yet(
         &self,
-        standing: &Standing<'_>,
+        entry_state: &EntryState<'_>,
         head: &Commit,
         rollout: &mut Rollout,
         now: Timestamp,
     ) {
         rollout.phase = Phase::Accepted;
-        let Some((seen, kustomization)) = self.seen.as_ref().zip(standing.kustomization) else {
+        let Some((seen, kustomization)) = self.seen.as_ref().zip(entry_state.kustomization) else {
             "nothing that applies it was found in the cluster".clone_into(&mut rollout.reason);
             return;
         };
@@ -164,14 +167,14 @@ impl View {
     }
 
     /// A change that waits on a branch of its own.
-    fn proposed(&self, standing: &Standing<'_>, proposal: &Proposal) -> Rollout {
-        let version = proposal.version(standing.entry).cloned().unwrap_or_default();
+    fn proposed(&self, entry_state: &EntryState<'_>, proposal: &Proposal) -> Rollout {
+        let version = proposal.version(entry_state.entry).cloned().unwrap_or_default();
         let pull = proposal.pull.as_ref();
         let missing = match pull {
             None => format!("on the branch {}: nobody has opened a pull request", proposal.branch),
             Some(pull) => pull.waits_for(),
         };
-        let (olds, _, overlap) = standing.sides(Some(&version));
+        let (olds, _, overlap) = entry_state.sides(Some(&version));
         let known = self.seen.is_some();
         let mut rollout = Rollout {
             id: RolloutId::new(&proposal.commit.id),
@@ -182,11 +185,11 @@ impl View {
             max_in_flight: None,
             limits: None,
             stages: Vec::new(),
-            wanted: standing.workloads.iter().map(|one| one.app.instances.desired).sum(),
+            wanted: entry_state.workloads.iter().map(|one| one.app.instances.desired).sum(),
             old: if known { Side::sum(olds.iter()) } else { Side::default() },
             overlap,
             new: Side { desired: 0, instances: known.then(Vec::new) },
-            from: Some(standing.reference(&standing.wanted)),
+            from: Some(entry_state.reference(&entry_state.wanted)),
             to: Some(RevisionRef {
                 id: RevisionId::new(&proposal.commit.id),
                 label: Some(clean(&version.label())),
@@ -199,7 +202,7 @@ impl View {
             error: None,
             note: note(&proposal.commit.body),
         };
-        rollout.stages = self.stages(standing, &proposal.commit, &rollout, Some(proposal));
+        rollout.stages = self.stages(entry_state, &proposal.commit, &rollout, Some(proposal));
         rollout
     }
 
@@ -212,7 +215,7 @@ impl View {
     /// The stages of a change, each as far as it can be seen.
     fn stages(
         &self,
-        standing: &Standing<'_>,
+        entry_state: &EntryState<'_>,
         commit: &Commit,
         rollout: &Rollout,
         proposal: Option<&Proposal>,
@@ -240,7 +243,7 @@ impl View {
             stages.push(stage("pull request", StageState::Waiting, Some(commit.committed), detail));
             stages.push(stage("merged", StageState::Pending, None, None));
         }
-        let Some((seen, kustomization)) = self.seen.as_ref().zip(standing.kustomization) else {
+        let Some((seen, kustomization)) = self.seen.as_ref().zip(entry_state.kustomization) else {
             let state = if self.seen.is_some() && proposal.is_none() {
                 StageState::Unknown
             } else {
@@ -308,7 +311,7 @@ impl View {
     }
 }
 
-impl Standing<'_> {
+impl EntryState<'_> {
     /// The sides of what moves: what goes, what comes, and each of what goes where that is several. What is on its way and
     /// is not what is wanted is to go, as what serves is.
     fn sides(&self, wanted: Option<&Version>) -> (Vec<Side>, Vec<Side>, Vec<(RevisionRef, Side)>) {

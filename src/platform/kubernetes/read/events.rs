@@ -97,7 +97,7 @@ pub(in crate::platform::kubernetes) fn told(mut events: Vec<Event>, app: &str) -
             None => groups.push(Group { newest: event, times, about: vec![about] }),
         }
     }
-    groups.iter().map(|group| happening(group, app)).collect()
+    groups.iter().map(|group| event_of(group, app)).collect()
 }
 
 /// Whether two events say the same of different objects; of what went wrong, only if their words are the same too.
@@ -115,7 +115,7 @@ fn general(event: &Event) -> String {
     message.replace(&event.involved_object.name, "")
 }
 
-fn happening(group: &Group<'_>, app: &str) -> AppEvent {
+fn event_of(group: &Group<'_>, app: &str) -> AppEvent {
     let (event, times) = (group.newest, group.times);
     let bad = event.kind == "Warning";
     let bare = |text: &str| text.replace(&format!("{app}-"), "");

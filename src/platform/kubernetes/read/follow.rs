@@ -217,7 +217,7 @@ fn sources(rows: &Rows, query: &LogQuery) -> Result<(Vec<(ContainerLog, Tag)>, u
 
 /// How far a log was read: a stream that begins anew repeats the second in which it broke.
 #[derive(Debug, Default)]
-struct Place {
+struct ReadUntil {
     last: Option<Timestamp>,
     /// What was written in that second.
     recent: HashSet<(Timestamp, String)>,
@@ -225,7 +225,7 @@ struct Place {
     replayed: Option<Timestamp>,
 }
 
-impl Place {
+impl ReadUntil {
     /// The stream begins anew.
     fn replay(&mut self) {
         self.replayed = self.last;
@@ -269,7 +269,7 @@ impl Stream<'_> {
     /// Sends the log on, until its Pod is gone.
     async fn run(&self, query: &LogQuery) -> Result<(), Error> {
         let path = format!("/api/v1/namespaces/{}/pods/{}/log", self.namespace, self.source.pod);
-        let mut place = Place::default();
+        let mut place = ReadUntil::default();
         let mut mark = None;
         loop {
             // The server knows whole seconds only.
@@ -316,7 +316,7 @@ impl Stream<'_> {
         &self,
         path: &str,
         address: &str,
-        place: &mut Place,
+        place: &mut ReadUntil,
         mark: &mut Option<String>,
     ) -> Result<(), Error> {
         let connection = &self.cluster.connection;
@@ -452,7 +452,7 @@ mod tests {
             text: text.to_owned(),
             error: false,
         };
-        let mut place = Place::default();
+        let mut place = ReadUntil::default();
         assert!(place.passes(&line(10, 5, "a")));
         assert!(place.passes(&line(10, 3, "b")), "a little out of order");
         assert!(place.passes(&line(10, 5, "a")), "written twice");
