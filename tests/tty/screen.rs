@@ -227,9 +227,17 @@ impl Screen {
 
     /// Whether the program is told of the mouse.
     #[allow(dead_code, reason = "the contract's toy needs none")]
-    pub fn has_the_mouse(&self) -> bool {
-        let seen = self.seen.lock().unwrap();
-        seen.parser.screen().mouse_protocol_mode() != vt100::MouseProtocolMode::None
+    /// Waits until the program has the mouse, or has it no longer: what it writes takes its time.
+    pub fn expect_mouse(&self, wanted: bool, timeout: Duration) {
+        let has = || {
+            let seen = self.seen.lock().unwrap();
+            seen.parser.screen().mouse_protocol_mode() != vt100::MouseProtocolMode::None
+        };
+        let until = now() + timeout;
+        while has() != wanted {
+            assert!(now() < until, "whether it has the mouse stays {}", !wanted);
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// The alternate screen is left, the cursor shown, and pastes are plain again. What the program wrote last may
@@ -245,7 +253,7 @@ impl Screen {
             thread::sleep(Duration::from_millis(10));
         }
         let (alternate, hidden, bracketed) = state();
-        assert!(!self.has_the_mouse(), "the mouse is still taken");
+        self.expect_mouse(false, Duration::from_secs(3));
         assert!(!alternate, "the alternate screen is not left");
         assert!(!hidden, "the cursor is hidden");
         assert!(!bracketed, "pastes are bracketed");
