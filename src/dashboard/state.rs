@@ -355,6 +355,9 @@ pub struct State {
     pub running: Vec<Running>,
     /// What the operator should read.
     pub notice: Option<Notice>,
+    /// Since when an outcome stands there, and those that wait until it has stood for a while.
+    pub(super) outcome_at: Option<Timestamp>,
+    pub outcomes: VecDeque<Outcome>,
     /// Apps that a roll back of ours has brought back, and when.
     pub(super) rolled_back: HashMap<AppKey, Timestamp>,
     /// What is watched.
@@ -413,6 +416,8 @@ impl State {
             layers: Vec::new(),
             running: Vec::new(),
             notice: None,
+            outcome_at: None,
+            outcomes: VecDeque::new(),
             rolled_back: HashMap::new(),
             attention: Attention { scope: start.scope, ..Attention::default() },
             next_id: 1,

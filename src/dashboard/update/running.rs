@@ -11,6 +11,8 @@ use super::{
 };
 use crate::domain::{App, LOOKING, Outcome, Phase, Problem, Receipt, Settlement, Standing, Verb};
 
+/// How long an outcome stands before another one takes its place.
+const READ: SignedDuration = SignedDuration::from_secs(8);
 /// How many lines of an operation are kept.
 const SAID: usize = 40;
 /// How soon an operation is looked at again.
@@ -99,11 +101,27 @@ pub(super) fn accepted(state: &mut State, id: u64, receipt: Receipt) -> Vec<Effe
     effects
 }
 
+/// Shows an outcome that waits, once the one before has stood for long enough to be read, or somebody has gone on with
+/// another key.
+pub(super) fn show(state: &mut State) {
+    let unread = |at| {
+        let pressed = state.notifying.pressed_at.is_some_and(|pressed| pressed > at);
+        !pressed && state.now.duration_since(at) < READ
+    };
+    let stands =
+        matches!(state.notice, Some(Notice::Outcome(_))) && state.outcome_at.is_some_and(unread);
+    if !stands && let Some(outcome) = state.outcomes.pop_front() {
+        state.notice = Some(Notice::Outcome(outcome));
+        state.outcome_at = Some(state.now);
+    }
+}
+
 pub(super) fn ended(state: &mut State, id: u64, outcome: Outcome) -> Vec<Effect> {
     let Some(at) = state.running.iter().position(|one| one.id == id) else { return Vec::new() };
     let ended = state.running.remove(at);
     state.leaving = false;
-    state.notice = Some(Notice::Outcome(outcome.clone()));
+    state.outcomes.push_back(outcome.clone());
+    show(state);
     state.attention.nudge += 1;
     if matches!((ended.verb, &outcome), (Verb::RollBack, Outcome::Done(_))) {
         state.rolled_back.insert(ended.app.clone(), state.now);
@@ -181,6 +199,7 @@ pub(super) fn settled(
 
 /// Looks at those operations that are due.
 pub(super) fn tick(state: &mut State) -> Vec<Effect> {
+    show(state);
     look(state, false)
 }
 

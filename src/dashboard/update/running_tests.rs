@@ -103,3 +103,38 @@ fn without_a_journal_nothing_is_sent_until_somebody_agrees() {
     script.keys("C-j");
     assert_eq!(script.effects, [Effect::WithoutJournal]);
 }
+
+/// Two that end at the same moment are both read; whoever goes on has read the first one.
+#[test]
+fn no_outcome_takes_the_place_of_one_that_nobody_has_read() {
+    let mut script = Script::incident();
+    let end = |script: &mut Script, text: &str| {
+        script.keys("s");
+        script.planned();
+        script.pass(1_000);
+        script.keys("y");
+        let id = script.executed().unwrap();
+        script.event(Event::Accepted { id, receipt: Box::new(receipt(Some("rollout-1"), false)) });
+        (id, Outcome::Done(text.to_owned()))
+    };
+    let shown = |script: &Script| match &script.state.notice {
+        Some(Notice::Outcome(outcome)) => outcome.text().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    let ends = [end(&mut script, "one"), end(&mut script, "two"), end(&mut script, "three")];
+    script.pass(1_000);
+    for (id, outcome) in ends {
+        script.event(Event::Ended { id, outcome });
+    }
+    assert_eq!(shown(&script), "one");
+    script.pass(5_000);
+    script.event(Event::Tick);
+    assert_eq!(shown(&script), "one", "it stands for a while");
+    script.pass(4_000);
+    script.event(Event::Tick);
+    assert_eq!(shown(&script), "two");
+    script.pass(1_000);
+    script.keys("j");
+    script.event(Event::Tick);
+    assert_eq!(shown(&script), "three", "who goes on has read it");
+}
