@@ -355,8 +355,9 @@ pub struct State {
     pub running: Vec<Running>,
     /// What the operator should read.
     pub notice: Option<Notice>,
-    /// Since when an outcome stands there, and those that wait until it has stood for a while.
+    /// Since when an outcome stands there.
     pub(super) outcome_at: Option<Timestamp>,
+    /// Outcomes that wait until that one has stood for a while.
     pub outcomes: VecDeque<Outcome>,
     /// Apps that a roll back of ours has brought back, and when.
     pub(super) rolled_back: HashMap<AppKey, Timestamp>,
