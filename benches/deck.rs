@@ -130,6 +130,7 @@ fn empty() -> State {
         keymap,
         size: (160, 50),
         open: Vec::new(),
+        complaints: Vec::new(),
         sort: revdeck::dashboard::Sort::Need,
         only_active: false,
         scope: Scope::Home,

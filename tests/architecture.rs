@@ -114,6 +114,9 @@ impl<'ast> Visit<'ast> for Imports {
         let inside = matches!(first, "crate" | "super" | "self") || self.children.contains(first);
         if words.len() > 1 && inside {
             self.add(&words);
+        } else if words.len() > 1 {
+            // Another crate may be called by its path; what is no crate hurts nobody.
+            self.crates.insert(words[0].clone());
         }
         syn::visit::visit_path(self, path);
     }
@@ -254,6 +257,7 @@ fn every_way_of_importing_is_seen() {
         ("use crate::platform::ecs::Provider;", "cli::run"),
         ("fn f() { let target = crate::platform::kubernetes::KIND; }", "runtime::headless"),
         ("fn f() { tracing::warn!(\"{}\", crate::ui::text::clean(name)); }", "platform::http"),
+        ("fn f() { tokio::spawn(async {}); }", "domain::app"),
         ("use std::fmt;", "cellar"),
     ] {
         let found = broken(&imports(text, module(room)));

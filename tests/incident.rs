@@ -52,7 +52,7 @@ async fn the_record_of_an_incident() {
             other => panic!("{other:?}"),
         }
     };
-    journal.ended(&operation, &outcome);
+    journal.ended(&operation, &outcome).unwrap();
     let after = record(&platform, &journal).await;
     // Names of variables, and never what they hold.
     assert!(!after.contains("64m") && !after.contains("512m"), "{after}");

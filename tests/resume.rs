@@ -150,6 +150,35 @@ fn killed_between_the_request_and_its_answer() {
     assert_ne!(journal[0]["operation"], journal[4]["operation"]);
 }
 
+/// The login of that name leads to another foundation by now: nothing is concluded from what is not there.
+#[test]
+fn a_login_that_leads_elsewhere_closes_nothing() {
+    let foundation = Foundation::start("hang@POST:/v3/deployments#1");
+    foundation.kill_while_hanging(&["rollback", "catalog", "--yes"]);
+    foundation.age();
+    let other = Foundation::start("");
+    let mut command = foundation.command(&["resume"]);
+    command.envs(other.login.iter().map(|(name, value)| (name, value)));
+    let told = command.output().unwrap();
+    let err = String::from_utf8(told.stderr).unwrap();
+    assert_eq!(told.status.code(), Some(4), "{err}");
+    assert!(err.contains("was sent to http://") && err.contains("log in there again"), "{err}");
+    assert_eq!(foundation.events(), ["intent", "sent"]);
+    let (code, _, err) = foundation.run(&["resume"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("never took effect"), "{err}");
+}
+
+/// Who agreed to write nothing is told of what was written before.
+#[test]
+fn without_a_journal_what_is_open_is_still_read() {
+    let foundation = Foundation::start("hang@POST:/v3/deployments#1");
+    foundation.kill_while_hanging(&["rollback", "catalog", "--yes"]);
+    let (code, out, err) = foundation.run(&["resume", "--list", "--no-journal"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("catalog") && out.contains("roll back"), "{out}");
+}
+
 /// The cancel has taken effect, the environment was not yet put back: started again, that is done, once.
 #[test]
 fn killed_between_the_cancel_and_the_environment() {
@@ -272,7 +301,8 @@ fn nobody_else_can_read_what_was_done() {
     }
     // What was cut in half is said, and loses nothing else.
     let (_, out, err) = foundation.run(&["resume", "--list"]);
-    assert!(err.contains("line 1 of the journal is cut in half"), "{err}");
+    let said = format!("line 1 of the journal {} is cut in half", journal.display());
+    assert!(err.contains(&said), "{err}");
     assert!(out.contains("catalog"), "{out}");
 }
 

@@ -65,6 +65,7 @@ impl Deck {
             size,
             now: at,
             open: Vec::new(),
+            complaints: Vec::new(),
             sort: revdeck::dashboard::Sort::Need,
             only_active: false,
             scope: revdeck::domain::Scope::Home,

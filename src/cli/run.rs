@@ -45,11 +45,10 @@ pub async fn run(registry: &Registry, invocation: Invocation) -> Result<(), Exit
     let config = config.map_err(|error| Exit::new(Code::Usage, error.to_string()))?;
     let setup = Invoked { registry, global: &global, config: &config, paths: &paths };
     let now = clock::system();
-    let journal = if global.no_journal {
-        Journal::nowhere(now.clone())
-    } else {
-        Journal::in_directory(paths.state.clone(), now.clone())
-    };
+    let journal = Journal::in_directory(paths.state.clone(), now.clone());
+    if global.no_journal {
+        journal.skip();
+    }
     if let Err(error) = journal.rotate() {
         tracing::warn!(%error, "the journal cannot be put aside");
     }
@@ -174,6 +173,7 @@ impl Invoked<'_> {
         let kept_scope = view.scope.clone().filter(|_| !asked(&scope.origin));
         let setup = Setup {
             open: open.map(|one| one.receipt).collect(),
+            complaints: story.complaints.clone(),
             platforms,
             now,
             keymap: self.keymap()?,

@@ -95,6 +95,11 @@ pub enum Event {
         /// Whether it replaces the line before.
         replaces: bool,
     },
+    /// The end of an operation was written down.
+    Journalled {
+        /// Why it could not be.
+        failed: Option<String>,
+    },
     /// An operation was taken, or its answer was lost.
     Accepted {
         /// Which operation.

@@ -49,6 +49,8 @@ pub struct Start {
     pub now: Timestamp,
     /// Operations of earlier runs that have no end yet.
     pub open: Vec<Receipt>,
+    /// What could not be read of the journal, a sentence each.
+    pub complaints: Vec<String>,
     /// How the apps are ordered at first.
     pub sort: Sort,
     /// Whether only what is rolling or broken is listed at first.
@@ -373,6 +375,8 @@ pub struct State {
     pub leaving: bool,
     /// Operations of earlier runs that have no end yet, until they are taken up.
     pub(super) open: Vec<Receipt>,
+    /// What could not be read of the journal, until it is said.
+    pub(super) complaints: Vec<String>,
 }
 
 impl State {
@@ -426,6 +430,7 @@ impl State {
             scrolled: 0,
             leaving: false,
             open: start.open,
+            complaints: start.complaints,
         }
     }
 

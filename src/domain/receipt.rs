@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AppKey, Outcome, RolloutId, Verb};
+use super::{AppKey, Outcome, RolloutId, Target, Verb};
 
 /// One step of an operation: what is sent in one go.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -111,6 +111,10 @@ pub struct Receipt {
     pub app: AppKey,
     /// Its name.
     pub name: String,
+    /// The API that it was sent to: a target of the same name may lead elsewhere by the time that it is looked for. Empty
+    /// in receipts of earlier versions.
+    #[serde(default)]
+    pub api: String,
     /// What was asked for.
     pub verb: Verb,
     /// What it consists of, with what has been learned since.
@@ -150,6 +154,7 @@ impl Receipt {
         Self {
             app,
             name,
+            api: String::new(),
             verb,
             recipe,
             done: 0,
@@ -163,6 +168,11 @@ impl Receipt {
             outcome: None,
             closed: 0,
         }
+    }
+
+    /// Whether it was sent to this target, wherever that leads now.
+    pub fn is_of(&self, target: &Target) -> bool {
+        self.app.target == target.id && (self.api.is_empty() || self.api == target.api)
     }
 
     /// The rollout that it makes or changes, once that is known.

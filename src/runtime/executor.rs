@@ -110,7 +110,16 @@ impl Executor {
             Effect::Resume { id, receipt } => self.resume(id, *receipt),
             Effect::Journal { operation, outcome } => {
                 let journal = self.journal.clone();
-                tokio::task::spawn_blocking(move || journal.ended(&operation, &outcome));
+                self.answer(async move {
+                    let ended =
+                        tokio::task::spawn_blocking(move || journal.ended(&operation, &outcome));
+                    let failed = match ended.await {
+                        Ok(Ok(())) => None,
+                        Ok(Err(error)) => Some(error.to_string()),
+                        Err(error) => Some(error.to_string()),
+                    };
+                    Event::Journalled { failed }
+                });
             }
             Effect::WithoutJournal => self.journal.skip(),
             Effect::Details { id, app: AppKey { target, app }, from, to } => {

@@ -80,6 +80,8 @@ pub struct Setup {
     pub journal: Journal,
     /// Operations of earlier runs that have no end yet.
     pub open: Vec<Receipt>,
+    /// What could not be read of the journal.
+    pub complaints: Vec<String>,
     /// Whether this is the demo.
     pub demo: bool,
     /// How many seconds of the clock pass in a real one.
@@ -134,6 +136,7 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         size,
         now: (setup.now)(),
         open: setup.open.clone(),
+        complaints: setup.complaints.clone(),
         sort: setup.sort,
         only_active: setup.only_active,
         scope: setup.scope.clone(),

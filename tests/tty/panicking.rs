@@ -58,6 +58,7 @@ fn dashboard_that_panics() {
             theme: Theme::new(Depth::Sixteen, false),
             journal: Journal::nowhere(clock::system()),
             open: Vec::new(),
+            complaints: Vec::new(),
             sort: revdeck::dashboard::Sort::Need,
             only_active: false,
             scope: revdeck::domain::Scope::Home,

@@ -173,7 +173,10 @@ impl Screen {
     /// Ends the program as nothing can be done about.
     #[allow(dead_code, reason = "the contract's toy uses it")]
     pub fn kill(&mut self) {
-        self.child.kill().unwrap();
+        // What the library calls so is a hang-up, which is an orderly end.
+        let id = self.child.process_id().and_then(|id| i32::try_from(id).ok());
+        let id = id.and_then(rustix::process::Pid::from_raw).unwrap();
+        rustix::process::kill_process(id, rustix::process::Signal::KILL).unwrap();
         let _ = self.child.wait();
     }
 

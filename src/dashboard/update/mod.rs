@@ -101,6 +101,12 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             instances::apply(state, id, &app, *reading);
             notify::judged(state, &app).into_iter().collect()
         }
+        Event::Journalled { failed } => {
+            if let Some(why) = failed {
+                running::unwritten(state, &why);
+            }
+            Vec::new()
+        }
         Event::Shell { id, shell } => instances::shell(state, id, shell),
         Event::ShellEnded { text } => {
             state.notice = Some(Notice::Hint(text));

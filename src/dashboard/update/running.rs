@@ -25,7 +25,7 @@ pub fn begin(state: &mut State) -> Vec<Effect> {
     let mut effects = Vec::new();
     let mut elsewhere = Vec::new();
     for receipt in std::mem::take(&mut state.open) {
-        if state.target_state(&receipt.app.target).is_none() {
+        if !state.targets.iter().any(|one| receipt.is_of(&one.target)) {
             elsewhere.push(format!("{} of {}", receipt.verb.words(), receipt.name));
             continue;
         }
@@ -49,11 +49,21 @@ pub fn begin(state: &mut State) -> Vec<Effect> {
             effects.push(Effect::Resume { id, receipt: Box::new(receipt) });
         }
     }
+    let mut said = Vec::new();
     if !elsewhere.is_empty() {
-        state.notice = Some(Notice::Hint(format!(
+        said.push(format!(
             "without an end, on targets that are not here: {} (`revdeck resume --list`)",
             elsewhere.join(", ")
-        )));
+        ));
+    }
+    let complaints = std::mem::take(&mut state.complaints);
+    if let Some(first) = complaints.first() {
+        let more = complaints.len() - 1;
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        said.push(format!("{first}{more} (`revdeck journal`)"));
+    }
+    if !said.is_empty() {
+        state.notice = Some(Notice::Hint(said.join("; ")));
     }
     effects
 }
@@ -113,6 +123,19 @@ pub(super) fn show(state: &mut State) {
     if !stands && let Some(outcome) = state.outcomes.pop_front() {
         state.notice = Some(Notice::Outcome(outcome));
         state.outcome_at = Some(state.now);
+    }
+}
+
+/// The end that is shown is not on disk: the next run looks for it again.
+pub(super) fn unwritten(state: &mut State, why: &str) {
+    let add = |text| {
+        format!("{text}; its end could not be written down ({why}): the next run looks again")
+    };
+    match state.notice.take() {
+        Some(Notice::Outcome(outcome)) => {
+            state.notice = Some(Notice::Outcome(outcome.map(add)));
+        }
+        _ => state.notice = Some(Notice::Hint(add("an operation has ended".to_owned()))),
     }
 }
 

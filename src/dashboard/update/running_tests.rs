@@ -138,3 +138,29 @@ fn no_outcome_takes_the_place_of_one_that_nobody_has_read() {
     script.event(Event::Tick);
     assert_eq!(shown(&script), "three", "who goes on has read it");
 }
+
+/// A name may lead elsewhere by now, lines of the journal may be unreadable, and an end may not get into it: each is said.
+#[test]
+fn what_the_journal_cannot_tell_or_take_is_said() {
+    let mut script = Script::incident();
+    let receipt = receipt(Some("rollout-1"), true);
+    let elsewhere = crate::domain::Receipt { api: "https://api.other".to_owned(), ..receipt };
+    script.state.open = vec![elsewhere];
+    script.state.complaints =
+        vec!["line 3 of the journal is cut in half".to_owned(), "more".to_owned()];
+    assert!(
+        super::begin(&mut script.state).is_empty(),
+        "nothing of it is sent or looked for there"
+    );
+    assert!(script.state.running.is_empty());
+    let said = script.hint().to_owned();
+    assert!(
+        said.contains("cancel of checkout") && said.contains("line 3 of the journal"),
+        "{said}"
+    );
+    assert!(said.contains("1 more"), "{said}");
+    script.state.notice = Some(Notice::Outcome(Outcome::Done("it is so".to_owned())));
+    script.event(Event::Journalled { failed: Some("disk full".to_owned()) });
+    let Some(Notice::Outcome(outcome)) = &script.state.notice else { panic!() };
+    assert!(outcome.text().starts_with("it is so; its end could not be written down (disk full)"));
+}

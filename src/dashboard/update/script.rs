@@ -66,6 +66,7 @@ impl Script {
             size: (80, 24),
             now: start(),
             open: Vec::new(),
+            complaints: Vec::new(),
             sort: Sort::Need,
             only_active: false,
             scope: Scope::Home,

@@ -12,12 +12,12 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 pub use settle::settle;
-pub use words::{back_on, supersedes, took_the_place};
+pub use words::{BEGUN_SINCE, back_on, supersedes, took_the_place};
 
 use super::{Error, Platform, http::WriteError};
 use crate::domain::{
     App, AppKey, Confirmed, Goal, LOOKING, Outcome, Phase, Receipt, Recipe, RevisionRef, RolloutId,
-    Step, Verb,
+    Step, Target, Verb,
 };
 
 /// How often the effect of a lost step is looked for before it is left to [`settle()`].
@@ -148,8 +148,10 @@ pub async fn execute(
     let Some(recipe) = plan.plan().recipe.clone() else {
         return Sent::Ended(Outcome::Refused("this plan cannot be carried out".to_owned()));
     };
-    let app = AppKey::new(platform.target().id, request.app.clone());
-    let receipt = Receipt::unsent(app, name, request.operation.verb(), recipe);
+    let Target { id, api, .. } = platform.target();
+    let app = AppKey::new(id, request.app.clone());
+    let unsent = Receipt::unsent(app, name, request.operation.verb(), recipe);
+    let receipt = Receipt { api, ..unsent };
     match platform.changed(&receipt.app.app, &receipt.recipe.guard).await {
         Ok(None) => {}
         Ok(Some(what)) => return Sent::Ended(words::unsent(&words::changed(&what))),

@@ -9,6 +9,9 @@ pub fn back_on(revision: impl Into<String>) -> Goal {
     Goal::BackOn { back_on: revision.into() }
 }
 
+/// What voids what is left of an operation.
+pub const BEGUN_SINCE: &str = "another rollout has begun since";
+
 /// Warns that the rollout in progress, such as ` of rev 8`, gives way to what is planned; `more` is what comes of that.
 pub fn supersedes(of: &str, more: &str) -> Note {
     Note::Warning(format!("the rollout in progress{of} is superseded by this{more}"))
@@ -111,7 +114,7 @@ pub(super) fn overtaken(receipt: &Receipt, what: Overtaken, by: Option<&str>) ->
             format!("the {verb} of {name} was superseded: another rollout{by} took its place")
         }
         Overtaken::Followed => {
-            format!("{name} was {}, but another rollout has begun since{by}", receipt.recipe.goal)
+            format!("{name} was {}, but {BEGUN_SINCE}{by}", receipt.recipe.goal)
         }
         Overtaken::Finished => {
             format!("the rollout of {name} had finished before it could be cancelled")

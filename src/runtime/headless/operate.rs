@@ -137,10 +137,17 @@ enum Followed {
 }
 
 /// Writes down how an operation ended, where it did.
+/// What is said where an end is not on disk.
+fn unwritten(error: &io::Error) -> String {
+    format!("its end could not be written down ({error}): the next run looks again")
+}
+
 fn note_end(context: &Context, operation: &str, followed: Followed) -> Outcome {
     match followed {
         Followed::Ended(outcome) => {
-            context.journal.ended(operation, &outcome);
+            if let Err(error) = context.journal.ended(operation, &outcome) {
+                Context::say(&unwritten(&error));
+            }
             outcome
         }
         Followed::Left(outcome) => outcome,
@@ -347,12 +354,18 @@ pub async fn resume(context: &Context, list: bool) -> Result<(), Exit> {
             continue;
         }
         let target = &one.receipt.app.target;
-        let platform = context.platforms.iter().find(|platform| platform.target().id == *target);
-        let Some(platform) = platform else {
-            let text = format!(
-                "the {verb} of {name} is on {target}, which is not here: say --target {target}"
-            );
-            Context::say(&text);
+        let here = context.platforms.iter().find(|one| one.target().id == *target);
+        let Some(platform) = here.filter(|platform| one.receipt.is_of(&platform.target())) else {
+            let (api, kind) = (&one.receipt.api, &one.platform);
+            Context::say(&match here {
+                Some(other) => format!(
+                    "the {verb} of {name} was sent to {api}, and {target} leads to {} now: log in there again",
+                    other.target().api
+                ),
+                None => format!(
+                    "the {verb} of {name} is on {target} ({kind}), which is not here: say --target {target}, with a revdeck that knows {kind}"
+                ),
+            });
             worst = worst.and(Err(Exit::new(Code::Unknown, "")));
             continue;
         };
@@ -361,16 +374,31 @@ pub async fn resume(context: &Context, list: bool) -> Result<(), Exit> {
             Context::say(&format!("following the {verb} of {name}"));
             Sent::Accepted(one.receipt)
         } else {
-            let Some(receipt) = context.journal.take_up(&one.receipt)? else {
-                Context::say(&format!("the {verb} of {name} was taken up by another revdeck"));
-                continue;
-            };
-            Context::say(&format!("following the {verb} of {name}"));
-            let platform = platform.as_ref();
-            let work = telling(|progress| async move {
-                operation::resume(platform, receipt, &progress, &context.journal).await
-            });
-            work.await
+            match context.journal.take_up(&one.receipt) {
+                Ok(Some(receipt)) => {
+                    Context::say(&format!("following the {verb} of {name}"));
+                    let platform = platform.as_ref();
+                    let work = telling(|progress| async move {
+                        operation::resume(platform, receipt, &progress, &context.journal).await
+                    });
+                    work.await
+                }
+                Ok(None) => {
+                    Context::say(&format!("the {verb} of {name} was taken up by another revdeck"));
+                    continue;
+                }
+                // Where nothing is left to be sent, looking needs no journal.
+                Err(_) if one.receipt.complete() => {
+                    Context::say(&format!("following the {verb} of {name}"));
+                    Sent::Accepted(one.receipt)
+                }
+                Err(error) => {
+                    let outcome = Outcome::no_journal(&error.to_string(), "--no-journal");
+                    Context::say(&format!("{verb} of {name}: {}", outcome.text()));
+                    worst = worst.and(Err(Exit::new(Code::Refused, "")));
+                    continue;
+                }
+            }
         };
         let outcome = match sent {
             Sent::Ended(outcome) => Followed::Ended(outcome),

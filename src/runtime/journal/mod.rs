@@ -129,12 +129,18 @@ impl Journal {
     /// Where it cannot be written down: nothing of it may be sent then.
     pub fn take_up(&self, receipt: &Receipt) -> io::Result<Option<Receipt>> {
         let id = &receipt.recipe.id;
-        let Some(directory) = self.directory() else { return Ok(Some(receipt.clone())) };
+        let Some(directory) = self.file.as_deref().and_then(Path::parent) else {
+            return Ok(Some(receipt.clone()));
+        };
         if self.claims().has(id) {
             return Ok(Some(receipt.clone()));
         }
-        if !self.claims().take(directory, id)? {
-            return Ok(None);
+        match self.claims().take(directory, id) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            // Who has agreed to write nothing goes on without a claim where none can be had.
+            Err(_) if self.is_skipped() => return Ok(Some(receipt.clone())),
+            Err(error) => return Err(error),
         }
         // Whoever had it until now may have gone on with it.
         let open = self.read().open().into_iter().find(|one| one.receipt.recipe.id == *id);
@@ -151,20 +157,22 @@ impl Journal {
     }
 
     /// Adds how an operation ended; where another program follows it, that one does.
-    pub fn ended(&self, operation: &str, outcome: &Outcome) {
+    ///
+    /// # Errors
+    /// Where it cannot be written down: the next run looks for its end again.
+    pub fn ended(&self, operation: &str, outcome: &Outcome) -> io::Result<()> {
         let directory = self.directory();
         match directory.map(|directory| self.claims().take(directory, operation)) {
             None | Some(Ok(true)) => {}
-            Some(Ok(false)) => return,
+            Some(Ok(false)) => return Ok(()),
             Some(Err(error)) => tracing::warn!(%error, "an operation cannot be claimed"),
         }
         let fields = json!({ "outcome": outcome.word().to_lowercase(), "text": outcome.text() });
-        if let Err(error) = self.write(operation, "ended", fields) {
-            tracing::warn!(%error, "the journal cannot be written");
-        }
+        let written = self.write(operation, "ended", fields);
         if let Some(directory) = directory {
             self.claims().give_back(directory, operation);
         }
+        written
     }
 
     fn write(&self, operation: &str, event: &str, fields: Value) -> io::Result<()> {
@@ -252,14 +260,21 @@ impl Journal {
     /// What the journal tells, without those that were put aside: all that has no end yet is in it. A journal that is
     /// not there tells nothing.
     pub fn read(&self) -> Story {
-        let mut story = match self.file.as_ref().filter(|_| !self.is_skipped()) {
-            Some(file) => read_file(file, "the journal"),
-            None => {
-                let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-                Story::parse(&memory, "the journal")
-            }
-        };
-        if let Some(directory) = self.directory() {
+        // Who writes nothing reads all the same.
+        let mut story = self
+            .file
+            .as_ref()
+            .map(|file| read_file(file, &format!("the journal {}", file.display())));
+        if self.is_skipped() {
+            let memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+            let own = Story::parse(&memory, "what is remembered of this run");
+            story = Some(match story {
+                Some(kept) => kept.followed_by(own),
+                None => own,
+            });
+        }
+        let mut story = story.unwrap_or_default();
+        if let Some(directory) = self.file.as_deref().and_then(Path::parent) {
             let claims = self.claims();
             story.find_followed(|operation| claims.another_has(directory, operation));
         }
@@ -269,7 +284,7 @@ impl Journal {
     /// What the journal tells with those that were put aside, as far back as they are kept.
     pub fn history(&self) -> Story {
         let newest = self.read();
-        let Some(file) = self.file.as_ref().filter(|_| !self.is_skipped()) else { return newest };
+        let Some(file) = self.file.as_ref() else { return newest };
         let earlier = (1..=KEPT).rev().map(|number| {
             read_file(
                 &aside(file, number),
@@ -380,7 +395,7 @@ mod tests {
         let done = Outcome::Done("it is".to_owned());
         for number in 0..5 {
             one.sent(&receipt(&format!("ended-{number}"))).unwrap();
-            one.ended(&format!("ended-{number}"), &done);
+            one.ended(&format!("ended-{number}"), &done).unwrap();
             one.sent(&receipt(&format!("open-{number}"))).unwrap();
             one.rotate_beyond(0).unwrap();
             // One that is small stays where it is, whoever looks.

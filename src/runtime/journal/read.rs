@@ -38,6 +38,8 @@ pub struct Open {
     pub at: Timestamp,
     /// Whether another program that still runs follows it.
     pub followed: bool,
+    /// The kind of platform that it is on.
+    pub platform: String,
 }
 
 /// What a journal tells.
@@ -135,7 +137,13 @@ impl Story {
                 continue;
             };
             let followed = self.followed.contains(&entry.operation);
-            let one = Open { receipt, at: entry.at, followed };
+            let intent = self
+                .entries
+                .iter()
+                .find(|one| one.operation == entry.operation && one.event == "intent");
+            let platform = intent.and_then(|one| one.line["platform"].as_str());
+            let platform = platform.unwrap_or("its platform").to_owned();
+            let one = Open { receipt, at: entry.at, followed, platform };
             match known {
                 Some(at) => open[at] = one,
                 None => open.push(one),

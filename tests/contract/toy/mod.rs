@@ -15,10 +15,9 @@ use jiff::Timestamp;
 use revdeck::{
     domain::{
         App, AppEvent, AppId, Capabilities, Detail, Fact, Finding, Group, History, Interest,
-        LogLine, Note, Observation, Operation, OptionKind, OptionSpec, Overtaken, Plan,
-        PlatformKind, Receipt, Recipe, Report, Request, RevisionId, RevisionSummary, RollBackTo,
-        RolloutId, Scope, Secret, Step, Target, TargetId, Verb, VerbOptions, differences,
-        last_good,
+        LogLine, Observation, Operation, OptionKind, OptionSpec, Overtaken, Plan, PlatformKind,
+        Receipt, Recipe, Report, Request, RevisionId, RevisionSummary, RollBackTo, RolloutId,
+        Scope, Secret, Step, Target, TargetId, Verb, VerbOptions, differences, last_good,
     },
     platform::{
         Environment, Error, Now, OpenError, Platform, Setting, TargetSpec, feed,
@@ -179,7 +178,7 @@ impl Platform for Toy {
             return Ok(plan.refuse(format!("nothing would change: {name} is on rev {to}")));
         }
         if rolling.is_some() && !undoes && verb != Verb::Continue {
-            plan.notes.push(Note::Warning("the rollout in progress is superseded".to_owned()));
+            plan.notes.push(operation::supersedes("", ""));
         }
         plan.to = Some(RevisionSummary::named(format!("rev {to}")));
         plan.method = "the postman".to_owned();

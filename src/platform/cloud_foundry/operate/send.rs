@@ -15,7 +15,7 @@ use crate::platform::cloud_foundry::{
     push,
     read::convert,
 };
-use crate::platform::operation::took_the_place;
+use crate::platform::operation::{BEGUN_SINCE, took_the_place};
 use crate::{
     domain::{
         AppId, Finding, Phase, Receipt, RolloutId, revision_name,
@@ -228,9 +228,7 @@ pub(in crate::platform::cloud_foundry) async fn outdated(
     let deployment = deployments.resources.first().map(|one| one.guid.as_str());
     let revision = revisions.resources.first().map(|one| one.guid.as_str());
     Ok(match () {
-        () if deployment != tracking.deployment.as_deref() => {
-            Some("another rollout has begun since".to_owned())
-        }
+        () if deployment != tracking.deployment.as_deref() => Some(BEGUN_SINCE.to_owned()),
         () if revision != guard.latest.as_deref() => {
             Some("there is a newer revision by now".to_owned())
         }

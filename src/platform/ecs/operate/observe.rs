@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::domain::{
-    App, Count, Finding, Observation, Overtaken, Receipt, Rollout, RolloutId, text::clean,
+    App, Count, Finding, Observation, Overtaken, Receipt, Rollout, RolloutId, Scope, text::clean,
 };
 use crate::platform::{
     Error,
@@ -45,7 +45,10 @@ pub(in crate::platform::ecs) async fn observe(
     }
     let service = match region.service(&receipt.app.app).await {
         Ok(service) => service,
-        Err(Error::NotFound { .. }) => return Ok(overtaken(Overtaken::Deleted).into()),
+        Err(Error::NotFound { .. }) => {
+            own_account(region, receipt.app.app.as_str()).await?;
+            return Ok(overtaken(Overtaken::Deleted).into());
+        }
         Err(error) => return Err(error),
     };
     if let Some((before, wanted)) = tracking.scaled {
@@ -96,6 +99,26 @@ pub(in crate::platform::ecs) async fn observe(
         None => by_counts(receipt, &service, own, app.as_ref()),
     };
     Ok(Observation { finding, rollout, id })
+}
+
+/// What is not there may only be of another account than the one that this login is of by now.
+async fn own_account(region: &Region, arn: &str) -> Result<(), Error> {
+    let account = |arn: &str| arn.split(':').nth(4).map(str::to_owned);
+    let clusters = match region.clusters(&Scope::Everything, false).await {
+        // Who may not list them cannot be told.
+        Err(Error::Forbidden { .. }) => return Ok(()),
+        told => told?,
+    };
+    match (account(arn), clusters.first().and_then(|cluster| account(cluster))) {
+        (Some(wanted), Some(now)) if wanted != now => Err(Error::Refused {
+            what: format!(
+                "this login is of account {}, and that is of {}: log in there again",
+                clean(&now),
+                clean(&wanted)
+            ),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// How a service stands that is to have another number of tasks.
