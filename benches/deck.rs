@@ -137,7 +137,6 @@ fn empty() -> State {
         thresholds: revdeck::domain::Thresholds::default(),
         mouse: false,
         pinned: std::collections::BTreeSet::new(),
-        off: std::collections::BTreeSet::new(),
         last: None,
         now: at(),
     })

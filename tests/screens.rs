@@ -72,7 +72,6 @@ impl Deck {
             thresholds: revdeck::domain::Thresholds::default(),
             mouse: false,
             pinned: std::collections::BTreeSet::new(),
-            off: std::collections::BTreeSet::new(),
             last: None,
         };
         Self {

@@ -63,8 +63,6 @@ pub struct Start {
     pub mouse: bool,
     /// Apps that stand above others of their class.
     pub pinned: BTreeSet<AppKey>,
-    /// Targets that are left out of the list.
-    pub off: BTreeSet<TargetId>,
     /// The app that was selected when the deck was left last.
     pub last: Option<AppKey>,
 }
@@ -390,7 +388,6 @@ impl State {
                 .map(|target| {
                     let mut one = TargetState::new(target);
                     one.connection.speed = start.speed;
-                    one.off = start.off.contains(&one.target.id);
                     one
                 })
                 .collect(),

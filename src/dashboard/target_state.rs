@@ -13,8 +13,8 @@ pub struct TargetState {
     pub capabilities: Capabilities,
     /// How the connection is doing.
     pub connection: Connection,
-    /// Whether its apps are left out of the list, and nothing is said of them. It is watched all the same, so that they are
-    /// there at once.
+    /// Whether its apps are left out of the list, and nothing is said of them, in this run. It is watched all the same, so
+    /// that they are there at once.
     pub off: bool,
 }
 

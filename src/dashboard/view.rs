@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Sort, State};
-use crate::domain::{AppKey, Scope, TargetId};
+use crate::domain::{AppKey, Scope};
 
 /// What is kept of the deck from one run to the next: what the operator has changed by hand.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,14 +21,15 @@ pub struct View {
     pub app: Option<AppKey>,
     /// Apps that stand above others of their class.
     pub pinned: BTreeSet<AppKey>,
-    /// Logins that are left out of the list.
-    pub off: BTreeSet<TargetId>,
 }
 
 impl View {
     /// What has changed since `before`, over what is kept now.
     #[must_use]
     pub fn over(&self, before: &Self, present: Self) -> Self {
+        let mut pinned = present.pinned;
+        pinned.retain(|key| self.pinned.contains(key) || !before.pinned.contains(key));
+        pinned.extend(self.pinned.difference(&before.pinned).cloned());
         let other = |changed: bool| changed.then_some(self);
         Self {
             order: other(self.order != before.order).map_or(present.order, |own| own.order),
@@ -36,22 +37,9 @@ impl View {
                 .map_or(present.only_active, |own| own.only_active),
             scope: other(self.scope != before.scope).map_or(present.scope, |own| own.scope.clone()),
             app: other(self.app != before.app).map_or(present.app, |own| own.app.clone()),
-            pinned: merged(&self.pinned, &before.pinned, present.pinned),
-            off: merged(&self.off, &before.off, present.off),
+            pinned,
         }
     }
-}
-
-/// What was added and taken away since `before`, over what is there now.
-fn merged<T: Ord + Clone>(
-    own: &BTreeSet<T>,
-    before: &BTreeSet<T>,
-    now: BTreeSet<T>,
-) -> BTreeSet<T> {
-    let mut all = now;
-    all.retain(|one| own.contains(one) || !before.contains(one));
-    all.extend(own.difference(before).cloned());
-    all
 }
 
 impl State {
@@ -67,12 +55,6 @@ impl State {
                 .or_else(|| before.scope.clone()),
             app: self.last.clone(),
             pinned: self.pinned.clone(),
-            off: self
-                .targets
-                .iter()
-                .filter(|one| one.off)
-                .map(|one| one.target.id.clone())
-                .collect(),
         }
     }
 }

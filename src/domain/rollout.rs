@@ -219,7 +219,7 @@ pub struct Rollout {
 const PATIENCE: SignedDuration = SignedDuration::from_secs(120);
 
 impl Rollout {
-    /// How it stands in a clause, such as `rev 7 to rev 8: old 2 of 2, new 0 of 4, stuck`.
+    /// How it stands in a clause, such as `rev 7 to rev 8: old 2 of 2, new 0 of 4, stuck (new instances crash)`.
     pub fn progress(&self) -> String {
         let name = |of: Option<&RevisionRef>| of.map_or_else(|| "?".to_owned(), RevisionRef::name);
         let count = |side: &Side| {
@@ -227,13 +227,15 @@ impl Rollout {
             let running = count.running.map_or_else(|| "?".to_owned(), |it| it.to_string());
             format!("{running} of {}", count.desired)
         };
+        let why = self.stuck.as_ref().map(|stuck| format!(" ({})", stuck.why));
         format!(
-            "{} to {}: old {}, new {}, {}",
+            "{} to {}: old {}, new {}, {}{}",
             name(self.from.as_ref()),
             name(self.to.as_ref()),
             count(&self.old),
             count(&self.new),
-            self.phase.word()
+            self.phase.word(),
+            why.unwrap_or_default()
         )
     }
 

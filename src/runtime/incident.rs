@@ -192,9 +192,6 @@ impl Incident {
         text += &format!("- instances: {running} of {} wanted run\n", app.instances.desired);
         if let Some(rollout) = &app.rollout {
             text += &format!("- rollout: {}\n", rollout.progress());
-            if let Some(stuck) = &rollout.stuck {
-                text += &format!("- why it does not move: {}\n", stuck.why);
-            }
         }
         if let Some(verdict) = &self.verdict {
             text += &format!("- verdict: {}: {}\n", verdict.judgement.word(), verdict.why());

@@ -143,7 +143,6 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
         thresholds: setup.thresholds,
         mouse: setup.mouse,
         pinned: setup.view.pinned.clone(),
-        off: setup.view.off.clone(),
         last: setup.view.app.clone(),
     });
     let mut theme = setup.theme.clone();

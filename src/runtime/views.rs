@@ -79,7 +79,6 @@ mod tests {
             scope: Some(Scope::Everything),
             app: Some(key.clone()),
             pinned: [key].into(),
-            off: [cf.clone()].into(),
         };
         assert_eq!(kept(&journal, [&cf].into_iter()), None);
         keep(&journal, [&cf, &k8s].into_iter(), &View::default(), &view);

@@ -13,7 +13,7 @@ use ratatui::{
 };
 
 use self::theme::Theme;
-use crate::dashboard::{Panel, State, dialog::Layer, mouse::Spot, wide::LOG};
+use crate::dashboard::{Notice, Panel, State, dialog::Layer, mouse::Spot, wide::LOG};
 
 /// The smallest terminal in which anything useful fits.
 const SMALLEST: (u16, u16) = (40, 10);
@@ -50,8 +50,8 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     if shown(Panel::Rollout) {
         screens::rollout::draw(state, theme, rollout, buffer);
     }
-    if let Some(page) = state.wide.log.as_ref().filter(|_| log.width > 0) {
-        screens::logs::beside(page, theme, log, buffer);
+    if log.width > 0 {
+        screens::logs::beside(state, theme, log, buffer);
     }
     screens::events::draw(state, theme, events, buffer);
     screens::keys::draw(state, theme, keys, buffer);
@@ -71,8 +71,15 @@ pub fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
         }
     }
     // A page covers the line of messages, and is where the keys are pressed that lead to them.
-    let paged = matches!(state.layers.last(), Some(Layer::Instances(_) | Layer::Logs(_)));
-    if paged && (state.notice.is_some() || !state.running.is_empty()) {
+    let paged = match state.layers.last() {
+        Some(Layer::Instances(_) | Layer::Logs(_)) => {
+            state.notice.is_some() || !state.running.is_empty()
+        }
+        // Why a key has not confirmed it.
+        Some(Layer::Plan(_)) => matches!(state.notice, Some(Notice::Hint(_))),
+        _ => false,
+    };
+    if paged {
         let row = Rect { y: keys.y.saturating_sub(1), height: 1, ..keys };
         Clear.render(row, buffer);
         screens::events::draw(state, theme, row, buffer);
@@ -109,7 +116,8 @@ impl Places {
         ])
         .areas(area);
         let rollout_share = if area.width >= 120 { 55 } else { 52 };
-        let shares = if state.wide.log.is_some() && area.width >= LOG {
+        // The columns stay where they are, whatever is selected.
+        let shares = if area.width >= LOG {
             [Constraint::Percentage(28), Constraint::Percentage(34), Constraint::Fill(1)]
         } else {
             let rollout = Constraint::Percentage(rollout_share);

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use revdeck::{
     domain::{
-        App, AppState, Condition, Consent, InstanceState, Operation, Outcome, Phase, Plan,
-        ProblemKind, Receipt, Request, RollBackTo, Scope, Settlement, TargetId,
+        App, AppState, Condition, Consent, InstanceState, Interest, Operation, Outcome, Phase,
+        Plan, ProblemKind, Receipt, Report, Request, RollBackTo, Scope, Settlement, TargetId, Verb,
     },
     platform::{
         Platform,
@@ -16,7 +16,7 @@ use revdeck::{
     simulator::{self, Simulator, clock::Clock},
 };
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::harness::done;
 
@@ -509,4 +509,46 @@ async fn an_app_is_offered_what_it_takes() {
     });
     bench.call("POST", "/v3/apps", body).await;
     assert_eq!(bench.app("boxed").await.takes, ["droplet", "image"]);
+}
+
+/// Who may only read is told before a key is pressed: `ROLES_FOR_APP_MANAGING` of `lib/cloud_controller/permissions.rb` are
+/// developer and supporter, and `GET /v3/roles` tells everybody their own.
+#[tokio::test]
+async fn a_role_that_only_reads_is_known_beforehand() {
+    for (role, wanted) in [
+        ("auditor", Some("this login is Space Auditor of this space")),
+        ("manager", Some("this login is Space Manager of this space")),
+        ("supporter", None),
+        ("developer", None),
+    ] {
+        let bench = Bench::start().await;
+        bench.faults(&format!("role={role}"));
+        let app = bench.platform.app("checkout").await.unwrap();
+        let focus = Some(app.id.clone());
+        let interest = Interest { scope: Scope::Everything, focus, ..Interest::default() };
+        let (_interest, interested) = watch::channel(interest);
+        let (sender, mut reports) = mpsc::channel(64);
+        let told = async {
+            loop {
+                if let Some(Report::Allowed { app: of, capabilities }) = reports.recv().await
+                    && of == app.id
+                {
+                    return capabilities;
+                }
+            }
+        };
+        let told = tokio::select! {
+            told = told => told,
+            () = bench.platform.watch(interested, sender) => panic!("it watches no more"),
+        };
+        for verb in [Verb::RollBack, Verb::Deploy, Verb::Scale, Verb::Stop] {
+            let reason = told.reason(verb);
+            match wanted {
+                Some(wanted) => {
+                    assert!(reason.is_some_and(|why| why.starts_with(wanted)), "{role}")
+                }
+                None => assert_eq!(reason, None, "{role}"),
+            }
+        }
+    }
 }

@@ -318,7 +318,7 @@ fn the_record_tells_how_the_rollout_went_while_somebody_watched() {
     });
     let seen: Vec<_> = seen.unwrap().iter().map(|one| one.what.as_str()).collect();
     assert_eq!(seen.len(), 3, "each state once: {seen:#?}");
-    assert!(seen[0].contains("old ") && seen[0].ends_with("stuck"), "{seen:#?}");
+    assert!(seen[0].contains("old ") && seen[0].contains(", stuck (new"), "{seen:#?}");
     assert!(seen[1].ends_with("cancelling"), "{seen:#?}");
     assert!(seen[2].starts_with("the new side is WORSE: "), "{seen:#?}");
 }

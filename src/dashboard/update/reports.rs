@@ -83,6 +83,11 @@ fn apps(state: &mut State, target: &TargetId, changed: Vec<App>, gone: &[AppId])
             Entry::Vacant(place) => place.insert(Known::new(app)),
             Entry::Occupied(place) => {
                 let known = place.into_mut();
+                let id = |app: &App| app.rollout.as_ref().map(|one| one.id.clone());
+                // What was measured of another rollout says nothing of this one: its sides were others.
+                if app.rollout.is_some() && id(&known.app) != id(&app) {
+                    known.recording = None;
+                }
                 known.app = app;
                 known
             }

@@ -73,7 +73,6 @@ impl Script {
             thresholds: crate::domain::Thresholds::default(),
             mouse: false,
             pinned: std::collections::BTreeSet::new(),
-            off: std::collections::BTreeSet::new(),
             last: None,
         });
         Self { state, at: start(), effects: Vec::new() }

@@ -7,7 +7,7 @@ use super::super::{
     log_page::LogPage,
     wide::{FIGURES, LOG},
 };
-use crate::domain::{App, AppKey, LogQuery, PACE, Reading};
+use crate::domain::{App, AppKey, LogQuery, PACE, Reading, SideName};
 
 /// Of how many rollouts at a time figures are read; the first ones of the list, and the selected one.
 const ROLLOUTS: usize = 4;
@@ -88,6 +88,8 @@ fn log(state: &mut State) -> Vec<Effect> {
         Some((_, since)) if state.wide.log.is_none() && now.duration_since(*since) >= RESTS => {
             let (id, query) = (state.fresh_id(), LogQuery { follow: true, ..LogQuery::default() });
             let page = LogPage::new(id, key.clone(), name, query.clone());
+            // What comes is what matters.
+            let page = LogPage { side: Some(SideName::New), ..page };
             state.wide.log = Some(Box::new(page));
             effects.push(Effect::Log { id, app: key, query });
         }

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -57,6 +58,11 @@ pub struct CloudFoundry {
     pub(in crate::platform::cloud_foundry) wanted: (Option<String>, Option<String>),
     pub(in crate::platform::cloud_foundry) api_info: OnceCell<ApiInfo>,
     pub(in crate::platform::cloud_foundry) labels: Mutex<Labels>,
+    /// The spaces of apps that were looked at, by their GUIDs.
+    pub(in crate::platform::cloud_foundry) spaces: Mutex<HashMap<String, String>>,
+    /// Why the login may change nothing in a space, where that was asked, and when.
+    pub(in crate::platform::cloud_foundry) roles:
+        Mutex<HashMap<String, (Option<String>, Timestamp)>>,
 }
 
 /// What is asked of a foundation once.
@@ -101,6 +107,8 @@ impl CloudFoundry {
             wanted: (options.org.clone(), options.space.clone()),
             api_info: OnceCell::new(),
             labels: Mutex::default(),
+            spaces: Mutex::default(),
+            roles: Mutex::default(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! Cloud Foundry, API v3, with the login of the cf CLI.
 
+mod access;
 mod foundation;
 mod login;
 mod model;
@@ -27,9 +28,8 @@ use super::{
     operation::{Learned, Order, Progress, StepError},
 };
 use crate::domain::{
-    App, AppEvent, AppId, Capabilities, Capability, Detail, History, Interest, LogBatch, LogLine,
-    LogQuery, Observation, Plan, Reading, Receipt, Report, Request, RevisionId, Scope, Shell, Step,
-    Target, Verb,
+    App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogBatch, LogLine, LogQuery,
+    Observation, Plan, Reading, Receipt, Report, Request, RevisionId, Scope, Shell, Step, Target,
 };
 
 #[async_trait]
@@ -55,20 +55,7 @@ impl Platform for CloudFoundry {
     }
 
     async fn capabilities(&self) -> Result<Capabilities, Error> {
-        let api_info = self.api_info().await?;
-        let since = |major, minor, what: &str| {
-            Self::lacks(&api_info, major, minor, what).map_or(Capability::Yes, Capability::No)
-        };
-        Ok(Capabilities::all()
-            .with(Verb::RollBack, since(3, 66, "roll back to a revision"))
-            .with(Verb::Deploy, since(3, 44, "rolling deployments"))
-            .with(Verb::Cancel, since(3, 57, "cancelling of deployments"))
-            .with(Verb::Continue, since(3, 173, "canary deployments"))
-            .without(Verb::Pause, options::NO_PAUSE)
-            .with(Verb::Restart, since(3, 44, "rolling deployments"))
-            .without(Verb::Release, options::NOTHING_HELD)
-            .without(Verb::Reconcile, options::NOT_APPLIED)
-            .with(Verb::EnableRevisions, since(3, 65, "switch for revisions")))
+        Ok(self.capable(&self.api_info().await?))
     }
 
     async fn watch(&self, interest: interest::Receiver<Interest>, reports: mpsc::Sender<Report>) {

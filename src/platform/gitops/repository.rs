@@ -17,7 +17,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Detail, Fact, Group, History, LogBatch, LogLine, LogQuery,
-    Reading, Scope, Secret, Shell, TargetId, Verb, text::clean,
+    Reading, Scope, Secret, Shell, SideName, TargetId, Verb, text::clean,
 };
 use crate::platform::{
     Error, Now,
@@ -461,7 +461,23 @@ impl Repository {
             self.cluster.as_ref().ok_or_else(|| Error::Refused { what: NO_CLUSTER.to_owned() })?;
         let mut whole: Option<Reading> = None;
         for workload in &entry_state.workloads {
-            let reading = cluster.platform.instances(&workload.app.id).await?;
+            let mut reading = cluster.platform.instances(&workload.app.id).await?;
+            // What the cluster rolls may be what this rollout takes back: then nothing of it is there yet.
+            let comes = workload.coming(&entry.image);
+            let ours = comes.is_some_and(|version| *version == entry_state.wanted);
+            for one in &mut reading.instances {
+                let version = match one.side {
+                    SideName::New => comes,
+                    SideName::Old => workload.serving(&entry.image),
+                };
+                // They are called as on the deck.
+                if let (Some(version), Some(revision)) = (version, &mut one.revision) {
+                    revision.label = Some(clean(&version.label()));
+                }
+                if !ours {
+                    one.side = SideName::Old;
+                }
+            }
             match &mut whole {
                 None => whole = Some(reading),
                 Some(whole) => {

@@ -7,6 +7,7 @@ use axum::{
 use serde_json::Value;
 
 use super::error::ApiError;
+use crate::simulator::fault::Role;
 
 /// A request, taken apart.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Call {
     pub(crate) api: (u32, u32),
     /// Whether the runtime cannot be asked for instances.
     pub(crate) diego_is_away: bool,
+    /// What the caller is in every space.
+    pub(crate) role: Role,
 }
 
 impl Call {

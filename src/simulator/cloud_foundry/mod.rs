@@ -209,8 +209,9 @@ impl Foundation {
             base: self.base.clone(),
             api: self.faults.api().unwrap_or(root::VERSION),
             diego_is_away: self.faults.diego_is_away(),
+            role: self.faults.role(),
         };
-        if let Err(error) = role::check(self.faults.role(), &call) {
+        if let Err(error) = role::check(&call) {
             return error.into_response();
         }
         if let Some(guid) = upload {

@@ -8,7 +8,7 @@ use super::{
     call::{Answer, Call, Reply},
     deployments,
     error::ApiError,
-    events, jobs, logs, orgs, places, processes, revisions, root,
+    events, jobs, logs, orgs, places, processes, revisions, role, root,
     uaa::Uaa,
     world::World,
 };
@@ -78,13 +78,13 @@ pub(crate) fn answer(world: &mut World, call: &Call, uaa: &Uaa) -> Answer {
         ["v3", "droplets", tail @ ..] => artifacts::droplets(world, call, tail),
         ["v3", "audit_events"] if get => events::list(world, call, uaa),
         ["v3", "audit_events", guid] if get => events::one(world, call, guid, uaa),
+        ["v3", "roles"] if get => role::list(world, call, uaa),
         [
             "v3",
             "buildpacks"
             | "feature_flags"
             | "tasks"
             | "users"
-            | "roles"
             | "security_groups"
             | "isolation_segments"
             | "service_instances"

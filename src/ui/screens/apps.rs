@@ -41,11 +41,8 @@ pub(crate) fn draw_counts(state: &State, theme: &Theme, area: Rect, buffer: &mut
             line.push_span(piece(format!("  {count} {word}"), theme.style(role)));
         }
     }
-    let hidden = state.targets.iter().flat_map(|one| &one.connection.status.hidden).cloned();
-    let off = state.targets.iter().filter(|one| one.off);
-    let key = state.keymap.hint(Command::Targets);
-    let off = off.map(|one| format!("{} {} ({key})", one.target.platform.short, one.name()));
-    let hidden: Vec<_> = hidden.chain(off).collect();
+    let hidden: Vec<_> =
+        state.targets.iter().flat_map(|one| &one.connection.status.hidden).cloned().collect();
     if !hidden.is_empty() {
         let text = format!("  not shown: {}", hidden.join(", "));
         line.push_span(piece(
@@ -60,7 +57,11 @@ pub(crate) fn draw_counts(state: &State, theme: &Theme, area: Rect, buffer: &mut
         Sort::Scope => "by scope  ",
     };
     let key = hint(Command::OnlyActive);
-    let only = if state.only_active {
+    let off = state.targets.iter().filter(|one| one.off).count();
+    let only = if off > 0 {
+        let logins = if off == 1 { "login" } else { "logins" };
+        format!("{off} {logins} NOT LISTED · {} lists", hint(Command::Targets))
+    } else if state.only_active {
         format!("only active · {key} all")
     } else {
         format!("showing all · {key} only active")
@@ -74,7 +75,9 @@ pub(crate) fn draw_counts(state: &State, theme: &Theme, area: Rect, buffer: &mut
     let used = line.width();
     let shown = cut(&shown, width.saturating_sub(used + 2));
     line.push_span(" ".repeat(width.saturating_sub(used + shown.width())));
-    let role = if state.filtering || !state.filter.is_empty() || state.only_active {
+    let role = if off > 0 {
+        Role::Warn
+    } else if state.filtering || !state.filter.is_empty() || state.only_active {
         Role::Key
     } else {
         Role::Dim

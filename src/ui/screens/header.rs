@@ -65,7 +65,7 @@ fn wordings(state: &State, dot: &str) -> Vec<String> {
         return vec![format!("{some}{dot}{host}"), some];
     }
     let each = |one: &TargetState| format!("{}{dot}{}", one.target.platform.short, one.name());
-    let all: Vec<_> = state.targets.iter().map(each).collect();
+    let all: Vec<_> = state.targets.iter().filter(|one| !one.off).map(each).collect();
     let here: Vec<_> = state.here().into_iter().map(each).collect();
     vec![all.join("  "), format!("{} (1 of {})", here.join(""), state.targets.len())]
 }

@@ -39,8 +39,15 @@ fn of_layer(state: &State, layer: &Layer, theme: &Theme, area: Rect, buffer: &mu
     let hint = |command| state.keymap.hint(command);
     let scroll = format!("{} {}", hint(Command::Up), hint(Command::Down));
     let pairs: Vec<(String, &str)> = match layer {
-        Layer::Plan(_) => vec![
-            (hint(Command::Confirm), "confirm"),
+        Layer::Plan(dialog) => vec![
+            match &dialog.plan {
+                Some(Ok(plan)) if plan.refused.is_some() => (String::new(), ""),
+                Some(Ok(_)) if dialog.shown_at.is_none() => {
+                    (hint(Command::ScrollDown), "read to its end, then confirm")
+                }
+                Some(Ok(_)) => (hint(Command::Confirm), "confirm"),
+                Some(Err(_)) | None => (String::new(), ""),
+            },
             ("Esc".to_owned(), "leave it"),
             (hint(Command::Replan), "plan anew"),
             (hint(Command::CopyByHand), "copy by hand"),
@@ -93,7 +100,7 @@ fn of_layer(state: &State, layer: &Layer, theme: &Theme, area: Rect, buffer: &mu
         ],
     };
     let mut line = Line::from(" ");
-    for (key, text) in pairs {
+    for (key, text) in pairs.into_iter().filter(|(_, text)| !text.is_empty()) {
         // What does not fit whole is left out; help has all of them.
         if line.width() + key.width() + 1 + text.width() > usize::from(area.width) {
             break;

@@ -69,11 +69,22 @@ pub(crate) fn draw(state: &State, page: &LogPage, theme: &Theme, area: Rect, buf
     }
 }
 
-/// The latest lines, in a panel of the deck.
-pub(crate) fn beside(page: &LogPage, theme: &Theme, area: Rect, buffer: &mut Buffer) {
+/// The latest lines of the new side of the selected app, in a panel of the deck.
+pub(crate) fn beside(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
     let inside = panel(theme, area, buffer);
-    let title = cut(&format!(" LOG of {} ", page.name), usize::from(inside.width));
+    let Some(app) = state.app() else { return };
+    let title = cut(&format!(" LOG of {} · new ", app.name), usize::from(inside.width));
     buffer.set_string(area.x + 1, area.y, title, theme.style(Role::Dim));
+    // What is of another app is gone at once.
+    let Some(page) = state.wide.log.as_ref().filter(|page| page.app == app.key()) else {
+        let text = if app.rolls() {
+            "reading …".to_owned()
+        } else {
+            format!("nothing rolls; {} shows its log", state.keymap.hint(Command::Logs))
+        };
+        put(buffer, inside, 0, &Line::styled(text, theme.style(Role::Dim)));
+        return;
+    };
     let (width, height) = (usize::from(inside.width), usize::from(inside.height));
     let mut lines: VecDeque<Line<'static>> = VecDeque::new();
     match &page.ended {
@@ -83,7 +94,7 @@ pub(crate) fn beside(page: &LogPage, theme: &Theme, area: Rect, buffer: &mut Buf
                 wrap(&problem.text, width).into_iter().map(|text| Line::styled(text, role)),
             );
         }
-        _ if page.rows.is_empty() => {
+        _ if page.shown().next().is_none() => {
             let text = if page.begun { "no line has come yet" } else { "reading …" };
             lines.push_back(Line::styled(text, theme.style(Role::Dim)));
         }

@@ -199,8 +199,9 @@ fn crash_lines(
     width: usize,
     most: usize,
 ) -> Vec<Line<'static>> {
-    // Where the whole log stands beside it, they are there.
-    if state.wide.log.is_some() && !state.zoomed {
+    // Where the log stands beside it, they are there.
+    let log = state.wide.log.as_ref().filter(|page| page.app == app.key());
+    if !state.zoomed && log.is_some_and(|page| page.shown().next().is_some()) {
         return Vec::new();
     }
     let Some(logged) = state.apps.get(&app.key()).map(|known| &known.crash_logs) else {

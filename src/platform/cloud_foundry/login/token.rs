@@ -12,6 +12,11 @@ pub(in crate::platform::cloud_foundry) struct Claims {
     pub(in crate::platform::cloud_foundry) iat: Option<i64>,
     pub(in crate::platform::cloud_foundry) user_name: Option<String>,
     pub(in crate::platform::cloud_foundry) client_id: Option<String>,
+    /// Who it is, in UAA and in Cloud Controller; a client is nobody.
+    pub(in crate::platform::cloud_foundry) user_id: Option<String>,
+    /// What the token may be used for.
+    #[serde(default)]
+    pub(in crate::platform::cloud_foundry) scope: Vec<String>,
 }
 
 /// Reads the claims of a JWT; the signature is the server's to check.

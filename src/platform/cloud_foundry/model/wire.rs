@@ -480,3 +480,11 @@ pub(in crate::platform::cloud_foundry) struct Log {
     #[serde(default, rename = "type")]
     pub(in crate::platform::cloud_foundry) kind: String,
 }
+
+/// A role of somebody in a space or an organization (`GET /v3/roles`).
+#[derive(Clone, Debug, Deserialize)]
+pub(in crate::platform::cloud_foundry) struct Role {
+    /// Such as `space_auditor`.
+    #[serde(rename = "type")]
+    pub(in crate::platform::cloud_foundry) kind: String,
+}

@@ -120,6 +120,7 @@ impl<'a> Watcher<'a> {
             self.next_all = now;
         }
         if wanted.nudge != self.wanted.nudge {
+            self.foundation.ask_roles_anew();
             self.next_all = now;
             self.next_rolling = now;
             self.next_focus = now;
@@ -216,8 +217,11 @@ impl<'a> Watcher<'a> {
 
     async fn read_focus(&mut self, mut known: App, state: DetailState) -> Result<(), Failed> {
         let app = known.id.clone();
-        let (history, events) =
-            tokio::join!(self.foundation.history(&app), self.foundation.app_events(&app, EVENTS));
+        let (history, events, allowed) = tokio::join!(
+            self.foundation.history(&app),
+            self.foundation.app_events(&app, EVENTS),
+            self.foundation.allowed(&app),
+        );
         let stuck = state.stuck;
         self.focus_read = Some(state);
         self.next_focus = instant() + self.stretched(FOCUS);
@@ -242,6 +246,9 @@ impl<'a> Watcher<'a> {
         self.feed.report(Report::History { app: app.clone(), history }).await?;
         if let Ok(events) = events {
             self.feed.report(Report::Events { app: app.clone(), events }).await?;
+        }
+        if let Ok(capabilities) = allowed {
+            self.feed.report(Report::Allowed { app: app.clone(), capabilities }).await?;
         }
         if stuck { self.read_crash_logs(app, new).await } else { Ok(()) }
     }
