@@ -19,7 +19,7 @@ const BELIEVED: SignedDuration = SignedDuration::from_mins(5);
 
 impl CloudFoundry {
     /// What can be done at all.
-    pub(in crate::platform::cloud_foundry) fn capable(&self, api_info: &ApiInfo) -> Capabilities {
+    pub(in crate::platform::cloud_foundry) fn capable(api_info: &ApiInfo) -> Capabilities {
         let since = |major, minor, what: &str| {
             Self::lacks(api_info, major, minor, what).map_or(Capability::Yes, Capability::No)
         };
@@ -41,7 +41,7 @@ impl CloudFoundry {
         &self,
         app: &AppId,
     ) -> Result<Capabilities, Error> {
-        let all = self.capable(&self.api_info().await?);
+        let all = Self::capable(&self.api_info().await?);
         Ok(match self.reads_only(app).await {
             Ok(Some(why)) => VERBS.iter().fold(all, |all, spec| match all.reason(spec.verb) {
                 Some(_) => all,

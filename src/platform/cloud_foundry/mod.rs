@@ -55,7 +55,7 @@ impl Platform for CloudFoundry {
     }
 
     async fn capabilities(&self) -> Result<Capabilities, Error> {
-        Ok(self.capable(&self.api_info().await?))
+        Ok(Self::capable(&self.api_info().await?))
     }
 
     async fn watch(&self, interest: interest::Receiver<Interest>, reports: mpsc::Sender<Report>) {
