@@ -545,7 +545,7 @@ async fn a_role_that_only_reads_is_known_beforehand() {
             let reason = told.reason(verb);
             match wanted {
                 Some(wanted) => {
-                    assert!(reason.is_some_and(|why| why.starts_with(wanted)), "{role}")
+                    assert!(reason.is_some_and(|why| why.starts_with(wanted)), "{role}");
                 }
                 None => assert_eq!(reason, None, "{role}"),
             }

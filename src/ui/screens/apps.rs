@@ -166,8 +166,10 @@ const WIDE: usize = 110;
 fn widths(theme: &Theme, width: usize) -> (usize, usize, usize) {
     let columns = theme.columns;
     let width = width - figures_width(width);
-    let revision = if columns.revision { REVISION + 1 } else { 0 };
-    let spare = width.saturating_sub(80) + (REVISION + 1 - revision);
+    // Two versions stand beside each other there, and the new one is the one to be read.
+    let wanted = if width >= WIDE { REVISION + 8 } else { REVISION };
+    let revision = if columns.revision { wanted + 1 } else { 0 };
+    let spare = (width + REVISION + 1).saturating_sub(80 + revision);
     if !columns.scope {
         return ((NAME.0 + SCOPE.0 + 1 + spare * 5 / 6).min(NAME.1), 0, revision);
     }
