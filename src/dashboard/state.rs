@@ -355,10 +355,10 @@ pub struct State {
     pub running: Vec<Running>,
     /// What the operator should read.
     pub notice: Option<Notice>,
-    /// Since when an outcome stands there.
-    pub(super) outcome_at: Option<Timestamp>,
-    /// Outcomes that wait until that one has stood for a while.
-    pub outcomes: VecDeque<Outcome>,
+    /// Since when it stands there, where it had to wait or is an outcome.
+    pub(super) noticed_at: Option<Timestamp>,
+    /// What waits until that has stood for a while.
+    pub waiting: VecDeque<Notice>,
     /// Apps that a roll back of ours has brought back, and when.
     pub(super) rolled_back: HashMap<AppKey, Timestamp>,
     /// What is watched.
@@ -418,8 +418,8 @@ impl State {
             layers: Vec::new(),
             running: Vec::new(),
             notice: None,
-            outcome_at: None,
-            outcomes: VecDeque::new(),
+            noticed_at: None,
+            waiting: VecDeque::new(),
             rolled_back: HashMap::new(),
             attention: Attention { scope: start.scope, ..Attention::default() },
             next_id: 1,

@@ -378,7 +378,7 @@ fn waits(event: &Event) -> bool {
 /// Whether something on screen moves by itself.
 fn lively(state: &State) -> bool {
     !state.running.is_empty()
-        || !state.outcomes.is_empty()
+        || !state.waiting.is_empty()
         || state.apps.values().any(|known| known.held.is_some_and(|held| held.until > state.now))
         || state.targets.iter().any(|place| place.connection.problem.is_some())
         || state.app().is_some_and(|app| app.rollout.is_some())

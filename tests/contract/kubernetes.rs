@@ -523,6 +523,30 @@ async fn only_its_own_stuck_pods_are_deleted() {
     let text = answer.text().await.unwrap();
     assert!(text.contains("the UID in the precondition (of-another) does not match"), "{text}");
     assert_eq!(read().await, before);
+    // Should the server take the request late, another Pod has the name by then: what is sent names the one that was meant.
+    let broken = Request::new(db.id.clone(), Operation::Deploy).with("image", "db:17-typo");
+    let plan = platform.plan(broken).await.unwrap();
+    operation::execute(&platform, confirm(plan), &progress(), &NoRecord).await;
+    pass(30.0);
+    let back = Request::new(db.id.clone(), Operation::RollBack(RollBackTo::LastGood));
+    let plan = platform.plan(back).await.unwrap();
+    assert!(plan.calls().any(|call| *call == format!("DELETE {pod}")), "{plan:?}");
+    simulator.faults().set("late=20s@DELETE:#1").unwrap();
+    let mut strikes = simulator.faults().strikes();
+    let listening = progress();
+    let execute = operation::execute(&platform, confirm(plan), &listening, &NoRecord);
+    let replace = async {
+        assert!(strikes.recv().await.unwrap().contains("DELETE"));
+        let gone = client.delete(format!("{api}{pod}")).send().await.unwrap();
+        assert!(gone.status().is_success());
+        pass(30.0);
+        read().await
+    };
+    let (_, another) = tokio::join!(execute, replace);
+    assert_ne!(another, before);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    pass(60.0);
+    assert_eq!(read().await, another);
 }
 
 /// Reports of a watch until what is hidden is this; how many apps have come by then.

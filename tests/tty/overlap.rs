@@ -55,8 +55,8 @@ fn each_of_two_logins_has_its_row_and_its_rights() {
         let row = |row: &&str| row.contains("storefront") && row.contains(scope);
         screen.text().lines().filter(row).count()
     };
-    screen.expect("demo             STUCK", LONG);
-    screen.expect("viewer/shop      STUCK", LONG);
+    screen.expect("demo          STUCK", LONG);
+    screen.expect("viewer/shop   STUCK", LONG);
     screen.expect("old rev 3", LONG);
     assert_eq!((rows(&screen, " demo "), rows(&screen, " viewer/shop ")), (1, 1));
     // The selected one may roll back, the other one may not: nothing of the first is in its way.

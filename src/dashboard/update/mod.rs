@@ -257,9 +257,12 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
     Vec::new()
 }
 
-/// Says what became of a key, unless an operation has ended meanwhile: that is worth more.
+/// Says what became of a key. Where an operation has ended meanwhile that is worth more, and this waits.
 fn answer(state: &mut State, text: String) {
-    if !matches!(state.notice, Some(Notice::Outcome(_))) {
+    if matches!(state.notice, Some(Notice::Outcome(_))) {
+        state.waiting.push_back(Notice::Hint(text));
+        running::show(state);
+    } else {
         state.notice = Some(Notice::Hint(text));
     }
 }

@@ -1,6 +1,6 @@
 //! Operations of ours, followed to their end.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     super::{
@@ -111,18 +111,21 @@ pub(super) fn accepted(state: &mut State, id: u64, receipt: Receipt) -> Vec<Effe
     effects
 }
 
-/// Shows an outcome that waits, once the one before has stood for long enough to be read, or somebody has gone on with
-/// another key.
+/// Shows what waits, once the one before has stood for long enough to be read, or somebody has gone on with
+/// another key; and not over what a key of theirs has just been answered with.
 pub(super) fn show(state: &mut State) {
-    let unread = |at| {
-        let pressed = state.notifying.pressed_at.is_some_and(|pressed| pressed > at);
-        !pressed && state.now.duration_since(at) < READ
+    let young = |at: Timestamp| state.now.duration_since(at) < READ;
+    let pressed = state.notifying.pressed_at;
+    let stands = match &state.notice {
+        Some(Notice::Outcome(_)) => state
+            .noticed_at
+            .is_some_and(|at| young(at) && pressed.is_none_or(|pressed| pressed <= at)),
+        Some(Notice::Hint(_)) => pressed.is_some_and(young),
+        None => false,
     };
-    let stands =
-        matches!(state.notice, Some(Notice::Outcome(_))) && state.outcome_at.is_some_and(unread);
-    if !stands && let Some(outcome) = state.outcomes.pop_front() {
-        state.notice = Some(Notice::Outcome(outcome));
-        state.outcome_at = Some(state.now);
+    if !stands && let Some(next) = state.waiting.pop_front() {
+        state.notice = Some(next);
+        state.noticed_at = Some(state.now);
     }
 }
 
@@ -143,7 +146,7 @@ pub(super) fn ended(state: &mut State, id: u64, outcome: Outcome) -> Vec<Effect>
     let Some(at) = state.running.iter().position(|one| one.id == id) else { return Vec::new() };
     let ended = state.running.remove(at);
     state.leaving = false;
-    state.outcomes.push_back(outcome.clone());
+    state.waiting.push_back(Notice::Outcome(outcome.clone()));
     show(state);
     state.attention.nudge += 1;
     if matches!((ended.verb, &outcome), (Verb::RollBack, Outcome::Done(_))) {
