@@ -95,6 +95,7 @@ fn app(number: usize) -> App {
         updated_at: Some(at()),
         versioned: Some(true),
         paused: false,
+        on_hold: None,
         takes: &[],
     }
 }

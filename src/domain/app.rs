@@ -71,6 +71,8 @@ pub struct App {
     pub versioned: Option<bool>,
     /// Whether nothing new rolls out until somebody lets it, also while nothing rolls.
     pub paused: bool,
+    /// What would move it besides rollouts and is held back until it is released, such as `auto scaling`.
+    pub on_hold: Option<String>,
     /// The options of a deploy that can bring it something new, by name; all that its platform has where it is empty.
     pub takes: &'static [&'static str],
 }

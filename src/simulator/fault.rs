@@ -23,6 +23,7 @@
 //! | `role=supporter` | the login is a space `auditor`, `supporter`, `manager` or `developer` (Cloud Foundry, a setting) |
 //! | `api=3.195` | the API is of this version, without what came later (Cloud Foundry, a setting) |
 //! | `diego` | the runtime cannot be asked for instances: 503 for what needs them (Cloud Foundry, a setting) |
+//! | `stale=5s` | what is read is without the changes of the last so many seconds (Amazon ECS, a setting) |
 //! | `limit=2000` | so many requests an hour, with the headers that tell what is left (a setting as well) |
 //!
 //! Without a percentage a fault strikes always; with `#COUNT` only so often, and `revdeck simulator` tells on stderr when
@@ -81,6 +82,8 @@ pub enum Kind {
     Api(u32, u32),
     /// The runtime cannot be asked for instances.
     Diego,
+    /// What is read is without the changes of so long.
+    Stale(Duration),
 }
 
 /// What a login of Cloud Foundry is in its space.
@@ -204,6 +207,15 @@ impl Faults {
         self.setting(|kind| (*kind == Kind::Diego).then_some(())).is_some()
     }
 
+    /// How long a change is not seen by those who read, where a setting says so.
+    #[cfg(feature = "ecs")]
+    pub(crate) fn stale(&self) -> Option<Duration> {
+        self.setting(|kind| match kind {
+            Kind::Stale(age) => Some(*age),
+            _ => None,
+        })
+    }
+
     /// Whether an admission plugin puts digests in place of tags.
     pub(crate) fn digests(&self) -> bool {
         self.setting(|kind| (*kind == Kind::Digests).then_some(())).is_some()
@@ -280,6 +292,7 @@ impl FromStr for Fault {
             "late" => Kind::Late(span(Duration::from_secs(20))?),
             "redirect" => Kind::Redirect,
             "diego" => Kind::Diego,
+            "stale" => Kind::Stale(span(Duration::from_secs(5))?),
             "role" => Kind::Role(match value {
                 Some("auditor") => Role::Auditor,
                 Some("supporter") => Role::Supporter,

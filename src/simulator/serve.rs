@@ -194,7 +194,8 @@ pub(crate) async fn strike(
             | Kind::Digests
             | Kind::Role(_)
             | Kind::Api(..)
-            | Kind::Diego => {}
+            | Kind::Diego
+            | Kind::Stale(_) => {}
         }
     }
     Ok(after)

@@ -92,7 +92,7 @@ impl Fixture for Foundation {
     }
 
     fn short_logins(&self) {
-        self.faults("token=1s,401@GET:/v3/apps#1");
+        self.faults("token=5s,401@GET:/v3/apps#1");
     }
 
     fn requests(&self) -> Option<usize> {

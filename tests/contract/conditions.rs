@@ -9,6 +9,8 @@ use revdeck::{
     platform::operation::Sent,
 };
 
+#[cfg(feature = "ecs")]
+use crate::ecs;
 #[cfg(feature = "kubernetes")]
 use crate::kubernetes;
 use crate::{
@@ -145,6 +147,44 @@ async fn api_3_228_is_what_is_there_today() {
 #[tokio::test]
 async fn without_the_runtime_the_rest_is_kept() {
     keep_looking!(foundation("diego"));
+}
+
+#[cfg(feature = "ecs")]
+fn region(standing: &'static str) -> ecs::Simulated {
+    ecs::Simulated { standing, timeout: SHIPPED }
+}
+
+/// "The result of an API command you run that affects your Amazon ECS resources might not be immediately visible to all
+/// subsequent commands you run" (API reference, `RunTask`).
+#[cfg(feature = "ecs")]
+#[tokio::test]
+async fn what_is_seen_late_is_waited_for() {
+    keep_all!(region("stale=4s"));
+}
+
+/// Every operation of the API may be refused by itself.
+#[cfg(feature = "ecs")]
+#[tokio::test]
+async fn who_may_not_change_a_region_may_look() {
+    keep_looking!(region("403@POST:/"));
+    keep!(region("403@POST:/"); reading: apps_are_listed_with_their_condition;);
+    what_is_forbidden_is_refused_by_name(&Paused(region("403@POST:/"))).await;
+}
+
+/// Emulators and older policies know nothing of service deployments: `deployments[]` are what is left.
+#[cfg(feature = "ecs")]
+#[tokio::test]
+async fn without_service_deployments_most_is_kept() {
+    for standing in [
+        "403@GET:/ListServiceDeployments,403@GET:/DescribeServiceDeployments,403@GET:/DescribeServiceRevisions",
+        "500@GET:/ListServiceDeployments,500@GET:/DescribeServiceDeployments,500@GET:/DescribeServiceRevisions",
+    ] {
+        keep_looking!(region(standing));
+        keep!(region(standing);
+            operations: a_chosen_revision_is_rolled_back, a_restart_replaces_all, a_newer_rollout_supersedes,
+                what_cannot_be_is_refused, a_changed_world_refuses_the_plan;
+        );
+    }
 }
 
 #[cfg(feature = "kubernetes")]

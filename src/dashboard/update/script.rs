@@ -220,6 +220,7 @@ pub(crate) fn app(name: &str, phase: Option<Phase>) -> App {
         updated_at: Some(start()),
         versioned: Some(true),
         paused: false,
+        on_hold: None,
         takes: &[],
     }
 }

@@ -95,6 +95,8 @@ impl Ecs {
             definitions: Mutex::default(),
             revisions: Mutex::default(),
             reasons: Mutex::default(),
+            suspended: Mutex::default(),
+            updated: Mutex::default(),
             unavailable: Mutex::default(),
         })))
     }

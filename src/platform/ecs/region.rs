@@ -7,12 +7,15 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::client::api::Connection;
+use super::{client::api::Connection, model::wire::Service};
 use crate::domain::{Scope, TargetId, text::clean};
 use crate::platform::{Error, Now, sync::lock};
 
 /// For how long calls that the server does not have are not tried again.
 const UNAVAILABLE: Duration = Duration::from_mins(1);
+
+/// For how long what is read may be older than an answer to a change.
+const BEHIND: Duration = Duration::from_mins(1);
 
 /// What is known of a region, and the way to it.
 pub(in crate::platform::ecs) struct Region {
@@ -27,6 +30,10 @@ pub(in crate::platform::ecs) struct Region {
     pub(in crate::platform::ecs) revisions: Mutex<HashMap<String, Value>>,
     /// Why the tasks of a deployment stop, by its identifier, and when that was asked.
     pub(in crate::platform::ecs) reasons: Mutex<HashMap<String, (String, Timestamp)>>,
+    /// Of the services that are scaled automatically, what of that is suspended, by resource.
+    pub(in crate::platform::ecs) suspended: Mutex<HashMap<String, String>>,
+    /// Services as an update of ours was answered, by ARN, and when.
+    pub(in crate::platform::ecs) updated: Mutex<HashMap<String, (Service, Instant)>>,
     /// Why service deployments cannot be asked for, and since when.
     pub(in crate::platform::ecs) unavailable: Mutex<Option<(String, Instant)>>,
 }
@@ -43,6 +50,24 @@ impl Region {
     /// Forgets a task definition of which the status has changed.
     pub(in crate::platform::ecs) fn forget_definition(&self, arn: &str) {
         lock(&self.definitions).remove(arn);
+    }
+
+    /// Keeps what an update of ours was answered with.
+    pub(in crate::platform::ecs) fn keep_updated(&self, service: Service) {
+        lock(&self.updated).insert(service.service_arn.clone(), (service, Instant::now()));
+    }
+
+    /// The service as it was answered by an update of ours where what is read is older than that: "the result of an API
+    /// command you run that affects your Amazon ECS resources might not be immediately visible to all subsequent
+    /// commands you run" (API reference, `RunTask`).
+    pub(in crate::platform::ecs) fn not_behind(&self, read: Service) -> Service {
+        let mut updated = lock(&self.updated);
+        let Some((answered, at)) = updated.get(&read.service_arn) else { return read };
+        if at.elapsed() < BEHIND && read.is_older_than(answered) {
+            return answered.clone();
+        }
+        updated.remove(&read.service_arn);
+        read
     }
 
     /// Why service deployments are not to be asked for now.

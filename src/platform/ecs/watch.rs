@@ -32,7 +32,7 @@ pub(in crate::platform::ecs) async fn run(
     interest: channel::Receiver<Interest>,
     reports: mpsc::Sender<Report>,
 ) {
-    let watch = Watch { region, round: Duration::ZERO, hidden: Vec::new() };
+    let watch = Watch { region, round: Duration::ZERO, hidden: Vec::new(), scaling: None };
     polling::run(watch, interest, reports, std::future::pending()).await;
 }
 
@@ -41,7 +41,12 @@ struct Watch<'a> {
     /// How long a whole round took last.
     round: Duration,
     hidden: Vec<String>,
+    /// When it was asked of which services auto scaling is suspended.
+    scaling: Option<Instant>,
 }
+
+/// How often that is asked.
+const SCALING: Duration = Duration::from_mins(2);
 
 #[async_trait]
 impl Reader for Watch<'_> {
@@ -88,6 +93,9 @@ impl Watch<'_> {
     /// All services of the scope. The first are told as soon as they are known.
     async fn round(&mut self, schedule: &mut Schedule, feed: &mut Feed) -> Result<(), Failed> {
         let region = self.region;
+        // Nothing is held up by it before there is something to show.
+        let asks_scaling =
+            self.scaling.is_none_or(|at| at.elapsed() > SCALING) && feed.apps().next().is_some();
         let mut hidden = Vec::new();
         let mut present = Vec::new();
         let clusters = self.region.clusters(&schedule.wanted.scope, true).await?;
@@ -118,7 +126,11 @@ impl Watch<'_> {
             });
             let told: Result<Vec<Vec<Service>>, Error> =
                 join_all(calls).await.into_iter().collect();
-            let apps = self.region.convert(&told?.concat(), true).await?;
+            let told = told?.concat();
+            if asks_scaling {
+                region.learn_suspended(&told, true).await;
+            }
+            let apps = region.convert(&told, true).await?;
             present.extend(apps.iter().cloned());
             self.tell(feed, apps).await?;
         }
@@ -128,6 +140,9 @@ impl Watch<'_> {
             feed.tell(Vec::new(), gone, at, self.fresh_for(), true).await?;
         }
         self.hidden = hidden;
+        if asks_scaling {
+            self.scaling = Some(Instant::now());
+        }
         Ok(())
     }
 

@@ -18,6 +18,8 @@ const TRIES: u32 = 3;
 /// How long is waited where the server asks for fewer requests and does not say for how long, and the longest that it may
 /// ask for.
 const PAUSE: Duration = Duration::from_secs(15);
+/// A pause that a read itself waits for: API servers that are busy ask for a second, and AWS says nothing.
+const SHORT_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_mins(15);
 /// The longest text of a server that is shown, in characters: some quote whole objects.
 const LONGEST: usize = 300;
@@ -122,6 +124,7 @@ pub async fn read_answer<A: Api>(
     let (mut tried, mut renewed) = (0, false);
     loop {
         tried += 1;
+        let mut pause = None;
         let error = match api.exchange(make()?).await {
             Ok(answer) => {
                 let (status, bytes) = (answer.status.as_u16(), answer.body.len());
@@ -135,15 +138,22 @@ pub async fn read_answer<A: Api>(
                     api.renew(&answer).await?;
                     continue;
                 }
+                pause = answer.retry_after;
                 refusal(api, path, &answer)
             }
             Err(none) => none.error,
         };
-        let passing = matches!(error, Error::Unreachable { .. } | Error::Api { status: 500.., .. });
+        let passing = match error {
+            Error::Unreachable { .. } | Error::Api { status: 500.., .. } => true,
+            // Too fast for a moment, and not for an hour.
+            Error::RateLimited { .. } => pause.is_none_or(|pause| pause <= SHORT_PAUSE),
+            _ => false,
+        };
         if !passing || tried >= TRIES {
             return Err(error);
         }
-        tokio::time::sleep(Backoff::QUICK.delay(tried, fastrand::f64())).await;
+        let delay = Backoff::QUICK.delay(tried, fastrand::f64());
+        tokio::time::sleep(pause.map_or(delay, |pause| pause.min(SHORT_PAUSE).max(delay))).await;
     }
 }
 

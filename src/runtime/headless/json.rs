@@ -49,7 +49,7 @@ pub(super) fn app(app: &App) -> Value {
     json!({
         "target": app.target.as_str(), "platform": app.platform.to_string(), "id": app.id.as_str(),
         "name": app.name, "scope": app.scope, "state": app.condition().word(), "instances": count(app.instances),
-        "deployed": app.deployed.as_ref().map(reference), "rollout": rollout,
+        "deployed": app.deployed.as_ref().map(reference), "rollout": rollout, "on_hold": app.on_hold,
     })
 }
 

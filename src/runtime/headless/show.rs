@@ -144,6 +144,9 @@ pub(super) fn status(app: &App, now: Timestamp) -> String {
     if app.paused && app.rollout.is_none() {
         lines.push("paused     nothing new rolls out until it goes on".to_owned());
     }
+    if let Some(what) = &app.on_hold {
+        lines.push(format!("on hold    {what} is held back until `revdeck release {}`", app.name));
+    }
     if let Some(rollout) = &app.rollout {
         lines.push(format!(
             "rollout    {} {} ({}), since {}",

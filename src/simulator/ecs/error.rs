@@ -44,7 +44,7 @@ impl ApiError {
                 "The request could not be processed because of conflict in the current state of the resource.",
             ),
             422 => Self::invalid("Injected fault."),
-            429 => Self::new("ThrottlingException", "Rate exceeded"),
+            429 => Self::throttled(),
             503 => Self {
                 status,
                 kind: "ServiceUnavailable",
@@ -61,6 +61,11 @@ impl ApiError {
                 message: format!("Injected fault {other}."),
             },
         }
+    }
+
+    /// What is said where requests come too fast.
+    pub(crate) fn throttled() -> Self {
+        Self::new("ThrottlingException", "Rate exceeded")
     }
 
     /// What IAM says of an operation that no policy allows.

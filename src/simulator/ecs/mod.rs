@@ -7,6 +7,7 @@
 //!
 //! For faults an operation's name is the path, and one that only reads has the method GET: `reset-after@POST:/UpdateService`.
 
+mod buckets;
 mod build;
 mod call;
 mod definitions;
@@ -25,9 +26,11 @@ mod traffic;
 mod world;
 
 use std::{
+    collections::VecDeque,
     fs, io,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use axum::{
@@ -38,15 +41,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use self::{
+    buckets::Buckets,
     call::{Answer, Call, answer},
     error::ApiError,
     world::{ACCOUNT, REGION, World},
 };
 use super::{
     Options,
-    clock::Clock,
+    clock::{Clock, seconds_between},
     fault::Faults,
     listener::Scissors,
     scenario::Scenario,
@@ -57,8 +62,12 @@ use super::{
 #[derive(Debug)]
 pub struct Region {
     world: Mutex<World>,
+    /// The world as it was before each late change, oldest first: the API "follows an eventual consistency model" (API
+    /// reference, `RunTask`).
+    before: Mutex<VecDeque<(Instant, World)>>,
     clock: Clock,
     faults: Faults,
+    buckets: Buckets,
     base: String,
     log: Mutex<Vec<String>>,
     keep_log: bool,
@@ -74,8 +83,10 @@ impl Served for Region {
         let scenario = Scenario::load(&options.scenario)?;
         Ok(Self {
             world: Mutex::new(World::build(&scenario, clock.clone(), options.seed, options.apps)?),
+            before: Mutex::default(),
             clock,
             faults,
+            buckets: Buckets::default(),
             base,
             log: Mutex::default(),
             keep_log: options.keep_log,
@@ -143,9 +154,33 @@ impl Region {
     fn work(&self, call: &Call) -> Answer {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         world.catch_up();
-        let answer = dispatch(&mut world, call);
+        let answer = match self.faults.stale() {
+            Some(stale) => self.work_behind(stale, &mut world, call),
+            None => dispatch(&mut world, call),
+        };
         tracing::debug!(operation = call.operation, failed = answer.is_err(), "simulated");
         answer
+    }
+}
+
+impl Region {
+    /// Works where reads do not see a change before it is so old.
+    fn work_behind(&self, stale: Duration, world: &mut World, call: &Call) -> Answer {
+        let now = Instant::now();
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        // A clock that only tests move stands still while somebody waits.
+        before.retain(|(at, then)| {
+            let passed = seconds_between(then.now, world.now);
+            now.duration_since(*at).as_secs_f64().max(passed) < stale.as_secs_f64()
+        });
+        if !call::reads(&call.operation) {
+            before.push_back((now, world.clone()));
+            return dispatch(world, call);
+        }
+        match before.front_mut() {
+            Some((_, seen)) => dispatch(seen, call),
+            None => dispatch(world, call),
+        }
     }
 }
 
@@ -173,6 +208,9 @@ async fn handle(
         Err(response) => return response,
     };
     if let Err(error) = signature::check(&region.base, &parts.uri, &parts.headers, &bytes) {
+        return error.into_response();
+    }
+    if let Err(error) = region.buckets.take(&operation) {
         return error.into_response();
     }
     let body = if bytes.is_empty() { Ok(json!({})) } else { serde_json::from_slice(&bytes) };

@@ -15,7 +15,7 @@ const EVENTS_KEPT: usize = 100;
 /// How many stopped tasks a service keeps; the platform keeps them for an hour.
 const STOPPED_KEPT: usize = 60;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) clock: Clock,
     /// The time up to which the world has been played.
@@ -36,7 +36,7 @@ pub(crate) struct World {
     ids: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Service {
     pub(crate) cluster: String,
     pub(crate) name: String,

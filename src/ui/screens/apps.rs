@@ -241,15 +241,16 @@ fn row_line(
             line.push_span(piece(right(&text, left.saturating_sub(used)), dim(Role::Warn)));
         }
         (None, None) => {
-            let updated = format!("changed {} ago", within(app.updated_at, state.now));
+            let (updated, role) = match &app.on_hold {
+                Some(what) => (format!("{what} on hold"), Role::Warn),
+                None => (format!("changed {} ago", within(app.updated_at, state.now)), Role::Dim),
+            };
             let shown = count(app.instances);
             let room = left.saturating_sub(shown.width() + 1);
-            let updated = if width >= WIDE && theme.columns.changed {
-                cut(&updated, room)
-            } else {
-                String::new()
-            };
-            line.push_span(piece(fit(&updated, room), theme.style(Role::Dim)));
+            let wide = width >= WIDE && theme.columns.changed;
+            let updated =
+                if wide || app.on_hold.is_some() { cut(&updated, room) } else { String::new() };
+            line.push_span(piece(fit(&updated, room), dim(role)));
             line.push_span(piece(right(&shown, left.saturating_sub(room)), dim(Role::Text)));
         }
     }

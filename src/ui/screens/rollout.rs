@@ -14,7 +14,7 @@ use super::{
     sides::{Scale, Shown},
 };
 use crate::{
-    dashboard::{Known, Panel, State, plan_view::wrap},
+    dashboard::{Command, Known, Panel, State, plan_view::wrap},
     domain::{App, Condition, Phase, Rollout, Stage, StageState, text::span},
 };
 
@@ -132,6 +132,7 @@ fn rolling(
     lines.push(dim(theme, &options(rollout).join(theme.glyphs.dot), width));
     let begun = age(rollout.started_at, state.now, false);
     lines.push(dim(theme, &format!("began {begun} ago, {}", rollout.reason), width));
+    lines.extend(on_hold(state, theme, app, width));
     if let Some(note) = &rollout.note {
         lines.push(Line::styled(cut(&format!("why: {note}"), width), theme.style(Role::Text)));
     }
@@ -245,16 +246,14 @@ fn in_short(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Ve
             (format!("SLOW: nothing has moved for {since}, and {known}"), Role::Warn)
         }
         (None, Phase::Paused) => {
-            let (go_on, cancel) = (
-                state.keymap.hint(crate::dashboard::Command::Continue),
-                state.keymap.hint(crate::dashboard::Command::Cancel),
-            );
+            let (go_on, cancel) =
+                (state.keymap.hint(Command::Continue), state.keymap.hint(Command::Cancel));
             (format!("WAITS for you: {go_on} continues, {cancel} cancels"), Role::Warn)
         }
         (None, Phase::Cancelled) => {
             let (back, again) = (
-                state.keymap.hint(crate::dashboard::Command::RollBackLastGood),
-                state.keymap.hint(crate::dashboard::Command::Continue),
+                state.keymap.hint(Command::RollBackLastGood),
+                state.keymap.hint(Command::Continue),
             );
             let text = format!(
                 "CANCELLED: the old instances serve, but the new revision is still asked for: {back} takes it back, {again} tries it again"
@@ -337,17 +336,27 @@ fn trend(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec<L
     ]
 }
 
+/// What would move the app and is held back, and how it is released.
+fn on_hold(state: &State, theme: &Theme, app: &App, width: usize) -> Option<Line<'static>> {
+    let what = app.on_hold.as_ref()?;
+    let key = state.keymap.hint(Command::Release);
+    let palette = || format!("{} release", state.keymap.hint(Command::Palette));
+    let release = if key.is_empty() { palette() } else { key };
+    let text = format!("ON HOLD: {what} is held back until {release} lets it go");
+    Some(Line::styled(cut(&text, width), theme.style(Role::Warn)))
+}
+
 /// No rollout: what runs, and what happened last.
 fn resting(state: &State, theme: &Theme, app: &App, width: usize) -> Vec<Line<'static>> {
     let running =
         app.instances.running.map_or_else(|| "?".to_owned(), |running| running.to_string());
     let (text, role) = match app.condition() {
         Condition::Stopped => {
-            let start = state.keymap.hint(crate::dashboard::Command::StopOrStart);
+            let start = state.keymap.hint(Command::StopOrStart);
             (format!("stopped by somebody: {start} starts it"), Role::Dim)
         }
         Condition::Paused => {
-            let go_on = state.keymap.hint(crate::dashboard::Command::Continue);
+            let go_on = state.keymap.hint(Command::Continue);
             let text = format!("PAUSED: nothing new rolls out until {go_on} lets it go on");
             (text, Role::Warn)
         }
@@ -379,6 +388,7 @@ fn resting(state: &State, theme: &Theme, app: &App, width: usize) -> Vec<Line<'s
             lines.extend(shown.dots(serving.desired));
         }
     }
+    lines.extend(on_hold(state, theme, app, width));
     lines.push(Line::default());
     // A tall screen has them at its bottom already.
     let events = state.apps.get(&app.key()).and_then(|known| known.events.as_ref());

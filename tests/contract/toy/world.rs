@@ -305,6 +305,7 @@ impl Letter {
             updated_at: None,
             versioned: Some(true),
             paused: false,
+            on_hold: None,
             takes: &[],
         }
     }

@@ -250,6 +250,7 @@ impl CloudFoundry {
             updated_at: base.updated_at,
             versioned: None,
             paused: false,
+            on_hold: None,
             takes: base.takes,
         }
     }

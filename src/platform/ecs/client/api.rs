@@ -144,11 +144,8 @@ impl Connection {
         let api = Endpoint { inner: &self.0, service };
         let bytes = body.to_string().into_bytes();
         let make = || Ok(Call { operation, body: bytes.clone(), timeout: self.0.timeout });
-        let answer = exchange::read(&api, operation, make).await;
-        if matches!(answer, Err(Error::RateLimited { .. })) {
-            self.0.pace.throttled();
-        }
-        exchange::decode(api.address(), operation, &answer?)
+        let answer = exchange::read(&api, operation, make).await?;
+        exchange::decode(api.address(), operation, &answer)
     }
 
     /// Changes something, once.
@@ -311,6 +308,9 @@ impl Api for Endpoint<'_> {
         let status = dialect::meaning(status, &body);
         if status == StatusCode::UNAUTHORIZED {
             self.note_time(&headers);
+        }
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            self.inner.pace.throttled();
         }
         let login =
             (status == StatusCode::UNAUTHORIZED).then(|| HeaderValue::from_static("credentials"));

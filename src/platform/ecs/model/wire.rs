@@ -90,6 +90,17 @@ pub(in crate::platform::ecs) struct Service {
     pub(in crate::platform::ecs) created_at: Option<Timestamp>,
 }
 
+impl Service {
+    /// Whether this was read before what `other` tells: its newest deployment is older than that one's, which it lacks.
+    pub(in crate::platform::ecs) fn is_older_than(&self, other: &Self) -> bool {
+        let newest = |all: &Self| all.deployments.iter().map(|one| one.created_at).max();
+        let begun = other.deployments.iter().max_by_key(|one| one.created_at);
+        let lacks =
+            begun.is_some_and(|begun| self.deployments.iter().all(|one| one.id != begun.id));
+        lacks && newest(self) < newest(other)
+    }
+}
+
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(in crate::platform::ecs) struct Controller {

@@ -1,6 +1,6 @@
 //! How an operation stands: whether the deployment that it began or changed is there, and what became of it.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::domain::{
@@ -20,8 +20,8 @@ use crate::platform::{
     },
 };
 
-/// How long after it was sent a number that is what it was before has been put back by somebody: what is read lags behind.
-const PUT_BACK: SignedDuration = SignedDuration::from_secs(45);
+/// What is read lags behind what was changed, hardly ever for so long: what is as it was before then has been put back.
+const LATE: SignedDuration = SignedDuration::from_secs(45);
 
 fn overtaken(what: Overtaken) -> Finding {
     Finding::Overtaken { what, by: None }
@@ -53,7 +53,7 @@ pub(in crate::platform::ecs) async fn observe(
     };
     if let Some((before, wanted)) = tracking.scaled {
         let sent = receipt.sent_at.filter(|_| !receipt.lost);
-        let rested = sent.is_some_and(|sent| (region.now)().duration_since(sent) > PUT_BACK);
+        let rested = sent.is_some_and(|sent| (region.now)().duration_since(sent) > LATE);
         return Ok(scaled(&service, before, wanted, rested).into());
     }
     if let Some(task) = &tracking.stopped {
@@ -96,6 +96,9 @@ pub(in crate::platform::ecs) async fn observe(
     }
     let finding = match &told {
         Some(told) => by_record(receipt, &tracking, &service, told, rollout.as_ref()),
+        None if own.is_none() && unseen(receipt, &tracking, &service, (region.now)()) => {
+            Finding::NotArrived
+        }
         None => by_counts(receipt, &service, own, app.as_ref()),
     };
     Ok(Observation { finding, rollout, id })
@@ -154,6 +157,13 @@ async fn stopped(region: &Region, service: &Service, task: &str) -> Result<Obser
         _ => whole(service),
     }
     .into())
+}
+
+/// Whether a service stands just as it did before, so shortly after it was changed that this may be read too early.
+fn unseen(receipt: &Receipt, tracking: &Tracking, service: &Service, now: Timestamp) -> bool {
+    let lately = receipt.sent_at.is_some_and(|sent| now.duration_since(sent) <= LATE);
+    let mut ids = service.deployments.iter().map(|one| &one.id);
+    lately && !tracking.before.is_empty() && ids.all(|id| tracking.before.contains(id))
 }
 
 /// The entry of `deployments[]` that is ours.
@@ -266,7 +276,7 @@ fn arrived(service: &Service, told: &ServiceDeployment) -> Finding {
     settled(service, told.finished_at)
 }
 
-fn settled(service: &Service, since: Option<jiff::Timestamp>) -> Finding {
+fn settled(service: &Service, since: Option<Timestamp>) -> Finding {
     let primary = service.deployments.iter().find(|one| one.primary());
     let others = service.deployments.iter().filter(|one| !one.primary());
     if others.into_iter().any(|one| one.running_count + one.pending_count > 0) {

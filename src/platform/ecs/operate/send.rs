@@ -55,7 +55,7 @@ pub(in crate::platform::ecs) async fn send(
                 None => body["forceNewDeployment"] = true.into(),
             }
             let answer = region.connection.change(Of::Ecs, "UpdateService", &body).await?;
-            begun(&tracking, wanted, &answer)
+            begun(region, &tracking, wanted, &answer)
         }
         Action::Stop { arn } => {
             let body = json!({ "serviceDeploymentArn": arn, "stopType": "ROLLBACK" });
@@ -71,6 +71,7 @@ pub(in crate::platform::ecs) async fn send(
         Action::Scaling { resource, state } => {
             let body = scaling_body(&resource, &state);
             region.connection.change(Of::Scaling, "RegisterScalableTarget", &body).await?;
+            region.note_suspended(&resource, &state);
             Ok(Learned::default())
         }
         Action::Scale { cluster, service, before, wanted } => {
@@ -155,6 +156,7 @@ async fn used(region: &Region, arn: &str) -> Result<Option<String>, Error> {
 
 /// What the answer to `UpdateService` tells: the deployment that is new.
 fn begun(
+    region: &Region,
     tracking: &Tracking,
     wanted: Option<String>,
     answer: &Value,
@@ -164,6 +166,7 @@ fn begun(
     // An update that changes nothing is taken, and begins nothing.
     let id = new.map(|one| one.id.clone());
     let id = Some(id.ok_or_else(|| StepError::Failed("ECS has begun no deployment".to_owned()))?);
+    region.keep_updated(service);
     let wanted = wanted.or_else(|| tracking.wanted.clone());
     let tracking = Tracking { deployment: id.clone(), wanted, ..tracking.clone() };
     Ok(Learned {

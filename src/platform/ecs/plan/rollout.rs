@@ -17,9 +17,15 @@ pub(super) fn take_back(snapshot: &Snapshot, plan: &mut Plan) -> Built {
         return Err(format!("{name} has no rollout to cancel"));
     };
     let Some(live) = &snapshot.live else {
-        return Err(format!(
-            "{name} has no rollout to cancel by a call: this region or login has no service deployments; roll back to a revision instead"
-        ));
+        return Err(if snapshot.service.current_service_deployment.is_some() && !snapshot.blind {
+            format!(
+                "what {name} is being deployed to is not on record yet: try again in a moment, or roll back to a revision instead"
+            )
+        } else {
+            format!(
+                "{name} has no rollout to cancel by a call: this region or login has no service deployments; roll back to a revision instead"
+            )
+        });
     };
     if live.goes_back() {
         return Err(format!("the rollout of {name} is being taken back already"));

@@ -1,12 +1,14 @@
 //! What a plan stands on, read at one time.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::domain::{App, AppId, History, Revision, RevisionRef, RevisionSummary, text::quoted};
 use crate::platform::{
     Error,
     ecs::{
-        model::wire::{Service, ServiceDeployment, last},
+        model::wire::{Deployment, Service, ServiceDeployment, last},
         operate::receipt::Guard,
         read::{
             convert::{ago, reference},
@@ -18,6 +20,9 @@ use crate::platform::{
     },
 };
 
+/// How often, a second apart, a deployment that has just been begun is looked for.
+const LOOKS: u32 = 10;
+
 /// A service with all that a plan needs of it.
 pub(in crate::platform::ecs) struct Snapshot {
     pub(in crate::platform::ecs) service: Service,
@@ -25,6 +30,8 @@ pub(in crate::platform::ecs) struct Snapshot {
     pub(in crate::platform::ecs) history: History,
     /// The service deployment that is under way.
     pub(in crate::platform::ecs) live: Option<ServiceDeployment>,
+    /// Whether service deployments cannot be asked for here.
+    pub(in crate::platform::ecs) blind: bool,
     /// Where ECS goes back to when that is stopped: what was deployed successfully last.
     pub(in crate::platform::ecs) way_back: Option<RevisionRef>,
     /// `--region R --profile P`, for commands by hand.
@@ -39,19 +46,19 @@ impl Snapshot {
     ) -> Result<Self, Error> {
         let service = region.service(app).await?;
         let history = region.history_of(&service).await?;
-        let current: Vec<_> = service.current_service_deployment.iter().cloned().collect();
-        let current = region.deployments(&current, false).await?;
+        let current = current(region, &service).await?;
         let apps = region.convert(std::slice::from_ref(&service), false).await?;
         let app = apps.into_iter().next();
         let app = app.ok_or_else(|| Error::NotFound { what: "the service is gone".to_owned() })?;
         let flags = region.connection.settings().flags();
         let login = flags.iter().fold(String::new(), |all, flag| all + " " + &quoted(flag));
-        let live = current.into_iter().find(ServiceDeployment::live);
+        let live = current.filter(ServiceDeployment::live);
         let way_back = match &live {
             Some(live) => way_back(region, &service, live).await?,
             None => None,
         };
-        Ok(Self { service, app, history, live, way_back, login, now: (region.now)() })
+        let (blind, now) = (region.unavailable().is_some(), (region.now)());
+        Ok(Self { service, app, history, live, blind, way_back, login, now })
     }
 
     pub(in crate::platform::ecs) fn name(&self) -> &str {
@@ -114,6 +121,21 @@ impl Snapshot {
             remark: (!remark.is_empty()).then(|| remark.join(", ")),
         }
     }
+}
+
+/// The current service deployment. One that has just been begun may not be listed yet: it is waited for.
+async fn current(region: &Region, service: &Service) -> Result<Option<ServiceDeployment>, Error> {
+    let Some(arn) = &service.current_service_deployment else { return Ok(None) };
+    let state = |one: &Deployment| one.primary().then(|| one.rollout_state.clone()).flatten();
+    let begun = service.deployments.iter().find_map(state).as_deref() == Some("IN_PROGRESS");
+    for look in 1.. {
+        let told = region.deployments(std::slice::from_ref(arn), false).await?;
+        if !told.is_empty() || !begun || region.unavailable().is_some() || look == LOOKS {
+            return Ok(told.into_iter().next());
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    Ok(None)
 }
 
 /// The task definition of the last deployment that was successful before one.

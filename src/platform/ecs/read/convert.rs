@@ -20,6 +20,8 @@ pub(in crate::platform::ecs) struct Known<'a> {
     pub(in crate::platform::ecs) current: Option<&'a ServiceDeployment>,
     /// Why its tasks stopped last.
     pub(in crate::platform::ecs) reason: Option<&'a str>,
+    /// What of its scaling is suspended.
+    pub(in crate::platform::ecs) on_hold: Option<&'a str>,
     /// The task definition that the service deployment was to bring.
     pub(in crate::platform::ecs) target: Option<&'a str>,
     /// The one that served before it.
@@ -94,6 +96,7 @@ pub(in crate::platform::ecs) fn app(
             .or(service.created_at),
         versioned: Some(true),
         paused: false,
+        on_hold: known.on_hold.map(str::to_owned),
         takes: &[],
     }
 }

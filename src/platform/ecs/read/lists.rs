@@ -15,6 +15,7 @@ use crate::platform::{
         read::{
             convert::{Known, app},
             events::reason,
+            scaling::resource,
         },
         region::Region,
     },
@@ -91,7 +92,8 @@ impl Region {
     ) -> Result<Vec<Service>, Error> {
         let body = json!({ "cluster": cluster, "services": services });
         let told: wire::Services = self.call("DescribeServices", &body, paced).await?;
-        Ok(told.services.into_iter().filter(|one| one.status != "INACTIVE").collect())
+        let services = told.services.into_iter().filter(|one| one.status != "INACTIVE");
+        Ok(services.map(|one| self.not_behind(one)).collect())
     }
 
     /// A call that reads; where it is paced it waits for its turn.
@@ -190,7 +192,7 @@ impl Region {
         self.explain(services, paced).await;
         let revisions = self.revisions_of(&currents).await;
         let now = (self.now)();
-        let reasons = lock(&self.reasons);
+        let (reasons, suspended) = (lock(&self.reasons), lock(&self.suspended));
         let apps = services.iter().map(|service| {
             let is = |one: &&ServiceDeployment| {
                 service.current_service_deployment.as_ref() == Some(&one.arn)
@@ -199,7 +201,8 @@ impl Region {
             let reason =
                 primary.and_then(|one| reasons.get(&one.id)).map(|(reason, _)| reason.as_str());
             let current = currents.iter().find(is);
-            let known = Known { reason, ..known(current, &revisions) };
+            let on_hold = suspended.get(&resource(service)).map(String::as_str);
+            let known = Known { reason, on_hold, ..known(current, &revisions) };
             app(&self.target, service, known, now)
         });
         Ok(apps.collect())
@@ -277,6 +280,7 @@ impl Region {
                 what: format!("there is no service {:?} in {place}", clean(name)),
             }),
             [one] => {
+                self.learn_suspended(std::slice::from_ref(one), false).await;
                 let apps = self.convert(std::slice::from_ref(one), false).await?;
                 apps.into_iter()
                     .next()
@@ -313,6 +317,7 @@ pub(in crate::platform::ecs) fn known<'a>(
         target: current.and_then(ServiceDeployment::target).and_then(definition),
         source: source.and_then(|one| definition(&one.arn)),
         reason: None,
+        on_hold: None,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::platform::{
         model::wire::{Service, last},
         region::Region,
     },
+    sync::lock,
 };
 
 /// What Application Auto Scaling calls the number of tasks.
@@ -36,6 +37,49 @@ impl Region {
         let told: Value =
             self.connection.ask(Of::Scaling, "DescribeScalableTargets", &body).await?;
         Ok(told["ScalableTargets"].as_array().and_then(|all| all.first()).cloned())
+    }
+}
+
+/// How many resources one call describes, as the API allows.
+const AT_ONCE: usize = 50;
+
+impl Region {
+    /// Learns of which services auto scaling is suspended. What cannot be told is left as it was known.
+    pub(in crate::platform::ecs) async fn learn_suspended(
+        &self,
+        services: &[Service],
+        paced: bool,
+    ) {
+        let resources: Vec<_> = services.iter().map(resource).collect();
+        for some in resources.chunks(AT_ONCE) {
+            if paced {
+                self.connection.pace().wait("DescribeScalableTargets").await;
+            }
+            let body = json!({ "ServiceNamespace": "ecs", "ResourceIds": some, "ScalableDimension": DIMENSION });
+            let told: Result<Value, Error> =
+                self.connection.ask(Of::Scaling, "DescribeScalableTargets", &body).await;
+            // Who may not see it is not asked about it again for each fifty.
+            let Ok(told) = told else { return };
+            let targets = told["ScalableTargets"].as_array().map(Vec::as_slice).unwrap_or_default();
+            for one in some {
+                let target = targets.iter().find(|target| target["ResourceId"] == one.as_str());
+                let state = target.map(suspended).unwrap_or_default();
+                self.note_suspended(one, &state);
+            }
+        }
+    }
+
+    /// Notes which parts of a service's scaling are suspended.
+    pub(in crate::platform::ecs) fn note_suspended(&self, resource: &str, state: &Value) {
+        let is = |part: &&&str| state[**part] == true;
+        let mut all = lock(&self.suspended);
+        match PARTS.iter().filter(is).count() {
+            0 => all.remove(resource),
+            whole if whole == PARTS.len() => {
+                all.insert(resource.to_owned(), "auto scaling".to_owned())
+            }
+            _ => all.insert(resource.to_owned(), "part of auto scaling".to_owned()),
+        };
     }
 }
 

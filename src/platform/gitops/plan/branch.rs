@@ -16,7 +16,7 @@ use crate::platform::{
         },
         operate::receipt::{Action, Guard, Tracking},
         options::{self, Push},
-        read::history::note_line,
+        read::{apps::HELD, history::note_line},
     },
     operation,
 };
@@ -93,7 +93,7 @@ impl Draft<'_> {
         }
         message.push(String::new());
         message.push(format!("Revdeck-Operation: {id}"));
-        message.extend(writing.held.iter().map(|policy| format!("Revdeck-Held: {policy}")));
+        message.extend(writing.held.iter().map(|policy| format!("{HELD}{policy}")));
         let message = message.join("\n") + "\n";
         let commit = match mirror
             .commit(&tree, &head, &message, &author, (repository.now)().as_second())

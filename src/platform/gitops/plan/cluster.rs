@@ -8,7 +8,7 @@ use crate::platform::{
     gitops::{
         client::flux::FluxKind,
         operate::receipt::{Action, Guard, Tracking},
-        read::cluster::Kustomization,
+        read::{apps::HELD, cluster::Kustomization},
     },
     operation,
 };
@@ -127,7 +127,7 @@ impl Draft<'_> {
                 pull.number,
                 pull.head.get(..12).unwrap_or(&pull.head)
             );
-            let held = proposal.commit.body.contains("Revdeck-Held: ");
+            let held = proposal.commit.body.contains(HELD);
             let marked =
                 self.entry.places.iter().find_map(|one| Some((&one.file, one.place.policy()?)));
             let moves = marked.and_then(|(file, policy)| {
@@ -326,16 +326,6 @@ impl Draft<'_> {
         tracking.asked = Some(at);
         self.recipe(steps, "reconciled", &tracking);
         self.plan
-    }
-
-    /// Automations of the app's namespace that are suspended.
-    pub(super) fn suspended_by_us(&self) -> Vec<(String, String)> {
-        let policies = self.entry.places.iter().filter_map(|one| one.place.policy());
-        let namespaces: Vec<_> = policies.filter_map(|policy| policy.split(':').next()).collect();
-        let seen = self.view.seen.iter().flat_map(|seen| &seen.automations);
-        let suspended =
-            seen.filter(|one| one.suspended && namespaces.contains(&one.namespace.as_str()));
-        suspended.map(|one| (one.namespace.clone(), one.name.clone())).collect()
     }
 
     /// Lets suspended automations go on.

@@ -10,7 +10,10 @@ use super::{
 use crate::domain::{Note, Plan, text::clean};
 use crate::platform::{
     Error,
-    gitops::model::edit::{Markers, Wanted},
+    gitops::{
+        model::edit::{Markers, Wanted},
+        read::apps::HELD,
+    },
 };
 
 impl Draft<'_> {
@@ -44,7 +47,7 @@ impl Draft<'_> {
                 // After a merge the trailer is in what was merged; after a squash it may be nowhere.
                 let range = format!("{parent}..{}", commit.id);
                 let told = self.repository.mirror.git.text(&["log", "--format=%B", &range]).await?;
-                if !told.contains("Revdeck-Held: ") {
+                if !told.contains(HELD) {
                     let text = format!(
                         "no record says that revdeck removed the marker: {} did, in {}",
                         clean(&commit.author),
@@ -55,7 +58,7 @@ impl Draft<'_> {
                 break;
             }
         }
-        let suspended: Vec<_> = self.suspended_by_us();
+        let suspended = self.view.suspended(self.entry);
         if wanted.is_empty() && suspended.is_empty() {
             let why = format!(
                 "nothing holds {name} back: no marker was removed by revdeck, and no automation is suspended"

@@ -159,8 +159,29 @@ impl View {
             updated_at: entry_state.revisions.first().map(|(commit, _)| commit.committed),
             versioned: Some(true),
             paused: entry_state.kustomization.is_some_and(|one| one.suspended),
+            on_hold: self.on_hold(&entry_state),
             takes: &[],
         }
+    }
+
+    /// What would move an app and is held back: its markers were taken away by a commit that says so, or who would follow
+    /// them is suspended.
+    fn on_hold(&self, entry_state: &EntryState<'_>) -> Option<String> {
+        let entry = entry_state.entry;
+        let marked = entry.places.iter().any(|one| one.place.policy().is_some());
+        let held = |(commit, _): &(&Commit, Version)| commit.body.contains(HELD);
+        let removed = !marked && entry_state.revisions.iter().any(held);
+        (removed || !self.suspended(entry).is_empty()).then(|| "image automation".to_owned())
+    }
+
+    /// The suspended automations that would move an app: namespace and name.
+    pub(in crate::platform::gitops) fn suspended(&self, entry: &Entry) -> Vec<(String, String)> {
+        let policies = entry.places.iter().filter_map(|one| one.place.policy());
+        let namespaces: Vec<_> = policies.filter_map(|policy| policy.split(':').next()).collect();
+        let seen = self.seen.iter().flat_map(|seen| &seen.automations);
+        let suspended =
+            seen.filter(|one| one.suspended && namespaces.contains(&one.namespace.as_str()));
+        suspended.map(|one| (one.namespace.clone(), one.name.clone())).collect()
     }
 
     /// The revisions of an app, newest first. `records` are the versions that the cluster has a record of.
@@ -248,6 +269,9 @@ impl EntryState<'_> {
         RevisionRef { id: RevisionId::new(id), label: Some(clean(&version.label())) }
     }
 }
+
+/// The trailer of a commit that takes a policy's marker away.
+pub(in crate::platform::gitops) const HELD: &str = "Revdeck-Held: ";
 
 /// What stood on the branch for longer than this was not given up at once, whatever its ReplicaSet looks like since it was
 /// left.

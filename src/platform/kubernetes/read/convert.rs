@@ -164,6 +164,7 @@ impl Store {
                 .or(metadata.creation_timestamp),
             versioned: Some(true),
             paused: false,
+            on_hold: None,
             takes: &[],
         }
     }
