@@ -3,6 +3,7 @@
 
 use std::{
     io::{self, Write},
+    num::NonZeroUsize,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,7 +13,10 @@ use std::{
 };
 
 use crossterm::{queue, terminal};
-use ratatui::{buffer::Buffer, layout::Rect};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Layout, Rect},
+};
 use tokio::sync::Notify;
 use unicode_width::UnicodeWidthStr;
 
@@ -67,8 +71,13 @@ fn area(size: (u16, u16)) -> Rect {
     Rect::new(0, 0, size.0, rows)
 }
 
+/// Of so many screens the division is remembered: the deck is divided in two ways, and the usual room, for 500, takes half a
+/// megabyte.
+const LAYOUTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(7);
+
 impl Painter {
     pub(super) fn new(size: (u16, u16)) -> Self {
+        Layout::init_cache(LAYOUTS);
         let (writer, frames) = mpsc::channel::<Vec<u8>>();
         let (busy, done) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
         let (is_busy, is_done) = (busy.clone(), done.clone());

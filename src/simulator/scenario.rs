@@ -127,6 +127,9 @@ pub(crate) struct ServicePlan {
     /// Whether its tasks are started with ECS Exec.
     #[serde(default)]
     pub(crate) exec: bool,
+    /// Whether an Express gateway service manages it.
+    #[serde(default)]
+    pub(crate) express: bool,
     /// The task definitions of its family, oldest first.
     pub(crate) definition: Vec<DefinitionPlan>,
     /// What happened lately, played through the real scheduler.
@@ -213,6 +216,7 @@ impl ServicePlan {
             configuration: None,
             scaling: None,
             exec: false,
+            express: false,
             definition: vec![definition(60.0, "1.0.0"), definition(9.0, "1.1.0")],
             script: Vec::new(),
         }

@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use revdeck::{
     domain::{
         AppId, Condition, Consent, LogLine, LogQuery, Note, Operation, Outcome, Plan, Request,
-        RevisionId, RollBackTo, SideName, TargetId,
+        RevisionId, RollBackTo, Settlement, SideName, Standing, TargetId,
     },
     platform::{
         Environment, Platform,
         ecs::{Ecs, Options},
-        operation::Sent,
+        operation::{self, Sent},
     },
     simulator::{self, Simulator, clock::Clock},
 };
@@ -286,9 +286,8 @@ async fn members_that_are_not_known_survive_a_deploy() {
     assert_eq!(plan.refused, None);
     let (progress, _lines) = tokio::sync::mpsc::unbounded_channel();
     let confirmed = plan.confirm(Consent::Flag).unwrap();
-    let record = revdeck::platform::operation::NoRecord;
-    let sent =
-        revdeck::platform::operation::execute(platform.as_ref(), confirmed, &progress, &record);
+    let record = operation::NoRecord;
+    let sent = operation::execute(platform.as_ref(), confirmed, &progress, &record);
     assert!(matches!(sent.await, Sent::Accepted(_)));
     let log = simulator.world().log();
     let registered =
@@ -308,6 +307,82 @@ async fn what_code_deploy_rolls_out_is_read_only() {
     let plan = deck.platform.plan(Request::new(app.id, Operation::Restart)).await.unwrap();
     let refused = plan.refused.unwrap();
     assert!(refused.contains("AWS CodeDeploy"), "{refused}");
+}
+
+/// An Express service is changed by calls of its own; the deployment that is under way can be stopped all the same.
+#[tokio::test]
+async fn of_an_express_service_only_what_is_under_way_is_stopped() {
+    let directory = tempfile::tempdir().unwrap();
+    let scenario = directory.path().join("express.toml");
+    let service = |name: &str, script: &str| {
+        let definition = |n: u32, deployed: bool| {
+            let health = if deployed { "" } else { ", health = \"crash=1\"" };
+            let age = 9 - n;
+            format!("{{ age = \"{age}d\", image = \"shop:{n}\", deployed = {deployed}{health} }}")
+        };
+        let all = [definition(1, true), definition(2, true), definition(3, false)].join(", ");
+        format!(
+            "[[service]]\nname = {name:?}\ncluster = \"retail\"\ndesired = 2\nexpress = true\n{script}\ndefinition = [{all}]\n"
+        )
+    };
+    let text = service("calm", "")
+        + &service("moving", "script = [{ ago = \"20s\", do = \"deploy\", to = 3 }]");
+    std::fs::write(&scenario, text).unwrap();
+    let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
+    let options = simulator::Options {
+        scenario: scenario.display().to_string(),
+        keep_log: true,
+        ..simulator::Options::default()
+    };
+    let simulator = Simulator::ecs_at(&options, clock.clone()).await.unwrap();
+    let platform = open(&simulator, PLAIN.timeout, clock);
+    let plan = async |name: &str, operation: Operation| {
+        let app = platform.app(name).await.unwrap();
+        platform.plan(Request::new(app.id, operation)).await.unwrap()
+    };
+    for operation in [Operation::Restart, Operation::RollBack(RollBackTo::LastGood)] {
+        let why = plan("calm", operation).await.refused.unwrap();
+        assert!(why.contains("UpdateExpressGatewayService"), "{why}");
+    }
+    // Further back than what is being left needs an update.
+    let further = Operation::RollBack(RollBackTo::Revision(definition("moving:1")));
+    let why = plan("moving", further).await.refused.unwrap();
+    assert!(why.contains("UpdateExpressGatewayService"), "{why}");
+    let back = plan("moving", Operation::RollBack(RollBackTo::LastGood)).await;
+    assert_eq!(back.refused, None);
+    let (progress, _lines) = tokio::sync::mpsc::unbounded_channel();
+    let confirmed = back.confirm(Consent::Flag).unwrap();
+    let sent = operation::execute(platform.as_ref(), confirmed, &progress, &operation::NoRecord);
+    assert!(matches!(sent.await, Sent::Accepted(_)));
+    let log = simulator.world().log();
+    let changes: Vec<_> = log.iter().filter(|line| line.starts_with("POST")).collect();
+    assert!(
+        matches!(changes.as_slice(), [one] if one.contains("/StopServiceDeployment")),
+        "{changes:?}"
+    );
+}
+
+/// A program that has just been started knows nothing of the answer, and what it reads first may be older than that: it
+/// waits, and says of nothing that it was superseded.
+#[tokio::test]
+async fn what_is_read_too_early_ends_nothing() {
+    let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
+    let simulator = Simulator::ecs_at(&simulator::Options::default(), clock.clone()).await.unwrap();
+    simulator.faults().set("stale=20s").unwrap();
+    let platform = open(&simulator, PLAIN.timeout, clock.clone());
+    let app = platform.app("search").await.unwrap();
+    let request = Request::new(app.id, Operation::RollBack(RollBackTo::LastGood));
+    let plan = platform.plan(request).await.unwrap();
+    let (progress, _lines) = tokio::sync::mpsc::unbounded_channel();
+    let confirmed = plan.confirm(Consent::Flag).unwrap();
+    let sent = operation::execute(platform.as_ref(), confirmed, &progress, &operation::NoRecord);
+    let Sent::Accepted(receipt) = sent.await else { panic!("not taken") };
+    let another = open(&simulator, PLAIN.timeout, clock.clone());
+    let look = operation::settle(another.as_ref(), &receipt).await.unwrap();
+    assert!(matches!(&look, Settlement::Pending { standing: Standing::Accepted, .. }), "{look:?}");
+    clock.advance(600.0);
+    let look = operation::settle(another.as_ref(), &receipt).await.unwrap();
+    assert!(matches!(&look, Settlement::Ended(Outcome::Done(_))), "{look:?}");
 }
 
 /// The old task is gone before the new one runs, and its entry with it: what was before is still known, and the way back.

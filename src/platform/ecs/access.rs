@@ -30,8 +30,11 @@ impl Region {
                 Verb::Stop,
                 Verb::Start,
             ];
+            let stops = [Verb::RollBack, Verb::Cancel, Verb::Continue];
+            let under_way = service.express() && service.deployments.len() > 1;
             return verbs
                 .into_iter()
+                .filter(|verb| !(under_way && stops.contains(verb)))
                 .fold(Self::capabilities(), |all, verb| all.without(verb, why.clone()));
         }
         let still = service.deployments.len() < 2;

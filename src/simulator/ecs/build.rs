@@ -104,6 +104,7 @@ impl World {
         } }),
         );
         set("enableExecuteCommand", plan.exec.into());
+        set("resourceManagementType", if plan.express { "ECS" } else { "CUSTOMER" }.into());
         let mut configuration = plan
             .configuration
             .as_ref()

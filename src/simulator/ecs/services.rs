@@ -194,6 +194,12 @@ pub(crate) fn update(world: &mut World, call: &Call) -> Answer {
             "Unable to update task definition on services with a CODE_DEPLOY deployment controller. Use AWS CodeDeploy to trigger a new deployment.",
         ));
     }
+    // In which words that is refused is told nowhere.
+    if world.services[index].setting("resourceManagementType") == "ECS" {
+        return Err(ApiError::invalid(
+            "The service is managed by an Express gateway service. Use UpdateExpressGatewayService.",
+        ));
+    }
     let service = &mut world.services[index];
     if let Some(count) = call.body["desiredCount"].as_u64() {
         service.desired = count as u32;

@@ -337,13 +337,13 @@ fn trend(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec<L
 }
 
 /// What would move the app and is held back, and how it is released.
-fn on_hold(state: &State, theme: &Theme, app: &App, width: usize) -> Option<Line<'static>> {
-    let what = app.on_hold.as_ref()?;
+fn on_hold(state: &State, theme: &Theme, app: &App, width: usize) -> Vec<Line<'static>> {
+    let Some(what) = &app.on_hold else { return Vec::new() };
     let key = state.keymap.hint(Command::Release);
     let palette = || format!("{} release", state.keymap.hint(Command::Palette));
     let release = if key.is_empty() { palette() } else { key };
     let text = format!("ON HOLD: {what} is held back until {release} lets it go");
-    Some(Line::styled(cut(&text, width), theme.style(Role::Warn)))
+    wrap(&text, width).into_iter().map(|line| Line::styled(line, theme.style(Role::Warn))).collect()
 }
 
 /// No rollout: what runs, and what happened last.

@@ -91,6 +91,11 @@ pub(in crate::platform::ecs) struct Service {
 }
 
 impl Service {
+    /// Whether an Express gateway service manages it.
+    pub(in crate::platform::ecs) fn express(&self) -> bool {
+        self.resource_management_type == "ECS"
+    }
+
     /// Whether this was read before what `other` tells: its newest deployment is older than that one's, which it lacks.
     pub(in crate::platform::ecs) fn is_older_than(&self, other: &Self) -> bool {
         let newest = |all: &Self| all.deployments.iter().map(|one| one.created_at).max();

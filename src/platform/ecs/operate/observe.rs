@@ -15,7 +15,10 @@ use crate::platform::{
             lookup,
             receipt::{Tracking, is_service_deployment},
         },
-        read::{convert::reference, lists::missing},
+        read::{
+            convert::reference,
+            lists::{broken, missing},
+        },
         region::Region,
     },
 };
@@ -86,7 +89,11 @@ pub(in crate::platform::ecs) async fn observe(
     };
     let id = known.clone().or_else(|| own.map(|one| one.id.clone())).map(RolloutId::new);
     let told = match &known {
-        Some(arn) => region.deployments(std::slice::from_ref(arn), false).await?.into_iter().next(),
+        Some(arn) => match region.deployments(std::slice::from_ref(arn), false).await {
+            // The counts of its own entry tell it as well.
+            Err(error) if broken(&error) && own.is_some() => None,
+            told => told?.into_iter().next(),
+        },
         None => None,
     };
     if known.is_some() && told.is_none() && own.is_none() {

@@ -35,6 +35,11 @@ impl Guard {
         }
     }
 
+    /// Whether it can only be compared where service deployments can be read.
+    pub(in crate::platform::ecs) fn needs_record(&self) -> bool {
+        self.live.is_some()
+    }
+
     /// What has changed by now, in a clause; `None` where nothing has that matters.
     pub(in crate::platform::ecs) fn difference(&self, now: &Self) -> Option<String> {
         match () {

@@ -13,7 +13,7 @@ use crate::platform::{
             observe,
             receipt::{Action, Guard, Tracking},
         },
-        read::scaling::scaling_body,
+        read::{lists::broken, scaling::scaling_body},
         region::Region,
     },
     http::WriteError,
@@ -29,7 +29,10 @@ pub(in crate::platform::ecs) async fn changed(
     let guard: Guard = region.read_own("the plan", guard)?;
     let service = region.service(app).await?;
     let current: Vec<_> = service.current_service_deployment.iter().cloned().collect();
-    let current = region.deployments(&current, false).await?;
+    let current = match region.deployments(&current, false).await {
+        Err(error) if broken(&error) && !guard.needs_record() => Vec::new(),
+        current => current?,
+    };
     let live = current.iter().find(|one| one.live());
     Ok(guard.difference(&Guard::of(&service, live)))
 }

@@ -28,9 +28,7 @@ pub(in crate::platform::ecs) async fn make(
     let mut plan = Plan::draft(request, name.clone(), title, (region.now)());
     plan.from = snapshot.deployed().map(|one| snapshot.end(one));
     let built = match plan.request.operation.clone() {
-        _ if let Some(why) = read_only(&snapshot.service) => {
-            Err(format!("{name} cannot be changed here: {why}"))
-        }
+        ref operation if let Some(why) = forbidden(&snapshot, operation) => Err(why),
         Operation::RollBack(goal) => roll_back::plan(region, &snapshot, &mut plan, &goal).await?,
         Operation::Cancel => rollout::cancel(&snapshot, &mut plan),
         Operation::Continue => rollout::carry_on(&snapshot, &mut plan),
@@ -47,6 +45,16 @@ pub(in crate::platform::ecs) async fn make(
         Operation::Pause => Err("Amazon ECS cannot hold a rollout where it is".to_owned()),
         Operation::EnableRevisions => Err("Amazon ECS keeps task definitions by itself".to_owned()),
     };
+    // Of an Express service only what is under way can be stopped.
+    let only_stops = snapshot.service.express();
+    let built = built.and_then(|change| match read_only(&snapshot.service) {
+        Some(why)
+            if only_stops && !change.undoes && plan.request.operation != Operation::Continue =>
+        {
+            Err(format!("{name} cannot be changed here: {why}"))
+        }
+        _ => Ok(change),
+    });
     let mut change = match built {
         Ok(change) => change,
         Err(why) => {
@@ -71,4 +79,15 @@ pub(in crate::platform::ecs) async fn make(
         tracking: change.tracking.json(),
     });
     Ok(plan)
+}
+
+/// Why a service cannot be changed so, in a sentence.
+fn forbidden(snapshot: &Snapshot, operation: &Operation) -> Option<String> {
+    let why = read_only(&snapshot.service)?;
+    let stops =
+        matches!(operation, Operation::Cancel | Operation::Continue | Operation::RollBack(_));
+    if snapshot.service.express() && snapshot.live.is_some() && stops {
+        return None;
+    }
+    Some(format!("{} cannot be changed here: {why}", snapshot.name()))
 }

@@ -14,7 +14,7 @@ use crate::platform::{
             convert::{ago, reference},
             definition::short_image,
             history::lived,
-            lists::missing,
+            lists::broken,
         },
         region::Region,
     },
@@ -46,7 +46,10 @@ impl Snapshot {
     ) -> Result<Self, Error> {
         let service = region.service(app).await?;
         let history = region.history_of(&service).await?;
-        let current = current(region, &service).await?;
+        let (current, broken) = match current(region, &service).await {
+            Err(error) if broken(&error) => (None, true),
+            current => (current?, false),
+        };
         let apps = region.convert(std::slice::from_ref(&service), false).await?;
         let app = apps.into_iter().next();
         let app = app.ok_or_else(|| Error::NotFound { what: "the service is gone".to_owned() })?;
@@ -57,7 +60,7 @@ impl Snapshot {
             Some(live) => way_back(region, &service, live).await?,
             None => None,
         };
-        let (blind, now) = (region.unavailable().is_some(), (region.now)());
+        let (blind, now) = (broken || region.unavailable().is_some(), (region.now)());
         Ok(Self { service, app, history, live, blind, way_back, login, now })
     }
 
@@ -145,7 +148,7 @@ async fn way_back(
     live: &ServiceDeployment,
 ) -> Result<Option<RevisionRef>, Error> {
     let all = match region.service_deployments(service).await {
-        Err(error) if missing(&error) => return Ok(None),
+        Err(error) if broken(&error) => return Ok(None),
         all => all?,
     };
     let before = all.iter().skip_while(|one| one.arn != live.arn).skip(1);

@@ -13,7 +13,7 @@ use crate::platform::{
     ecs::{
         options,
         plan::snapshot::Snapshot,
-        read::{definition::short_image, lists::missing},
+        read::{definition::short_image, lists::broken},
         region::Region,
     },
 };
@@ -84,7 +84,7 @@ pub(super) async fn not_restored(
 ) -> Result<Vec<(String, String)>, Error> {
     let deployments = match region.service_deployments(&snapshot.service).await {
         Ok(deployments) => deployments,
-        Err(error) if missing(&error) => {
+        Err(error) if broken(&error) => {
             plan.notes.push(Note::Info(
                 "which images its tags stood for is not on record here".to_owned(),
             ));

@@ -36,10 +36,11 @@ pub(in crate::platform::ecs) fn reference(arn: &str, service: &Service) -> Revis
     RevisionRef { id: RevisionId::new(arn), label: Some(clean(&label)) }
 }
 
-/// Why nothing can be changed here, in a clause; `None` where ECS itself rolls out.
+/// Why nothing can be changed here, in a clause; `None` where ECS itself rolls out. What is under way in an Express
+/// service can be stopped all the same.
 pub(in crate::platform::ecs) fn read_only(service: &Service) -> Option<String> {
     match service.deployment_controller.kind.as_str() {
-        "" | "ECS" if service.resource_management_type == "ECS" => {
+        "" | "ECS" if service.express() => {
             Some("an Express service is changed by UpdateExpressGatewayService only".to_owned())
         }
         "" | "ECS" => None,

@@ -19,7 +19,7 @@ use crate::platform::{
         read::{
             convert::{ends, reference},
             definition::{images, short_image},
-            lists::{known, missing},
+            lists::{broken, known, missing},
         },
         region::Region,
     },
@@ -59,7 +59,10 @@ impl Region {
         let own = family(&service.task_definition).0.to_owned();
         let primary = service.deployments.iter().find(|one| one.primary());
         let current: Vec<_> = service.current_service_deployment.iter().cloned().collect();
-        let current = self.deployments(&current, false).await?;
+        let current = match self.deployments(&current, false).await {
+            Err(error) if broken(&error) => Vec::new(),
+            current => current?,
+        };
         let about = self.revisions_of(&current).await;
         let ends = ends(service, known(current.iter().find(|one| one.live()), &about));
         let (active, inactive, past) = tokio::join!(
@@ -71,7 +74,7 @@ impl Region {
         let inactive = inactive.map(|(arns, _)| arns).unwrap_or_default();
         let (past, mut remark) = match past {
             Ok(past) => (past, None),
-            Err(error) if missing(&error) => {
+            Err(error) if broken(&error) => {
                 (HashMap::new(), Some(format!("what came of each is not known: {error}")))
             }
             Err(error) => return Err(error),

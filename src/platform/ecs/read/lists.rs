@@ -188,7 +188,11 @@ impl Region {
         services: &[Service],
         paced: bool,
     ) -> Result<Vec<App>, Error> {
-        let currents = self.currents(services, paced).await?;
+        // What only they tell is missed; all else is told all the same.
+        let currents = match self.currents(services, paced).await {
+            Err(error) if broken(&error) => Vec::new(),
+            currents => currents?,
+        };
         self.explain(services, paced).await;
         let revisions = self.revisions_of(&currents).await;
         let now = (self.now)();
@@ -341,4 +345,9 @@ pub(in crate::platform::ecs) fn missing(error: &Error) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether an error is of this one call: the API answers, and others may be asked.
+pub(in crate::platform::ecs) fn broken(error: &Error) -> bool {
+    missing(error) || matches!(error, Error::Api { .. } | Error::RateLimited { .. })
 }
