@@ -266,6 +266,8 @@ mod own {
             Some("5.2.0"),
             "ten minutes later"
         );
+        assert_eq!(after.on_hold.as_deref(), Some("image automation"));
+        assert_eq!(deck.app(Role::Healthy).await.on_hold, None);
         // The others go on, and the very line comes back.
         let released = Request::new(after.id.clone(), Operation::Release);
         let released = platform.plan(released).await.unwrap();
@@ -277,6 +279,7 @@ mod own {
         assert!(patch.contains("+          image: registry.acme.example/ticketing:5.2.0 # {\"$imagepolicy\": \"flux-system:ticketing\"}"), "{patch}");
         let Sent::Accepted(receipt) = deck.execute(released).await else { panic!("not taken") };
         deck.follow(receipt).await;
+        assert_eq!(deck.app(Role::Stuck).await.on_hold, None, "it is let go");
     }
 
     /// A pull request merged in any way is followed to the Pods, though its commit is another then.
@@ -390,6 +393,7 @@ mod own {
             ("a server error", 0, 1, "FAILED"),
             ("refused by a hook", 0, 1, "REFUSED"),
             ("moved forward", 0, 0, "REFUSED"),
+            ("moved forward, same file", 0, 0, "REFUSED"),
             ("moved back", 0, 0, "REFUSED"),
             ("moved back at the last", 0, 0, "REFUSED"),
         ] {
@@ -418,6 +422,14 @@ mod own {
                 "refused by a hook" => world.protect("GH006: protected branch").unwrap(),
                 "moved forward" => {
                     let files = [("README.md".to_owned(), "more\n".to_owned())];
+                    before = world.commit("Noor", "More", &files).unwrap();
+                }
+                "moved forward, same file" => {
+                    let patch = plan.patch.clone().unwrap();
+                    let file = patch.lines().find_map(|line| line.strip_prefix("+++ b/"));
+                    let file = file.unwrap_or_else(|| panic!("{patch}")).to_owned();
+                    let text = world.git(&["show", &format!("main:{file}")]).unwrap();
+                    let files = [(file, format!("{text}\n# more\n"))];
                     before = world.commit("Noor", "More", &files).unwrap();
                 }
                 "moved back" => {
@@ -453,6 +465,12 @@ mod own {
                 (commits.to_string().as_str(), requests, word),
                 "{table}"
             );
+            let says = match what {
+                "moved forward" => "(Noor: More), none of which touches a file that this changes",
+                "moved forward, same file" => "kustomization.yaml is not what it was",
+                _ => "",
+            };
+            assert!(outcome.text().contains(says), "{what}: {outcome:?}");
         }
         println!("{table}");
     }

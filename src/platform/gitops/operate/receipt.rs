@@ -50,6 +50,9 @@ pub(in crate::platform::gitops) enum Action {
 pub(in crate::platform::gitops) struct Guard {
     pub(in crate::platform::gitops) branch: String,
     pub(in crate::platform::gitops) head: ObjectId,
+    /// The commit that is to be sent, where there is one: what it changes is what others may have changed since.
+    #[serde(default)]
+    pub(in crate::platform::gitops) commit: Option<ObjectId>,
 }
 
 /// How an operation is recognised.

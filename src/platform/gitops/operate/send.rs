@@ -1,5 +1,7 @@
 //! Sending one step, once, and looking whether one took effect.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::receipt::{Action, Guard, Tracking};
@@ -61,7 +63,29 @@ impl Repository {
         let more = lines.len().saturating_sub(2);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let shown = lines.iter().take(2).cloned().collect::<Vec<_>>().join("; ");
-        Ok(Some(format!("{} has new commits ({shown}{more})", guard.branch)))
+        let touched = match &guard.commit {
+            Some(commit) => self.touched(&guard.head, commit, &head).await?,
+            None => String::new(),
+        };
+        Ok(Some(format!("{} has new commits ({shown}{more}){touched}", guard.branch)))
+    }
+
+    /// Which of the files that a plan changes have been changed on the branch since, in a clause.
+    async fn touched(&self, base: &str, planned: &str, head: &str) -> Result<String, Error> {
+        let files = async |to: &str| {
+            self.mirror.git.text(&["diff", "--name-only", "--no-renames", "-z", base, to]).await
+        };
+        let (ours, theirs) = (files(planned).await?, files(head).await?);
+        let theirs: HashSet<_> = theirs.split_terminator('\0').collect();
+        let both: Vec<_> =
+            ours.split_terminator('\0').filter(|file| theirs.contains(file)).map(clean).collect();
+        Ok(match both.as_slice() {
+            [] => ", none of which touches a file that this changes".to_owned(),
+            [file] => format!(", and {file} is not what it was"),
+            [file, more @ ..] => {
+                format!(", and {file} and {} more are not what they were", more.len())
+            }
+        })
     }
 
     /// Sends one step.

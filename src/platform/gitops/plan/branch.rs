@@ -213,7 +213,11 @@ impl Draft<'_> {
         self.by_hand(&writing.subject, &writing.branch, &base, direct);
         self.plan.recipe = Some(Recipe {
             id: id.to_owned(),
-            guard: json!(Guard { head: head.to_owned(), branch: base }),
+            guard: json!(Guard {
+                head: head.to_owned(),
+                branch: base,
+                commit: Some(commit.to_owned())
+            }),
             steps,
             goal: writing.goal,
             leaving: writing.leaving,

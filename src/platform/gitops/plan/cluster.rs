@@ -28,7 +28,8 @@ impl Draft<'_> {
             id: operation::new_id(),
             guard: json!(Guard {
                 head: self.view.snapshot.commit.clone(),
-                branch: self.view.branch.clone()
+                branch: self.view.branch.clone(),
+                commit: None
             }),
             steps,
             goal: goal.into(),
