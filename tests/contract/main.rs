@@ -11,6 +11,8 @@
 
 #[cfg(feature = "kubernetes")]
 mod argo;
+#[cfg(feature = "gitops")]
+mod clones;
 mod cloud_foundry;
 mod conditions;
 #[cfg(feature = "kubernetes")]

@@ -275,6 +275,7 @@ impl registry::Provider for Provider {
             "XDG_CONFIG_HOME",
             "GIT_CONFIG_GLOBAL",
             "GIT_CONFIG_SYSTEM",
+            "GIT_SSH",
             "GIT_SSH_COMMAND",
             "SSH_AUTH_SOCK",
             "GIT_SSL_CAINFO",

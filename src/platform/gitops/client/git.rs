@@ -12,7 +12,10 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{io::AsyncWriteExt, process::Command, time::timeout};
 
-use crate::{domain::text::clean, platform::Error};
+use crate::{
+    domain::text::{clean, quoted},
+    platform::Error,
+};
 
 /// Variables that would make git work somewhere else than it is told to, or ask at the terminal.
 const FOREIGN: [&str; 9] = [
@@ -165,19 +168,26 @@ impl Git {
         Ok(self.read(arguments, None).await?.text())
     }
 
-    /// The ssh command that asks nothing: what the operator has, with one option more.
+    /// The ssh command that asks nothing: what the operator has, where git would look for it and in that order, with one
+    /// option more.
     fn ssh(&self) -> OsString {
         let own = |name: &str| {
             let given = self.variables.iter().find(|(known, _)| known == name);
-            given.map(|(_, value)| value.clone()).or_else(|| std::env::var(name).ok())
+            let text = given.map(|(_, value)| value.clone()).or_else(|| std::env::var(name).ok());
+            text.filter(|text| !text.is_empty())
         };
         let configured = || {
             let found = self.config.iter().rfind(|(name, _)| name == "core.sshcommand");
             found.map(|(_, value)| value.clone())
         };
-        let command =
-            own("GIT_SSH_COMMAND").or_else(configured).unwrap_or_else(|| "ssh".to_owned());
-        OsString::from(format!("{command} -oBatchMode=yes"))
+        let program = || own("GIT_SSH").map(|path| quoted(&path));
+        let command = own("GIT_SSH_COMMAND")
+            .or_else(configured)
+            .or_else(program)
+            .unwrap_or_else(|| "ssh".to_owned());
+        let name = command.split(' ').next().unwrap_or_default().to_lowercase();
+        let quiet = if name.contains("plink") { "-batch" } else { "-oBatchMode=yes" };
+        OsString::from(format!("{command} {quiet}"))
     }
 
     /// What it means that git did not come to an end.

@@ -131,14 +131,16 @@ impl Mirror {
             url = clone.url;
             git.remote = bare_address(&url);
             git.config = clone.config;
-            borrowed = Some(clone.objects);
+            borrowed = clone.objects;
         }
         let name =
             local.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        // What borrows from a clone is of no use without it.
+        let lender = borrowed.as_ref().map(|of| format!("#{}", of.display())).unwrap_or_default();
         let directory = cache.join(format!(
             "{}-{:016x}.git",
             name.trim_end_matches(".git"),
-            hash(&format!("{url}#{}", branch.unwrap_or_default()))
+            hash(&format!("{url}#{}{lender}", branch.unwrap_or_default()))
         ));
         let failed = |why: String| {
             OpenError::login(format!(
@@ -173,6 +175,12 @@ impl Mirror {
                 fs::write(info.join("alternates"), format!("{}\n", objects.display()))
             });
             written.map_err(|error| failed(error.to_string()))?;
+        }
+        // It is given to git as a variable, which comes before what the operator has for all repositories.
+        if !git.config.iter().any(|(name, _)| name == "core.sshcommand")
+            && let Some(command) = everywhere(&git, "core.sshcommand")
+        {
+            git.config.push(("core.sshcommand".to_owned(), command));
         }
         // A line that has gone dead is given up before the time for a whole copy is over.
         let slow = [("http.lowspeedlimit", "1"), ("http.lowspeedtime", "30")];
@@ -340,6 +348,15 @@ impl Mirror {
     }
 }
 
+/// What git is configured to for all of the operator's repositories.
+fn everywhere(git: &Git, name: &str) -> Option<String> {
+    let mut command = std::process::Command::new("git");
+    command.current_dir(&git.directory).args(["config", "--get", name]).env_remove("GIT_DIR");
+    command.envs(git.variables.iter().map(|(name, value)| (name, value)));
+    let told = command.output().ok().filter(|told| told.status.success())?;
+    Some(String::from_utf8_lossy(&told.stdout).trim_end().to_owned())
+}
+
 /// Whether a file may say what runs.
 pub(in crate::platform::gitops) fn is_yaml(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
@@ -350,7 +367,8 @@ pub(in crate::platform::gitops) fn is_yaml(path: &str) -> bool {
 /// A clone of the operator's.
 struct Clone {
     url: String,
-    objects: PathBuf,
+    /// Where its objects are; nothing of one that lacks some is borrowed, since git would ask for them one by one.
+    objects: Option<PathBuf>,
     config: Vec<(String, String)>,
 }
 
@@ -402,6 +420,11 @@ impl Clone {
         } else {
             path.join(&url).display().to_string()
         };
+        let partial = config.iter().any(|(name, value)| {
+            name == "extensions.partialclone"
+                || (name.starts_with("remote.") && name.ends_with(".promisor") && value == "true")
+        });
+        let objects = (!partial).then_some(objects);
         let passed = |name: &str| PASSED_ON.iter().any(|prefix| name.starts_with(prefix));
         let config = config.into_iter().filter(|(name, _)| passed(name)).collect();
         Ok(Self { url, objects, config })

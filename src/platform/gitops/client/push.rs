@@ -29,6 +29,17 @@ pub(in crate::platform::gitops) struct Changed {
 /// How it is known that a branch is not where it was planned on: `git push --porcelain` writes `!` and one of these.
 const MOVED: [&str; 4] = ["(stale info)", "(fetch first)", "(non-fast-forward)", "(needs force)"];
 
+/// Why a commit was not made: what the program that signs has said, rather than what git says of it.
+fn cause(stderr: &str) -> String {
+    let lines = || stderr.lines().map(str::trim).filter(|line| !line.is_empty());
+    let own = |line: &&str| {
+        line.starts_with("fatal: failed to write") || line.contains("failed to sign the data")
+    };
+    let mut told = lines().filter(|line| !own(line) && !line.starts_with("[GNUPG:]"));
+    let told = told.next_back().or_else(|| lines().next()).unwrap_or("git gave no reason");
+    clean(told.trim_start_matches("error: ").trim_start_matches("fatal: "))
+}
+
 impl Mirror {
     /// A value of the configuration that holds here.
     pub(in crate::platform::gitops) async fn setting(&self, name: &str) -> Option<String> {
@@ -138,7 +149,7 @@ impl Mirror {
         seconds: i64,
     ) -> Result<ObjectId, Error> {
         let time = format!("@{seconds} +0000");
-        let who = [
+        let mut who = vec![
             ("GIT_AUTHOR_NAME", author.name.clone()),
             ("GIT_AUTHOR_EMAIL", author.mail.clone()),
             ("GIT_AUTHOR_DATE", time.clone()),
@@ -151,6 +162,10 @@ impl Mirror {
         let signed = self.signs().await;
         if signed {
             arguments.push("-S");
+            // `ssh-keygen` would ask for a passphrase at the terminal, over the screen.
+            if std::env::var_os("SSH_ASKPASS_REQUIRE").is_none() {
+                who.push(("SSH_ASKPASS_REQUIRE", "force".to_owned()));
+            }
         }
         let ran = self.git.run(&arguments, Some(message.as_bytes().to_vec()), &who).await;
         let ran = ran.map_err(|unrun| match unrun {
@@ -162,7 +177,7 @@ impl Mirror {
         if ran.ok {
             return Ok(ran.text());
         }
-        let why = clean(ran.stderr.lines().next_back().unwrap_or_default());
+        let why = cause(&ran.stderr);
         Err(Error::Refused {
             what: if signed {
                 format!("the commit cannot be signed ({why}): unlock your agent and plan again")
@@ -174,8 +189,8 @@ impl Mirror {
 
     /// Whether commits are signed.
     pub(in crate::platform::gitops) async fn signs(&self) -> bool {
-        let setting = self.setting("commit.gpgsign").await;
-        setting.is_some_and(|value| ["true", "yes", "on", "1"].contains(&value.as_str()))
+        let asked = ["config", "--type=bool", "--get", "commit.gpgsign"];
+        self.git.run(&asked, None, &[]).await.is_ok_and(|ran| ran.ok && ran.text() == "true")
     }
 
     /// Pushes a commit to a branch, if the branch is where it was planned on: at `expected`, or not there where that is
