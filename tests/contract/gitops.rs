@@ -282,6 +282,97 @@ mod own {
         assert_eq!(deck.app(Role::Stuck).await.on_hold, None, "it is let go");
     }
 
+    /// What the rules of a branch ask for is said before the forge says no, and what it allows is how it is merged. A real
+    /// Gitea 1.26 calls a pull request mergeable that lacks its reviews.
+    #[tokio::test]
+    async fn what_a_forge_asks_for_is_said_before_it_says_no() {
+        for (forge, api, token, way) in [
+            ("github", "v3", "GH_TOKEN", " (squash)"),
+            ("gitlab", "v4", "GITLAB_TOKEN", ""),
+            ("gitea", "v1", "GITEA_TOKEN", " (squash)"),
+        ] {
+            let simulator = start().await;
+            let base = simulator.environment().into_iter();
+            let base = base.into_iter().find(|(name, _)| name == "REVDECK_GITOPS_FORGE_API");
+            let api = base.unwrap().1.replace("v3", api);
+            simulator.world().protect_by_review(1, forge != "gitlab");
+            let more = [
+                ("REVDECK_GITOPS_FORGE", forge),
+                ("REVDECK_GITOPS_FORGE_API", &api),
+                (token, "simulated-token"),
+            ];
+            let (deck, simulator, platform) = deck(simulator, &more);
+            let plan = plan(platform.as_ref(), "loyalty", &[("pull-request", "yes")]).await;
+            let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("{forge}") };
+            deck.fixture.pass(40.0);
+            let waits = async || {
+                // It and its checks are looked at in turn.
+                deck.fixture.pass(40.0);
+                deck.app(Role::Healthy).await;
+                deck.fixture.pass(40.0);
+                deck.app(Role::Healthy).await.rollout.unwrap().reason
+            };
+            assert_eq!(waits().await, "pull request 3 waits: a review", "{forge}");
+            let early = deck.plan(Role::Healthy, Operation::Continue).await;
+            assert!(warnings(&early).iter().any(|text| text.contains("a review")), "{early:?}");
+            let Sent::Ended(Outcome::Refused(why)) = deck.execute(early).await else {
+                panic!("{forge}: taken")
+            };
+            assert!(why.contains("Does not have enough approvals"), "{why}");
+            simulator.world().review(3, "noor", false);
+            assert!(waits().await.contains("changes that a review asks for"), "{forge}");
+            simulator.world().review(3, "noor", true);
+            assert_eq!(waits().await, "pull request 3 waits to be merged", "{forge}");
+            let merging = deck.plan(Role::Healthy, Operation::Continue).await;
+            let method = format!("pull request 3 is merged{way}, if it is still at ");
+            assert!(merging.method.starts_with(&method), "{forge}: {}", merging.method);
+            let Sent::Accepted(_) = deck.execute(merging).await else {
+                panic!("{forge}: not merged")
+            };
+            done(&deck.follow(receipt).await);
+        }
+    }
+
+    /// A forge that cannot be asked is found out before the branch is pushed; what waits on a branch without a pull request
+    /// says which of both it is, and gets one with the same key that merges it.
+    #[tokio::test]
+    async fn a_branch_without_a_pull_request_gets_one() {
+        let (deck, simulator, platform) = deck(start().await, &[]);
+        let offered = async |platform: &dyn Platform| {
+            plan(platform, "loyalty", &[("pull-request", "yes")]).await
+        };
+        simulator.faults().set("401@/api").unwrap();
+        let early = offered(platform.as_ref()).await;
+        assert!(early.method.ends_with("no pull request is opened"), "{}", early.method);
+        let told: Vec<_> = early.notes.iter().map(Note::text).collect();
+        assert!(told.iter().any(|text| text.contains("open the pull request by hand")), "{told:?}");
+        simulator.faults().set("").unwrap();
+        let late = offered(platform.as_ref()).await;
+        simulator.faults().set("401@/api").unwrap();
+        let Sent::Ended(Outcome::Failed(why)) = execute(platform.as_ref(), late, &NoRecord).await
+        else {
+            panic!("it was opened")
+        };
+        assert!(why.contains("not done: open the pull request"), "{why}");
+        let reason = async || deck.app(Role::Healthy).await.rollout.unwrap().reason;
+        let said = reason().await;
+        assert!(said.contains("whether it has a pull request is not known"), "{said}");
+        let blind = deck.plan(Role::Healthy, Operation::Continue).await.refused.unwrap();
+        assert!(blind.contains("is not known"), "{blind}");
+        simulator.faults().set("").unwrap();
+        deck.fixture.pass(40.0);
+        assert!(reason().await.ends_with("nobody has opened a pull request"));
+        let opening = deck.plan(Role::Healthy, Operation::Continue).await;
+        assert!(opening.method.starts_with("a pull request is opened from "), "{opening:?}");
+        let Sent::Accepted(opened) = deck.execute(opening).await else { panic!("not opened") };
+        deck.fixture.pass(40.0);
+        assert!(reason().await.starts_with("pull request 3 waits"), "{}", reason().await);
+        let merging = deck.plan(Role::Healthy, Operation::Continue).await;
+        let Sent::Accepted(merged) = deck.execute(merging).await else { panic!("not merged") };
+        done(&deck.follow(merged).await);
+        done(&deck.follow(opened).await);
+    }
+
     /// A pull request merged in any way is followed to the Pods, though its commit is another then.
     #[tokio::test]
     async fn every_way_of_merging_is_followed_on_every_forge() {

@@ -66,6 +66,9 @@ pub(super) struct Repository {
     pub(super) sent: AtomicBool,
 }
 
+/// What was told of a branch's pull request, or why nothing was.
+pub(super) type Looked = Result<Option<Pull>, String>;
+
 /// What was read last.
 #[derive(Default)]
 pub(super) struct State {
@@ -74,7 +77,7 @@ pub(super) struct State {
     pub(super) view: Arc<View>,
     /// When the cluster was read for it.
     pub(super) seen_at: Option<Timestamp>,
-    pub(super) pulls: HashMap<String, (Timestamp, Option<Pull>)>,
+    pub(super) pulls: HashMap<String, (Timestamp, Looked)>,
     /// Commits on branches of ours, by commit.
     pub(super) proposed: HashMap<ObjectId, Option<Commit>>,
     /// Ancestry never changes.
@@ -212,31 +215,34 @@ impl Repository {
                 continue;
             }
             let now = (self.now)();
-            let pull = match (&self.forge, state.pulls.get(branch)) {
-                (Err(_), _) => None,
-                (Ok(_), Some((at, pull))) if now.duration_since(*at).abs() < PULLS => pull.clone(),
+            let looked = match (&self.forge, state.pulls.get(branch)) {
+                (Err(why), _) => Err(why.clone()),
+                (Ok(_), Some((at, looked))) if now.duration_since(*at).abs() < PULLS => {
+                    looked.clone()
+                }
                 (Ok(forge), known) => {
                     // One that is known is asked for by its number: one request.
-                    let number = known.and_then(|(_, pull)| Some(pull.as_ref()?.number));
-                    let told = match number {
+                    let known = known.and_then(|(_, looked)| looked.as_ref().ok()?.as_ref());
+                    let told = match known.map(|pull| pull.number) {
                         Some(number) => forge.look(number).await.map(Some),
                         None => forge.find(branch).await,
                     };
-                    let pull = match told {
-                        Ok(pull) => pull,
-                        // git goes on without the forge.
-                        Err(error) => {
-                            state.forge_problem = Some(error.to_string());
-                            None
-                        }
-                    };
-                    state.pulls.insert(branch.clone(), (now, pull.clone()));
-                    pull
+                    let looked = told.map_err(|error| error.to_string());
+                    state.pulls.insert(branch.clone(), (now, looked.clone()));
+                    looked
                 }
             };
+            // git goes on without the forge.
+            let (pull, unseen) = match looked {
+                Ok(pull) => (pull, None),
+                Err(why) => (None, Some(why)),
+            };
+            if self.forge.is_ok() && unseen.is_some() {
+                state.forge_problem.clone_from(&unseen);
+            }
             // Closed, or merged in another shape: it does not wait any more.
             if pull.as_ref().is_none_or(|pull| pull.open || pull.head != *head) {
-                proposals.push(Proposal { branch: branch.clone(), commit, pull });
+                proposals.push(Proposal { branch: branch.clone(), commit, pull, unseen });
             }
         }
         Ok(proposals)

@@ -124,6 +124,8 @@ pub(crate) fn history(
             bare.move_branch(&branch, &commit, "")?;
         }
         pulls.push(Pull {
+            reviews: Vec::new(),
+            reviewed: 0,
             number: pulls.len() as u64 + 1,
             branch,
             base: BRANCH.to_owned(),

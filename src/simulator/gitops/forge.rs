@@ -22,6 +22,22 @@ pub(crate) enum State {
     Merged,
 }
 
+/// What the repository asks of who merges.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rules {
+    /// How many reviews the branch asks for.
+    pub(crate) approvals: usize,
+    /// Whether pull requests can only be squashed.
+    pub(crate) only_squashed: bool,
+}
+
+/// Pull requests, and what they have to meet.
+#[derive(Debug, Default)]
+pub(crate) struct Forge {
+    pub(crate) pulls: Vec<Pull>,
+    pub(crate) rules: Rules,
+}
+
 /// A pull request.
 #[derive(Clone, Debug)]
 pub(crate) struct Pull {
@@ -35,6 +51,28 @@ pub(crate) struct Pull {
     pub(crate) opened: Timestamp,
     pub(crate) state: State,
     pub(crate) merged_as: Option<String>,
+    /// Who has reviewed it, and whether they would take it. What somebody says again counts.
+    pub(crate) reviews: Vec<(String, bool)>,
+    /// How many reviews were ever given.
+    pub(crate) reviewed: u64,
+}
+
+impl Pull {
+    /// Takes a review in.
+    pub(crate) fn review(&mut self, by: &str, takes_it: bool) {
+        self.reviews.retain(|(known, _)| known != by);
+        self.reviews.push((by.to_owned(), takes_it));
+        self.reviewed += 1;
+    }
+
+    /// Why the rules do not let it be merged, as GitLab's `detailed_merge_status` calls it.
+    fn held_by(&self, rules: Rules) -> Option<&'static str> {
+        if self.reviews.iter().any(|(_, takes_it)| !takes_it) && rules.approvals > 0 {
+            return Some("requested_changes");
+        }
+        let given = self.reviews.iter().filter(|(_, takes_it)| *takes_it).count();
+        (given < rules.approvals).then_some("not_approved")
+    }
 }
 
 /// A request to a forge.
@@ -74,7 +112,8 @@ fn missing() -> Answer {
 }
 
 /// Answers a call.
-pub(crate) fn answer(bare: &Bare, pulls: &mut Vec<Pull>, forge: &str, call: &Call<'_>) -> Answer {
+pub(crate) fn answer(bare: &Bare, of: &mut Forge, forge: &str, call: &Call<'_>) -> Answer {
+    let (pulls, rules) = (&mut of.pulls, of.rules);
     // A branch that somebody pushed to takes its pull request along.
     for pull in pulls.iter_mut().filter(|pull| pull.state == State::Open) {
         if let Some(head) = bare.head(&pull.branch) {
@@ -82,9 +121,9 @@ pub(crate) fn answer(bare: &Bare, pulls: &mut Vec<Pull>, forge: &str, call: &Cal
         }
     }
     match forge {
-        "github" => github(bare, pulls, call),
-        "gitlab" => gitlab(bare, pulls, call),
-        _ => gitea(bare, pulls, call),
+        "github" => github(bare, pulls, rules, call),
+        "gitlab" => gitlab(bare, pulls, rules, call),
+        _ => gitea(bare, pulls, rules, call),
     }
 }
 
@@ -130,6 +169,8 @@ fn open(
         opened: call.now,
         state: State::Open,
         merged_as: None,
+        reviews: Vec::new(),
+        reviewed: 0,
     };
     pulls.push(pull.clone());
     Ok(pull)
@@ -141,13 +182,19 @@ fn merge(
     pull: &mut Pull,
     how: &str,
     head: Option<&str>,
-    now: Timestamp,
+    (rules, now): (Rules, Timestamp),
 ) -> Result<(), (u16, String)> {
     if pull.state != State::Open {
         return Err((405, "Pull Request is not mergeable".to_owned()));
     }
     if head.is_some_and(|head| head != pull.head) {
         return Err((409, "Head branch was modified. Review and try the merge again.".to_owned()));
+    }
+    if rules.only_squashed && how != "squash" {
+        return Err((405, "Merge commits are not allowed on this repository.".to_owned()));
+    }
+    if pull.held_by(rules).is_some() {
+        return Err((405, "Does not have enough approvals".to_owned()));
     }
     let Some(tree) = merged_tree(bare, pull) else {
         return Err((405, "Pull Request has merge conflicts".to_owned()));
@@ -176,12 +223,41 @@ fn merge(
     Ok(())
 }
 
+/// The reviews of one, with the words for no and for yes.
+fn reviews(pulls: &[Pull], number: u64, words: [&str; 2]) -> Value {
+    let pull = pulls.iter().find(|pull| pull.number == number);
+    let all = pull.into_iter().flat_map(|pull| &pull.reviews);
+    let tell = |(by, takes_it): &(String, bool)| {
+        json!({
+            "user": { "login": by }, "state": words[usize::from(*takes_it)],
+            "official": true, "dismissed": false, "stale": false,
+        })
+    };
+    all.map(tell).collect()
+}
+
+/// The repository itself, with how pull requests are merged.
+fn repository(call: &Call<'_>, rules: Rules, names: [&str; 3]) -> Value {
+    let [merge, squash, rebase] = names;
+    let other = !rules.only_squashed;
+    json!({ "full_name": call.project, merge: other, squash: true, rebase: other })
+}
+
 fn number(part: &str) -> u64 {
     part.parse().unwrap_or(0)
 }
 
-fn github_pull(bare: &Bare, pull: &Pull, call: &Call<'_>) -> Value {
+fn github_pull(bare: &Bare, pull: &Pull, rules: Rules, call: &Call<'_>) -> Value {
     let mergeable = merged_tree(bare, pull).is_some();
+    let state = if !mergeable {
+        "dirty"
+    } else if pull.held_by(rules).is_some() {
+        "blocked"
+    } else if checked(pull, call.now) {
+        "clean"
+    } else {
+        "unstable"
+    };
     json!({
         "number": pull.number, "state": if pull.state == State::Open { "open" } else { "closed" },
         "title": pull.title, "body": pull.body, "user": { "login": pull.by },
@@ -189,11 +265,15 @@ fn github_pull(bare: &Bare, pull: &Pull, call: &Call<'_>) -> Value {
         "head": { "ref": pull.branch, "sha": pull.head }, "base": { "ref": pull.base },
         "merged": pull.state == State::Merged, "merged_at": pull.merged_as.as_ref().map(|_| call.now.to_string()),
         "merge_commit_sha": pull.merged_as, "mergeable": mergeable,
-        "mergeable_state": if !mergeable { "dirty" } else if checked(pull, call.now) { "clean" } else { "unstable" },
+        "mergeable_state": state,
     })
 }
 
-fn github(bare: &Bare, pulls: &mut Vec<Pull>, call: &Call<'_>) -> Answer {
+fn github(bare: &Bare, pulls: &mut Vec<Pull>, rules: Rules, call: &Call<'_>) -> Answer {
+    if call.path == format!("repos/{}", call.project) {
+        let names = ["allow_merge_commit", "allow_squash_merge", "allow_rebase_merge"];
+        return (StatusCode::OK, repository(call, rules, names));
+    }
     let Some(rest) = call.path.strip_prefix(&format!("repos/{}/", call.project)) else {
         return missing();
     };
@@ -204,10 +284,10 @@ fn github(bare: &Bare, pulls: &mut Vec<Pull>, call: &Call<'_>) -> Answer {
                 .map(|head| head.split_once(':').map_or(head, |(_, branch)| branch));
             let found =
                 pulls.iter().rev().filter(|pull| branch.is_none_or(|branch| pull.branch == branch));
-            (StatusCode::OK, found.map(|pull| github_pull(bare, pull, call)).collect())
+            (StatusCode::OK, found.map(|pull| github_pull(bare, pull, rules, call)).collect())
         }
         ("POST", ["pulls"]) => match open(bare, pulls, call, ["head", "base", "body"]) {
-            Ok(pull) => (StatusCode::CREATED, github_pull(bare, &pull, call)),
+            Ok(pull) => (StatusCode::CREATED, github_pull(bare, &pull, rules, call)),
             Err("already") => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 json!({ "message": "Validation Failed", "errors": [{ "resource": "PullRequest", "message": "A pull request already exists for that branch." }] }),
@@ -218,10 +298,13 @@ fn github(bare: &Bare, pulls: &mut Vec<Pull>, call: &Call<'_>) -> Answer {
             ),
         },
         ("GET", ["pulls", one]) => match pulls.iter().find(|pull| pull.number == number(one)) {
-            Some(pull) => (StatusCode::OK, github_pull(bare, pull, call)),
+            Some(pull) => (StatusCode::OK, github_pull(bare, pull, rules, call)),
             None => missing(),
         },
-        ("GET", ["pulls", _, "reviews"]) => (StatusCode::OK, json!([])),
+        ("GET", ["pulls", one, "reviews"]) => {
+            let words = ["CHANGES_REQUESTED", "APPROVED"];
+            (StatusCode::OK, reviews(pulls, number(one), words))
+        }
         ("GET", ["commits", sha, "check-runs"]) => {
             let done = pulls.iter().any(|pull| pull.head == *sha && checked(pull, call.now));
             let status = if done { "completed" } else { "in_progress" };
@@ -236,7 +319,7 @@ fn github(bare: &Bare, pulls: &mut Vec<Pull>, call: &Call<'_>) -> Answer {
                 return missing();
             };
             let how = call.body["merge_method"].as_str().unwrap_or("merge");
-            match merge(bare, pull, how, call.body["sha"].as_str(), call.now) {
+            match merge(bare, pull, how, call.body["sha"].as_str(), (rules, call.now)) {
                 Ok(()) => (
                     StatusCode::OK,
                     json!({ "sha": pull.merged_as, "merged": true, "message": "Pull Request successfully merged" }),
@@ -251,13 +334,13 @@ fn github(bare: &Bare, pulls: &mut Vec<Pull>, call: &Call<'_>) -> Answer {
             if text(call.body, "state") == "closed" && pull.state == State::Open {
                 pull.state = State::Closed;
             }
-            (StatusCode::OK, github_pull(bare, pull, call))
+            (StatusCode::OK, github_pull(bare, pull, rules, call))
         }
         _ => missing(),
     }
 }
 
-fn gitlab_pull(bare: &Bare, pull: &Pull, call: &Call<'_>) -> Value {
+fn gitlab_pull(bare: &Bare, pull: &Pull, rules: Rules, call: &Call<'_>) -> Value {
     let state = match pull.state {
         State::Open => "opened",
         State::Closed => "closed",
@@ -267,6 +350,8 @@ fn gitlab_pull(bare: &Bare, pull: &Pull, call: &Call<'_>) -> Value {
         "not_open"
     } else if merged_tree(bare, pull).is_none() {
         "conflict"
+    } else if let Some(why) = pull.held_by(rules) {
+        why
     } else if checked(pull, call.now) {
         "mergeable"
     } else {
@@ -280,8 +365,12 @@ fn gitlab_pull(bare: &Bare, pull: &Pull, call: &Call<'_>) -> Value {
     })
 }
 
-fn gitlab(bare: &Bare, pulls: &mut Vec<Pull>, call: &Call<'_>) -> Answer {
+fn gitlab(bare: &Bare, pulls: &mut Vec<Pull>, rules: Rules, call: &Call<'_>) -> Answer {
     let encoded = call.project.replace('/', "%2F");
+    let own = [format!("projects/{encoded}"), format!("projects/{}", call.project)];
+    if own.iter().any(|own| own == call.path) {
+        return (StatusCode::OK, json!({ "path_with_namespace": call.project }));
+    }
     let base = [
         format!("projects/{encoded}/merge_requests"),
         format!("projects/{}/merge_requests", call.project),
@@ -295,11 +384,11 @@ fn gitlab(bare: &Bare, pulls: &mut Vec<Pull>, call: &Call<'_>) -> Answer {
             let branch = asked(call, "source_branch");
             let found =
                 pulls.iter().rev().filter(|pull| branch.is_none_or(|branch| pull.branch == branch));
-            (StatusCode::OK, found.map(|pull| gitlab_pull(bare, pull, call)).collect())
+            (StatusCode::OK, found.map(|pull| gitlab_pull(bare, pull, rules, call)).collect())
         }
         ("POST", []) => {
             match open(bare, pulls, call, ["source_branch", "target_branch", "description"]) {
-                Ok(pull) => (StatusCode::CREATED, gitlab_pull(bare, &pull, call)),
+                Ok(pull) => (StatusCode::CREATED, gitlab_pull(bare, &pull, rules, call)),
                 Err("already") => (
                     StatusCode::CONFLICT,
                     json!({ "message": ["Another open merge request already exists for this source branch: !1"] }),
@@ -308,7 +397,7 @@ fn gitlab(bare: &Bare, pulls: &mut Vec<Pull>, call: &Call<'_>) -> Answer {
             }
         }
         ("GET", [one]) => match pulls.iter().find(|pull| pull.number == number(one)) {
-            Some(pull) => (StatusCode::OK, gitlab_pull(bare, pull, call)),
+            Some(pull) => (StatusCode::OK, gitlab_pull(bare, pull, rules, call)),
             None => missing(),
         },
         ("PUT", [one, "merge"]) => {
@@ -316,8 +405,8 @@ fn gitlab(bare: &Bare, pulls: &mut Vec<Pull>, call: &Call<'_>) -> Answer {
                 return missing();
             };
             let how = if call.body["squash"] == true { "squash" } else { "merge" };
-            match merge(bare, pull, how, call.body["sha"].as_str(), call.now) {
-                Ok(()) => (StatusCode::OK, gitlab_pull(bare, pull, call)),
+            match merge(bare, pull, how, call.body["sha"].as_str(), (rules, call.now)) {
+                Ok(()) => (StatusCode::OK, gitlab_pull(bare, pull, rules, call)),
                 Err((status, why)) => refuse(status, &why),
             }
         }
@@ -328,7 +417,7 @@ fn gitlab(bare: &Bare, pulls: &mut Vec<Pull>, call: &Call<'_>) -> Answer {
             if text(call.body, "state_event") == "close" && pull.state == State::Open {
                 pull.state = State::Closed;
             }
-            (StatusCode::OK, gitlab_pull(bare, pull, call))
+            (StatusCode::OK, gitlab_pull(bare, pull, rules, call))
         }
         _ => missing(),
     }
@@ -340,11 +429,15 @@ fn gitea_pull(bare: &Bare, pull: &Pull, call: &Call<'_>) -> Value {
         "title": pull.title, "body": pull.body, "html_url": format!("{}/pulls/{}", call.home, pull.number),
         "head": { "label": pull.branch, "ref": pull.branch, "sha": pull.head }, "base": { "label": pull.base, "ref": pull.base },
         "merged": pull.state == State::Merged, "mergeable": merged_tree(bare, pull).is_some(),
-        "merge_commit_sha": pull.merged_as, "user": { "login": pull.by },
+        "merge_commit_sha": pull.merged_as, "user": { "login": pull.by }, "review_comments": pull.reviewed,
     })
 }
 
-fn gitea(bare: &Bare, pulls: &mut Vec<Pull>, call: &Call<'_>) -> Answer {
+fn gitea(bare: &Bare, pulls: &mut Vec<Pull>, rules: Rules, call: &Call<'_>) -> Answer {
+    if call.path == format!("repos/{}", call.project) {
+        let names = ["allow_merge_commits", "allow_squash_merge", "allow_rebase"];
+        return (StatusCode::OK, repository(call, rules, names));
+    }
     let Some(rest) = call.path.strip_prefix(&format!("repos/{}/", call.project)) else {
         return missing();
     };
@@ -362,11 +455,23 @@ fn gitea(bare: &Bare, pulls: &mut Vec<Pull>, call: &Call<'_>) -> Answer {
             Some(pull) => (StatusCode::OK, gitea_pull(bare, pull, call)),
             None => missing(),
         },
+        ("GET", ["pulls", one, "reviews"]) => {
+            (StatusCode::OK, reviews(pulls, number(one), ["REQUEST_CHANGES", "APPROVED"]))
+        }
+        ("GET", ["branches", name]) => {
+            let contexts: &[&str] = if rules.approvals > 0 { &["validate"] } else { &[] };
+            let told = json!({
+                "name": name, "protected": rules.approvals > 0, "required_approvals": rules.approvals,
+                "enable_status_check": rules.approvals > 0, "status_check_contexts": contexts,
+            });
+            (StatusCode::OK, told)
+        }
         ("GET", ["commits", sha, "status"]) => {
             let done = pulls.iter().any(|pull| pull.head == *sha && checked(pull, call.now));
+            let state = if done { "success" } else { "pending" };
             (
                 StatusCode::OK,
-                json!({ "state": if done { "success" } else { "pending" }, "total_count": 1 }),
+                json!({ "state": state, "total_count": 1, "statuses": [{ "context": "validate", "status": state }] }),
             )
         }
         ("POST", ["pulls", one, "merge"]) => {
@@ -374,7 +479,7 @@ fn gitea(bare: &Bare, pulls: &mut Vec<Pull>, call: &Call<'_>) -> Answer {
                 return missing();
             };
             let how = call.body["Do"].as_str().unwrap_or("merge");
-            match merge(bare, pull, how, call.body["head_commit_id"].as_str(), call.now) {
+            match merge(bare, pull, how, call.body["head_commit_id"].as_str(), (rules, call.now)) {
                 Ok(()) => (StatusCode::OK, Value::Null),
                 Err((status, why)) => refuse(status, &why),
             }

@@ -34,7 +34,7 @@ use tower::ServiceExt as _;
 
 use self::{
     flux::Controllers,
-    forge::{Call, Pull},
+    forge::{Call, Forge, Rules},
     git::{BRANCH, Bare, Who},
 };
 use super::{
@@ -64,7 +64,7 @@ pub struct Delivery {
     cluster: Arc<Cluster>,
     bare: Bare,
     root: tempfile::TempDir,
-    pulls: Mutex<Vec<Pull>>,
+    forge: Mutex<Forge>,
     controllers: Mutex<Controllers>,
     clock: Clock,
     faults: Faults,
@@ -110,7 +110,7 @@ impl Served for Delivery {
             cluster: Arc::new(cluster),
             bare,
             root,
-            pulls: Mutex::new(pulls),
+            forge: Mutex::new(Forge { pulls, ..Forge::default() }),
             controllers: Mutex::default(),
             clock,
             faults,
@@ -281,6 +281,20 @@ impl Delivery {
         fs::set_permissions(hook, fs::Permissions::from_mode(0o755))
     }
 
+    /// Has the branch ask for so many reviews of a pull request, and for its checks; and where it is said that they are only
+    /// squashed, merges them in no other way.
+    pub fn protect_by_review(&self, approvals: usize, only_squashed: bool) {
+        lock(&self.forge).rules = Rules { approvals, only_squashed };
+    }
+
+    /// Has somebody review a pull request.
+    pub fn review(&self, number: u64, by: &str, takes_it: bool) {
+        let mut forge = lock(&self.forge);
+        if let Some(pull) = forge.pulls.iter_mut().find(|pull| pull.number == number) {
+            pull.review(by, takes_it);
+        }
+    }
+
     /// Merges a pull request, as somebody does it at the forge: `merge`, `squash` or `rebase`.
     ///
     /// # Errors
@@ -310,7 +324,7 @@ impl Delivery {
             project: PROJECT,
             now: self.clock.now(),
         };
-        forge::answer(&self.bare, &mut lock(&self.pulls), forge, &call)
+        forge::answer(&self.bare, &mut lock(&self.forge), forge, &call)
     }
 }
 

@@ -26,6 +26,15 @@ pub(in crate::platform::gitops) struct Changed {
     pub(in crate::platform::gitops) text: String,
 }
 
+/// A line of a server without what it begins with: `error:` says nothing that the sentence around it does not say.
+fn without_marks(line: &str) -> &str {
+    let mut line = line.trim();
+    while let Some(rest) = line.strip_prefix("error:") {
+        line = rest.trim();
+    }
+    line
+}
+
 /// How it is known that a branch is not where it was planned on: `git push --porcelain` writes `!` and one of these.
 const MOVED: [&str; 4] = ["(stale info)", "(fetch first)", "(non-fast-forward)", "(needs force)"];
 
@@ -254,7 +263,7 @@ impl Mirror {
         let said: Vec<_> = stderr
             .lines()
             .filter_map(|line| line.strip_prefix("remote:"))
-            .map(|line| clean(line.trim()))
+            .map(|line| clean(without_marks(line)))
             .filter(|line| !line.is_empty())
             .take(3)
             .collect();

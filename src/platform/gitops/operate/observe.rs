@@ -99,7 +99,7 @@ impl Repository {
         let sent = self.sent.load(Ordering::Acquire);
         let pull = match (tracking.pull, known) {
             // Somebody waits for it, and nobody's quota is worth a request every few seconds.
-            (Some(_), Some((at, pull))) if !sent && now.duration_since(at).abs() < AWAITED => {
+            (Some(_), Some((at, Ok(pull)))) if !sent && now.duration_since(at).abs() < AWAITED => {
                 return Ok(pull);
             }
             (Some(number), Some(_)) => Some(forge.look(number).await?),
@@ -107,7 +107,7 @@ impl Repository {
             (None, _) => forge.find(own).await?,
         };
         let mut state = self.state.lock().await;
-        state.pulls.insert(own.clone(), (now, pull.clone()));
+        state.pulls.insert(own.clone(), (now, Ok(pull.clone())));
         Ok(pull)
     }
 

@@ -25,6 +25,9 @@ pub(in crate::platform::gitops) enum Action {
     Merge {
         number: u64,
         head: ObjectId,
+        /// How, as the forge calls it.
+        #[serde(default)]
+        way: Option<String>,
     },
     Close {
         number: u64,

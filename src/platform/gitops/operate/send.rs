@@ -105,8 +105,10 @@ impl Repository {
                 self.mirror.push(&commit, &branch, &expected).await?;
                 let tracking: Tracking =
                     self.read_own("the receipt", &order.receipt().recipe.tracking)?;
+                // On a branch of its own it holds nothing back yet.
+                let arrives = tracking.own.is_none() && !commit.is_empty();
                 let held = "image automation is held back until it is released";
-                let remark = (tracking.held && !commit.is_empty()).then(|| held.to_owned());
+                let remark = (tracking.held && arrives).then(|| held.to_owned());
                 Ok(Learned { remark, ..Learned::default() })
             }
             Action::Open { branch, base, title, body, .. } => {
@@ -117,7 +119,7 @@ impl Repository {
                     self.read_own("the receipt", &order.receipt().recipe.tracking)?;
                 tracking.pull = Some(pull.number);
                 let held = if tracking.held {
-                    "; image automation is held back until it is released"
+                    "; with it, image automation is held back until it is released"
                 } else {
                     ""
                 };
@@ -127,9 +129,9 @@ impl Repository {
                     ..Learned::default()
                 })
             }
-            Action::Merge { number, head } => {
+            Action::Merge { number, head, way } => {
                 let forge = self.forge()?;
-                forge.merge(number, &head).await?;
+                forge.merge(number, &head, way.as_deref()).await?;
                 Ok(Learned::default())
             }
             Action::Close { number } => {

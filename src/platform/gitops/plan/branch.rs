@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::Draft;
+use super::{Draft, cluster::open_step};
 use crate::domain::{Goal, Note, Plan, Recipe, Step, text::clean};
 use crate::platform::{
     Error,
@@ -179,27 +179,16 @@ impl Draft<'_> {
                 }),
                 ..Step::default()
             });
-            match &repository.forge {
+            let forge = match &repository.forge {
+                Ok(forge) => forge.check().await.map(|()| forge).map_err(|error| error.to_string()),
+                Err(why) => Err(why.clone()),
+            };
+            match forge {
                 Ok(forge) => {
                     self.plan.method =
                         format!("one commit on the branch {branch}, and a pull request to {base}");
                     let (title, body) = message.split_once("\n\n").unwrap_or((message, ""));
-                    steps.push(Step {
-                        label: "open the pull request".to_owned(),
-                        calls: vec![format!(
-                            "open a pull request from {branch} to {base} ({})",
-                            forge.name
-                        )],
-                        action: json!(Action::Open {
-                            branch,
-                            commit: commit.to_owned(),
-                            base: base.clone(),
-                            title: title.to_owned(),
-                            body: body.to_owned()
-                        }),
-                        completes: true,
-                        ..Step::default()
-                    });
+                    steps.push(open_step(forge, &branch, commit, &base, title, body));
                 }
                 Err(why) => {
                     self.plan.method =

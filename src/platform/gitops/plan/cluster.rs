@@ -6,12 +6,40 @@ use super::{Draft, change::suspend_step};
 use crate::domain::{Goal, Note, Plan, Recipe, Step, Verb, revision_name, text::clean};
 use crate::platform::{
     gitops::{
-        client::flux::FluxKind,
+        client::{flux::FluxKind, forge::Forge},
+        model::image::Version,
         operate::receipt::{Action, Guard, Tracking},
-        read::{apps::HELD, cluster::Kustomization},
+        read::{
+            apps::{HELD, Proposal},
+            cluster::Kustomization,
+        },
     },
     operation,
 };
+
+/// The step that opens a pull request for a commit on a branch of its own.
+pub(super) fn open_step(
+    forge: &Forge,
+    branch: &str,
+    commit: &str,
+    base: &str,
+    title: &str,
+    body: &str,
+) -> Step {
+    Step {
+        label: "open the pull request".to_owned(),
+        calls: vec![format!("open a pull request from {branch} to {base} ({})", forge.name)],
+        action: json!(Action::Open {
+            branch: branch.to_owned(),
+            commit: commit.to_owned(),
+            base: base.to_owned(),
+            title: title.to_owned(),
+            body: body.to_owned()
+        }),
+        completes: true,
+        ..Step::default()
+    }
+}
 
 impl Draft<'_> {
     fn tracking(&self) -> Tracking {
@@ -76,6 +104,12 @@ impl Draft<'_> {
             completes: true,
             ..Step::default()
         });
+        if let (Some(why), Ok(_)) = (&proposal.unseen, &self.repository.forge) {
+            let text = format!(
+                "whether it has a pull request is not known ({why}): the forge closes one whose branch goes"
+            );
+            self.plan.notes.push(Note::Warning(text));
+        }
         let closes = match &proposal.pull {
             Some(pull) => format!("pull request {} is closed, and ", pull.number),
             None => String::new(),
@@ -96,6 +130,27 @@ impl Draft<'_> {
         self.plan
     }
 
+    /// Opens the pull request that a branch of ours lacks: opening it had failed, or somebody has deleted it.
+    fn open_pull(mut self, proposal: &Proposal, forge: &Forge, version: &Version) -> Plan {
+        let Proposal { branch, commit, .. } = proposal;
+        let base = self.view.branch.clone();
+        self.plan.method = format!("a pull request is opened from {branch} to {base}");
+        self.plan.by_hand = vec![format!("# open a pull request from {branch} to {base}")];
+        self.ends(version, None);
+        let steps =
+            vec![open_step(forge, branch, &commit.id, &base, &commit.subject, &commit.body)];
+        let mut tracking = self.tracking();
+        tracking.commit.clone_from(&commit.id);
+        tracking.own = Some(branch.clone());
+        tracking.version = Some(version.clone());
+        tracking.held = commit.body.contains(HELD);
+        self.recipe(steps, format!("on {}", revision_name(&version.label())), &tracking);
+        if let Some(recipe) = &mut self.plan.recipe {
+            recipe.rollout = Some(crate::domain::RolloutId::new(&commit.id));
+        }
+        self.plan
+    }
+
     /// Merges the pull request that waits, with the head that was looked at; or lets a suspended object go on.
     pub(super) async fn carry_on(mut self) -> Plan {
         let name = self.entry.name.clone();
@@ -112,19 +167,22 @@ impl Draft<'_> {
                     return self.refuse(what);
                 }
             };
-            let Some(pull) = proposal.pull.clone() else {
-                let what = format!(
-                    "{name} waits on the branch {}, and has no pull request: open one, or cancel",
-                    proposal.branch
-                );
+            if let Some(why) = &proposal.unseen {
+                let what = format!("whether {name} has a pull request is not known ({why})");
                 return self.refuse(what);
+            }
+            let Some(pull) = proposal.pull.clone() else {
+                return self.open_pull(&proposal, &forge, &version);
             };
             if !pull.missing.is_empty() {
                 let text = format!("{}: the forge may say no", pull.waits_for());
                 self.plan.notes.push(Note::Warning(text));
             }
+            let way = forge.way().await;
+            let how = way.as_deref().filter(|way| *way != "merge");
+            let how = how.map(|way| format!(" ({way})")).unwrap_or_default();
             self.plan.method = format!(
-                "pull request {} is merged, if it is still at {}",
+                "pull request {} is merged{how}, if it is still at {}",
                 pull.number,
                 pull.head.get(..12).unwrap_or(&pull.head)
             );
@@ -168,7 +226,7 @@ impl Draft<'_> {
                     "merge pull request {} at {} ({})",
                     pull.number, pull.head, forge.name
                 )],
-                action: json!(Action::Merge { number: pull.number, head: pull.head.clone() }),
+                action: json!(Action::Merge { number: pull.number, head: pull.head.clone(), way }),
                 ..Step::default()
             }];
             steps.push(tidy);

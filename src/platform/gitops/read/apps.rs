@@ -35,6 +35,8 @@ pub(in crate::platform::gitops) struct Proposal {
     pub(in crate::platform::gitops) branch: String,
     pub(in crate::platform::gitops) commit: Commit,
     pub(in crate::platform::gitops) pull: Option<Pull>,
+    /// Why it is not known whether it has a pull request.
+    pub(in crate::platform::gitops) unseen: Option<String>,
 }
 
 impl Proposal {

@@ -171,7 +171,15 @@ impl View {
         let version = proposal.version(entry_state.entry).cloned().unwrap_or_default();
         let pull = proposal.pull.as_ref();
         let missing = match pull {
-            None => format!("on the branch {}: nobody has opened a pull request", proposal.branch),
+            None => match &proposal.unseen {
+                Some(why) => format!(
+                    "on the branch {}: whether it has a pull request is not known ({why})",
+                    proposal.branch
+                ),
+                None => {
+                    format!("on the branch {}: nobody has opened a pull request", proposal.branch)
+                }
+            },
             Some(pull) => pull.waits_for(),
         };
         let (olds, _, overlap) = entry_state.sides(Some(&version));

@@ -1,11 +1,13 @@
 //! GitHub: <https://docs.github.com/en/rest/pulls/pulls>, reviews and check runs beside it.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    github_form::{Form, Hub, pull},
+    github_form::{Form, Hub, first_allowed, pull},
     looks::Seen,
     pull::{Pull, text},
 };
@@ -38,7 +40,7 @@ impl Form for GitHub {
         let path = format!("/repos/{}/commits/{}/check-runs", hub.project, known.head);
         let reviews = format!("{}/{}/reviews", hub.pulls(), known.number);
         let (checks, reviews) = tokio::try_join!(hub.seen(&path), hub.seen(&reviews))?;
-        Ok(Seen { one, checks: Some((path, checks)), reviews })
+        Ok(Seen { one, checks: Some((path, checks)), reviews, ..Seen::default() })
     }
 
     fn told(&self, seen: &Seen) -> Pull {
@@ -61,15 +63,23 @@ impl Form for GitHub {
         if !under_way.is_empty() {
             pull.missing.push(format!("checks ({})", under_way.join(", ")));
         }
-        let reviews = reviews.as_array().into_iter().flatten();
-        let approved = reviews.clone().any(|review| review["state"] == "APPROVED");
-        if reviews.clone().any(|review| review["state"] == "CHANGES_REQUESTED") && !approved {
+        // What somebody says last counts; a comment says nothing.
+        let mut last = BTreeMap::new();
+        for review in reviews.as_array().into_iter().flatten() {
+            let said = review["state"].as_str().unwrap_or_default();
+            if said != "COMMENTED" {
+                last.insert(review["user"]["login"].as_str().unwrap_or_default(), said);
+            }
+        }
+        let said = |word: &str| last.values().any(|said| *said == word);
+        if said("CHANGES_REQUESTED") {
             pull.missing.push("changes that a review asks for".to_owned());
         }
         match one["mergeable_state"].as_str() {
             Some("dirty") => pull.missing.push("a conflict with the branch".to_owned()),
-            Some("blocked") if pull.missing.is_empty() && !approved => {
-                pull.missing.push("a review".to_owned());
+            Some("blocked") if pull.missing.is_empty() => {
+                let more = "another review, or what else a rule of the branch asks for";
+                pull.missing.push(if said("APPROVED") { more } else { "a review" }.to_owned());
             }
             Some("draft") => pull.missing.push("it is a draft".to_owned()),
             Some("behind") => pull.missing.push("the branch's newest commits".to_owned()),
@@ -78,7 +88,16 @@ impl Form for GitHub {
         pull
     }
 
-    fn merging(&self, head: &str) -> (Method, Value) {
-        (Method::PUT, json!({ "sha": head }))
+    fn way(&self, repository: &Value) -> Option<String> {
+        let ways = [
+            ("allow_merge_commit", "merge"),
+            ("allow_squash_merge", "squash"),
+            ("allow_rebase_merge", "rebase"),
+        ];
+        first_allowed(repository, &ways)
+    }
+
+    fn merging(&self, head: &str, way: Option<&str>) -> (Method, Value) {
+        (Method::PUT, json!({ "sha": head, "merge_method": way.unwrap_or("merge") }))
     }
 }

@@ -25,8 +25,10 @@ pub(super) trait Form: Send + Sync {
     async fn around(&self, hub: &Hub, one: Value) -> Result<Seen, Error>;
     /// A pull request with what is missing.
     fn told(&self, seen: &Seen) -> Pull;
-    /// How one is merged if its branch is at this commit.
-    fn merging(&self, head: &str) -> (Method, Value);
+    /// How pull requests of a repository are merged, as the forge calls it: by a merge commit, else as it is allowed.
+    fn way(&self, repository: &Value) -> Option<String>;
+    /// How one is merged in this way if its branch is at this commit.
+    fn merging(&self, head: &str, way: Option<&str>) -> (Method, Value);
 }
 
 /// A repository at one of them.
@@ -62,6 +64,12 @@ impl Hub {
     }
 }
 
+/// The first of these ways that a repository allows; each with the name of the setting that allows it.
+pub(super) fn first_allowed(repository: &Value, ways: &[(&str, &str)]) -> Option<String> {
+    let allowed = ways.iter().find(|(setting, _)| repository[*setting] == true);
+    allowed.map(|(_, way)| (*way).to_owned())
+}
+
 /// A pull request, without what is missing.
 pub(super) fn pull(one: &Value) -> Pull {
     let merged = one["merged"] == true || one["merged_at"].is_string();
@@ -79,6 +87,10 @@ pub(super) fn pull(one: &Value) -> Pull {
 
 #[async_trait]
 impl Dialect for Hub {
+    async fn check(&self) -> Result<(), Error> {
+        self.http.get_changed::<Value>(&format!("/repos/{}", self.project)).await.map(drop)
+    }
+
     async fn find(&self, branch: &str) -> Result<Option<Pull>, Error> {
         self.form.find(self, branch).await
     }
@@ -108,8 +120,13 @@ impl Dialect for Hub {
         send(&self.http, Method::POST, &self.pulls(), &body).await.map(|one| pull(&one))
     }
 
-    async fn merge(&self, number: u64, head: &str) -> Result<(), WriteError> {
-        let (method, body) = self.form.merging(head);
+    async fn way(&self) -> Option<String> {
+        let repository = self.seen(&format!("/repos/{}", self.project)).await.unwrap_or_default();
+        self.form.way(&repository)
+    }
+
+    async fn merge(&self, number: u64, head: &str, way: Option<&str>) -> Result<(), WriteError> {
+        let (method, body) = self.form.merging(head, way);
         send(&self.http, method, &format!("{}/merge", self.at(number)), &body).await.map(drop)
     }
 

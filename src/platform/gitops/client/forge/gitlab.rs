@@ -64,6 +64,11 @@ impl GitLab {
 
 #[async_trait]
 impl Dialect for GitLab {
+    async fn check(&self) -> Result<(), Error> {
+        let path = format!("/projects/{}", self.project.replace('/', "%2F"));
+        self.http.get_changed::<Value>(&path).await.map(drop)
+    }
+
     async fn find(&self, branch: &str) -> Result<Option<Pull>, Error> {
         let query = [
             ("source_branch", branch.to_owned()),
@@ -93,7 +98,12 @@ impl Dialect for GitLab {
         send(&self.http, Method::POST, &self.base(), &body).await.map(|one| pull(&one))
     }
 
-    async fn merge(&self, number: u64, head: &str) -> Result<(), WriteError> {
+    /// A project has one way, which the server takes.
+    async fn way(&self) -> Option<String> {
+        None
+    }
+
+    async fn merge(&self, number: u64, head: &str, _: Option<&str>) -> Result<(), WriteError> {
         let path = format!("{}/{number}/merge", self.base());
         send(&self.http, Method::PUT, &path, &json!({ "sha": head })).await.map(drop)
     }

@@ -19,6 +19,8 @@ pub(super) struct Seen {
     pub(super) checks: Option<(String, Value)>,
     /// Its reviews. A review changes the pull request, too, a check does not.
     pub(super) reviews: Value,
+    /// The branch that it is for, with what it asks of a pull request.
+    pub(super) base: Value,
 }
 
 /// Whose turn the next look is.
@@ -129,7 +131,7 @@ mod tests {
             let after = two.unwrap();
             assert_eq!(after, forge.read(number).await.unwrap(), "{kind:?}: {one:?}");
             assert_ne!(after.missing, whole.missing, "{kind:?}");
-            forge.merge(number, &after.head).await.unwrap();
+            forge.merge(number, &after.head, None).await.unwrap();
             let (one, two) = (forge.look(number).await.unwrap(), forge.look(number).await.unwrap());
             assert!(one.merged || two.merged, "{kind:?}");
         }

@@ -167,6 +167,11 @@ impl Forge {
         Ok(Self { dialect, name: format!("{} at {api}", clean(&project)) })
     }
 
+    /// Whether the forge answers, and lets this login see the repository.
+    pub(in crate::platform::gitops) async fn check(&self) -> Result<(), Error> {
+        self.dialect.check().await
+    }
+
     /// The newest pull request of a branch, with what is missing.
     pub(in crate::platform::gitops) async fn find(
         &self,
@@ -201,13 +206,19 @@ impl Forge {
         }
     }
 
+    /// How pull requests are merged here: see [`Dialect::way`].
+    pub(in crate::platform::gitops) async fn way(&self) -> Option<String> {
+        self.dialect.way().await
+    }
+
     /// Merges a pull request, if its branch is still at this head.
     pub(in crate::platform::gitops) async fn merge(
         &self,
         number: u64,
         head: &str,
+        way: Option<&str>,
     ) -> Result<(), WriteError> {
-        self.dialect.merge(number, head).await.map_err(|error| {
+        self.dialect.merge(number, head, way).await.map_err(|error| {
             let words = |error: Error| match error {
                 Error::Api { status: 405, detail, .. } => Error::Refused {
                     what: format!("pull request {number} cannot be merged: {detail}"),

@@ -51,6 +51,8 @@ pub(in crate::platform::gitops) struct Opening<'a> {
 /// What differs between the forges.
 #[async_trait]
 pub(super) trait Dialect: Send + Sync {
+    /// Asks for the repository.
+    async fn check(&self) -> Result<(), Error>;
     /// The newest pull request of a branch.
     async fn find(&self, branch: &str) -> Result<Option<Pull>, Error>;
     /// One pull request, with what is missing.
@@ -59,7 +61,9 @@ pub(super) trait Dialect: Send + Sync {
     /// look before.
     async fn look(&self, number: u64) -> Result<Pull, Error>;
     async fn open(&self, opening: &Opening<'_>) -> Result<Pull, WriteError>;
-    async fn merge(&self, number: u64, head: &str) -> Result<(), WriteError>;
+    /// How pull requests are merged here, as the forge calls it; `None` where it decides that itself, or does not say.
+    async fn way(&self) -> Option<String>;
+    async fn merge(&self, number: u64, head: &str, way: Option<&str>) -> Result<(), WriteError>;
     async fn close(&self, number: u64) -> Result<(), WriteError>;
 }
 
