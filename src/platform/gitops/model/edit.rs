@@ -4,8 +4,9 @@
 use std::{collections::BTreeSet, ops::Range};
 
 use super::{
+    contents,
     image::{self, Version},
-    places::{self, Form, Marker, Place},
+    places::{Form, Marker, Place},
     yaml::{self, Scalar},
 };
 
@@ -48,7 +49,7 @@ pub(in crate::platform::gitops) fn change(
     wanted: &[Wanted],
 ) -> Result<String, String> {
     let before = yaml::read(text)?;
-    let known = places::of(path, text, &before);
+    let known = contents::of(path, text, &before).places;
     let mut splices = Vec::new();
     for one in wanted {
         let place = known.iter().find(|place| place.path == one.path);
@@ -146,7 +147,7 @@ fn markers_at(place: &Place, text: &str, markers: &Markers, splices: &mut Vec<Sp
 /// Parses what came out: every place is there, as it was or as it is wanted, with the markers that it is to have.
 fn prove(path: &str, before: &[Place], changed: &str, wanted: &[Wanted]) -> Result<(), String> {
     let failed = || "the change cannot be proved to touch nothing else: by hand".to_owned();
-    let after = places::of(path, changed, &yaml::read(changed).map_err(|_| failed())?);
+    let after = contents::of(path, changed, &yaml::read(changed).map_err(|_| failed())?).places;
     let asked = |place: &Place| wanted.iter().find(|one| one.path == place.path);
     // What only its marker tells from other values is no place without it.
     let stays = |place: &&Place| {
@@ -201,8 +202,9 @@ mod tests {
             change("kustomization.yaml", text, &[tag("0:images[b]", "1.19", Markers::Remove)])
                 .unwrap();
         assert_eq!(held, text.replace("\"1.20\"  # {\"$imagepolicy\": \"f:b:tag\"}", "\"1.19\""));
-        let marker =
-            places::find("kustomization.yaml", text.as_bytes()).unwrap()[1].markers.clone();
+        let marker = contents::find("kustomization.yaml", text.as_bytes()).unwrap().places[1]
+            .markers
+            .clone();
         let wanted = Wanted {
             path: "0:images[b]".to_owned(),
             version: None,
@@ -221,8 +223,9 @@ mod tests {
             text.replace("   # {\"$imagepolicy\": \"f:web\"}", "").replace(":v2@sha256:00", ":v1");
         assert_eq!(changed, expected);
         let path = "Deployment/web.spec.containers[web].image".to_owned();
-        let markers =
-            Markers::Restore(places::find("web.yaml", text.as_bytes()).unwrap()[0].markers.clone());
+        let markers = Markers::Restore(
+            contents::find("web.yaml", text.as_bytes()).unwrap().places[0].markers.clone(),
+        );
         let released =
             change("web.yaml", &changed, &[Wanted { path, version: None, markers }]).unwrap();
         assert_eq!(released, text.replace(":v2@sha256:00", ":v1"), "the very lines are back");
@@ -234,14 +237,14 @@ mod tests {
         let entry = "images:\n- name: a\n  newName: reg/a # {\"$imagepolicy\": \"f:a:name\"}\n  newTag: v2 # {\"$imagepolicy\": \"f:a:tag\"}\n";
         let chart = "kind: HelmRelease\nspec:\n  values:\n    image:\n      repository: reg/a # {\"$imagepolicy\": \"f:a:name\"}\n      tag: v2 # {\"$imagepolicy\": \"f:a:tag\"}\n      digest: sha256:22 # {\"$imagepolicy\": \"f:a:digest\"}\n";
         for (file, text) in [("kustomization.yaml", entry), ("h.yaml", chart)] {
-            let place = places::find(file, text.as_bytes()).unwrap().remove(0);
+            let place = contents::find(file, text.as_bytes()).unwrap().places.remove(0);
             assert_eq!(place.fixed, None);
             let digest = place.version.digest.as_ref().map(|_| "sha256:11".to_owned());
             let version = Some(Version { tag: Some("v1".to_owned()), digest });
             let held = Wanted { path: place.path.clone(), version, markers: Markers::Remove };
             let held = change(file, text, &[held]).unwrap();
             assert!(!held.contains('#'), "{held}");
-            let again = places::find(file, held.as_bytes()).unwrap().remove(0);
+            let again = contents::find(file, held.as_bytes()).unwrap().places.remove(0);
             assert_eq!((again.fixed, &again.path), (None, &place.path), "it can be moved again");
             let markers = Markers::Restore(place.markers.clone());
             let released = Wanted { path: place.path.clone(), version: None, markers };

@@ -33,13 +33,19 @@ impl Version {
 }
 
 /// A reference taken apart: the tag is what follows the last colon after the last slash, the digest what follows an `@`.
+/// What is left open, such as `${TAG:-1.0}`, is kept whole.
 pub(in crate::platform::gitops) fn parse(reference: &str) -> (String, Version) {
-    let (rest, digest) = match reference.split_once('@') {
-        Some((rest, digest)) => (rest, Some(digest.to_owned())),
-        None => (reference, None),
+    let closed = |text: &str| text.find("${").unwrap_or(text.len());
+    let (rest, digest) = match reference[..closed(reference)].find('@') {
+        Some(at) => (&reference[..at], Some(reference[at + 1..].to_owned())),
+        None => match reference.rsplit_once('@') {
+            Some((rest, digest)) if !digest.contains('}') => (rest, Some(digest.to_owned())),
+            _ => (reference, None),
+        },
     };
-    let slash = rest.rfind('/').map_or(0, |at| at + 1);
-    let (name, tag) = match rest[slash..].rfind(':') {
+    let before = &rest[..closed(rest)];
+    let slash = before.rfind('/').map_or(0, |at| at + 1);
+    let (name, tag) = match before[slash..].rfind(':') {
         Some(at) => (&rest[..slash + at], Some(rest[slash + at + 1..].to_owned())),
         None => (rest, None),
     };
@@ -73,6 +79,9 @@ mod tests {
             ("host:5000/name:1.2", "host:5000/name", Some("1.2"), None),
             ("name@sha256:abc", "name", None, Some("sha256:abc")),
             ("a/b:v1@sha256:abc", "a/b", Some("v1"), Some("sha256:abc")),
+            ("a/b:${TAG:=1.0}", "a/b", Some("${TAG:=1.0}"), None),
+            ("a:5000/b:v${TAG}@${SUM}", "a:5000/b", Some("v${TAG}@${SUM}"), None),
+            ("a/b:${TAG}@sha256:abc", "a/b", Some("${TAG}"), Some("sha256:abc")),
         ] {
             let (known, version) = parse(reference);
             assert_eq!(

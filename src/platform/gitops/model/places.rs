@@ -1,5 +1,5 @@
-//! Where a file says which image runs: `images:` of a kustomization, `image:` of a manifest, `spec.images` of a Flux
-//! Kustomization, and values that carry a marker of Flux' image automation.
+//! Where a file says which image runs: `images:` and patches of a kustomization, `image:` of a manifest, `spec.images` and
+//! `spec.patches` of a Flux Kustomization, and values that carry a marker of Flux' image automation.
 //!
 //! Kustomize: `api/filters/imagetag/updater.go`, `api/internal/image/image.go`; markers: `kyaml/fieldmeta/fieldmeta.go` and
 //! the documentation of image-automation-controller (`docs/spec/v1`).
@@ -8,11 +8,9 @@ use std::ops::Range;
 
 use super::{
     image::{self, Version},
-    yaml::{self, Node, Scalar, Stream, Style},
+    yaml::{Node, Scalar, Stream, Style},
 };
 
-/// Files that are larger than this are passed over: they hold definitions, not images.
-const LARGEST: usize = 2 * 1_048_576;
 /// Lists of containers, as kustomize looks for them.
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
@@ -38,6 +36,8 @@ pub(in crate::platform::gitops) enum Form {
     Reference,
     /// A tag or digest of its own, as in Helm values.
     Value,
+    /// A whole reference in the text of a patch.
+    Patch,
 }
 
 /// A place that says which version of an image runs.
@@ -51,8 +51,6 @@ pub(in crate::platform::gitops) struct Place {
     /// Of an entry: the name in manifests that it is for.
     pub(in crate::platform::gitops) sets: Option<String>,
     pub(in crate::platform::gitops) version: Version,
-    /// Of an entry: what the kustomization takes in, as it names it.
-    pub(in crate::platform::gitops) takes: Vec<String>,
     pub(in crate::platform::gitops) markers: Vec<Marker>,
     /// Why it cannot be edited.
     pub(in crate::platform::gitops) fixed: Option<String>,
@@ -63,6 +61,13 @@ pub(in crate::platform::gitops) struct Place {
     pub(in crate::platform::gitops) name_at: Option<Scalar>,
 }
 
+/// One place with its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::platform::gitops) struct Sited {
+    pub(in crate::platform::gitops) file: String,
+    pub(in crate::platform::gitops) place: Place,
+}
+
 impl Place {
     /// The policy that would move it.
     pub(in crate::platform::gitops) fn policy(&self) -> Option<&str> {
@@ -70,91 +75,33 @@ impl Place {
     }
 }
 
-/// The places of a file, or why it cannot be read.
-pub(in crate::platform::gitops) fn find(path: &str, bytes: &[u8]) -> Result<Vec<Place>, String> {
-    if bytes.len() > LARGEST {
-        return Ok(Vec::new());
-    }
-    let Ok(text) = std::str::from_utf8(bytes) else { return Err("it is no UTF-8".to_owned()) };
-    // Most files hold no image at all, and need no parser.
-    if !["image", "$imagepolicy"].iter().any(|word| text.contains(word)) {
-        return Ok(Vec::new());
-    }
-    // What defines kinds is the largest of all files, and names no image that runs.
-    let kinds = text.lines().filter(|line| line.starts_with("kind: "));
-    let defines = |line: &str| line.trim_end() == "kind: CustomResourceDefinition";
-    let (mut all, mut definitions) = (0, 0);
-    for line in kinds {
-        (all, definitions) = (all + 1, definitions + usize::from(defines(line)));
-    }
-    if all > 0 && all == definitions {
-        return Ok(Vec::new());
-    }
-    let stream = yaml::read(text)?;
-    Ok(of(path, text, &stream))
+/// What an object is called at the beginning of paths: its kind, namespace and name.
+pub(super) fn base_of(document: &Node) -> Option<String> {
+    let kind = document.text("kind").unwrap_or_default();
+    let metadata = document.get("metadata")?;
+    let name = metadata.text("name")?;
+    Some(match metadata.text("namespace") {
+        Some(namespace) => format!("{kind}/{namespace}/{name}"),
+        None => format!("{kind}/{name}"),
+    })
 }
 
-/// The places of a file that was read.
-pub(in crate::platform::gitops) fn of(path: &str, text: &str, stream: &Stream) -> Vec<Place> {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let kustomization =
-        ["kustomization.yaml", "kustomization.yml", "Kustomization"].contains(&name);
-    let mut finding = PlaceScan { text, stream, places: Vec::new(), sealed: None, helm: false };
-    let mut bases: Vec<String> = Vec::new();
-    for (number, document) in stream.documents.iter().enumerate() {
-        // <https://github.com/getsops/sops>: a file whose values are encrypted has this member.
-        finding.sealed = document.get("sops").map(|_| "it is encrypted by SOPS".to_owned());
-        let kind = document.text("kind").unwrap_or_default();
-        let group = document.text("apiVersion").unwrap_or_default();
-        let of_flux = group.starts_with("kustomize.toolkit.fluxcd.io/");
-        // What defines kinds has descriptions of images, and none that runs.
-        if kind == "CustomResourceDefinition" {
-            continue;
-        }
-        finding.helm = kind == "HelmRelease";
-        let metadata = document.get("metadata");
-        let own = metadata.and_then(|metadata| metadata.text("name"));
-        let namespace = metadata.and_then(|metadata| metadata.text("namespace"));
-        let base = match (namespace, own) {
-            (Some(namespace), Some(own)) => format!("{kind}/{namespace}/{own}"),
-            (None, Some(own)) => format!("{kind}/{own}"),
-            (_, None) => format!("{number}"),
-        };
-        let twins = bases.iter().filter(|known| **known == base).count();
-        bases.push(base.clone());
-        let base = if twins > 0 { format!("{base}#{}", twins + 1) } else { base };
-        if kustomization && !of_flux {
-            let takes = taken(document);
-            finding.entries(document.get("images"), &format!("{base}:images"), &takes);
-        } else if of_flux {
-            let images = document.get("spec").and_then(|spec| spec.get("images"));
-            finding.entries(images, &format!("{base}:spec.images"), &[]);
-        } else {
-            finding.walk(document, &base, false);
-        }
-    }
-    finding.places
-}
-
-/// What a kustomization takes in: paths of files and directories.
-fn taken(kustomization: &Node) -> Vec<String> {
-    let lists =
-        ["resources", "bases", "components", "patchesStrategicMerge", "patches", "helmCharts"];
-    let items = lists.iter().filter_map(|list| kustomization.get(list)).flat_map(Node::items);
-    let path = |item: &Node| {
-        let text = item.scalar().map(|scalar| scalar.text.as_str()).or_else(|| item.text("path"));
-        text.map(|text| text.trim_start_matches("./").trim_end_matches('/').to_owned())
-    };
-    items.filter_map(path).collect()
-}
-
-struct PlaceScan<'a> {
+/// Looks for places in the documents of a file.
+pub(super) struct PlaceScan<'a> {
     text: &'a str,
     stream: &'a Stream,
-    places: Vec<Place>,
-    sealed: Option<String>,
+    pub(super) places: Vec<Place>,
+    /// Why nothing of the document can be edited.
+    pub(super) sealed: Option<String>,
     /// Whether the document is a `HelmRelease`.
-    helm: bool,
+    pub(super) helm: bool,
+}
+
+impl<'a> PlaceScan<'a> {
+    /// Of a file that was read.
+    pub(super) fn new(text: &'a str, stream: &'a Stream) -> Self {
+        Self { text, stream, places: Vec::new(), sealed: None, helm: false }
+    }
 }
 
 impl PlaceScan<'_> {
@@ -198,7 +145,7 @@ impl PlaceScan<'_> {
     }
 
     /// `images:` of a kustomization, or of a Flux Kustomization.
-    fn entries(&mut self, images: Option<&Node>, base: &str, takes: &[String]) {
+    pub(super) fn entries(&mut self, images: Option<&Node>, base: &str) {
         let Some(images) = images else { return };
         for (number, entry) in images.items().iter().enumerate() {
             let Some(name) = entry.text("name") else { continue };
@@ -235,7 +182,6 @@ impl PlaceScan<'_> {
                 image,
                 sets: Some(image::parse(name).0),
                 version,
-                takes: takes.to_vec(),
                 markers,
                 fixed,
                 tag_at: tag,
@@ -246,7 +192,7 @@ impl PlaceScan<'_> {
     }
 
     /// Looks for references below a value. `contained` says that it is an item of a list of containers.
-    fn walk(&mut self, node: &Node, path: &str, contained: bool) {
+    pub(super) fn walk(&mut self, node: &Node, path: &str, contained: bool) {
         match node {
             Node::Map(entries) => {
                 let chart = self.chart(node, path);
@@ -304,6 +250,13 @@ impl PlaceScan<'_> {
         }
     }
 
+    /// A whole reference, as a value somewhere.
+    pub(super) fn value(&mut self, scalar: &Scalar, path: &str) {
+        let fixed = self.fixed(scalar);
+        let markers = self.marker(scalar).into_iter().collect();
+        self.reference(scalar, path, markers, fixed);
+    }
+
     fn reference(
         &mut self,
         scalar: &Scalar,
@@ -321,7 +274,6 @@ impl PlaceScan<'_> {
             image,
             sets: None,
             version,
-            takes: Vec::new(),
             markers,
             fixed,
             tag_at: Some(scalar.clone()),
@@ -360,7 +312,6 @@ impl PlaceScan<'_> {
                 tag: tag.as_ref().map(|tag| tag.text.clone()),
                 digest: digest.as_ref().map(|digest| digest.text.clone()),
             },
-            takes: Vec::new(),
             markers,
             fixed: fixed.or(unmarked),
             tag_at: tag,
@@ -373,56 +324,3 @@ impl PlaceScan<'_> {
 
 /// The keys of a chart's values that are one place.
 const VALUES: [&str; 5] = ["tag", "digest", "repository", "name", "image"];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seen(path: &str, text: &str) -> Vec<(String, String, Option<String>)> {
-        let places = find(path, text.as_bytes()).unwrap();
-        places
-            .into_iter()
-            .map(|one| (one.image.clone(), one.version.whole(), one.policy().map(str::to_owned)))
-            .collect()
-    }
-
-    fn one(image: &str, version: &str, policy: Option<&str>) -> (String, String, Option<String>) {
-        (image.to_owned(), version.to_owned(), policy.map(str::to_owned))
-    }
-
-    #[test]
-    fn entries_of_a_kustomization() {
-        let text = "images:\n- name: a\n  newTag: v1\n- name: b\n  newName: reg/b2\n  digest: sha256:12\n- name: c\n  newName: d\n- name: e\n  newTag: v1 # {\"$imagepolicy\": \"flux-system:e:tag\"}\n  tagSuffix: -x\n";
-        let expected = [
-            one("a", "v1", None),
-            one("reg/b2", "@sha256:12", None),
-            one("e", "v1", Some("flux-system:e")),
-        ];
-        assert_eq!(seen("k/kustomization.yaml", text), expected);
-        // In another file it is no kustomization, and only a marker tells a tag.
-        assert_eq!(seen("k/other.yaml", text), []);
-    }
-
-    #[test]
-    fn references_of_manifests() {
-        let text = "kind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n      - name: web\n        image: reg:5000/web:1 # {\"$imagepolicy\": \"flux-system:web\"}\n      initContainers:\n      - image: 'init:2'\n---\nkind: Other\nspec:\n  image: not/contained:1\n  # {\"$imagepolicy\": \"apps:none\"}\n  above: reg/n:3\n  picture: reg/k:3 # {\"$imagepolicy\": \"apps:knative\"}\n";
-        let expected = [
-            one("reg:5000/web", "1", Some("flux-system:web")),
-            one("init", "2", None),
-            one("not/contained", "1", None),
-            one("reg/k", "3", Some("apps:knative")),
-        ];
-        assert_eq!(seen("a/web.yaml", text), expected);
-    }
-
-    #[test]
-    fn values_of_helm_and_what_cannot_be_edited() {
-        let text = "kind: HelmRelease\nspec:\n  values:\n    image:\n      repository: reg/h\n      tag: 1.0.0 # {\"$imagepolicy\": \"flux-system:h:tag\"}\n";
-        assert_eq!(seen("h.yaml", text), [one("reg/h", "1.0.0", Some("flux-system:h"))]);
-        let text = "spec:\n  containers:\n  - image: app:${TAG}\n  - image: &shared app:1\n  - image: *shared\n  - image: >-\n      app:2\n";
-        let places = find("m.yaml", text.as_bytes()).unwrap();
-        assert_eq!(places.len(), 4);
-        assert!(places.iter().all(|one| one.fixed.is_some()), "{places:#?}");
-        assert!(find("m.yaml", b"image: [").is_err());
-    }
-}

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::{Draft, cluster::open_step};
+use super::Draft;
 use crate::domain::{Goal, Note, Plan, Recipe, Step, text::clean};
 use crate::platform::{
     Error,
     gitops::{
-        client::push::Changed,
+        client::{forge::Forge, push::Changed},
         model::{
             edit::{self, Markers, Wanted},
             image::Version,
@@ -38,6 +38,30 @@ pub(super) struct Writing {
     pub(super) leaving: Option<String>,
     /// Steps that come before the push.
     pub(super) before: Vec<Step>,
+}
+
+/// The step that opens a pull request for a commit on a branch of its own.
+pub(super) fn open_step(
+    forge: &Forge,
+    branch: &str,
+    commit: &str,
+    base: &str,
+    title: &str,
+    body: &str,
+) -> Step {
+    Step {
+        label: "open the pull request".to_owned(),
+        calls: vec![format!("open a pull request from {branch} to {base} ({})", forge.name)],
+        action: json!(Action::Open {
+            branch: branch.to_owned(),
+            commit: commit.to_owned(),
+            base: base.to_owned(),
+            title: title.to_owned(),
+            body: body.to_owned()
+        }),
+        completes: true,
+        ..Step::default()
+    }
 }
 
 impl Draft<'_> {

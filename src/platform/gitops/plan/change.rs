@@ -17,12 +17,13 @@ use crate::platform::{
         model::{
             edit::{self, Markers, Wanted},
             image::{self, Version},
+            places,
         },
         operate::receipt::Action,
         options,
         read::{
             history::{Commit, ImageChange},
-            snapshot::{self, Snapshot},
+            snapshot::Snapshot,
         },
     },
 };
@@ -570,7 +571,7 @@ pub(super) fn place_then<'a>(
     then: &'a Snapshot,
     file: &str,
     path: &str,
-) -> Option<&'a snapshot::Sited> {
+) -> Option<&'a places::Sited> {
     let places = then.entries.iter().flat_map(|one| &one.places);
     places.into_iter().find(|one| one.file == file && one.place.path == path)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Draft, change::suspend_step};
+use super::{Draft, branch::open_step, change::suspend_step};
 use crate::domain::{Goal, Note, Plan, Recipe, Step, Verb, revision_name, text::clean};
 use crate::platform::{
     gitops::{
@@ -16,30 +16,6 @@ use crate::platform::{
     },
     operation,
 };
-
-/// The step that opens a pull request for a commit on a branch of its own.
-pub(super) fn open_step(
-    forge: &Forge,
-    branch: &str,
-    commit: &str,
-    base: &str,
-    title: &str,
-    body: &str,
-) -> Step {
-    Step {
-        label: "open the pull request".to_owned(),
-        calls: vec![format!("open a pull request from {branch} to {base} ({})", forge.name)],
-        action: json!(Action::Open {
-            branch: branch.to_owned(),
-            commit: commit.to_owned(),
-            base: base.to_owned(),
-            title: title.to_owned(),
-            body: body.to_owned()
-        }),
-        completes: true,
-        ..Step::default()
-    }
-}
 
 impl Draft<'_> {
     fn tracking(&self) -> Tracking {

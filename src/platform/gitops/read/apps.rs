@@ -108,6 +108,9 @@ impl View {
                 differs.or_else(|| versions.next()).cloned()
             }
         };
+        // What is filled in elsewhere is what runs, as far as the branch tells.
+        let open = wanted.tag.as_ref().is_some_and(|tag| tag.contains("${"));
+        let wanted = serving.clone().filter(|_| open).unwrap_or(wanted);
         // What the branch says already waits for nobody, whatever became of its branch.
         let waits = |one: &&Proposal| one.version(entry).is_some_and(|version| *version != wanted);
         let proposal = self.proposals.iter().find(waits);

@@ -5,12 +5,12 @@ use std::{collections::HashMap, fs, path::PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::snapshot::{self, Blobs, Entry, Sited, Snapshot};
+use super::snapshot::{self, Blobs, Entry, Snapshot};
 use crate::platform::{
     Error,
     gitops::{
         client::mirror::{Mirror, ObjectId, is_yaml},
-        model::image::Version,
+        model::{image::Version, places::Sited},
     },
 };
 
@@ -20,7 +20,7 @@ pub(in crate::platform::gitops) const FIRST: usize = 300;
 const CHUNK: usize = 400;
 /// The file of what is known, and its form.
 const FILE: &str = "revdeck-history.json";
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 /// What stands for no blob in a raw diff.
 const NONE: &str = "0000000000000000000000000000000000000000";
 
@@ -259,7 +259,7 @@ async fn changed(
                 let found = blobs.get(id).and_then(|known| known.get(file));
                 let places = found
                     .and_then(|found| found.as_ref().as_ref().ok())
-                    .map_or(none, Vec::as_slice);
+                    .map_or(none, |contents| contents.places.as_slice());
                 places.iter().map(|place| Sited { file: file.clone(), place: place.clone() })
             });
             places.collect()

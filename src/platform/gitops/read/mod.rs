@@ -3,5 +3,6 @@
 pub(super) mod apps;
 pub(super) mod cluster;
 pub(super) mod history;
+mod layers;
 mod rollout;
 pub(super) mod snapshot;

@@ -5,20 +5,21 @@ use std::{
     sync::Arc,
 };
 
+use super::layers::Layers;
 use crate::domain::AppId;
 use crate::platform::{
     Error,
     gitops::{
         client::mirror::{Mirror, ObjectId},
         model::{
-            image::Version,
-            places::{self, Form, Place},
+            contents::{self, Contents},
+            places::Sited,
         },
     },
 };
 
-/// The places of a blob, or why it cannot be read.
-pub(in crate::platform::gitops) type Found = Arc<Result<Vec<Place>, String>>;
+/// What a blob says of images, or why it cannot be read.
+pub(in crate::platform::gitops) type Found = Arc<Result<Contents, String>>;
 
 /// What is known of blobs; they never change.
 pub(in crate::platform::gitops) type Blobs = HashMap<ObjectId, HashMap<String, Found>>;
@@ -52,13 +53,6 @@ const ENVIRONMENTS: [&str; 20] = [
 
 /// Apart from this: what the identifier of an app is put together with.
 const BETWEEN: char = '|';
-
-/// One place with its file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::platform::gitops) struct Sited {
-    pub(in crate::platform::gitops) file: String,
-    pub(in crate::platform::gitops) place: Place,
-}
 
 /// An app of a repository: an image, and the places that are moved together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +123,7 @@ pub(in crate::platform::gitops) async fn learn(
         for ((file, id), body) in some.iter().zip(bodies) {
             let found = body.map_or_else(
                 || Err("it is not there".to_owned()),
-                |body| places::find(file, &body),
+                |body| contents::find(file, &body),
             );
             blobs.entry(id.clone()).or_default().insert(file.clone(), Arc::new(found));
         }
@@ -146,55 +140,29 @@ pub(in crate::platform::gitops) async fn read(
     let files = mirror.files(commit).await?;
     learn(mirror, blobs, files.iter().map(|(file, id)| (file, id))).await?;
     let mut snapshot = Snapshot { commit: commit.to_owned(), ..Snapshot::default() };
-    let mut sited = Vec::new();
+    let (mut sited, mut kustomizations) = (Vec::new(), Vec::new());
     for (file, id) in &files {
         match blobs.get(id).and_then(|known| known.get(file)).map(AsRef::as_ref) {
-            Some(Ok(places)) => sited.extend(
-                places.iter().map(|place| Sited { file: file.clone(), place: place.clone() }),
-            ),
+            Some(Ok(contents)) => {
+                let places = contents.places.iter();
+                sited
+                    .extend(places.map(|place| Sited { file: file.clone(), place: place.clone() }));
+                kustomizations
+                    .extend(contents.kustomizations.iter().map(|one| (file.as_str(), one)));
+            }
             Some(Err(why)) => snapshot.unreadable.push((file.clone(), why.clone())),
             None => {}
         }
     }
-    let (said, overridden): (Vec<_>, Vec<_>) = {
-        let setters = setters(&sited);
-        sited.into_iter().partition(|one| !is_overridden(one, &setters))
-    };
+    let layers = Layers::new(kustomizations.into_iter(), &sited);
+    let (mut said, overridden): (Vec<_>, Vec<_>) =
+        sited.iter().cloned().partition(|one| !layers.replaced(one));
+    for one in &mut said {
+        layers.fill(one);
+    }
     snapshot.overridden = overridden.into_iter().map(|one| (one.file, one.place.path)).collect();
     snapshot.entries = entries(said);
     Ok(snapshot)
-}
-
-/// A kustomization: its directory, the image that it sets, and what it takes in.
-type Setter = (String, String, Vec<String>);
-
-/// The kustomizations that set images.
-fn setters(sited: &[Sited]) -> Vec<Setter> {
-    let sets = |one: &Sited| {
-        Some((directory(&one.file), one.place.sets.clone()?, one.place.takes.clone()))
-    };
-    sited.iter().filter_map(sets).collect()
-}
-
-/// A manifest's own line says nothing where a kustomization that takes it in sets the image; and a bare name says nothing
-/// where any does.
-fn is_overridden(one: &Sited, setters: &[Setter]) -> bool {
-    let place = &one.place;
-    let taken = |above: &str, takes: &[String]| {
-        let rest = if above.is_empty() {
-            Some(one.file.as_str())
-        } else {
-            one.file.strip_prefix(&format!("{above}/"))
-        };
-        rest.is_some_and(|rest| {
-            takes.iter().any(|path| rest == path || rest.starts_with(&format!("{path}/")))
-        })
-    };
-    place.form == Form::Reference
-        && place.markers.is_empty()
-        && setters.iter().any(|(above, name, takes)| {
-            *name == place.image && (taken(above, takes) || place.version == Version::default())
-        })
 }
 
 /// Sorts places into apps: those of one image in one environment. Where they say different versions there, each directory
@@ -279,7 +247,7 @@ mod tests {
     }
 
     fn sited(file: &str, text: &str) -> Vec<Sited> {
-        let places = places::find(file, text.as_bytes()).unwrap();
+        let places = contents::find(file, text.as_bytes()).unwrap().places;
         places.into_iter().map(|place| Sited { file: file.to_owned(), place }).collect()
     }
 
