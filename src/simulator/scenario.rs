@@ -41,6 +41,13 @@ pub(crate) struct Scenario {
         expect(dead_code, reason = "its simulator is not in this build")
     )]
     pub(crate) image: Vec<PlacePlan>,
+    /// Whether its Flux gives up waiting for the health of a revision when there is a newer one.
+    #[serde(default)]
+    #[cfg_attr(
+        not(feature = "gitops"),
+        expect(dead_code, reason = "its simulator is not in this build")
+    )]
+    pub(crate) cancel_health_checks: bool,
 }
 
 /// An image that a repository names, and the Deployment that runs it.

@@ -238,6 +238,48 @@ mod own {
         );
     }
 
+    /// While the health of a bad revision is awaited the next one is not applied, unless the controller is told to give that
+    /// up: both are followed to the same end (kustomize-controller 1.9.5, `internal/controller/kustomization_controller.go`).
+    #[tokio::test]
+    async fn a_roll_back_waits_for_the_health_of_the_bad_revision_or_does_not() {
+        let mut waited = Vec::new();
+        for cancels in [false, true] {
+            let (deck, simulator, platform) = deck(start().await, &[]);
+            if cancels {
+                simulator.world().cancel_health_checks();
+            }
+            // It tries anew now and then, and waits each time.
+            let mut looks = 0;
+            let plan = loop {
+                deck.fixture.pass(5.0);
+                let plan = plan(platform.as_ref(), "ticketing", &[]).await;
+                if warnings(&plan).iter().any(|text| text.contains("still waits")) {
+                    break plan;
+                }
+                looks += 1;
+                assert!(looks < 60, "{plan:?}");
+            };
+            let Sent::Accepted(mut receipt) = deck.execute(plan).await else { panic!("not taken") };
+            let mut looks = 0;
+            loop {
+                match deck.look(&receipt).await {
+                    Settlement::Ended(outcome) => {
+                        done(&outcome);
+                        break;
+                    }
+                    Settlement::Pending { receipt: learned, .. } => receipt = *learned,
+                    other => panic!("{other:?}"),
+                }
+                deck.fixture.pass(5.0);
+                looks += 1;
+                assert!(looks < 200, "no end");
+            }
+            waited.push(looks * 5);
+        }
+        let [patient, quick] = waited[..] else { panic!("{waited:?}") };
+        assert!(quick + 30 <= patient, "{waited:?}");
+    }
+
     /// Each of five roll backs that people made by hand in one repository was taken away by automation, after 22 seconds to
     /// nine minutes, with the very tag that they had left.
     #[tokio::test]

@@ -6,7 +6,7 @@ use super::{
     call::{Answer, Call},
     error::ApiError,
     page, present,
-    world::{Service, World, arn},
+    world::{Deployment, Service, World, arn},
 };
 
 /// Members of a service whose change begins a deployment, as the API model says of `UpdateService`.
@@ -27,11 +27,14 @@ pub(crate) fn clusters(world: &World, call: &Call) -> Answer {
 }
 
 fn cluster_json(world: &World, name: &str) -> Value {
-    let services =
-        world.services.iter().filter(|one| one.cluster == name && one.status == "ACTIVE").count();
+    let own = || world.services.iter().filter(|one| one.cluster == name);
+    let services = own().filter(|one| one.status == "ACTIVE").count();
+    let all = || own().flat_map(|one| &one.deployments);
+    let running: u32 = all().map(Deployment::running).sum();
+    let pending: u32 = all().map(Deployment::pending).sum();
     json!({
         "clusterArn": arn(&format!("cluster/{name}")), "clusterName": name, "status": "ACTIVE",
-        "registeredContainerInstancesCount": 0, "runningTasksCount": 0, "pendingTasksCount": 0, "activeServicesCount": services,
+        "registeredContainerInstancesCount": 0, "runningTasksCount": running, "pendingTasksCount": pending, "activeServicesCount": services,
     })
 }
 

@@ -3,7 +3,8 @@
 //!
 //! After kustomize-controller 1.9 (`internal/controller/kustomization_controller.go`, `reconcile`): `lastAttemptedRevision` is
 //! set when a build starts, the manifests are applied, then health is awaited, and `lastAppliedRevision` is set only when
-//! that succeeded. While it waits, a newer revision is not applied (feature gate `CancelHealthCheckOnNewRevision` off).
+//! that succeeded. While it waits, a newer revision is not applied, unless the feature gate `CancelHealthCheckOnNewRevision`
+//! is on, which it is not as it comes (`internal/features/features.go`): then the waiting is given up.
 //! Of kustomize it knows `images:` with names, tags and digests, from the inside out; that is all that the worlds use.
 
 use std::{
@@ -51,6 +52,8 @@ pub(crate) struct Controllers {
     automated_at: Option<Timestamp>,
     waiting: BTreeMap<String, Waiting>,
     retried_at: BTreeMap<String, Timestamp>,
+    /// Whether waiting for health is given up for a newer revision.
+    pub(crate) cancels: bool,
 }
 
 fn seconds(text: &Value, otherwise: f64) -> f64 {
@@ -133,6 +136,11 @@ fn observed(world: &mut World, key: &Key) {
 }
 
 impl Controllers {
+    /// With the feature gate `CancelHealthCheckOnNewRevision` on or off.
+    pub(crate) fn new(cancels: bool) -> Self {
+        Self { cancels, ..Self::default() }
+    }
+
     /// Lets all of them work at the clock's present.
     pub(crate) fn work(&mut self, cluster: &Cluster, bare: &Bare, now: Timestamp) {
         self.automate(cluster, bare, now);
@@ -198,8 +206,19 @@ impl Controllers {
         }
         let at = stamp(now);
         if let Some(waiting) = self.waiting.get(name).cloned() {
-            self.health(cluster, &key, &waiting, now);
-            return;
+            if !self.cancels || waiting.revision == artifact {
+                self.health(cluster, &key, &waiting, now);
+                return;
+            }
+            self.waiting.remove(name);
+            cluster.with(|world| {
+                let message =
+                    format!("New reconciliation triggered by GitRepository/{FLUX}/{SOURCE}");
+                world.change(&key, |object| {
+                    let canceled = ("HealthCheckCanceled", message.as_str());
+                    set_condition(object, "Ready", "False", canceled, &at);
+                });
+            });
         }
         let asked = requested(&object).map(str::to_owned);
         let attempted = object["status"]["lastAttemptedRevision"] == artifact;

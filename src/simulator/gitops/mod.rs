@@ -111,7 +111,7 @@ impl Served for Delivery {
             bare,
             root,
             forge: Mutex::new(Forge { pulls, ..Forge::default() }),
-            controllers: Mutex::default(),
+            controllers: Mutex::new(Controllers::new(scenario.cancel_health_checks)),
             clock,
             faults,
             base,
@@ -230,6 +230,12 @@ impl Delivery {
             let key = Key::new(IMAGE_POLICIES, build::FLUX, policy);
             world.change(&key, |object| object["status"]["latestRef"]["tag"] = tag.into());
         });
+    }
+
+    /// Has Flux give up waiting for the health of a revision when there is a newer one, as the feature gate
+    /// `CancelHealthCheckOnNewRevision` has it.
+    pub fn cancel_health_checks(&self) {
+        lock(&self.controllers).cancels = true;
     }
 
     /// How often image automation runs, as Go writes it.

@@ -465,7 +465,7 @@ impl Draft<'_> {
                 let now = (self.repository.now)();
                 let left = doing.waits(now).map(|left| format!(", for {left} at most"));
                 let text = format!(
-                    "the Kustomization {} still waits for the health of what it applied before{}, and applies this after that",
+                    "the Kustomization {} still waits for the health of what it applied before{}, and applies this after that, or at once where its controller has CancelHealthCheckOnNewRevision",
                     kustomization.name,
                     left.unwrap_or_default()
                 );
