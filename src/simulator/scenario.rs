@@ -41,6 +41,13 @@ pub(crate) struct Scenario {
         expect(dead_code, reason = "its simulator is not in this build")
     )]
     pub(crate) image: Vec<PlacePlan>,
+    /// Whether Argo CD applies it, in place of Flux.
+    #[serde(default)]
+    #[cfg_attr(
+        not(feature = "gitops"),
+        expect(dead_code, reason = "its simulator is not in this build")
+    )]
+    pub(crate) argo_cd: bool,
     /// Whether its Flux gives up waiting for the health of a revision when there is a newer one.
     #[serde(default)]
     #[cfg_attr(

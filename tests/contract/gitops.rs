@@ -35,8 +35,17 @@ pub fn open(simulator: &Simulator<Delivery>, more: &[(&str, &str)]) -> Arc<dyn P
 }
 
 pub async fn start() -> Simulator<Delivery> {
+    start_with(&simulator::Options::default().scenario).await
+}
+
+/// The same with another scenario.
+pub async fn start_with(scenario: &str) -> Simulator<Delivery> {
     let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
-    let options = simulator::Options { keep_log: true, ..simulator::Options::default() };
+    let options = simulator::Options {
+        keep_log: true,
+        scenario: scenario.to_owned(),
+        ..simulator::Options::default()
+    };
     Simulator::gitops_at(&options, clock).await.unwrap()
 }
 
@@ -118,7 +127,7 @@ mod own {
     };
     use tokio::sync::mpsc;
 
-    use super::{Arc, Delivery, Platform, Repository, Simulator, open, start};
+    use super::{Arc, Delivery, Platform, Repository, Simulator, open, start, start_with};
     use crate::harness::{Deck, Role, done};
 
     const FILE: &str = "apps/bases/kustomization.yaml";
@@ -236,6 +245,55 @@ mod own {
             world.git(&["show", &format!("main:{FILE}")]).unwrap() + "\n",
             kustomization("master-f01225d")
         );
+    }
+
+    /// Argo CD is read, and the way back is the same commit; whether it syncs by itself is said before. What the simulated
+    /// one does is argo-cd's `controller/appcontroller.go`.
+    #[tokio::test]
+    async fn argo_cd_takes_the_place_of_flux() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("argo.toml");
+        let world = include_str!("../../assets/scenarios/default.toml");
+        std::fs::write(&file, format!("argo_cd = true\n{world}")).unwrap();
+        let (deck, simulator, platform) = deck(start_with(&file.display().to_string()).await, &[]);
+        deck.fixture.pass(1.0);
+        let app = deck.app(Role::Healthy).await;
+        assert_eq!((app.condition(), app.instances.running), (Condition::Ok, Some(2)));
+        for operation in [Operation::Pause, Operation::Reconcile] {
+            let refused = deck.plan(Role::Healthy, operation).await.refused.unwrap();
+            assert!(refused.contains("Argo CD applies it"), "{refused}");
+        }
+        let plan = back(platform.as_ref(), "loyalty").await;
+        let told: Vec<_> = plan.notes.iter().map(Note::text).collect();
+        assert!(told.iter().any(|text| text.starts_with("Argo CD syncs it by itself")), "{told:?}");
+        let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("not taken") };
+        deck.fixture.pass(30.0);
+        assert_eq!(deck.app(Role::Healthy).await.condition(), Condition::Rolling);
+        let outcome = deck.follow(receipt).await;
+        assert!(done(&outcome).contains("back on 1.3.0: 2 of 2 running"), "{outcome:?}");
+
+        // Where it does not sync by itself it waits for somebody who does.
+        simulator.world().sync_by_hand(true);
+        let again = plan_to(platform.as_ref(), "loyalty", "1.4.0").await;
+        let said = warnings(&again).join("\n");
+        assert!(said.contains("Argo CD does not sync it by itself"), "{said}");
+        let Sent::Accepted(receipt) = deck.execute(again).await else { panic!("not taken") };
+        deck.fixture.pass(300.0);
+        assert!(matches!(deck.look(&receipt).await, Settlement::Pending { .. }));
+        let waiting = deck.app(Role::Healthy).await.rollout.unwrap();
+        assert!(waiting.reason.contains("Argo CD does not sync it by itself"), "{waiting:?}");
+        assert_eq!(deck.app(Role::Healthy).await.deployed.unwrap().label.as_deref(), Some("1.3.0"));
+        simulator.world().sync_by_hand(false);
+        deck.fixture.pass(121.0);
+        done(&deck.follow(receipt).await);
+    }
+
+    async fn plan_to(platform: &dyn Platform, name: &str, label: &str) -> Plan {
+        let app = platform.app(name).await.unwrap();
+        let history = platform.revisions(&app.id).await.unwrap();
+        let wanted = history.revisions.iter().find(|one| one.label == label).unwrap();
+        let operation = Operation::RollBack(RollBackTo::Revision(wanted.id.clone()));
+        platform.plan(Request::new(app.id, operation).with("direct", "yes")).await.unwrap()
     }
 
     /// While the health of a bad revision is awaited the next one is not applied, unless the controller is told to give that

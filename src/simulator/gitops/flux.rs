@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::{
     build::{FLUX, SOURCE},
     git::{BRANCH, Bare, Who},
+    render::{self, Built},
 };
 use crate::simulator::{
     clock::{after, seconds_between},
@@ -238,9 +239,13 @@ impl Controllers {
         let mut hasher = std::hash::DefaultHasher::new();
         format!("{files:?}").hash(&mut hasher);
         let digest = format!("sha256:{:016x}", hasher.finish());
-        let built = files.and_then(|files| build(&files, &path));
+        let built = files.and_then(|files| render::build(&files, &path));
         cluster.with(|world| {
-            let applied = built.map(|deployments| apply(world, &deployments));
+            let applied = built.map(|deployments| {
+                render::apply(world, &deployments, "kustomize-controller");
+                let entry = |one: &Built| json!({ "id": format!("{}_{}_apps_Deployment", one.namespace, one.name), "v": "v1" });
+                deployments.iter().map(entry).collect::<Vec<_>>()
+            });
             world.change(&key, |object| {
                 object["status"]["lastAttemptedRevision"] = artifact.clone().into();
                 if let Some(asked) = &asked {
@@ -285,7 +290,7 @@ impl Controllers {
                     let mut parts = entry["id"].as_str()?.split('_');
                     let (namespace, name) = (parts.next()?, parts.next()?);
                     let deployment = world.store.get(&Key::new(DEPLOYMENTS, namespace, name))?;
-                    (!healthy(deployment)).then(|| format!("Deployment/{namespace}/{name}"))
+                    (!render::healthy(deployment)).then(|| format!("Deployment/{namespace}/{name}"))
                 })
                 .collect();
             let waited = seconds_between(waiting.began, now);
@@ -437,115 +442,4 @@ fn set_markers(
         format!("{key}: {wanted}{blanks}# {{\"$imagepolicy\": \"{marker}")
     });
     lines.collect()
-}
-
-/// A Deployment of the tree: namespace, name, replicas and image.
-struct Built {
-    namespace: String,
-    name: String,
-    image: String,
-}
-
-/// Builds the tree below a path: manifests, with the entries of their kustomizations from the inside out.
-fn build(files: &[(String, String)], root: &str) -> Result<Vec<Built>, String> {
-    let mut entries: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    let mut deployments = Vec::new();
-    for (file, text) in files {
-        let (directory, name) = file.rsplit_once('/').unwrap_or(("", file));
-        let end = std::path::Path::new(file).extension();
-        if !end.is_some_and(|end| end == "yaml" || end == "yml") {
-            continue;
-        }
-        for document in yaml_serde::Deserializer::from_str(text) {
-            let value: Value = serde::Deserialize::deserialize(document)
-                .map_err(|error| format!("kustomize build failed: {file}: {error}"))?;
-            if name == "kustomization.yaml" {
-                let images = value["images"].as_array().cloned().unwrap_or_default();
-                if images.iter().any(|image| image["newTag"].is_number()) {
-                    return Err(format!(
-                        "kustomize build failed: {file}: cannot unmarshal number into Go struct field .images.newTag of type string"
-                    ));
-                }
-                entries.insert(directory.to_owned(), images);
-            } else if value["kind"] == "Deployment" {
-                let image =
-                    value.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str);
-                let metadata = &value["metadata"];
-                deployments.push((
-                    directory.to_owned(),
-                    Built {
-                        namespace: metadata["namespace"].as_str().unwrap_or("default").to_owned(),
-                        name: metadata["name"].as_str().unwrap_or_default().to_owned(),
-                        image: image.unwrap_or_default().to_owned(),
-                    },
-                ));
-            }
-        }
-    }
-    let mut built = Vec::new();
-    for (directory, mut one) in deployments {
-        let mut at = Some(directory.as_str());
-        while let Some(here) = at.filter(|here| here.len() >= root.len()) {
-            for entry in entries.get(here).into_iter().flatten() {
-                one.image = renamed(&one.image, entry);
-            }
-            at = here.rsplit_once('/').map(|(above, _)| above);
-        }
-        built.push(one);
-    }
-    Ok(built)
-}
-
-/// An image after an entry of `images:`.
-fn renamed(image: &str, entry: &Value) -> String {
-    let (rest, digest) =
-        image.split_once('@').map_or((image, None), |(rest, digest)| (rest, Some(digest)));
-    let slash = rest.rfind('/').map_or(0, |at| at + 1);
-    let (name, tag) = match rest[slash..].rfind(':') {
-        Some(at) => (&rest[..slash + at], Some(&rest[slash + at + 1..])),
-        None => (rest, None),
-    };
-    if entry["name"] != name {
-        return image.to_owned();
-    }
-    let text = |key: &str| entry[key].as_str();
-    let name = text("newName").unwrap_or(name);
-    let (tag, digest) = match (text("newTag"), text("digest")) {
-        (Some(tag), Some(digest)) => (Some(tag), Some(digest)),
-        (Some(tag), None) => (Some(tag), None),
-        (None, Some(digest)) => (None, Some(digest)),
-        (None, None) => (tag, digest),
-    };
-    let tag = tag.map(|tag| format!(":{tag}")).unwrap_or_default();
-    let digest = digest.map(|digest| format!("@{digest}")).unwrap_or_default();
-    format!("{name}{tag}{digest}")
-}
-
-/// Applies Deployments that are in the cluster, and returns the inventory.
-fn apply(world: &mut World, built: &[Built]) -> Vec<Value> {
-    for one in built {
-        let key = Key::new(DEPLOYMENTS, one.namespace.clone(), one.name.clone());
-        let now = world.store.get(&key).and_then(|object| {
-            object
-                .pointer("/spec/template/spec/containers/0/image")
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        });
-        if now.is_some_and(|now| now != one.image) {
-            world.apply(&key, Some(&one.image), None, None, "kustomize-controller");
-        }
-    }
-    let entry = |one: &Built| json!({ "id": format!("{}_{}_apps_Deployment", one.namespace, one.name), "v": "v1" });
-    built.iter().map(entry).collect()
-}
-
-/// Whether a Deployment has come to its end, as kstatus tells it.
-fn healthy(object: &Value) -> bool {
-    let (spec, status) = (&object["spec"], &object["status"]);
-    let wanted = spec["replicas"].as_i64().unwrap_or(1);
-    let count = |name: &str| status[name].as_i64().unwrap_or(0);
-    status["observedGeneration"] == object["metadata"]["generation"]
-        && count("updatedReplicas") >= wanted
-        && count("replicas") <= wanted
-        && count("availableReplicas") >= wanted
 }

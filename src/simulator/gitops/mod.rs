@@ -4,10 +4,12 @@
 //! For faults, requests of git that only read have the method GET, whatever they are on the wire; a push is
 //! `POST:/OWNER/NAME.git/git-receive-pack`.
 
+mod argo_cd;
 mod build;
 mod flux;
 mod forge;
 mod git;
+mod render;
 mod serve_git;
 
 use std::{
@@ -33,6 +35,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use self::{
+    argo_cd::ArgoCd,
     flux::Controllers,
     forge::{Call, Forge, Rules},
     git::{BRANCH, Bare, Who},
@@ -66,6 +69,8 @@ pub struct Delivery {
     root: tempfile::TempDir,
     forge: Mutex<Forge>,
     controllers: Mutex<Controllers>,
+    /// In the place of Flux.
+    argo_cd: Option<Mutex<ArgoCd>>,
     clock: Clock,
     faults: Faults,
     base: String,
@@ -100,18 +105,19 @@ impl Served for Delivery {
         let cluster = Cluster::of(&world, &plain, clock.clone(), faults.clone(), base.clone())?;
         let head = bare.head(BRANCH).ok_or("the branch was not made")?;
         let before = bare.run(&["rev-parse", &format!("{BRANCH}~1")], None).ok();
-        build::flux(
-            &cluster,
-            &scenario,
-            &format!("{base}/{PROJECT}.git"),
-            (&head, before.as_deref()),
-        );
+        let address = format!("{base}/{PROJECT}.git");
+        if scenario.argo_cd {
+            argo_cd::create(&cluster, &bare, &address);
+        } else {
+            build::flux(&cluster, &scenario, &address, (&head, before.as_deref()));
+        }
         Ok(Self {
             cluster: Arc::new(cluster),
             bare,
             root,
             forge: Mutex::new(Forge { pulls, ..Forge::default() }),
             controllers: Mutex::new(Controllers::new(scenario.cancel_health_checks)),
+            argo_cd: scenario.argo_cd.then(Mutex::default),
             clock,
             faults,
             base,
@@ -197,7 +203,11 @@ impl Delivery {
     /// Lets the controllers work at the clock's present, as they do by themselves now and then.
     pub fn catch_up(&self) {
         self.cluster.catch_up();
-        lock(&self.controllers).work(&self.cluster, &self.bare, self.clock.now());
+        let now = self.clock.now();
+        match &self.argo_cd {
+            Some(argo_cd) => lock(argo_cd).work(&self.cluster, &self.bare, now),
+            None => lock(&self.controllers).work(&self.cluster, &self.bare, now),
+        }
         self.cluster.catch_up();
     }
 
@@ -236,6 +246,16 @@ impl Delivery {
     /// `CancelHealthCheckOnNewRevision` has it.
     pub fn cancel_health_checks(&self) {
         lock(&self.controllers).cancels = true;
+    }
+
+    /// Has Argo CD sync when somebody does it alone, or by itself again.
+    pub fn sync_by_hand(&self, by_hand: bool) {
+        self.cluster.with(|world| {
+            world.change(&argo_cd::key(), |object| {
+                let automated = json!({ "prune": true, "enabled": !by_hand });
+                object["spec"]["syncPolicy"]["automated"] = automated;
+            });
+        });
     }
 
     /// How often image automation runs, as Go writes it.

@@ -53,6 +53,7 @@ resources! {
     IMAGE_REPOSITORIES "image.toolkit.fluxcd.io" "v1" "imagerepositories" "ImageRepository" &["imgrepo", "imagerepo"], true, &["status"];
     IMAGE_POLICIES "image.toolkit.fluxcd.io" "v1" "imagepolicies" "ImagePolicy" &["imgpol", "imagepol"], true, &["status"];
     IMAGE_AUTOMATIONS "image.toolkit.fluxcd.io" "v1" "imageupdateautomations" "ImageUpdateAutomation" &["iua", "imgupd", "imgauto"], true, &["status"];
+    APPLICATIONS "argoproj.io" "v1alpha1" "applications" "Application" &["app", "apps"], true, &[];
     ROLLOUTS "argoproj.io" "v1alpha1" "rollouts" "Rollout" &["ro"], true, &["status", "scale"];
 }
 

@@ -253,6 +253,13 @@ fn of_kustomization(object: &Value) -> Kustomization {
     }
 }
 
+impl Kustomization {
+    /// Who applies it.
+    pub(in crate::platform::gitops) fn by(&self) -> &'static str {
+        if self.argo.is_some() { "Argo CD" } else { "Flux" }
+    }
+}
+
 /// An Application of Argo CD as what it is to us: something that applies a path of a source
 /// (argo-cd, `pkg/apis/application/v1alpha1/types.go`).
 fn of_application(object: &Value) -> (FluxSource, Kustomization) {

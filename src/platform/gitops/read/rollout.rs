@@ -104,6 +104,7 @@ impl View {
             "nothing that applies it was found in the cluster".clone_into(&mut rollout.reason);
             return;
         };
+        let who = kustomization.by();
         let source = seen.source(kustomization);
         let fetched = source.and_then(|source| source.fetched.as_ref());
         let fetched = fetched.is_some_and(|at| self.holds(at, &head.id));
@@ -120,7 +121,7 @@ impl View {
         } else if let Some(ready) =
             source.and_then(|source| source.ready.as_ref()).filter(|one| one.status == "False")
         {
-            Some(format!("Flux cannot fetch ({}): {}", ready.reason, ready.message))
+            Some(format!("{who} cannot fetch ({}): {}", ready.reason, ready.message))
         } else if let Some(ready) = kustomization.ready.as_ref().filter(|one| {
             // What failed of the one before does not keep this one, but for what all of them wait for.
             let general = ["DependencyNotReady", "ArtifactFailed"].contains(&one.reason.as_str());
@@ -130,16 +131,17 @@ impl View {
                 "DependencyNotReady" => "waits for another Kustomization",
                 "BuildFailed" => "cannot build it",
                 "ArtifactFailed" => "has nothing to apply",
-                "HealthCheckFailed" => "has found it unhealthy",
+                "HealthCheckFailed" | "Degraded" | "Missing" => "has found it unhealthy",
                 _ => "cannot apply it",
             };
-            Some(format!("Flux {stage} ({}): {}", ready.reason, ready.message))
+            Some(format!("{who} {stage} ({}): {}", ready.reason, ready.message))
         } else {
             None
         };
+        let by_hand = kustomization.argo == Some(false);
         rollout.reason = match (&blocked, fetched, attempted) {
             (Some(why), ..) => why.clone(),
-            (None, false, _) => "on the branch; Flux has not fetched it yet".to_owned(),
+            (None, false, _) => format!("on the branch; {who} has not fetched it yet"),
             (None, true, false) => match &kustomization.reconciling {
                 Some(doing) if kustomization.checking => format!(
                     "the Kustomization {} still waits for the health of what it applied before{}, and applies this after that",
@@ -149,12 +151,13 @@ impl View {
                         .map(|left| format!(", for {left} at most"))
                         .unwrap_or_default()
                 ),
-                _ => "fetched; Flux has not applied it yet".to_owned(),
+                _ if by_hand => format!("fetched; {who} does not sync it by itself: sync it there"),
+                _ => format!("fetched; {who} has not applied it yet"),
             },
             (None, true, true) => "applied; the Pods have not changed yet".to_owned(),
         };
         let suspended = kustomization.suspended || source.is_some_and(|source| source.suspended);
-        if suspended {
+        if suspended || (by_hand && fetched && !attempted) {
             // Somebody did that, and it goes on when it is continued.
             rollout.phase = Phase::Paused;
         } else if let Some(why) = blocked {
