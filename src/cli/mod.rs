@@ -277,9 +277,9 @@ pub struct SimulatorArgs {
     pub scenario: String,
     /// Faults, such as latency=300ms,503~5%,reset-after@POST:/v3/deployments#1
     ///
-    /// Comma-separated `KIND[=VALUE][~PERCENT%][@<METHOD:/path>][#COUNT]`; kinds are latency=TIME, hang, late=TIME,
-    /// reset-before, reset-after, truncate, html, html-502, redirect, 429=TIME, token=TIME, limit=N, role=ROLE, api=VERSION,
-    /// diego, watch=TIME, 410, future, admission=digests, and any status from 400 to 599.
+    /// Comma-separated `KIND[=VALUE][~PERCENT%][@<METHOD:/path>][#COUNT]`; kinds are latency=TIME, stale=TIME, hang,
+    /// late=TIME, reset-before, reset-after, truncate, html, html-502, redirect, 429=TIME, token=TIME, limit=N, role=ROLE,
+    /// api=VERSION, diego, watch=TIME, 410, future, admission=digests, and any status from 400 to 599.
     #[arg(long, value_name = "SPEC", default_value = "")]
     pub faults: String,
     /// The version of the API, such as 3.195, where the platform has several
