@@ -375,6 +375,8 @@ pub(crate) struct OrgPlan {
     pub(crate) spaces: Vec<SpacePlan>,
     /// Memory limit of the organization in MB; none when left out.
     pub(crate) memory: Option<u64>,
+    /// The most instances of its apps; as many as wanted when left out.
+    pub(crate) instances: Option<u32>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -383,6 +385,8 @@ pub(crate) struct SpacePlan {
     pub(crate) name: String,
     /// Memory limit of the space in MB; none when left out.
     pub(crate) memory: Option<u64>,
+    /// The most instances of its apps; as many as wanted when left out.
+    pub(crate) instances: Option<u32>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -391,6 +395,9 @@ pub(crate) struct AppPlan {
     pub(crate) name: String,
     /// `ORG/SPACE`.
     pub(crate) space: String,
+    /// Names and commands of sidecars that its buildpack brings with every droplet.
+    #[serde(default)]
+    pub(crate) buildpack_sidecars: BTreeMap<String, String>,
     #[serde(default = "one")]
     pub(crate) instances: u32,
     #[serde(default = "small")]

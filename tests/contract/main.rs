@@ -34,6 +34,7 @@ mod operations;
 mod reading;
 #[cfg(feature = "kubernetes")]
 mod referee;
+mod releases;
 #[cfg(feature = "kubernetes")]
 mod rights;
 #[path = "../tty/screen.rs"]

@@ -8,6 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -40,11 +41,19 @@ pub struct Options {
     pub space: Option<String>,
     /// How long an answer may take to begin, and each of its parts to come.
     pub timeout: Duration,
+    /// The password of a registry that images are read from.
+    pub docker_password: Option<SecretString>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { home: PathBuf::new(), org: None, space: None, timeout: http::TIMEOUT }
+        Self {
+            home: PathBuf::new(),
+            org: None,
+            space: None,
+            timeout: http::TIMEOUT,
+            docker_password: None,
+        }
     }
 }
 
@@ -56,6 +65,7 @@ pub struct CloudFoundry {
     pub(in crate::platform::cloud_foundry) http: Http,
     pub(in crate::platform::cloud_foundry) now: Now,
     pub(in crate::platform::cloud_foundry) wanted: (Option<String>, Option<String>),
+    pub(in crate::platform::cloud_foundry) docker_password: Option<SecretString>,
     pub(in crate::platform::cloud_foundry) api_info: OnceCell<ApiInfo>,
     pub(in crate::platform::cloud_foundry) labels: Mutex<Labels>,
     /// The spaces of apps that were looked at, by their GUIDs.
@@ -105,6 +115,7 @@ impl CloudFoundry {
             session,
             now,
             wanted: (options.org.clone(), options.space.clone()),
+            docker_password: options.docker_password.clone(),
             api_info: OnceCell::new(),
             labels: Mutex::default(),
             spaces: Mutex::default(),

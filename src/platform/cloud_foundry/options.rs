@@ -24,6 +24,9 @@ const TEXT: OptionSpec = OptionSpec {
 pub(super) const PATH: &str = "path";
 pub(super) const DROPLET: &str = "droplet";
 pub(super) const IMAGE: &str = "image";
+pub(super) const DOCKER_USERNAME: &str = "docker-username";
+/// Where the cf CLI and this look for the password of a registry.
+pub(super) const DOCKER_PASSWORD: &str = "CF_DOCKER_PASSWORD";
 const STRATEGY: &str = "strategy";
 const STEPS: &str = "instance-steps";
 const IN_FLIGHT: &str = "max-in-flight";
@@ -53,6 +56,12 @@ const OPTIONS: &[VerbOptions] = &[
                 value: "IMAGE",
                 hint: "a container image",
                 artifact: true,
+                ..TEXT
+            },
+            OptionSpec {
+                name: DOCKER_USERNAME,
+                value: "USER",
+                hint: "who reads the image from its registry, with CF_DOCKER_PASSWORD",
                 ..TEXT
             },
         ],

@@ -3,7 +3,10 @@
 use std::{path::PathBuf, sync::Arc};
 
 use crate::platform::cloud_foundry::{
-    foundation::CloudFoundry, foundation::Options, login::session, options::KIND,
+    foundation::CloudFoundry,
+    foundation::Options,
+    login::session,
+    options::{DOCKER_PASSWORD, KIND},
 };
 use crate::{
     domain::PlatformKind,
@@ -75,6 +78,9 @@ impl registry::Provider for Provider {
             home: home(environment),
             org: org.map(str::to_owned),
             space: space.map(str::to_owned),
+            docker_password: environment
+                .variable(DOCKER_PASSWORD)
+                .map(|password| password.to_owned().into()),
             ..Options::default()
         };
         Ok(Arc::new(CloudFoundry::open(spec.id.clone(), &options, now.clone())?))

@@ -15,6 +15,7 @@ use std::{
 use futures_util::TryStreamExt;
 use ignore::WalkBuilder;
 use reqwest::{Body, Method, multipart};
+use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio_util::io::ReaderStream;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
@@ -197,10 +198,16 @@ impl CloudFoundry {
         &self,
         app: &str,
         image: &str,
+        username: Option<&str>,
         progress: &Progress,
     ) -> Result<String, Failed> {
-        let package =
-            self.package(app, json!({ "type": "docker", "data": { "image": image } })).await?;
+        let mut data = json!({ "image": image });
+        if let Some(username) = username {
+            let password = self.docker_password.as_ref();
+            data["username"] = username.into();
+            data["password"] = password.map(ExposeSecret::expose_secret).into();
+        }
+        let package = self.package(app, json!({ "type": "docker", "data": data })).await?;
         self.stage(app, &package, progress).await
     }
 

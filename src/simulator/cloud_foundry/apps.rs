@@ -216,6 +216,7 @@ pub(crate) fn app(world: &mut World, call: &Call, guid: &str, tail: &[&str]) -> 
                 command: body["command"].as_str().unwrap_or_default().to_owned(),
                 process_types: list_of(&body["process_types"]),
                 memory: body["memory_in_mb"].as_u64(),
+                of_buildpack: false,
                 created_at: now,
             };
             let shown = present::sidecar(app, &sidecar);

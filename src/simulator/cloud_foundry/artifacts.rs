@@ -59,6 +59,11 @@ impl World {
                 let package = app.history.packages.iter().find(|one| one.guid == package).cloned();
                 let fails = package.as_ref().is_some_and(|package| package.staging_fails)
                     || app.env.get("SIMULATE").is_some_and(|word| word == "staging-failure");
+                if let Some(why) = package.as_ref().and_then(unread) {
+                    app.history.builds[at].error = Some(why.to_owned());
+                    app.note(done, "STG", "Failed to talk to docker registry: unauthorized");
+                    continue;
+                }
                 if fails {
                     app.history.builds[at].error =
                         Some("BuildpackCompileFailed - App staging failed in the buildpack compile phase".to_owned());
@@ -192,6 +197,10 @@ pub(crate) fn packages(world: &mut World, call: &Call, path: &[&str]) -> Answer 
             app.history.packages.push(Package {
                 guid: guid.clone(),
                 docker,
+                reader: body["data"]["username"].as_str().map(|user| {
+                    let password = body["data"]["password"].as_str().unwrap_or_default();
+                    (user.to_owned(), password.to_owned())
+                }),
                 size: None,
                 ready_at: None,
                 created_at: now,
@@ -223,6 +232,17 @@ pub(crate) fn packages(world: &mut World, call: &Call, path: &[&str]) -> Answer 
         _ => Err(ApiError::unknown_request()),
     }
 }
+
+/// Why the image of a package cannot be read: one of the registry `private.example` needs a login.
+fn unread(package: &Package) -> Option<&'static str> {
+    let private =
+        package.docker.as_ref().is_some_and(|image| image.starts_with("private.example/"));
+    let known = package.reader.as_ref().is_some_and(|(_, password)| password == REGISTRY_PASSWORD);
+    (private && !known).then_some("StagingError - Staging error: staging failed")
+}
+
+/// What the registry `private.example` takes, whoever asks.
+const REGISTRY_PASSWORD: &str = "simulated";
 
 fn of_apps<'a, T>(
     world: &'a World,
@@ -341,6 +361,8 @@ pub(crate) fn of_app(
             let shown = relation(guid);
             let (seed, actor) = (world.seed, call.actor.clone());
             let app = world.app(index);
+            app.check_sidecars()?;
+            app.bring_sidecars(seed, now);
             app.droplet = Some(guid.to_owned());
             app.record(seed, now, "audit.app.droplet.mapped", &actor, json!({ "request": body }));
             Ok(Reply::ok(shown))

@@ -57,6 +57,7 @@ impl World {
                 name: plan.name.clone(),
                 created_at: born,
                 memory_limit: plan.memory,
+                instance_limit: plan.instances,
             });
             for space in &plan.spaces {
                 let guid = guid::make(seed, Kind::Space, world.spaces.len(), 0);
@@ -66,6 +67,7 @@ impl World {
                     org,
                     created_at: born,
                     memory_limit: space.memory,
+                    instance_limit: space.instances,
                 });
             }
         }
@@ -104,6 +106,7 @@ impl World {
         app.started = !plan.stopped;
         app.revisions_enabled = plan.revisions;
         app.docker = plan.docker.is_some();
+        app.buildpack_sidecars.clone_from(&plan.buildpack_sidecars);
         app.droplets_kept = plan.droplets_kept;
         app.metadata.annotations.clone_from(&plan.annotations);
         app.history.told = true;
@@ -212,6 +215,7 @@ fn empty_app(seed: u64, index: usize, name: &str, space: usize, born: Timestamp)
         droplets_kept: 5,
         metadata: Metadata::default(),
         sidecars: Vec::new(),
+        buildpack_sidecars: BTreeMap::new(),
         processes: Vec::new(),
         history: History::default(),
         made: 0,
@@ -270,6 +274,7 @@ fn sidecars_from(
             command: command.clone(),
             process_types: vec!["web".to_owned()],
             memory: None,
+            of_buildpack: false,
             created_at: now,
         })
         .collect()
@@ -310,6 +315,7 @@ fn release(app: &mut App, seed: u64, at: Timestamp, plan: &RevisionPlan, health:
     }
     app.env.extend(plan.env.clone());
     app.sidecars = sidecars_from(app, seed, at, &plan.sidecars);
+    app.bring_sidecars(seed, at);
     if plan.command.is_some() {
         for process in app.processes.iter_mut().filter(|process| process.kind == "web") {
             process.command.clone_from(&plan.command);

@@ -1,5 +1,6 @@
 //! Creating, cancelling and continuing deployments, as Cloud Controller's actions do it.
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
@@ -7,7 +8,7 @@ use super::{
     health::Health,
     revise::{self, Configuration},
     updater::canary_step,
-    world::{App, Deployment, Metadata, Process, Revision, Stage, World},
+    world::{App, Deployment, Metadata, Process, Revision, Sidecar, Stage, World},
 };
 use crate::simulator::guid::Kind;
 
@@ -46,7 +47,7 @@ impl World {
         let new_memory = wish.memory.or_else(|| app.web_processes().next_back().map(|p| p.memory));
         if started {
             let needed = new_memory.unwrap_or(0);
-            if let Some(error) = self.quota_error(index, needed) {
+            if let Some(error) = self.quota_error(index, needed, 1) {
                 return Err(ApiError::unprocessable(error));
             }
         }
@@ -55,11 +56,17 @@ impl World {
             Some(target) => Some(roll_back_configuration(app, target)?),
             None => None,
         };
+        app.check_sidecars()?;
+        app.bring_sidecars(seed, now);
         let previous_droplet = app.droplet.replace(droplet.clone());
         let noted = revision.as_ref().map(|target| target.version);
         let deployed = if let Some((configuration, description)) = rolled_back {
             app.env = configuration.env.clone();
+            // Made anew from the revision, which does not tell where they came from (`deployment_target_state.rb`).
             app.sidecars.clone_from(&configuration.sidecars);
+            for sidecar in &mut app.sidecars {
+                sidecar.of_buildpack = false;
+            }
             Some(revise::add(app, seed, now, actor, configuration, description))
         } else {
             revise::for_app(app, seed, now, actor)
@@ -164,6 +171,8 @@ impl World {
         {
             return Err(ApiError::unprocessable(GONE));
         }
+        app.check_sidecars()?;
+        app.bring_sidecars(seed, now);
         let mut droplet_guid = None;
         for deployment in app.history.deployments.iter_mut().filter(|d| d.guid == guid) {
             deployment.enter(Stage::Canceling, now);
@@ -270,6 +279,39 @@ fn roll_back_configuration(
     }
     let description = format!("{} Rolled back to revision {}.", reasons.join(" "), target.version);
     Ok((configuration, description))
+}
+
+impl App {
+    /// Whether the sidecars of its buildpack can be brought: not beside those of the app's own of the same name
+    /// (`app/actions/sidecar_synchronize_from_app_droplet.rb`).
+    pub(crate) fn check_sidecars(&self) -> Result<(), ApiError> {
+        let own = |name: &&String| {
+            self.sidecars.iter().any(|one| one.name == **name && !one.of_buildpack)
+        };
+        match self.buildpack_sidecars.keys().find(own) {
+            Some(name) => Err(ApiError::unprocessable(format!(
+                "Buildpack defined sidecar '{name}' conflicts with an existing user-defined sidecar. Consider renaming '{name}'."
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Brings the sidecars of its buildpack, as each droplet does that becomes the app's.
+    pub(crate) fn bring_sidecars(&mut self, seed: u64, now: Timestamp) {
+        self.sidecars.retain(|one| !one.of_buildpack);
+        for (name, command) in self.buildpack_sidecars.clone() {
+            let guid = self.new_guid(seed, Kind::Sidecar);
+            self.sidecars.push(Sidecar {
+                guid,
+                name,
+                command,
+                process_types: vec!["web".to_owned()],
+                memory: None,
+                of_buildpack: true,
+                created_at: now,
+            });
+        }
+    }
 }
 
 fn clone_of_newest(app: &mut App, seed: u64, health: Health) -> Process {

@@ -42,7 +42,9 @@ impl World {
     }
 
     pub(crate) fn space_quota(&self, space: usize) -> Option<String> {
-        self.spaces[space].memory_limit.map(|_| guid::make(self.seed, Kind::Quota, space, 2))
+        let of = &self.spaces[space];
+        let limited = of.memory_limit.is_some() || of.instance_limit.is_some();
+        limited.then(|| guid::make(self.seed, Kind::Quota, space, 2))
     }
 
     pub(crate) fn show_org(&self, base: &str, org: &Org) -> Value {
@@ -117,14 +119,7 @@ pub(crate) fn space(world: &World, call: &Call, guid: &str, tail: &[&str]) -> An
 }
 
 fn usage(world: &World, own: &str, here: impl Fn(usize) -> bool) -> Value {
-    let started = |app: &&super::world::App| app.started && here(app.space);
-    let instances: u32 = world
-        .apps
-        .iter()
-        .filter(started)
-        .flat_map(|app| &app.processes)
-        .map(super::world::Process::instances)
-        .sum();
+    let instances = world.instances_started(&here);
     json!({
         "usage_summary": {
             "started_instances": instances, "memory_in_mb": world.memory_used(&here), "routes": 0,
@@ -139,13 +134,13 @@ fn quota(
     guid: &str,
     kind: &str,
     name: &str,
-    memory: Option<u64>,
+    (memory, instances): (Option<u64>, Option<u32>),
     at: Timestamp,
 ) -> Value {
     json!({
         "guid": guid, "name": name, "created_at": present::time(at), "updated_at": present::time(at),
         "apps": {
-            "total_memory_in_mb": memory, "per_process_memory_in_mb": null, "total_instances": null,
+            "total_memory_in_mb": memory, "per_process_memory_in_mb": null, "total_instances": instances,
             "per_app_tasks": null, "log_rate_limit_in_bytes_per_second": null,
         },
         "services": { "paid_services_allowed": true, "total_service_instances": null, "total_service_keys": null },
@@ -159,8 +154,14 @@ pub(crate) fn org_quota(world: &World, call: &Call, guid: &str) -> Answer {
     let index = (0..world.orgs.len()).find(|index| world.org_quota(*index) == guid);
     let org =
         &world.orgs[index.ok_or_else(|| ApiError::not_found("Organization quota not found"))?];
-    let mut shown =
-        quota(call, guid, "organization_quotas", &org.name, org.memory_limit, org.created_at);
+    let mut shown = quota(
+        call,
+        guid,
+        "organization_quotas",
+        &org.name,
+        (org.memory_limit, org.instance_limit),
+        org.created_at,
+    );
     shown["domains"] = json!({ "total_domains": null });
     shown["relationships"] = json!({ "organizations": { "data": [{ "guid": org.guid }] } });
     Ok(Reply::ok(shown))
@@ -170,8 +171,14 @@ pub(crate) fn space_quota(world: &World, call: &Call, guid: &str) -> Answer {
     let index =
         (0..world.spaces.len()).find(|index| world.space_quota(*index).as_deref() == Some(guid));
     let space = &world.spaces[index.ok_or_else(|| ApiError::not_found("Space quota not found"))?];
-    let mut shown =
-        quota(call, guid, "space_quotas", &space.name, space.memory_limit, space.created_at);
+    let mut shown = quota(
+        call,
+        guid,
+        "space_quotas",
+        &space.name,
+        (space.memory_limit, space.instance_limit),
+        space.created_at,
+    );
     shown["relationships"] = json!({
         "organization": { "data": { "guid": world.orgs[space.org].guid } },
         "spaces": { "data": [{ "guid": space.guid }] },

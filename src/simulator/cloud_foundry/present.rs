@@ -176,7 +176,7 @@ pub(crate) fn process(
 pub(crate) fn sidecar(app: &App, sidecar: &Sidecar) -> Value {
     json!({
         "guid": sidecar.guid, "name": sidecar.name, "command": sidecar.command,
-        "process_types": sidecar.process_types, "memory_in_mb": sidecar.memory, "origin": "user",
+        "process_types": sidecar.process_types, "memory_in_mb": sidecar.memory, "origin": if sidecar.of_buildpack { "buildpack" } else { "user" },
         "relationships": { "app": { "data": { "guid": app.guid } } },
         "created_at": time(sidecar.created_at), "updated_at": time(sidecar.created_at),
     })
@@ -285,7 +285,11 @@ pub(crate) fn package(base: &str, app: &App, package: &Package, now: Timestamp) 
         (None, Some(_)) => "PROCESSING_UPLOAD",
     };
     let data = match &package.docker {
-        Some(image) => json!({ "image": image, "username": null, "password": null }),
+        Some(image) => {
+            let user = package.reader.as_ref().map(|(user, _)| user);
+            let hidden = user.map(|_| "***");
+            json!({ "image": image, "username": user, "password": hidden })
+        }
         None => json!({
             "error": null,
             "checksum": { "type": "sha256", "value": if ready { json!(checksum(&package.guid)) } else { Value::Null } },

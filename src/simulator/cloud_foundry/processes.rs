@@ -192,8 +192,9 @@ pub(crate) fn one(world: &mut World, call: &Call, guid: &str, tail: &[&str]) -> 
             }
             let instances =
                 body["instances"].as_u64().unwrap_or(u64::from(process.instances())) as u32;
-            let extra = u64::from(instances.saturating_sub(process.instances())) * process.memory;
-            if let Some(error) = world.quota_error(index, extra) {
+            let more = instances.saturating_sub(process.instances());
+            let extra = u64::from(more) * process.memory;
+            if let Some(error) = world.quota_error(index, extra, more) {
                 return Err(ApiError::unprocessable(error));
             }
             let app = world.app(index);

@@ -293,7 +293,7 @@ impl Row {
         self.tick();
         self.tick();
         let deployment = self.app().history.deployments.last().unwrap();
-        assert_eq!(deployment.error.as_deref(), Some("memory quota_exceeded"));
+        assert_eq!(deployment.error.as_deref(), Some("memory space_quota_exceeded"));
         assert_eq!(deployment.value(), "ACTIVE");
     }
 }

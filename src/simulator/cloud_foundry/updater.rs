@@ -92,9 +92,12 @@ impl World {
             // Only what is added beyond what goes in the same tick needs room.
             let freed = u64::from(old.saturating_sub(want_old)) * new.memory;
             let added = u64::from(wanted - instances) * new.memory;
-            if self.quota_error(index, added.saturating_sub(freed)).is_some() {
+            let more = (wanted - instances).saturating_sub(old.saturating_sub(want_old));
+            if let Some(why) = self.quota_error(index, added.saturating_sub(freed), more) {
                 let deployment = &mut self.apps[index].history.deployments[at];
-                deployment.error = Some("memory quota_exceeded".to_owned());
+                // The words of the validation alone, without those for who deploys.
+                let why = why.split(" for ").next().unwrap_or_default();
+                deployment.error = Some(why.to_owned());
                 return;
             }
         }

@@ -37,6 +37,7 @@ pub(crate) struct Org {
     pub(crate) name: String,
     pub(crate) created_at: Timestamp,
     pub(crate) memory_limit: Option<u64>,
+    pub(crate) instance_limit: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -46,6 +47,7 @@ pub(crate) struct Space {
     pub(crate) org: usize,
     pub(crate) created_at: Timestamp,
     pub(crate) memory_limit: Option<u64>,
+    pub(crate) instance_limit: Option<u32>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -72,6 +74,8 @@ pub(crate) struct App {
     pub(crate) droplets_kept: usize,
     pub(crate) metadata: Metadata,
     pub(crate) sidecars: Vec<Sidecar>,
+    /// Names and commands of those that each of its droplets brings.
+    pub(crate) buildpack_sidecars: BTreeMap<String, String>,
     pub(crate) processes: Vec<Process>,
     pub(crate) history: History,
     /// Numbers the app's own GUIDs.
@@ -101,6 +105,8 @@ pub(crate) struct Sidecar {
     pub(crate) command: String,
     pub(crate) process_types: Vec<String>,
     pub(crate) memory: Option<u64>,
+    /// Whether the app's buildpack has brought it, and not the app's owner.
+    pub(crate) of_buildpack: bool,
     pub(crate) created_at: Timestamp,
 }
 
@@ -163,6 +169,8 @@ pub(crate) struct Droplet {
 pub(crate) struct Package {
     pub(crate) guid: String,
     pub(crate) docker: Option<String>,
+    /// Who reads the image from its registry, and with which password.
+    pub(crate) reader: Option<(String, String)>,
     /// Bytes received, once they have been.
     pub(crate) size: Option<usize>,
     pub(crate) ready_at: Option<Timestamp>,
@@ -371,25 +379,40 @@ impl World {
         self.apps.iter().filter(|app| space(app.space)).map(App::memory_used).sum()
     }
 
-    /// The memory limit that one more use of `extra` megabytes by the app would break, in the platform's words.
-    pub(crate) fn quota_error(&self, app: usize, extra: u64) -> Option<String> {
+    /// The instances that started apps want.
+    pub(crate) fn instances_started(&self, space: impl Fn(usize) -> bool) -> u32 {
+        let apps = self.apps.iter().filter(|app| app.started && space(app.space));
+        apps.flat_map(|app| &app.processes).map(Process::instances).sum()
+    }
+
+    /// The limit that one more use of so many megabytes and instances by the app would break, in the platform's words
+    /// (`app/models/runtime/process_model.rb`, and `DeploymentCreate.enhanced_deployment_create_error`).
+    pub(crate) fn quota_error(&self, app: usize, memory: u64, instances: u32) -> Option<String> {
         let index = self.apps[app].space;
         let space = &self.spaces[index];
         let org = &self.orgs[space.org];
-        if space.memory_limit.is_some_and(|limit| self.memory_used(|s| s == index) + extra > limit)
-        {
-            return Some(format!(
-                "memory space_quota_exceeded for space {}. This space's quota may not be large enough to support rolling deployments or your configured max-in-flight.",
-                space.name
-            ));
-        }
+        let in_space = |s: usize| s == index;
         let in_org = |s: usize| self.spaces[s].org == space.org;
-        if org.memory_limit.is_some_and(|limit| self.memory_used(in_org) + extra > limit) {
-            return Some(format!(
-                "memory quota_exceeded for organization {}. This organization's quota may not be large enough to support rolling deployments or your configured max-in-flight.",
-                org.name
-            ));
+        let small = "quota may not be large enough to support rolling deployments or your configured max-in-flight.";
+        let over =
+            |limit: Option<u64>, used: u64, more: u64| limit.is_some_and(|l| used + more > l);
+        let over_count =
+            |limit: Option<u32>, used: u32| limit.is_some_and(|l| used + instances > l);
+        let of_space =
+            |what: &str| Some(format!("{what} for space {}. This space's {small}", space.name));
+        let of_org = |what: &str| {
+            Some(format!("{what} for organization {}. This organization's {small}", org.name))
+        };
+        if over(space.memory_limit, self.memory_used(in_space), memory) {
+            of_space("memory space_quota_exceeded")
+        } else if over(org.memory_limit, self.memory_used(in_org), memory) {
+            of_org("memory quota_exceeded")
+        } else if over_count(org.instance_limit, self.instances_started(in_org)) {
+            of_org("app_instance_limit app_instance_limit_exceeded")
+        } else if over_count(space.instance_limit, self.instances_started(in_space)) {
+            of_space("app_instance_limit space_app_instance_limit_exceeded")
+        } else {
+            None
         }
-        None
     }
 }

@@ -277,6 +277,15 @@ pub(in crate::platform::cloud_foundry) struct Sidecar {
     #[serde(default)]
     pub(in crate::platform::cloud_foundry) process_types: Vec<String>,
     pub(in crate::platform::cloud_foundry) memory_in_mb: Option<u64>,
+    /// `user`, or `buildpack`; absent where a sidecar is part of a revision.
+    pub(in crate::platform::cloud_foundry) origin: Option<String>,
+}
+
+impl Sidecar {
+    /// Whether the buildpack has brought it: then every droplet of that app brings it anew.
+    pub(in crate::platform::cloud_foundry) fn of_buildpack(&self) -> bool {
+        self.origin.as_deref() == Some("buildpack")
+    }
 }
 
 /// Whether `cf ssh` may reach an app: `GET /v3/apps/:guid/ssh_enabled`.
@@ -397,6 +406,8 @@ pub(in crate::platform::cloud_foundry) struct Package {
 
 #[derive(Debug, Default, Deserialize)]
 pub(in crate::platform::cloud_foundry) struct PackageData {
+    /// Who reads an image from its registry.
+    pub(in crate::platform::cloud_foundry) username: Option<String>,
     pub(in crate::platform::cloud_foundry) error: Option<String>,
 }
 
@@ -437,6 +448,8 @@ pub(in crate::platform::cloud_foundry) struct Quota {
 #[derive(Debug, Deserialize)]
 pub(in crate::platform::cloud_foundry) struct QuotaApps {
     pub(in crate::platform::cloud_foundry) total_memory_in_mb: Option<u64>,
+    #[serde(default)]
+    pub(in crate::platform::cloud_foundry) total_instances: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -448,6 +461,9 @@ pub(in crate::platform::cloud_foundry) struct Usage {
 pub(in crate::platform::cloud_foundry) struct UsageSummary {
     #[serde(default)]
     pub(in crate::platform::cloud_foundry) memory_in_mb: u64,
+    /// Instances that started processes want.
+    #[serde(default)]
+    pub(in crate::platform::cloud_foundry) started_instances: u64,
 }
 
 /// log-cache's `GET /api/v1/read/:source`; numbers come as strings.

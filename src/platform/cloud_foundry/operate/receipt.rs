@@ -38,7 +38,12 @@ pub(in crate::platform::cloud_foundry) enum Action {
     /// A directory is uploaded and staged.
     StageDirectory { directory: PathBuf },
     /// An image is staged.
-    StageImage { image: String },
+    StageImage {
+        image: String,
+        /// Who reads it from its registry; the password is no part of a receipt.
+        #[serde(default)]
+        username: Option<String>,
+    },
 }
 
 impl Action {

@@ -129,8 +129,10 @@ pub(in crate::platform::cloud_foundry) async fn send(
         Action::StageDirectory { directory } => {
             sender.staged(foundation.droplet_of_directory(sender.app, &directory, progress).await)
         }
-        Action::StageImage { image } => {
-            sender.staged(foundation.droplet_of_image(sender.app, &image, progress).await)
+        Action::StageImage { image, username } => {
+            let staging =
+                foundation.droplet_of_image(sender.app, &image, username.as_deref(), progress);
+            sender.staged(staging.await)
         }
     }
 }
@@ -395,7 +397,7 @@ async fn command_of(foundation: &CloudFoundry, revision: &str) -> Result<Option<
     Ok(revision.processes.get("web").and_then(|process| process.command.clone()))
 }
 
-/// The sidecars of a revision, and those of the app now.
+/// The app's own sidecars in a revision, and those of now.
 async fn sidecars(
     foundation: &CloudFoundry,
     app: &str,
@@ -403,8 +405,13 @@ async fn sidecars(
 ) -> Result<(Vec<wire::Sidecar>, Vec<wire::Sidecar>), Error> {
     let wanted: wire::Revision =
         foundation.http.get(&format!("/v3/revisions/{revision}"), &[]).await?;
-    let now = foundation.all(&format!("/v3/apps/{app}/sidecars"), Vec::new()).await?;
-    Ok((wanted.sidecars, now))
+    let now: Vec<wire::Sidecar> =
+        foundation.all(&format!("/v3/apps/{app}/sidecars"), Vec::new()).await?;
+    // Those of the buildpack come with the droplet, which is refused where the app has its own of the same name.
+    let (brought, now): (Vec<_>, Vec<_>) = now.into_iter().partition(wire::Sidecar::of_buildpack);
+    let mut wanted = wanted.sidecars;
+    wanted.retain(|one| !brought.iter().any(|brought| brought.name == one.name));
+    Ok((wanted, now))
 }
 
 fn same(one: &wire::Sidecar, other: &wire::Sidecar) -> bool {

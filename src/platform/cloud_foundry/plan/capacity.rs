@@ -6,12 +6,34 @@ use crate::{
     platform::cloud_foundry::{foundation::CloudFoundry, model::wire, options::RolloutOptions},
 };
 
-/// A memory limit that applies.
+/// What is needed on top of what there is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Need {
+    pub(super) megabytes: u64,
+    pub(super) instances: u64,
+}
+
+/// A limit that applies.
 struct Limit {
     place: String,
+    /// What is counted, as it stands behind a number.
+    unit: &'static str,
     allowed: u64,
     used: u64,
 }
+
+impl Limit {
+    fn free(&self) -> u64 {
+        self.allowed.saturating_sub(self.used)
+    }
+
+    fn needed(&self, need: Need) -> u64 {
+        if self.unit == MEGABYTES { need.megabytes } else { need.instances }
+    }
+}
+
+const MEGABYTES: &str = "MB";
+const INSTANCES: &str = "instances";
 
 /// Says how a new deployment will run and what it needs.
 pub(super) async fn describe(
@@ -44,40 +66,45 @@ pub(super) async fn describe(
             options.steps.len()
         ),
     });
-    let needed = newest.memory_in_mb * u64::from(in_flight.min(wanted.max(1)));
-    room(foundation, snapshot, needed, plan).await;
+    let instances = u64::from(in_flight.min(wanted.max(1)));
+    let need = Need { megabytes: newest.memory_in_mb * instances, instances };
+    room(foundation, snapshot, need, plan).await;
     bulk(snapshot, plan);
 }
 
-/// Says whether there is room for so many megabytes more.
+/// Says whether there is room for so much more.
 pub(super) async fn room(
     foundation: &CloudFoundry,
     snapshot: &Snapshot,
-    needed: u64,
+    need: Need,
     plan: &mut Plan,
 ) {
     let limits = limits(foundation, &snapshot.app).await;
     let mut tight = false;
-    for limit in &limits {
-        let free = limit.allowed.saturating_sub(limit.used);
-        if free < needed {
-            tight = true;
-            plan.capacity.push(format!(
-                "NOT ENOUGH ROOM: needs {needed} MB more, {} has {free} MB left",
-                limit.place
-            ));
-            plan.notes.push(Note::Warning(format!(
-                "the platform will refuse this or stall: {} allows {} MB and {} MB are in use",
-                limit.place, limit.allowed, limit.used
-            )));
-        }
+    for limit in limits.iter().filter(|limit| limit.free() < limit.needed(need)) {
+        tight = true;
+        let Limit { place, unit, allowed, used } = limit;
+        plan.capacity.push(format!(
+            "NOT ENOUGH ROOM: needs {} {unit} more, {place} has {} {unit} left",
+            limit.needed(need),
+            limit.free()
+        ));
+        plan.notes.push(Note::Warning(format!(
+            "the platform will refuse this or stall: {place} allows {allowed} {unit} and {used} {unit} are in use"
+        )));
     }
     if !tight {
-        let room = match limits.iter().map(|limit| limit.allowed.saturating_sub(limit.used)).min() {
-            Some(free) => format!("quota is enough ({free} MB left)"),
-            None => "no quota was found that limits it".to_owned(),
+        let least = |unit| limits.iter().filter(|one| one.unit == unit).map(Limit::free).min();
+        let left: Vec<_> = [MEGABYTES, INSTANCES]
+            .into_iter()
+            .filter_map(|unit| Some(format!("{} {unit}", least(unit)?)))
+            .collect();
+        let room = if left.is_empty() {
+            "no quota was found that limits it".to_owned()
+        } else {
+            format!("quota is enough ({} left)", left.join(" and "))
         };
-        plan.capacity.push(format!("needs {needed} MB more on the way; {room}"));
+        plan.capacity.push(format!("needs {} MB more on the way; {room}", need.megabytes));
     }
 }
 
@@ -97,7 +124,7 @@ pub(super) fn bulk(snapshot: &Snapshot, plan: &mut Plan) {
     }
 }
 
-/// The memory limits of the app's organization and space, as far as the login may see them.
+/// The limits of the app's organization and space, as far as the login may see them.
 async fn limits(foundation: &CloudFoundry, app: &wire::App) -> Vec<Limit> {
     let mut limits = Vec::new();
     let Some(space) = app.relationships.space.guid() else { return limits };
@@ -131,18 +158,23 @@ async fn limits(foundation: &CloudFoundry, app: &wire::App) -> Vec<Limit> {
     limits
 }
 
-async fn limit(
-    foundation: &CloudFoundry,
-    owner: &str,
-    quota: &str,
-    place: String,
-) -> Option<Limit> {
+async fn limit(foundation: &CloudFoundry, owner: &str, quota: &str, place: String) -> Vec<Limit> {
     let usage = format!("{owner}/usage_summary");
     let (quota, usage) = tokio::join!(
         foundation.http.get::<wire::Quota>(quota, &[]),
         foundation.http.get::<wire::Usage>(&usage, &[]),
     );
-    let (allowed, used) =
-        (quota.ok()?.apps.total_memory_in_mb?, usage.ok()?.usage_summary.memory_in_mb);
-    Some(Limit { place: crate::domain::text::clean(&place), allowed, used })
+    let (Ok(quota), Ok(usage)) = (quota, usage) else { return Vec::new() };
+    let place = crate::domain::text::clean(&place);
+    let (apps, used) = (quota.apps, usage.usage_summary);
+    let one = |unit, allowed: Option<u64>, used| {
+        allowed.map(|allowed| Limit { place: place.clone(), unit, allowed, used })
+    };
+    [
+        one(MEGABYTES, apps.total_memory_in_mb, used.memory_in_mb),
+        one(INSTANCES, apps.total_instances, used.started_instances),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -19,7 +19,7 @@ use crate::{
         cloud_foundry::{
             foundation::CloudFoundry,
             model::wire,
-            options::{DROPLET, IMAGE, PATH, RolloutOptions},
+            options::{DOCKER_PASSWORD, DOCKER_USERNAME, DROPLET, IMAGE, PATH, RolloutOptions},
             push,
         },
     },
@@ -125,14 +125,28 @@ pub(super) async fn plan(
                 remark: None,
             });
             plan.method = "staging, then a new rollout".to_owned();
+            let username = given(DOCKER_USERNAME);
+            let reader = match &username {
+                Some(user) if foundation.docker_password.is_none() => {
+                    return Ok(plan.refuse(format!(
+                        "{DOCKER_PASSWORD} is not set: export the password of {} at the registry",
+                        clean(user)
+                    )));
+                }
+                Some(user) => format!(" --docker-username {}", quoted(user)),
+                None => {
+                    plan.notes.extend(read_before(foundation, snapshot).await);
+                    String::new()
+                }
+            };
             plan.by_hand.push(format!(
-                "cf push {} --docker-image {} {}",
+                "cf push {} --docker-image {}{reader} {}",
                 quoted(name),
                 quoted(&image),
                 options.cli_flags()
             ));
             let deploy = Action::Deploy { body: body(None), staged: true };
-            (vec![Action::StageImage { image }, deploy], ON_THE_NEW.to_owned())
+            (vec![Action::StageImage { image, username }, deploy], ON_THE_NEW.to_owned())
         }
     };
     if let Some(end) = &plan.to {
@@ -142,6 +156,17 @@ pub(super) async fn plan(
     capacity::describe(foundation, snapshot, &options, &mut plan).await;
     let leaving = plan.from.as_ref().map(|end| end.name.clone());
     Ok(finish(plan, recipe(operation, snapshot, steps, &Tracking::default()), goal, leaving))
+}
+
+/// Where the image before was read from its registry by somebody, and nobody is named for the new one.
+async fn read_before(foundation: &CloudFoundry, snapshot: &Snapshot) -> Option<Note> {
+    let path = format!("/v3/apps/{}/packages", snapshot.app.guid);
+    let query = [("order_by", "-created_at".to_owned()), ("per_page", "1".to_owned())];
+    let newest: wire::Page<wire::Package> = foundation.http.get(&path, &query).await.ok()?;
+    let user = clean(newest.resources.first()?.data.username.as_deref()?);
+    Some(Note::Warning(format!(
+        "the image before was read from its registry as {user}: without --docker-username {user} and {DOCKER_PASSWORD} a private one cannot be staged"
+    )))
 }
 
 /// A deployment of nothing new: all instances are replaced, with the app's present environment.

@@ -70,8 +70,9 @@ pub(super) async fn scale(
         let text = "no instance is left: nothing serves until it is scaled up again";
         plan.notes.push(Note::Warning(text.to_owned()));
     } else if wanted > now {
-        let needed = process.memory_in_mb * u64::from(wanted - now);
-        capacity::room(foundation, snapshot, needed, &mut plan).await;
+        let instances = u64::from(wanted - now);
+        let need = capacity::Need { megabytes: process.memory_in_mb * instances, instances };
+        capacity::room(foundation, snapshot, need, &mut plan).await;
     }
     plan.notes.push(Note::Info(format!(
         "an autoscaler that is bound to it, if there is one, may change this again; before it had {}",

@@ -322,6 +322,14 @@ async fn by_deployment(
             options.cli_flags()
         ));
         steps.push(Action::Deploy { body: body("revision", &target.guid), staged: false });
+        let brought: Vec<_> =
+            snapshot.brought().map(|one| crate::domain::text::clean(&one.name)).collect();
+        if !brought.is_empty() {
+            plan.notes.push(Note::Warning(format!(
+                "by this the platform makes the sidecars of the buildpack ({}) the app's own, and refuses the next deployment, and to cancel this one, until they are deleted (cf curl -X DELETE /v3/sidecars/GUID)",
+                brought.join(", ")
+            )));
+        }
     }
     capacity::describe(foundation, snapshot, &options, &mut plan).await;
     plan.notes.push(Note::Info(

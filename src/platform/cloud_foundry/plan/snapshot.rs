@@ -218,11 +218,19 @@ impl Snapshot {
         Some(names)
     }
 
-    /// Whether the app's sidecars differ from those of a revision.
+    /// The app's sidecars that its buildpack has brought.
+    pub(super) fn brought(&self) -> impl Iterator<Item = &wire::Sidecar> {
+        self.sidecars.iter().filter(|one| one.of_buildpack())
+    }
+
+    /// Whether the app's own sidecars differ from those of a revision.
     pub(super) fn sidecars_drift(&self, revision: &wire::Revision) -> bool {
+        // Those of the buildpack come with the droplet.
+        let brought = |name: &str| self.brought().any(|one| one.name == name);
         let bare = |sidecars: &[wire::Sidecar]| {
             let mut bare: Vec<_> = sidecars
                 .iter()
+                .filter(|one| !brought(&one.name))
                 .map(|one| (one.name.clone(), one.command.clone(), one.process_types.clone()))
                 .collect();
             bare.sort();
