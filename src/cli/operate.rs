@@ -83,6 +83,9 @@ fn command(registry: &Registry, verb: &VerbSpec) -> Command {
         if let Some(short) = spec.short {
             arg = arg.short(short);
         }
+        if let Some(other) = spec.with {
+            arg = arg.requires(other);
+        }
         command = command.arg(arg);
         if spec.artifact && !bare {
             artifacts.push(spec.name);

@@ -34,6 +34,8 @@ pub struct OptionSpec {
     pub kind: OptionKind,
     /// Whether it names what is deployed; exactly one such option is given.
     pub artifact: bool,
+    /// The option without which it says nothing.
+    pub with: Option<&'static str>,
 }
 
 impl OptionSpec {
@@ -80,6 +82,7 @@ pub const SCALE_TO: OptionSpec = OptionSpec {
     hint: "how many instances there shall be",
     kind: OptionKind::Number(0),
     artifact: true,
+    with: None,
 };
 /// With how many instances an app is started that was stopped by having none.
 pub const START_WITH: OptionSpec = OptionSpec {
@@ -96,6 +99,7 @@ pub const IMAGE: OptionSpec = OptionSpec {
     hint: "an image, or CONTAINER=IMAGE where there are several containers",
     kind: OptionKind::Text,
     artifact: true,
+    with: None,
 };
 /// The one instance that is restarted.
 pub const INSTANCE: OptionSpec = OptionSpec {
@@ -105,6 +109,7 @@ pub const INSTANCE: OptionSpec = OptionSpec {
     hint: "one instance instead of all, as `revdeck instances` calls it",
     kind: OptionKind::Text,
     artifact: false,
+    with: None,
 };
 
 /// The options that one or more verbs of a platform take.
@@ -169,6 +174,9 @@ impl Options {
                 ));
             };
             spec.check(value)?;
+            if let Some(other) = spec.with.filter(|other| self.get(other).is_none()) {
+                return Err(format!("{name} goes with {other}: say both"));
+            }
         }
         let artifacts: Vec<_> = specs.iter().filter(|spec| spec.artifact).collect();
         let given = artifacts.iter().filter(|spec| self.get(spec.name).is_some()).count();
@@ -191,6 +199,7 @@ mod tests {
         hint: "an image",
         kind: OptionKind::Text,
         artifact: true,
+        with: None,
     };
     const STEPS: OptionSpec =
         OptionSpec { name: "steps", kind: OptionKind::Percentages, artifact: false, ..IMAGE };

@@ -23,8 +23,7 @@ impl Bench {
     /// A world of one space with these limits, and an app with these settings.
     async fn with(place: &Path, limits: &str, app: &str, password: Option<&str>) -> Self {
         let file = place.join("world.toml");
-        let revisions =
-            "[[app.revision]]\nage = \"9000s\"\n[[app.revision]]\nage = \"900s\"\nenv = { A = \"b\" }\n";
+        let revisions = "[[app.revision]]\nage = \"9000s\"\n[[app.revision]]\nage = \"900s\"\nenv = { A = \"b\" }\n";
         let world = format!(
             "[[org]]\nname = \"o\"\nspaces = [{{ name = \"s\"{limits} }}]\n[[app]]\nname = \"web\"\nspace = \"o/s\"\nmemory = 100\n{app}\n{revisions}"
         );

@@ -16,8 +16,10 @@ use crate::domain::{AppEvent, Detail, OptionSpec, Problem, Verb, differences};
 pub(super) fn open_form(state: &mut State, verb: Verb) {
     let Some(app) = state.app() else { return };
     let mut fields = app.platform.options(verb);
-    let takes = |field: &OptionSpec| app.takes.is_empty() || app.takes.contains(&field.name);
-    fields.retain(|field| verb != Verb::Deploy || !field.artifact || takes(field));
+    let takes = |name: &str| app.takes.is_empty() || app.takes.contains(&name);
+    let fits =
+        |field: &OptionSpec| (!field.artifact || takes(field.name)) && field.with.is_none_or(takes);
+    fields.retain(|field| verb != Verb::Deploy || fits(field));
     let dialog = DeployDialog {
         verb,
         app: app.key(),

@@ -24,6 +24,7 @@ pub(crate) const KIND: PlatformKind = PlatformKind {
                 hint: "a container image",
                 kind: OptionKind::Text,
                 artifact: true,
+                with: None,
             },
             OptionSpec {
                 name: "strategy",
@@ -32,6 +33,7 @@ pub(crate) const KIND: PlatformKind = PlatformKind {
                 hint: "rolling or canary",
                 kind: OptionKind::Choice(&["rolling", "canary"]),
                 artifact: false,
+                with: None,
             },
         ],
     }],

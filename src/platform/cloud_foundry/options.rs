@@ -20,6 +20,7 @@ const TEXT: OptionSpec = OptionSpec {
     hint: "",
     kind: OptionKind::Text,
     artifact: false,
+    with: None,
 };
 pub(super) const PATH: &str = "path";
 pub(super) const DROPLET: &str = "droplet";
@@ -62,6 +63,7 @@ const OPTIONS: &[VerbOptions] = &[
                 name: DOCKER_USERNAME,
                 value: "USER",
                 hint: "who reads the image from its registry, with CF_DOCKER_PASSWORD",
+                with: Some(IMAGE),
                 ..TEXT
             },
         ],

@@ -19,7 +19,15 @@ pub(in crate::platform::ecs) const RESUME: &str = "resume-auto-scaling";
 pub(in crate::platform::ecs) const DEREGISTER: &str = "deregister";
 
 const fn flag(name: &'static str, hint: &'static str) -> OptionSpec {
-    OptionSpec { name, short: None, value: "yes|no", hint, kind: OptionKind::Flag, artifact: false }
+    OptionSpec {
+        name,
+        short: None,
+        value: "yes|no",
+        hint,
+        kind: OptionKind::Flag,
+        artifact: false,
+        with: None,
+    }
 }
 
 pub(in crate::platform::ecs) const REGISTER: &str = "re-register";
@@ -44,6 +52,7 @@ const OPTIONS: &[VerbOptions] = &[
                 hint: "a task definition that is registered",
                 kind: OptionKind::Text,
                 artifact: true,
+                with: None,
             },
         ],
     },

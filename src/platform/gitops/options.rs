@@ -31,7 +31,15 @@ pub(in crate::platform::gitops) const PULL: &str = "pull-request";
 pub(in crate::platform::gitops) const DIRECT: &str = "direct";
 
 const fn flag(name: &'static str, hint: &'static str) -> OptionSpec {
-    OptionSpec { name, short: None, value: "yes|no", hint, kind: OptionKind::Flag, artifact: false }
+    OptionSpec {
+        name,
+        short: None,
+        value: "yes|no",
+        hint,
+        kind: OptionKind::Flag,
+        artifact: false,
+        with: None,
+    }
 }
 
 /// All of them.
@@ -45,6 +53,7 @@ const OPTIONS: &[VerbOptions] = &[
             hint: "a tag, or NAME:TAG of the same image",
             kind: OptionKind::Text,
             artifact: true,
+            with: None,
         }],
     },
     VerbOptions {

@@ -39,6 +39,7 @@ const LETTER: OptionSpec = OptionSpec {
     hint: "what the new letter says",
     kind: OptionKind::Text,
     artifact: true,
+    with: None,
 };
 pub const KIND: PlatformKind = PlatformKind {
     name: "toy",
