@@ -13,6 +13,8 @@ pub(in crate::platform::gitops) struct Kustomization {
     pub(in crate::platform::gitops) of_flux: bool,
     /// Paths of files and directories that it builds on.
     pub(in crate::platform::gitops) takes: Vec<String>,
+    /// Those of the directories that are components: what they set they set in all that this one builds on.
+    pub(in crate::platform::gitops) components: Vec<String>,
     /// Files of patches.
     pub(in crate::platform::gitops) patches: Vec<String>,
     /// Its entries of `images:`, and what its patches hold.
@@ -41,6 +43,7 @@ impl Kustomization {
     pub(super) fn of_kustomize(document: &Node, sets: Vec<Place>) -> Self {
         Self {
             takes: paths(document, &["resources", "bases", "components", "helmCharts"]),
+            components: paths(document, &["components"]),
             patches: paths(document, &["patches", "patchesStrategicMerge", "patchesJson6902"]),
             sets,
             ..Self::default()

@@ -1,7 +1,7 @@
 //! What files say once all kustomizations that build on them have been applied: a line that each of them replaces says
 //! nothing any more, and what is left open is filled in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::platform::gitops::model::{
     image::Version,
@@ -18,6 +18,7 @@ struct Layer<'a> {
     /// The directory by which others take it; none of one of Flux, which is applied as it is.
     directory: Option<String>,
     takes: Vec<String>,
+    components: Vec<String>,
     patches: Vec<String>,
     of: &'a Kustomization,
 }
@@ -25,6 +26,8 @@ struct Layer<'a> {
 /// The kustomizations of a commit.
 pub(super) struct Layers<'a> {
     layers: Vec<Layer<'a>>,
+    /// Which of them take a path.
+    takers: BTreeMap<String, Vec<usize>>,
     /// The places of files of patches.
     patched: BTreeMap<&'a str, Vec<&'a Place>>,
 }
@@ -68,18 +71,24 @@ impl<'a> Layers<'a> {
                     file,
                     directory: (!of.of_flux).then(|| from.to_owned()),
                     takes: paths(&of.takes),
+                    components: paths(&of.components),
                     patches: paths(&of.patches),
                     of,
                 }
             })
             .collect();
-        let mut patched: BTreeMap<&str, Vec<&Place>> = BTreeMap::new();
-        for one in sited {
-            if layers.iter().any(|layer| layer.patches.contains(&one.file)) {
-                patched.entry(one.file.as_str()).or_default().push(&one.place);
+        let mut takers: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (at, layer) in layers.iter().enumerate() {
+            for path in layer.takes.iter().chain(&layer.patches) {
+                takers.entry(path.clone()).or_default().push(at);
             }
         }
-        Self { layers, patched }
+        let patches: BTreeSet<&String> = layers.iter().flat_map(|layer| &layer.patches).collect();
+        let mut patched: BTreeMap<&str, Vec<&Place>> = BTreeMap::new();
+        for one in sited.iter().filter(|one| patches.contains(&one.file)) {
+            patched.entry(one.file.as_str()).or_default().push(&one.place);
+        }
+        Self { layers, takers, patched }
     }
 
     /// Whether a line says nothing, since whatever builds on its file replaces it.
@@ -97,35 +106,52 @@ impl<'a> Layers<'a> {
             || !self.arrives(&one.place, &one.file, &one.file, 0)
     }
 
+    /// Those that build on a path, a file or a directory: who names it, else who takes a directory that it is in. A file does
+    /// not build on itself.
+    fn above(&self, path: &str, file: &str) -> Vec<&Layer<'a>> {
+        let taking = |path: &str| {
+            let all = self.takers.get(path).into_iter().flatten().map(|at| &self.layers[*at]);
+            all.filter(|layer| layer.file != file || layer.of.of_flux)
+        };
+        let named: Vec<_> = taking(path).collect();
+        if !named.is_empty() {
+            return named;
+        }
+        let mut found = Vec::new();
+        let mut at = path;
+        while !at.is_empty() {
+            at = directory(at);
+            found.extend(taking(at));
+        }
+        found
+    }
+
     /// Whether a line comes through to where it is applied, by what builds on `path`: a file, or the directory of a
     /// kustomization in `file`.
     fn arrives(&self, place: &Place, path: &str, file: &str, height: usize) -> bool {
-        let others = || self.layers.iter().filter(|layer| layer.file != file || layer.of.of_flux);
-        let takes = |layer: &&Layer<'_>, within: bool| {
-            layer.takes.iter().any(|take| take == path || (within && below(path, take)))
-        };
-        // What is named is taken by who names it; else a directory is taken with all that is in it.
-        let named: Vec<_> = others().filter(|layer| takes(layer, false)).collect();
-        let by = if named.is_empty() {
-            others().filter(|layer| takes(layer, true)).collect()
-        } else {
-            named
-        };
+        let by = self.above(path, file);
         if by.is_empty() || height > HIGHEST {
             return true;
         }
         by.into_iter().any(|layer| {
-            let files: Vec<&Place> = layer
-                .patches
-                .iter()
-                .filter_map(|file| self.patched.get(file.as_str()))
-                .flatten()
-                .copied()
-                .collect();
-            let through = !layer.of.sets(place, &files);
+            let through = !self.sets(layer, place);
             let above = layer.directory.as_deref();
             through && above.is_none_or(|above| self.arrives(place, above, layer.file, height + 1))
         })
+    }
+
+    /// Whether a kustomization, or one of its components, sets what a line says.
+    fn sets(&self, layer: &Layer<'a>, place: &Place) -> bool {
+        let own = |layer: &Layer<'a>| {
+            let files = layer.patches.iter().filter_map(|file| self.patched.get(file.as_str()));
+            let files: Vec<&Place> = files.flatten().copied().collect();
+            layer.of.sets(place, &files)
+        };
+        let component = |path: &String| {
+            let is_it = |one: &&Layer<'a>| one.directory.as_ref() == Some(path);
+            self.layers.iter().find(is_it).is_some_and(own)
+        };
+        own(layer) || layer.components.iter().any(component)
     }
 
     /// What Flux puts in for a variable in a file: what the Kustomizations that apply it say, where they agree; else what all
@@ -245,6 +271,12 @@ mod tests {
             "resources: [../base]\nimages:\n- name: reg/web\n  newTag: '2'\n",
         );
         assert_eq!(told(&[BASE, KUSTOMIZATION, entry]), ["prod/kustomization.yaml 2"]);
+        let component = (
+            "newer/kustomization.yaml",
+            "kind: Component\nimages:\n- name: reg/web\n  newTag: '2'\n",
+        );
+        let with = ("prod/kustomization.yaml", "resources: [../base]\ncomponents: [../newer]\n");
+        assert_eq!(told(&[BASE, KUSTOMIZATION, component, with]), ["newer/kustomization.yaml 2"]);
     }
 
     #[test]
