@@ -25,7 +25,7 @@ struct Layer<'a> {
 
 /// The kustomizations of a commit.
 pub(super) struct Layers<'a> {
-    layers: Vec<Layer<'a>>,
+    all: Vec<Layer<'a>>,
     /// Which of them take a path.
     takers: BTreeMap<String, Vec<usize>>,
     /// The places of files of patches.
@@ -88,7 +88,7 @@ impl<'a> Layers<'a> {
         for one in sited.iter().filter(|one| patches.contains(&one.file)) {
             patched.entry(one.file.as_str()).or_default().push(&one.place);
         }
-        Self { layers, takers, patched }
+        Self { all: layers, takers, patched }
     }
 
     /// Whether a line says nothing, since whatever builds on its file replaces it.
@@ -102,15 +102,14 @@ impl<'a> Layers<'a> {
             let entry = |set: &Place| set.sets.as_deref() == Some(one.place.image.as_str());
             layer.of.sets.iter().any(entry)
         };
-        (bare && self.layers.iter().any(names))
-            || !self.arrives(&one.place, &one.file, &one.file, 0)
+        (bare && self.all.iter().any(names)) || !self.arrives(&one.place, &one.file, &one.file, 0)
     }
 
     /// Those that build on a path, a file or a directory: who names it, else who takes a directory that it is in. A file does
     /// not build on itself.
     fn above(&self, path: &str, file: &str) -> Vec<&Layer<'a>> {
         let taking = |path: &str| {
-            let all = self.takers.get(path).into_iter().flatten().map(|at| &self.layers[*at]);
+            let all = self.takers.get(path).into_iter().flatten().map(|at| &self.all[*at]);
             all.filter(|layer| layer.file != file || layer.of.of_flux)
         };
         let named: Vec<_> = taking(path).collect();
@@ -149,7 +148,7 @@ impl<'a> Layers<'a> {
         };
         let component = |path: &String| {
             let is_it = |one: &&Layer<'a>| one.directory.as_ref() == Some(path);
-            self.layers.iter().find(is_it).is_some_and(own)
+            self.all.iter().find(is_it).is_some_and(own)
         };
         own(layer) || layer.components.iter().any(component)
     }
@@ -158,7 +157,7 @@ impl<'a> Layers<'a> {
     /// of them do.
     fn value(&self, file: &str, name: &str) -> Option<(&'a str, &'a str)> {
         let all: Vec<_> = self
-            .layers
+            .all
             .iter()
             .filter_map(|layer| {
                 let value = layer.of.variables.iter().find(|(known, _)| known == name)?;
