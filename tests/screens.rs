@@ -95,7 +95,11 @@ impl Deck {
                 .unwrap()
                 .unwrap();
             let last = matches!(report, Report::Events { .. });
-            update(&mut self.state, Event::Report { target: TargetId::new("cf"), report }, self.at);
+            let _ = update(
+                &mut self.state,
+                Event::Report { target: TargetId::new("cf"), report },
+                self.at,
+            );
             let focus = self.state.selected.as_ref().map(|key| key.app.clone());
             interest.send_modify(|interest| interest.focus = focus);
             if last {
@@ -105,7 +109,11 @@ impl Deck {
         while let Ok(Some(report)) =
             tokio::time::timeout(Duration::from_millis(100), reports.recv()).await
         {
-            update(&mut self.state, Event::Report { target: TargetId::new("cf"), report }, self.at);
+            let _ = update(
+                &mut self.state,
+                Event::Report { target: TargetId::new("cf"), report },
+                self.at,
+            );
         }
         task.abort();
     }
@@ -122,10 +130,10 @@ impl Deck {
         let effects = self.keys(keys);
         let Some(Effect::Plan { id, request, .. }) = effects.first() else { panic!("{effects:?}") };
         let plan = self.platform.plan(request.clone()).await.map_err(|error| error.problem());
-        update(&mut self.state, Event::Planned { id: *id, plan: Box::new(plan) }, self.at);
-        update(&mut self.state, Event::Painted, self.at);
+        let _ = update(&mut self.state, Event::Planned { id: *id, plan: Box::new(plan) }, self.at);
+        let _ = update(&mut self.state, Event::Painted, self.at);
         self.at = self.at.checked_add(jiff::SignedDuration::from_millis(400)).unwrap();
-        update(&mut self.state, Event::Tick, self.at);
+        let _ = update(&mut self.state, Event::Tick, self.at);
     }
 
     /// Lets time pass, on the platform as well.
@@ -146,7 +154,11 @@ impl Deck {
             self.pass(20);
             let reading = self.platform.instances(&app.app).await;
             let reading = Box::new(reading.map_err(|error| error.problem()));
-            update(&mut self.state, Event::Instances { id, app: app.clone(), reading }, self.at);
+            let _ = update(
+                &mut self.state,
+                Event::Instances { id, app: app.clone(), reading },
+                self.at,
+            );
         }
     }
 
@@ -162,7 +174,7 @@ impl Deck {
         let query = LogQuery { follow: false, ..query };
         self.platform.log(&app.app, &query, sender).await.unwrap();
         while let Some(batch) = batches.recv().await {
-            update(&mut self.state, Event::Log { id, batch }, self.at);
+            let _ = update(&mut self.state, Event::Log { id, batch }, self.at);
         }
     }
 
@@ -376,7 +388,7 @@ async fn out_of_reach_keeps_what_was_there() {
         Problem { kind: ProblemKind::Unreachable, text: "https://api.example.test cannot be reached (connection refused): check the network, VPN and proxy".to_owned() }
     };
     let retry_at = deck.at.checked_add(jiff::SignedDuration::from_secs(30)).unwrap();
-    update(
+    let _ = update(
         &mut deck.state,
         Event::Report {
             target: TargetId::new("cf"),
@@ -388,7 +400,7 @@ async fn out_of_reach_keeps_what_was_there() {
     deck.load().await;
     deck.at = deck.at.checked_add(jiff::SignedDuration::from_secs(90)).unwrap();
     let retry_at = deck.at.checked_add(jiff::SignedDuration::from_secs(30)).unwrap();
-    update(
+    let _ = update(
         &mut deck.state,
         Event::Report {
             target: TargetId::new("cf"),
@@ -461,7 +473,7 @@ fn no_size_panics() {
 fn every_size(deck: &mut Deck) {
     for columns in (1..=130).step_by(7) {
         for rows in (1..=60).step_by(3) {
-            update(&mut deck.state, Event::Resize(columns, rows), deck.at);
+            let _ = update(&mut deck.state, Event::Resize(columns, rows), deck.at);
             let _ = deck.shown(&theme());
             let area = Rect::new(0, 0, columns, rows);
             for at in area.rows().flat_map(|row| {
@@ -471,5 +483,5 @@ fn every_size(deck: &mut Deck) {
             }
         }
     }
-    update(&mut deck.state, Event::Resize(80, 24), deck.at);
+    let _ = update(&mut deck.state, Event::Resize(80, 24), deck.at);
 }

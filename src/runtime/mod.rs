@@ -272,7 +272,10 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
                             Err(text) => {
                                 terminal.take()?;
                                 painter.resize(terminal::size()?);
-                                update(&mut state, Event::ShellEnded { text }, (setup.now)());
+                                let ended = Event::ShellEnded { text };
+                                for effect in update(&mut state, ended, (setup.now)()) {
+                                    executor.carry_out(effect);
+                                }
                                 (dirty, urgent) = (true, true);
                             }
                         }
@@ -315,7 +318,9 @@ pub async fn dashboard(setup: Setup) -> io::Result<()> {
             let bytes = painter.paint(|area, buffer| ui::draw(&state, &theme, area, buffer));
             pace.painted(bytes, urgent, now());
             urgent = false;
-            update(&mut state, Event::Painted, (setup.now)());
+            for effect in update(&mut state, Event::Painted, (setup.now)()) {
+                executor.carry_out(effect);
+            }
             dirty = false;
             // What a plan may answer changes a moment after it was seen, and what rests is looked at.
             if !state.layers.is_empty() || state.resting.is_some() {

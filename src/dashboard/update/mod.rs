@@ -40,6 +40,7 @@ use super::{
 const PASTE: usize = 4_000;
 
 /// Takes one event at a time of the clock.
+#[must_use = "what an effect asks for is waited for: one that is dropped is never answered"]
 pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
     state.now = state.now.max(at);
     let mut effects = match event {
