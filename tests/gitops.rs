@@ -433,7 +433,7 @@ async fn plain_git_clones_and_pushes() {
     assert!(!ok && told.contains("could not read Username"), "{told}");
 }
 
-/// kubectl sees the objects of Flux, and the `flux` CLI reconciles, suspends and resumes them.
+/// kubectl sees the objects of Flux, and the `flux` CLI reconciles, traces, suspends and resumes them.
 #[tokio::test(flavor = "multi_thread")]
 async fn kubectl_and_flux_work_against_it() {
     let simulator = delivery().await;
@@ -463,6 +463,9 @@ async fn kubectl_and_flux_work_against_it() {
     assert!(ok && told.contains("apps") && told.contains("main@sha1:"), "{told}");
     let (ok, told) = run(&simulator, &flux, &["get", "images", "policy"]);
     assert!(ok && told.contains("ticketing"), "{told}");
+    let kind = ["--kind", "deployment", "--api-version", "apps/v1", "-n", "box-office"];
+    let (ok, told) = run(&simulator, &flux, &[&["trace", "loyalty"], &kind[..]].concat());
+    assert!(ok && told.contains("Managed by Flux") && told.contains("shop-config"), "{told}");
     let (ok, told) = run(&simulator, &flux, &["suspend", "kustomization", "infrastructure"]);
     assert!(ok && told.contains("suspended"), "{told}");
     let (ok, told) =

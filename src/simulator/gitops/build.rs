@@ -14,7 +14,7 @@ use crate::simulator::{
     kubernetes::{
         Cluster,
         resources::{
-            GIT_REPOSITORIES, IMAGE_AUTOMATIONS, IMAGE_POLICIES, IMAGE_REPOSITORIES,
+            DEPLOYMENTS, GIT_REPOSITORIES, IMAGE_AUTOMATIONS, IMAGE_POLICIES, IMAGE_REPOSITORIES,
             KUSTOMIZATIONS, NAMESPACES,
         },
         store::Key,
@@ -228,6 +228,17 @@ fn ready(world: &mut World, scenario: &Scenario, head: &str, before: Option<&str
         // What crashes has not become healthy.
         let ill =
             own().find(|plan| plan.release.last().is_some_and(|one| one.tag.contains("crash")));
+        for plan in own() {
+            // By these labels kustomize-controller, and `flux trace`, know what they have applied
+            // (`internal/controller/kustomization_controller.go`, `SetOwnerLabels`).
+            let key = Key::new(DEPLOYMENTS, plan.namespace.clone(), plan.short());
+            world.change(&key, |object| {
+                for (label, value) in [("name", name), ("namespace", FLUX)] {
+                    object["metadata"]["labels"][format!("kustomize.toolkit.fluxcd.io/{label}")] =
+                        value.into();
+                }
+            });
+        }
         let entries: Vec<Value> = own()
             .map(|plan| json!({ "id": format!("{}_{}_apps_Deployment", plan.namespace, plan.short()), "v": "v1" }))
             .collect();
