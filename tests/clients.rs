@@ -25,7 +25,7 @@ client.init_with_user_credentials(user, password)
 org = next(o for o in client.v3.organizations.list() if o["name"] == "acme")
 space = next(s for s in client.v3.spaces.list(organization_guids=org["guid"]) if s["name"] == "prod")
 apps = {app["name"]: app for app in client.v3.apps.list(space_guids=space["guid"], order_by="name")}
-assert len(apps) == 10, sorted(apps)
+assert "catalog" in apps and len(apps) > 5, sorted(apps)
 app = apps["catalog"]
 revisions = list(client.v3.apps.get_revisions(app["guid"])) if hasattr(client.v3.apps, "get_revisions") else \
     client.get(f"{api}/v3/apps/{app['guid']}/revisions?order_by=-created_at").json()["resources"]
