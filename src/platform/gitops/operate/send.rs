@@ -175,7 +175,8 @@ impl Repository {
             }
             Action::Open { branch, commit, .. } => {
                 let forge = self.forge()?;
-                forge.find(&branch).await?.is_some_and(|pull| pull.open && pull.head == commit)
+                // One that somebody has closed or merged since was opened all the same: a second one would override them.
+                forge.find(&branch).await?.is_some_and(|pull| pull.head == commit)
             }
             Action::Merge { number, .. } => {
                 let forge = self.forge()?;
