@@ -473,6 +473,91 @@ mod own {
         done(&deck.follow(opened).await);
     }
 
+    /// The answer to opening a pull request was lost, and somebody has dealt with it before revdeck looks again: it is not
+    /// opened a second time, over their decision, and its end is told as it is.
+    #[tokio::test]
+    async fn a_pull_request_that_ended_meanwhile_is_not_opened_again() {
+        for (what, word, says) in [
+            ("left open", "DONE", "back on 1.3.0"),
+            ("closed", "FAILED", "was cancelled"),
+            ("merged", "DONE", "back on 1.3.0"),
+            ("merged, and its branch deleted", "DONE", "back on 1.3.0"),
+            ("never opened, and its branch deleted", "FAILED", "the branch rollback-"),
+            ("never opened, and its branch changed", "FAILED", "somebody has changed the branch"),
+        ] {
+            let (deck, simulator, platform) = deck(start().await, &[]);
+            let plan = plan(platform.as_ref(), "loyalty", &[("pull-request", "yes")]).await;
+            let world = simulator.world();
+            let never = what.starts_with("never");
+            let when = if never { "before" } else { "after" };
+            let opens = "POST:/api/v3/repos/acme/shop-config/pulls";
+            simulator.faults().set(&format!("reset-{when}@{opens}#1")).unwrap();
+            let Sent::Lost(receipt) = deck.execute(plan).await else { panic!("{what}: not lost") };
+            let branch = receipt.recipe.tracking["own"].as_str().unwrap().to_owned();
+            match what {
+                "left open" => {}
+                "closed" => world.close(3),
+                "never opened, and its branch changed" => {
+                    let main = world.head("main").unwrap();
+                    world.force(&branch, Some(&main)).unwrap();
+                }
+                _ => {
+                    if !never {
+                        world.merge(3, "squash").unwrap();
+                    }
+                    if what.ends_with("deleted") {
+                        world.force(&branch, None).unwrap();
+                    }
+                }
+            }
+            deck.fixture.pass(200.0);
+            // A later run has nothing but the receipt.
+            let text = serde_json::to_string(&receipt).unwrap();
+            let receipt: Receipt = serde_json::from_str(&text).unwrap();
+            if what == "left open" {
+                let standing = deck.look(&receipt).await;
+                assert!(matches!(standing, Settlement::Pending { .. }), "{standing:?}");
+                world.merge(3, "merge").unwrap();
+            }
+            let outcome = deck.follow(receipt).await;
+            assert_eq!(outcome.word(), word, "{what}: {outcome:?}");
+            assert!(outcome.text().contains(says), "{what}: {outcome:?}");
+            let opened = world
+                .log()
+                .iter()
+                .filter(|line| line.starts_with(&opens.replace(':', " ")))
+                .count();
+            assert_eq!(opened, 1, "{what}");
+        }
+    }
+
+    /// A closed pull request of an earlier branch of the same name is not what waits on the one that is there now.
+    #[tokio::test]
+    async fn a_closed_pull_request_of_an_earlier_try_is_not_what_waits() {
+        let (deck, simulator, platform) = deck(start().await, &[]);
+        let world = simulator.world();
+        let offered = async || plan(platform.as_ref(), "loyalty", &[("pull-request", "yes")]).await;
+        let Sent::Accepted(first) = deck.execute(offered().await).await else { panic!("not sent") };
+        let branch = first.recipe.tracking["own"].as_str().unwrap().to_owned();
+        world.close(3);
+        deck.fixture.pass(40.0);
+        assert!(deck.app(Role::Healthy).await.rollout.is_none(), "nobody waits for it");
+        world.force(&branch, None).unwrap();
+        let again = offered().await;
+        simulator.faults().set("401@POST:/api").unwrap();
+        let Sent::Ended(outcome) = deck.execute(again).await else { panic!("it was opened") };
+        assert!(outcome.text().contains("not done: open the pull request"), "{outcome:?}");
+        assert!(world.head(&branch).is_some(), "it is the same branch");
+        simulator.faults().set("").unwrap();
+        deck.fixture.pass(40.0);
+        let app = deck.app(Role::Healthy).await;
+        assert!(app.rollout.unwrap().reason.ends_with("nobody has opened a pull request"));
+        let opening = deck.plan(Role::Healthy, Operation::Continue).await;
+        assert!(opening.method.starts_with("a pull request is opened from "), "{opening:?}");
+        let Sent::Accepted(opened) = deck.execute(opening).await else { panic!("not opened") };
+        assert_eq!(opened.recipe.tracking["pull"], 4);
+    }
+
     /// A pull request merged in any way is followed to the Pods, though its commit is another then.
     #[tokio::test]
     async fn every_way_of_merging_is_followed_on_every_forge() {

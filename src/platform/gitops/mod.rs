@@ -233,6 +233,10 @@ impl Platform for GitOps {
         self.0.took_effect(receipt, step).await
     }
 
+    async fn outdated(&self, receipt: &Receipt) -> Result<Option<String>, Error> {
+        self.0.outdated(receipt).await
+    }
+
     async fn observe(&self, receipt: &Receipt) -> Result<Observation, Error> {
         self.0.observe(receipt).await
     }

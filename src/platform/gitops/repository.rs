@@ -223,9 +223,10 @@ impl Repository {
                 (Ok(forge), known) => {
                     // One that is known is asked for by its number: one request.
                     let known = known.and_then(|(_, looked)| looked.as_ref().ok()?.as_ref());
+                    let known = known.filter(|pull| pull.is_of(head));
                     let told = match known.map(|pull| pull.number) {
                         Some(number) => forge.look(number).await.map(Some),
-                        None => forge.find(branch).await,
+                        None => forge.find(branch, head).await,
                     };
                     let looked = told.map_err(|error| error.to_string());
                     state.pulls.insert(branch.clone(), (now, looked.clone()));
@@ -241,7 +242,7 @@ impl Repository {
                 state.forge_problem.clone_from(&unseen);
             }
             // Closed, or merged in another shape: it does not wait any more.
-            if pull.as_ref().is_none_or(|pull| pull.open || pull.head != *head) {
+            if pull.as_ref().is_none_or(|pull| pull.open) {
                 proposals.push(Proposal { branch: branch.clone(), commit, pull, unseen });
             }
         }

@@ -332,6 +332,12 @@ impl Delivery {
         if status.is_success() { Ok(()) } else { Err(told.to_string()) }
     }
 
+    /// Closes a pull request without merging it, as somebody does it at the forge.
+    pub fn close(&self, number: u64) {
+        let path = format!("repos/{PROJECT}/pulls/{number}");
+        self.call("github", &Method::PATCH, &path, &[], &json!({ "state": "closed" }));
+    }
+
     fn call(
         &self,
         forge: &str,

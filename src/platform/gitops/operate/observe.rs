@@ -99,12 +99,14 @@ impl Repository {
         let sent = self.sent.load(Ordering::Acquire);
         let pull = match (tracking.pull, known) {
             // Somebody waits for it, and nobody's quota is worth a request every few seconds.
-            (Some(_), Some((at, Ok(pull)))) if !sent && now.duration_since(at).abs() < AWAITED => {
-                return Ok(pull);
+            (Some(number), Some((at, Ok(Some(pull)))))
+                if !sent && pull.number == number && now.duration_since(at).abs() < AWAITED =>
+            {
+                return Ok(Some(pull));
             }
             (Some(number), Some(_)) => Some(forge.look(number).await?),
             (Some(number), None) => Some(forge.read(number).await?),
-            (None, _) => forge.find(own).await?,
+            (None, _) => forge.find(own, &tracking.commit).await?,
         };
         let mut state = self.state.lock().await;
         state.pulls.insert(own.clone(), (now, Ok(pull.clone())));

@@ -152,6 +152,23 @@ impl Repository {
         }
     }
 
+    /// Why a pull request is not opened later than it was agreed to: its branch is not what it was.
+    pub(in crate::platform::gitops) async fn outdated(
+        &self,
+        receipt: &Receipt,
+    ) -> Result<Option<String>, Error> {
+        for step in receipt.recipe.steps.iter().skip(receipt.done) {
+            let action: Action = self.read_own("the step", &step.action)?;
+            let Action::Open { branch, commit, .. } = action else { continue };
+            match self.mirror.head_of(&branch).await? {
+                Some(head) if head == commit => {}
+                Some(_) => return Ok(Some(format!("somebody has changed the branch {branch}"))),
+                None => return Ok(Some(format!("the branch {branch} is gone"))),
+            }
+        }
+        Ok(None)
+    }
+
     /// Whether a step took effect.
     pub(in crate::platform::gitops) async fn took_effect(
         &self,
@@ -176,7 +193,7 @@ impl Repository {
             Action::Open { branch, commit, .. } => {
                 let forge = self.forge()?;
                 // One that somebody has closed or merged since was opened all the same: a second one would override them.
-                forge.find(&branch).await?.is_some_and(|pull| pull.head == commit)
+                forge.find(&branch, &commit).await?.is_some()
             }
             Action::Merge { number, .. } => {
                 let forge = self.forge()?;

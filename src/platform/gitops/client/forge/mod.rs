@@ -172,13 +172,18 @@ impl Forge {
         self.dialect.check().await
     }
 
-    /// The newest pull request of a branch, with what is missing.
+    /// The pull request of a branch that is at this commit, with what is missing: one that is open, or that was closed or
+    /// merged with it. One that ended with another commit is of an earlier branch of that name.
     pub(in crate::platform::gitops) async fn find(
         &self,
         branch: &str,
+        commit: &str,
     ) -> Result<Option<Pull>, Error> {
-        let Some(found) = self.dialect.find(branch).await? else { return Ok(None) };
-        self.dialect.read(found.number).await.map(Some)
+        let found = self.dialect.find(branch).await?;
+        match found.filter(|pull| pull.is_of(commit)) {
+            Some(found) => self.dialect.read(found.number).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// One pull request, with what is missing.
@@ -199,7 +204,7 @@ impl Forge {
         match self.dialect.open(opening).await {
             // That is how they say that there is one, among other things (GitHub 422, Gitea 409).
             Err(WriteError::NoEffect(refused @ Error::Api { status: 409 | 422, .. })) => {
-                let found = self.find(opening.branch).await.ok().flatten();
+                let found = self.dialect.find(opening.branch).await.ok().flatten();
                 found.filter(|pull| pull.open).ok_or(WriteError::NoEffect(refused))
             }
             told => told,

@@ -29,6 +29,11 @@ pub(in crate::platform::gitops) struct Pull {
 }
 
 impl Pull {
+    /// Whether it is about a branch that is at this commit: it is open, or it ended with that.
+    pub(in crate::platform::gitops) fn is_of(&self, commit: &str) -> bool {
+        self.open || self.head == commit
+    }
+
     /// What it waits for.
     pub(in crate::platform::gitops) fn waits_for(&self) -> String {
         let number = self.number;
