@@ -1,6 +1,7 @@
 //! From the command line to what it asks for.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     net::SocketAddr,
     sync::Arc,
@@ -305,6 +306,12 @@ impl Invoked<'_> {
         Ok(print(&text)?)
     }
 
+    /// What a target says of itself, without what logs in.
+    fn shown(&self, spec: &TargetSpec, text: &str) -> String {
+        let provider = self.registry.provider(spec.platform);
+        provider.map_or_else(|| text.to_owned(), |provider| provider.shown(text))
+    }
+
     /// The configuration in force, in its own notation, with where each value came from.
     fn show_config(&self) -> Result<(), Exit> {
         let config = self.config;
@@ -316,9 +323,13 @@ impl Invoked<'_> {
             };
             let targets = config.targets.iter().map(|target| {
                 let spec = &target.value;
+                let variables = spec.variables.iter();
+                let variables: BTreeMap<_, _> =
+                    variables.map(|(name, value)| (name, self.shown(spec, value))).collect();
+                let location = spec.location.as_ref().map(|location| self.shown(spec, location));
                 serde_json::json!({
-                    "name": spec.id.as_str(), "platform": spec.platform, "location": spec.location,
-                    "variables": spec.variables, "from": target.origin.to_string(),
+                    "name": spec.id.as_str(), "platform": spec.platform, "location": location,
+                    "variables": variables, "from": target.origin.to_string(),
                 })
             });
             let mut whole = serde_json::json!({
@@ -347,12 +358,12 @@ impl Invoked<'_> {
             text += &format!("[[target]]                   # {}\n", target.origin);
             text += &format!("name = {:?}\nplatform = {:?}\n", spec.id.as_str(), spec.platform);
             if let Some(location) = &spec.location {
-                text += &format!("location = {location:?}\n");
+                text += &format!("location = {:?}\n", self.shown(spec, location));
             }
             let settings = self.registry.provider(spec.platform).map(|one| one.settings());
             for setting in settings.into_iter().flatten() {
                 if let Some(value) = spec.variables.get(setting.variable) {
-                    text += &format!("{} = {value:?}\n", setting.name);
+                    text += &format!("{} = {:?}\n", setting.name, self.shown(spec, value));
                 }
             }
             text += "\n";

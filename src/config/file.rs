@@ -351,7 +351,7 @@ fn targets(
         if let Some((at, location)) = location {
             provider.check_location(location).map_err(|why| source.wrong(at, why))?;
         }
-        let mut spec = TargetSpec::new(provider.kind().name, location.map(|(_, text)| text));
+        let mut spec = provider.spec(location.map(|(_, text)| text));
         if let Some((_, name)) = field("name") {
             spec.id = TargetId::new(name);
         }

@@ -81,16 +81,19 @@ pub struct TargetSpec {
 impl TargetSpec {
     /// A target that is called by its platform and location.
     pub fn new(platform: &'static str, location: Option<&str>) -> Self {
-        let id = match location {
-            Some(location) => format!("{platform}:{location}"),
-            None => platform.to_owned(),
-        };
         Self {
-            id: TargetId::new(id),
+            id: Self::named(platform, location),
             platform,
             location: location.map(str::to_owned),
             variables: BTreeMap::new(),
         }
+    }
+
+    fn named(platform: &str, location: Option<&str>) -> TargetId {
+        TargetId::new(match location {
+            Some(location) => format!("{platform}:{location}"),
+            None => platform.to_owned(),
+        })
     }
 }
 
@@ -146,6 +149,19 @@ pub trait Provider: Send + Sync {
     /// One clause of what is wrong.
     fn check_location(&self, location: &str) -> Result<(), String> {
         Err(format!("{location:?}: a target of {} has no location", self.kind().name))
+    }
+
+    /// A location, or the value of a setting, as it may be shown and kept: without what logs in.
+    fn shown(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    /// The target at a location, called by its platform and by what may be shown of that.
+    fn spec(&self, location: Option<&str>) -> TargetSpec {
+        let platform = self.kind().name;
+        let shown = location.map(|location| self.shown(location));
+        let id = TargetSpec::named(platform, shown.as_deref());
+        TargetSpec { id, ..TargetSpec::new(platform, location) }
     }
 
     /// The target that this one is read together with, such as the cluster that a repository is applied to. `environment`
@@ -233,7 +249,7 @@ impl Registry {
             Some(location) => provider.check_location(location)?,
             None => {}
         }
-        Ok(TargetSpec::new(provider.kind().name, location))
+        Ok(provider.spec(location))
     }
 
     /// Every target that the environment has a login for.

@@ -70,7 +70,12 @@ impl Platform for Unopened {
             id: self.spec.id.clone(),
             platform: self.kind,
             api: String::new(),
-            scope_label: self.spec.location.clone().unwrap_or_else(|| self.spec.id.to_string()),
+            scope_label: {
+                let id = self.spec.id.as_str();
+                let own =
+                    id.strip_prefix(self.spec.platform).and_then(|rest| rest.strip_prefix(':'));
+                own.unwrap_or(id).to_owned()
+            },
             user: "nobody".to_owned(),
             badge: None,
         }

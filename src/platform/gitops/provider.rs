@@ -12,7 +12,7 @@ use std::{
 use secrecy::SecretString;
 
 use super::{
-    ForgeOptions, GitOps, KIND, Options, Push, client::forge, client::mirror::bare_address,
+    ForgeOptions, GitOps, KIND, Options, Push, client::address::bare_address, client::forge,
 };
 use crate::{
     domain::PlatformKind,
@@ -220,6 +220,15 @@ impl registry::Provider for Provider {
         }
     }
 
+    fn shown(&self, text: &str) -> String {
+        if !text.contains("://") && !text.contains('@') {
+            return text.to_owned();
+        }
+        let (repository, branch) = parts(text);
+        let branch = branch.map(|branch| format!("#{branch}")).unwrap_or_default();
+        format!("{}{branch}", bare_address(repository))
+    }
+
     fn beside(&self, spec: &TargetSpec, environment: &Environment) -> Option<TargetSpec> {
         let mut beside = cluster_of(environment.variable(CLUSTER)?)?;
         beside.id = spec.id.clone();
@@ -361,5 +370,22 @@ mod tests {
         let location = |text: &str| cluster_of(text).map(|spec| spec.location.unwrap_or_default());
         assert_eq!(location("kubernetes:prod/shop").as_deref(), Some("prod/shop"));
         assert_eq!((location("kubernetes").as_deref(), location("none")), (Some(""), None));
+    }
+
+    #[test]
+    fn a_target_is_called_without_the_password_of_its_address() {
+        for (location, id) in [
+            (
+                "https://me:s3cret@git.example.org/a.git#prod",
+                "gitops:https://git.example.org/a.git#prod",
+            ),
+            ("https://git.example.org/a?private_token=s3cret", "gitops:https://git.example.org/a"),
+            ("ssh://git@git.example.org/a#x", "gitops:ssh://git@git.example.org/a#x"),
+            ("git@git.example.org:a/b.git", "gitops:git@git.example.org:a/b.git"),
+            ("~/a/b#main", "gitops:~/a/b#main"),
+        ] {
+            let spec = registry::Provider::spec(&Provider, Some(location));
+            assert_eq!((spec.id.as_str(), spec.location.as_deref()), (id, Some(location)));
+        }
     }
 }

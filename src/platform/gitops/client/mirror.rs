@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use super::git::{Git, Ran};
+use super::{
+    address::bare_address,
+    git::{Git, Ran},
+};
 use crate::{
     domain::ProblemKind,
     platform::{Error, OpenError, http::WRITES_WAIT},
@@ -60,35 +63,6 @@ pub(in crate::platform::gitops) struct Remote {
     pub(in crate::platform::gitops) ours: Vec<(String, ObjectId)>,
 }
 
-/// An address without name, password and query, however odd it is written. Of ssh the name stays, which is part of the
-/// address.
-pub(in crate::platform::gitops) fn bare_address(url: &str) -> String {
-    let url = url.split('?').next().unwrap_or(url);
-    let user = |before: &str| before.split(':').next().unwrap_or_default().to_owned();
-    let Some((scheme, rest)) = url.split_once("://") else {
-        // `user:password@host:path` is no form of git's, and may still hold a password.
-        return match url.split_once('@') {
-            Some((before, rest)) if !before.contains('/') => format!("{}@{rest}", user(before)),
-            _ => url.to_owned(),
-        };
-    };
-    let place = rest.split('/').next().unwrap_or_default();
-    let digits = |text: &str| text.bytes().all(|one| one.is_ascii_digit());
-    let at = match (place.rfind('@'), place.rsplit_once(':')) {
-        (Some(at), _) => Some(at),
-        // A password with a slash in it.
-        (None, Some((_, port))) if !digits(port) => rest.rfind('@'),
-        (None, _) => None,
-    };
-    let (before, rest) = match at {
-        Some(at) => (&rest[..at], &rest[at + 1..]),
-        None => ("", rest),
-    };
-    let named = scheme == "ssh" && !before.is_empty();
-    let keep = if named { format!("{}@", user(before)) } else { String::new() };
-    format!("{scheme}://{keep}{}", rest.trim_end_matches('/'))
-}
-
 fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
         (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -133,8 +107,8 @@ impl Mirror {
             git.config = clone.config;
             borrowed = clone.objects;
         }
-        let name =
-            local.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let bare = bare_address(repository);
+        let name = bare.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         // What borrows from a clone is of no use without it.
         let lender = borrowed.as_ref().map(|of| format!("#{}", of.display())).unwrap_or_default();
         let directory = cache.join(format!(
@@ -434,30 +408,6 @@ impl Clone {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_are_shown_without_credentials() {
-        assert_eq!(
-            bare_address("https://me:secret@git.example.org/a/b.git"),
-            "https://git.example.org/a/b.git"
-        );
-        assert_eq!(
-            bare_address("ssh://git@git.example.org/a.git"),
-            "ssh://git@git.example.org/a.git"
-        );
-        assert_eq!(bare_address("git@github.com:a/b.git"), "git@github.com:a/b.git");
-        assert_eq!(bare_address("/srv/git/a.git"), "/srv/git/a.git");
-        for secret in [
-            "ssh://git:s3cret@git.example.org/a",
-            "https://git.example.org/a?private_token=s3cret",
-            "me:s3cret@host:path",
-            "http://me:s3/cret@host/a",
-        ] {
-            let shown = bare_address(secret);
-            assert!(!shown.contains("s3"), "{shown}");
-        }
-        assert_eq!(bare_address("http://127.0.0.1:8080/a@b"), "http://127.0.0.1:8080/a@b");
-    }
 
     #[test]
     fn files_that_may_say_what_runs() {
