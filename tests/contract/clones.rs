@@ -164,6 +164,87 @@ async fn nothing_is_borrowed_from_a_partial_clone() {
     }
 }
 
+/// A clone that is fetched here and pushed there, or nowhere: `git push` in it hears that, and so does this.
+#[tokio::test]
+async fn it_is_pushed_where_the_clone_pushes_to() {
+    let place = tempfile::tempdir().unwrap();
+    let simulator = start().await;
+    let world = simulator.world();
+    let from = format!("file://{}", world.directory().display());
+    let clone = place.path().join("clone").display().to_string();
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.current_dir(place.path()).env("GIT_CONFIG_GLOBAL", "/dev/null").args(arguments);
+        let told = command.output().unwrap();
+        assert!(told.status.success(), "{told:?}");
+        String::from_utf8(told.stdout).unwrap().trim().to_owned()
+    };
+    git(&["clone", "-q", "-c", "user.name=Noor", "-c", "user.email=n@x", &from, &clone]);
+    git(&["init", "-q", "--bare", "elsewhere"]);
+    let elsewhere = place.path().join("elsewhere").display().to_string();
+    git(&["-C", &clone, "push", "-q", &elsewhere, "HEAD:main"]);
+    let cache = place.path().join("cache").display().to_string();
+    let variables = [("REVDECK_GITOPS_REPOSITORY", clone.as_str()), ("XDG_CACHE_HOME", &cache)];
+    let before = world.head("main");
+    git(&["-C", &clone, "config", "remote.origin.pushurl", "no_push"]);
+    let platform = open(&simulator, &variables);
+    let refused = roll_back(platform.as_ref()).await.refused.unwrap();
+    assert!(refused.contains("forbids to push (remote.origin.pushurl is no_push)"), "{refused}");
+    git(&["-C", &clone, "config", "remote.origin.pushurl", &elsewhere]);
+    let platform = open(&simulator, &variables);
+    let plan = roll_back(platform.as_ref()).await;
+    assert!(plan.recipe.as_ref().unwrap().steps[0].calls[0].contains(&elsewhere), "{plan:?}");
+    let commit = pushed(platform.as_ref(), plan).await;
+    assert_eq!(git(&["-C", &elsewhere, "rev-parse", "main"]), commit);
+    assert_eq!(world.head("main"), before, "nothing came here");
+    git(&["-C", &clone, "config", "--add", "remote.origin.pushurl", &from]);
+    let refused = roll_back(open(&simulator, &variables).as_ref()).await.refused.unwrap();
+    assert!(refused.contains("pushes to 2 places"), "{refused}");
+}
+
+/// What git itself refuses to send was not sent, and why is said: git 2.39 `send-pack.c`.
+#[tokio::test]
+async fn a_push_that_git_does_not_send_is_no_fault_of_the_network() {
+    let place = tempfile::tempdir().unwrap();
+    let simulator = start().await;
+    let before = simulator.world().head("main");
+    let options = "[push]\n\tpushOption = ci.skip\n";
+    for (more, says) in [
+        (options, "the receiving end does not support push options"),
+        ("[push]\n\tgpgSign = true\n", "the receiving end does not support --signed push"),
+    ] {
+        let config = gitconfig(&place.path().join("config"), more);
+        let platform = open(&simulator, &[("GIT_CONFIG_GLOBAL", &config)]);
+        let plan = roll_back(platform.as_ref()).await;
+        let (progress, _lines) = mpsc::unbounded_channel();
+        let plan = plan.confirm(Consent::Flag).unwrap();
+        let sent = operation::execute(platform.as_ref(), plan, &progress, &NoRecord).await;
+        let Sent::Ended(outcome) = sent else { panic!("{sent:?}") };
+        let text = outcome.text();
+        assert!(text.contains(says) && text.contains("push.gpgSign, push.pushOption"), "{text}");
+    }
+    assert_eq!(simulator.world().head("main"), before);
+}
+
+/// Somebody else's push that arrives while the server takes this one: told by the server, after the hooks
+/// (git's `refs/files-backend.c`), and not a rule that a pull request would go around.
+#[tokio::test]
+async fn a_branch_that_moves_during_the_push_has_moved() {
+    let simulator = start().await;
+    let world = simulator.world();
+    let platform = open(&simulator, &[]);
+    let plan = roll_back(platform.as_ref()).await;
+    // A hook sees what is to be updated before the branch is locked.
+    let hook = world.directory().join("hooks/pre-receive");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    program(&hook, "unset GIT_QUARANTINE_PATH\ngit update-ref refs/heads/main main~1\nexit 0");
+    let (progress, _lines) = mpsc::unbounded_channel();
+    let plan = plan.confirm(Consent::Flag).unwrap();
+    let sent = operation::execute(platform.as_ref(), plan, &progress, &NoRecord).await;
+    let Sent::Ended(outcome) = sent else { panic!("{sent:?}") };
+    assert!(outcome.text().contains("main has moved since it was looked at"), "{outcome:?}");
+}
+
 fn walk(place: &Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(place).into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path());

@@ -34,6 +34,9 @@ const FOREIGN: [&str; 9] = [
 /// How often a reading is tried where the fault may pass, and how long is waited in between.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(300);
+/// How git says that it does not send a push as it is configured to.
+const NOT_SUPPORTED: &str = "fatal: the receiving end does not support ";
+const NOT_SIGNED: &str = "fatal: failed to sign the push certificate";
 /// The longest complaint that is shown, in characters.
 const LONGEST: usize = 300;
 
@@ -247,6 +250,10 @@ impl Git {
             let why = "another program works in its private copy".to_owned();
             return Error::Unreachable { api, why };
         }
+        if has(&[NOT_SUPPORTED, NOT_SIGNED]) {
+            let set = "that git is configured to (push.gpgSign, push.pushOption)";
+            return Error::Refused { what: format!("git does not push to {api}: {why}, {set}") };
+        }
         if has(&["Host key verification failed"]) {
             let why = "its host key is not known here: connect once by hand, with ssh".to_owned();
             return Error::Unreachable { api, why };
@@ -366,7 +373,9 @@ pub(in crate::platform::gitops) fn never_pushed(stderr: &str) -> bool {
                 "fatal: repository '",
                 "fatal: unable to connect to ",
                 "fatal: unable to look up ",
-                "fatal: the receiving end does not support --signed push",
+                // `send-pack.c` says these before it sends anything.
+                NOT_SUPPORTED,
+                NOT_SIGNED,
                 "ssh: connect to host ",
                 "ssh: Could not resolve hostname ",
                 "Host key verification failed.",
@@ -409,6 +418,8 @@ mod tests {
             "git@x: Permission denied (publickey).\nfatal: Could not read from remote repository.",
             "fatal: 'x' does not appear to be a git repository\nfatal: Could not read from remote repository.",
             "fatal: the receiving end does not support --signed push",
+            "fatal: the receiving end does not support push options\nfatal: the remote end hung up unexpectedly",
+            "error: gpg failed to sign the data\nfatal: failed to sign the push certificate\nfatal: the remote end hung up unexpectedly",
         ] {
             assert!(never_pushed(unsent), "{unsent}");
         }

@@ -14,7 +14,7 @@ use super::{
     git::{Git, Ran},
 };
 use crate::{
-    domain::ProblemKind,
+    domain::{ProblemKind, text::clean},
     platform::{Error, OpenError, http::WRITES_WAIT},
 };
 
@@ -48,6 +48,8 @@ pub(in crate::platform::gitops) struct Mirror {
     pub(in crate::platform::gitops) git: Git,
     /// What git is given as the remote.
     pub(in crate::platform::gitops) url: String,
+    /// What it is given to push to, or why nothing is pushed.
+    pub(in crate::platform::gitops) push_to: Result<String, String>,
     /// The branch that is asked for; the remote's own where none is.
     branch: Option<String>,
 }
@@ -93,6 +95,7 @@ impl Mirror {
         };
         let local = Path::new(repository);
         let mut url = repository.to_owned();
+        let mut pushes = Vec::new();
         let mut borrowed = None;
         let path = !repository.contains("://")
             && !repository.split('/').next().unwrap_or_default().contains(':');
@@ -103,6 +106,7 @@ impl Mirror {
         if path {
             let clone = Clone::read(&git, local)?;
             url = clone.url;
+            pushes = clone.pushes;
             git.remote = bare_address(&url);
             git.config = clone.config;
             borrowed = clone.objects;
@@ -160,7 +164,25 @@ impl Mirror {
         let slow = [("http.lowspeedlimit", "1"), ("http.lowspeedtime", "30")];
         let defaults = slow.map(|(name, value)| (name.to_owned(), value.to_owned()));
         git.config.splice(0..0, defaults);
-        Ok(Self { git, url, branch: branch.map(str::to_owned) })
+        let by_hand = "nothing is pushed for it";
+        let push_to = match pushes.as_slice() {
+            [] => Ok(url.clone()),
+            [to] if is_place(to) => Ok(to.clone()),
+            [to] => Err(format!(
+                "the clone {repository} forbids to push (remote.origin.pushurl is {}): {by_hand}",
+                clean(&bare_address(to))
+            )),
+            several => Err(format!(
+                "the clone {repository} pushes to {} places (remote.origin.pushurl): {by_hand}",
+                several.len()
+            )),
+        };
+        Ok(Self { git, url, push_to, branch: branch.map(str::to_owned) })
+    }
+
+    /// Where it is pushed to, as it stands in sentences.
+    pub(in crate::platform::gitops) fn pushes_to(&self) -> String {
+        self.push_to.as_ref().map_or_else(|_| self.git.remote.clone(), |to| bare_address(to))
     }
 
     /// Refuses a git that is too old.
@@ -338,9 +360,16 @@ pub(in crate::platform::gitops) fn is_yaml(path: &str) -> bool {
         || Path::new(name).extension().is_some_and(|end| end == "yaml" || end == "yml")
 }
 
+/// Whether git could push to it, however it is called: an address, or a path.
+fn is_place(address: &str) -> bool {
+    address.contains([':', '/'])
+}
+
 /// A clone of the operator's.
 struct Clone {
     url: String,
+    /// Where it pushes to, where that is said apart.
+    pushes: Vec<String>,
     /// Where its objects are; nothing of one that lacks some is borrowed, since git would ask for them one by one.
     objects: Option<PathBuf>,
     config: Vec<(String, String)>,
@@ -389,11 +418,18 @@ impl Clone {
             return Err(bad("it has no remote `origin` to push to"));
         }
         let url = get("remote.origin.url").unwrap_or_else(|| own.to_owned());
-        let url = if url.contains("://") || !Path::new(&url).is_relative() || url.contains(':') {
-            url
-        } else {
-            path.join(&url).display().to_string()
+        let placed = |url: String| {
+            if url.contains("://") || !Path::new(&url).is_relative() || url.contains(':') {
+                url
+            } else {
+                path.join(&url).display().to_string()
+            }
         };
+        let url = placed(url);
+        let pushes = config.iter().filter(|(name, _)| name == "remote.origin.pushurl");
+        let pushes =
+            pushes.map(|(_, to)| if is_place(to) { placed(to.clone()) } else { to.clone() });
+        let pushes = pushes.collect();
         let partial = config.iter().any(|(name, value)| {
             name == "extensions.partialclone"
                 || (name.starts_with("remote.") && name.ends_with(".promisor") && value == "true")
@@ -401,7 +437,7 @@ impl Clone {
         let objects = (!partial).then_some(objects);
         let passed = |name: &str| PASSED_ON.iter().any(|prefix| name.starts_with(prefix));
         let config = config.into_iter().filter(|(name, _)| passed(name)).collect();
-        Ok(Self { url, objects, config })
+        Ok(Self { url, pushes, objects, config })
     }
 }
 

@@ -4,7 +4,8 @@
 use std::{fmt::Write as _, path::PathBuf};
 
 use super::{
-    git::{self, Git, Ran, Unrun},
+    address::bare_address,
+    git::{Git, Ran, Unrun, never_pushed},
     mirror::{Mirror, ObjectId},
 };
 use crate::{
@@ -36,7 +37,25 @@ fn without_marks(line: &str) -> &str {
 }
 
 /// How it is known that a branch is not where it was planned on: `git push --porcelain` writes `!` and one of these.
-const MOVED: [&str; 4] = ["(stale info)", "(fetch first)", "(non-fast-forward)", "(needs force)"];
+const MOVED: [&str; 5] = [
+    "(stale info)",
+    "(fetch first)",
+    "(non-fast-forward)",
+    "(needs force)",
+    "(incorrect old value provided)",
+];
+/// What the server says of a branch that moves while it takes the push (git's `refs/files-backend.c`), and how the line then
+/// ends (`builtin/receive-pack.c`).
+const MOVING: [&str; 2] = [" but expected ", "reference already exists"];
+const NOT_UPDATED: [&str; 2] = ["(failed to update ref)", "(cannot lock ref "];
+
+/// Whether a push was refused since its branch is not where it was.
+fn moved(line: &str, stderr: &str) -> bool {
+    let locked = NOT_UPDATED.iter().any(|words| line.contains(words));
+    let told = stderr.lines().filter(|line| line.starts_with("remote:")).chain([line]);
+    let moving = |line: &str| MOVING.iter().any(|words| line.contains(words));
+    MOVED.iter().any(|words| line.contains(words)) || (locked && told.into_iter().any(moving))
+}
 
 /// Why a commit was not made: what the program that signs has said, rather than what git says of it.
 fn cause(stderr: &str) -> String {
@@ -214,33 +233,34 @@ impl Mirror {
     ) -> Result<(), StepError> {
         let lease = format!("--force-with-lease=refs/heads/{branch}:{expected}");
         let what = format!("{commit}:refs/heads/{branch}");
-        let arguments = [
-            "push",
-            "--porcelain",
-            "--no-follow-tags",
-            &lease,
-            "--end-of-options",
-            &self.url,
-            &what,
-        ];
+        let to = match &self.push_to {
+            Ok(to) => to,
+            Err(why) => return Err(StepError::NoEffect(Error::Refused { what: why.clone() })),
+        };
+        let arguments =
+            ["push", "--porcelain", "--no-follow-tags", &lease, "--end-of-options", to, &what];
         // A server works on after its client has left: leaving early only loses the answer.
-        let patient = Git { patience: self.git.patience * WRITES_WAIT, ..self.git.clone() };
+        let patient = Git {
+            patience: self.git.patience * WRITES_WAIT,
+            remote: bare_address(to),
+            ..self.git.clone()
+        };
         match patient.run(&arguments, None, &[]).await {
-            Ok(ran) => self.pushed(&ran, branch),
-            Err(unrun @ Unrun::Missing(_)) => Err(StepError::NoEffect(self.git.unrun(&unrun))),
-            Err(unrun) => Err(StepError::Lost(self.git.unrun(&unrun))),
+            Ok(ran) => Self::pushed(&patient, &ran, branch),
+            Err(unrun @ Unrun::Missing(_)) => Err(StepError::NoEffect(patient.unrun(&unrun))),
+            Err(unrun) => Err(StepError::Lost(patient.unrun(&unrun))),
         }
     }
 
     /// What became of a push, by the flag of its one line; without one, whether it can have arrived.
-    fn pushed(&self, ran: &Ran, branch: &str) -> Result<(), StepError> {
+    fn pushed(git: &Git, ran: &Ran, branch: &str) -> Result<(), StepError> {
         let text = String::from_utf8_lossy(&ran.stdout).into_owned();
         let line = text
             .lines()
             .find(|line| line.contains('\t') && line.contains(&format!("refs/heads/{branch}")));
         let Some(line) = line else {
-            let error = self.git.complaint(&ran.stderr);
-            return Err(if git::never_pushed(&ran.stderr) {
+            let error = git.complaint(&ran.stderr);
+            return Err(if never_pushed(&ran.stderr) {
                 StepError::NoEffect(error)
             } else {
                 StepError::Lost(error)
@@ -248,9 +268,9 @@ impl Mirror {
         };
         match line.chars().next() {
             Some('!') if line.contains("remote failed to report status") => {
-                Err(StepError::Lost(self.git.complaint(&ran.stderr)))
+                Err(StepError::Lost(git.complaint(&ran.stderr)))
             }
-            Some('!') if MOVED.iter().any(|words| line.contains(words)) => {
+            Some('!') if moved(line, &ran.stderr) => {
                 Err(StepError::Changed(format!("{branch} has moved since it was looked at")))
             }
             Some('!') => Err(StepError::NoEffect(Self::refused(&ran.stderr, line, branch))),

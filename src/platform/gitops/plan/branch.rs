@@ -71,6 +71,9 @@ impl Draft<'_> {
             return Ok(self.plan);
         }
         let (repository, mirror) = (self.repository, &self.repository.mirror);
+        if let Err(why) = &mirror.push_to {
+            return Ok(self.refuse(why.clone()));
+        }
         let head = self.view.snapshot.commit.clone();
         let mut files = Vec::new();
         for (path, wanted) in &writing.wanted {
@@ -159,7 +162,7 @@ impl Draft<'_> {
             _ => repository.push == Push::Direct,
         };
         let base = self.view.branch.clone();
-        let remote = repository.mirror.git.remote.clone();
+        let remote = repository.mirror.pushes_to();
         let mut steps = writing.before;
         let mut tracking = Tracking {
             commit: commit.to_owned(),

@@ -62,7 +62,7 @@ impl Draft<'_> {
             };
         };
         let now = entry_state.deployed().name();
-        let remote = &self.repository.mirror.git.remote;
+        let remote = self.repository.mirror.pushes_to();
         let (branch, commit) = (proposal.branch.clone(), proposal.commit.id.clone());
         let mut steps = Vec::new();
         if let (Some(pull), Ok(forge)) = (&proposal.pull, &self.repository.forge) {
@@ -185,7 +185,7 @@ impl Draft<'_> {
                 let diff = self.repository.mirror.diff(parent, &proposal.commit.id).await;
                 self.plan.patch = diff.ok();
             }
-            let remote = self.repository.mirror.git.remote.clone();
+            let remote = self.repository.mirror.pushes_to();
             let (branch, head) = (proposal.branch.clone(), pull.head.clone());
             let tidy = Step {
                 label: format!("delete the branch {branch}"),
