@@ -27,6 +27,8 @@ mod gitops;
 mod harness;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+#[cfg(feature = "gitops")]
+mod kustomize;
 #[cfg(feature = "kubernetes")]
 mod logins;
 mod logs;

@@ -297,21 +297,25 @@ impl Mirror {
         }
     }
 
-    /// Files below a tree that may say what runs: path and blob.
+    /// Files of a commit that may say what runs, path and blob; and the paths of all others.
     pub(in crate::platform::gitops) async fn files(
         &self,
         commit: &str,
-    ) -> Result<Vec<(String, ObjectId)>, Error> {
+    ) -> Result<(Vec<(String, ObjectId)>, Vec<String>), Error> {
         let ran = self.git.read(&["ls-tree", "-r", "-z", "--end-of-options", commit], None).await?;
         let text = String::from_utf8_lossy(&ran.stdout);
-        let entries = text.split('\0').filter_map(|entry| {
-            let (left, path) = entry.split_once('\t')?;
+        let (mut files, mut others) = (Vec::new(), Vec::new());
+        for entry in text.split('\0') {
+            let Some((left, path)) = entry.split_once('\t') else { continue };
             let mut parts = left.split(' ');
-            let (mode, kind, id) = (parts.next()?, parts.next()?, parts.next()?);
-            let plain = kind == "blob" && mode != "120000";
-            (plain && is_yaml(path)).then(|| (path.to_owned(), id.to_owned()))
-        });
-        Ok(entries.collect())
+            let (mode, kind, id) = (parts.next(), parts.next(), parts.next().unwrap_or_default());
+            if kind == Some("blob") && mode != Some("120000") && is_yaml(path) {
+                files.push((path.to_owned(), id.to_owned()));
+            } else {
+                others.push(path.to_owned());
+            }
+        }
+        Ok((files, others))
     }
 
     /// The blobs of these identifiers, in order; `None` for one that is not there.

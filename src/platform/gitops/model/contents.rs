@@ -2,13 +2,17 @@
 
 use super::{
     kustomizations::{self, Kustomization},
-    patches,
+    objects::Object,
+    patches::{self, Operation},
     places::{Place, PlaceScan, base_of},
     yaml::{self, Node, Stream},
 };
 
-/// Files that are larger than this are passed over: they hold definitions, not images.
-const LARGEST: usize = 2 * 1_048_576;
+/// Files that are larger than this are passed over.
+const LARGEST: usize = 4 * 1_048_576;
+/// A file without any of these says nothing of images, and takes none away from others.
+const WORDS: [&str; 6] =
+    ["image", "$imagepolicy", "ustomiz", "containers", "$patch", "kind: GitRepository"];
 
 /// What a file says of images.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,18 +20,19 @@ pub(in crate::platform::gitops) struct Contents {
     pub(in crate::platform::gitops) places: Vec<Place>,
     /// The kustomizations in it, of kustomize or of Flux, which build on other files.
     pub(in crate::platform::gitops) kustomizations: Vec<Kustomization>,
+    /// The objects in it, or what it merges into others as a patch.
+    pub(in crate::platform::gitops) objects: Vec<Object>,
+    /// The repositories that Flux takes what it applies from: namespace, name and address.
+    pub(in crate::platform::gitops) sources: Vec<(Option<String>, String, String)>,
+    /// The operations in it, as a patch.
+    pub(in crate::platform::gitops) operations: Vec<Operation>,
 }
 
 /// What a file says of images, or why it cannot be read.
 pub(in crate::platform::gitops) fn find(path: &str, bytes: &[u8]) -> Result<Contents, String> {
-    if bytes.len() > LARGEST {
-        return Ok(Contents::default());
-    }
     let Ok(text) = std::str::from_utf8(bytes) else { return Err("it is no UTF-8".to_owned()) };
     // Most files hold no image at all, and need no parser.
-    if !["image", "$imagepolicy", "ustomiz"].iter().any(|word| text.contains(word))
-        && !kustomizations::is_one(path)
-    {
+    if !WORDS.iter().any(|word| text.contains(word)) && !kustomizations::is_one(path) {
         return Ok(Contents::default());
     }
     // What defines kinds is the largest of all files, and names no image that runs.
@@ -40,6 +45,9 @@ pub(in crate::platform::gitops) fn find(path: &str, bytes: &[u8]) -> Result<Cont
     if all > 0 && all == definitions {
         return Ok(Contents::default());
     }
+    if text.len() > LARGEST {
+        return Err(format!("it is larger than {} MiB, and is not read", LARGEST / 1_048_576));
+    }
     let stream = yaml::read(text)?;
     Ok(of(path, text, &stream))
 }
@@ -47,7 +55,8 @@ pub(in crate::platform::gitops) fn find(path: &str, bytes: &[u8]) -> Result<Cont
 /// What a file that was read says of images.
 pub(in crate::platform::gitops) fn of(path: &str, text: &str, stream: &Stream) -> Contents {
     let kustomization = kustomizations::is_one(path);
-    let mut kustomizations = Vec::new();
+    let (mut kustomizations, mut objects, mut operations) = (Vec::new(), Vec::new(), Vec::new());
+    let mut sources = Vec::new();
     let mut finding = PlaceScan::new(text, stream);
     let mut bases: Vec<String> = Vec::new();
     for (number, document) in stream.documents.iter().enumerate() {
@@ -66,28 +75,34 @@ pub(in crate::platform::gitops) fn of(path: &str, text: &str, stream: &Stream) -
         bases.push(base.clone());
         let base = if twins > 0 { format!("{base}#{}", twins + 1) } else { base };
         if kustomization && !of_flux {
-            let from = finding.places.len();
-            finding.entries(document.get("images"), &format!("{base}:images"));
-            finding.places.extend(patches::within(document));
-            let sets = finding.places[from..].to_vec();
-            kustomizations.push(Kustomization::of_kustomize(document, sets));
+            let entries = finding.entries(document.get("images"), &format!("{base}:images"));
+            let places = &mut finding.places;
+            kustomizations.push(Kustomization::of_kustomize(document, &entries, places));
         } else if let Some(spec) = document.get("spec").filter(|_| of_flux) {
-            let from = finding.places.len();
-            finding.entries(spec.get("images"), &format!("{base}:spec.images"));
-            finding.places.extend(patches::within(spec));
-            let sets = finding.places[from..].to_vec();
-            kustomizations.push(Kustomization::of_flux(spec, sets));
+            let entries = finding.entries(spec.get("images"), &format!("{base}:spec.images"));
+            let places = &mut finding.places;
+            kustomizations.push(Kustomization::of_flux(document, spec, &entries, places));
         } else if let Node::List(items) = document {
             for (number, item) in items.iter().enumerate() {
-                if let Some(value) = patches::value(item) {
-                    finding.value(value, &format!("{base}[{number}].value"));
-                }
+                let path = format!("{base}[{number}].value");
+                operations.extend(patches::operation(item, &path, &mut finding));
+            }
+        } else if let Some(items) = document.get("items").filter(|_| kind.ends_with("List")) {
+            for (number, item) in items.items().iter().enumerate() {
+                finding.walk(item, &format!("{base}.items[{number}]"), false);
+                objects.push(Object::read(item, std::mem::take(&mut finding.spots)));
             }
         } else {
             finding.walk(document, &base, false);
+            let object = Object::read(document, std::mem::take(&mut finding.spots));
+            let url = document.get("spec").and_then(|spec| spec.text("url"));
+            if let Some(url) = url.filter(|_| object.kind == "GitRepository") {
+                sources.push((object.namespace.clone(), object.name.clone(), url.to_owned()));
+            }
+            objects.push(object);
         }
     }
-    Contents { places: finding.places, kustomizations }
+    Contents { places: finding.places, kustomizations, objects, sources, operations }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ pub(super) mod contents;
 pub(super) mod edit;
 pub(super) mod image;
 pub(super) mod kustomizations;
-mod patches;
+pub(super) mod objects;
+pub(super) mod patches;
 pub(super) mod places;
 pub(super) mod yaml;

@@ -8,11 +8,17 @@ use std::ops::Range;
 
 use super::{
     image::{self, Version},
+    objects::{Spot, Step, Way},
     yaml::{Node, Scalar, Stream, Style},
 };
 
 /// Lists of containers, as kustomize looks for them.
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
+
+/// Whether a key's value is a list of containers.
+pub(super) fn is_containers(key: &str) -> bool {
+    CONTAINERS.contains(&key)
+}
 
 /// A marker of Flux' image automation beside a value: `{"$imagepolicy": "NAMESPACE:NAME"}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +72,8 @@ pub(in crate::platform::gitops) struct Place {
 pub(in crate::platform::gitops) struct Sited {
     pub(in crate::platform::gitops) file: String,
     pub(in crate::platform::gitops) place: Place,
+    /// The image that runs: another one than the place names where a kustomization renames it.
+    pub(in crate::platform::gitops) image: String,
 }
 
 impl Place {
@@ -91,6 +99,10 @@ pub(super) struct PlaceScan<'a> {
     text: &'a str,
     stream: &'a Stream,
     pub(super) places: Vec<Place>,
+    /// Where in the object that is being looked through each of them stands.
+    pub(super) spots: Vec<Spot>,
+    /// The way to what is being looked at.
+    pub(super) way: Way,
     /// Why nothing of the document can be edited.
     pub(super) sealed: Option<String>,
     /// Whether the document is a `HelmRelease`.
@@ -100,7 +112,15 @@ pub(super) struct PlaceScan<'a> {
 impl<'a> PlaceScan<'a> {
     /// Of a file that was read.
     pub(super) fn new(text: &'a str, stream: &'a Stream) -> Self {
-        Self { text, stream, places: Vec::new(), sealed: None, helm: false }
+        Self {
+            text,
+            stream,
+            places: Vec::new(),
+            spots: Vec::new(),
+            way: Vec::new(),
+            sealed: None,
+            helm: false,
+        }
     }
 }
 
@@ -144,9 +164,10 @@ impl PlaceScan<'_> {
             .then(|| format!("line {} is filled in by a substitution", scalar.line))
     }
 
-    /// `images:` of a kustomization, or of a Flux Kustomization.
-    pub(super) fn entries(&mut self, images: Option<&Node>, base: &str) {
-        let Some(images) = images else { return };
+    /// `images:` of a kustomization, or of a Flux Kustomization: which place each entry is that says a version.
+    pub(super) fn entries(&mut self, images: Option<&Node>, base: &str) -> Vec<Option<usize>> {
+        let Some(images) = images else { return Vec::new() };
+        let mut found = vec![None; images.items().len()];
         for (number, entry) in images.items().iter().enumerate() {
             let Some(name) = entry.text("name") else { continue };
             let scalar = |key: &str| entry.get(key).and_then(Node::scalar).cloned();
@@ -175,6 +196,7 @@ impl PlaceScan<'_> {
                 .iter()
                 .filter(|one| one.text("name") == Some(name))
                 .count();
+            found[number] = Some(self.places.len());
             let number = if before > 0 { format!("#{}", before + 1) } else { String::new() };
             self.places.push(Place {
                 path: format!("{base}[{name}]{number}"),
@@ -189,6 +211,7 @@ impl PlaceScan<'_> {
                 name_at: renamed,
             });
         }
+        found
     }
 
     /// Looks for references below a value. `contained` says that it is an item of a list of containers.
@@ -198,43 +221,36 @@ impl PlaceScan<'_> {
                 let chart = self.chart(node, path);
                 for (key, value) in entries {
                     let below = format!("{path}.{}", key.text);
-                    if let Node::Scalar(scalar) = value {
-                        if chart && VALUES.contains(&key.text.as_str()) {
-                            continue;
+                    self.way.push(Step::Key(key.text.clone()));
+                    match value {
+                        Node::Scalar(scalar) => {
+                            if !chart || !VALUES.contains(&key.text.as_str()) {
+                                self.scalar(key, scalar, &below, contained);
+                            }
                         }
-                        self.scalar(key, scalar, &below, contained);
-                        continue;
-                    }
-                    if let (Node::Alias(alias), "image", true) =
-                        (value, key.text.as_str(), contained)
-                    {
-                        self.reference(
-                            alias,
-                            &below,
-                            Vec::new(),
-                            Some("it is an alias of another value".to_owned()),
-                        );
-                        continue;
-                    }
-                    let containers = CONTAINERS.contains(&key.text.as_str());
-                    if containers && let Node::List(items) = value {
-                        for (number, item) in items.iter().enumerate() {
-                            let name =
-                                item.text("name").map_or_else(|| number.to_string(), str::to_owned);
-                            self.walk(item, &format!("{below}[{name}]"), true);
+                        Node::Alias(alias) if key.text == "image" && contained => {
+                            let why = Some("it is an alias of another value".to_owned());
+                            self.reference(alias, &below, Vec::new(), why);
                         }
-                        continue;
+                        Node::List(items) => self.items(items, &below, is_containers(&key.text)),
+                        Node::Map(_) | Node::Alias(_) => self.walk(value, &below, false),
                     }
-                    self.walk(value, &below, false);
+                    self.way.pop();
                 }
             }
-            Node::List(items) => {
-                for (number, item) in items.iter().enumerate() {
-                    let name = item.text("name").map_or_else(|| number.to_string(), str::to_owned);
-                    self.walk(item, &format!("{path}[{name}]"), false);
-                }
-            }
+            Node::List(items) => self.items(items, path, false),
             Node::Scalar(_) | Node::Alias(_) => {}
+        }
+    }
+
+    /// Looks for references in the items of a list.
+    pub(super) fn items(&mut self, items: &[Node], path: &str, contained: bool) {
+        for (number, item) in items.iter().enumerate() {
+            let name = item.text("name").map(str::to_owned);
+            let called = name.clone().unwrap_or_else(|| number.to_string());
+            self.way.push(Step::Item(number, name));
+            self.walk(item, &format!("{path}[{called}]"), contained);
+            self.way.pop();
         }
     }
 
@@ -268,6 +284,7 @@ impl PlaceScan<'_> {
         if image.is_empty() {
             return;
         }
+        self.spots.push(Spot { way: self.way.clone(), place: self.places.len() });
         self.places.push(Place {
             path: path.to_owned(),
             form: Form::Reference,
@@ -303,6 +320,9 @@ impl PlaceScan<'_> {
         let unmarked = (markers.is_empty() && !self.helm)
             .then(|| "it is a value of a chart without a marker of image automation".to_owned());
         let fixed = [&tag, &digest].into_iter().flatten().find_map(|one| self.fixed(one));
+        let mut way = self.way.clone();
+        way.push(Step::Key("tag".to_owned()));
+        self.spots.push(Spot { way, place: self.places.len() });
         self.places.push(Place {
             path: format!("{path}.tag"),
             form: Form::Value,

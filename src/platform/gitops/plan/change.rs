@@ -222,7 +222,7 @@ impl Draft<'_> {
                 let before = mirror.file(parent, file).await?.unwrap_or_default();
                 let after = mirror.file(&commit.id, file).await?.unwrap_or_default();
                 // Another image that it moved stays as well.
-                let own = |one: &&ImageChange| one.file == file && one.image == self.entry.image;
+                let own = |one: &&ImageChange| one.file == file && self.entry.is_called(&one.image);
                 let images = commit.changes.iter().filter(own);
                 let images: Vec<_> = images
                     .map(|one| Wanted {
@@ -279,7 +279,8 @@ impl Draft<'_> {
             return Ok(self.refuse(why));
         }
         let entry_state = self.view.entry_state(self.entry);
-        if version == entry_state.wanted {
+        let says = |place: &places::Place| place.fixed.is_some() || place.version == version;
+        if version == entry_state.wanted && self.entry.places.iter().all(|one| says(&one.place)) {
             let why = format!(
                 "nothing would change: the branch {} says {} of {name} already",
                 self.view.branch,
@@ -579,7 +580,7 @@ pub(super) fn place_then<'a>(
 /// The version that a place had at a time; where the file was elsewhere then, that of the image's one place.
 fn version_then(then: &Snapshot, file: &str, path: &str, image: &str) -> Option<Version> {
     if let Some(place) = place_then(then, file, path) {
-        return (place.place.image == image).then(|| place.place.version.clone());
+        return (place.image == image).then(|| place.place.version.clone());
     }
     None
 }

@@ -43,7 +43,7 @@ impl Proposal {
     /// The version that it brings to an app.
     pub(in crate::platform::gitops) fn version(&self, entry: &Entry) -> Option<&Version> {
         let mine = self.commit.changes.iter().find(|change| {
-            change.image == entry.image && entry.places.iter().any(|one| one.file == change.file)
+            entry.is_called(&change.image) && entry.places.iter().any(|one| one.file == change.file)
         });
         mine.and_then(|change| change.new.as_ref())
     }
@@ -235,7 +235,7 @@ impl View {
             } else {
                 TrackRecord::Unknown
             };
-            let own = commit.changes.iter().filter(|change| change.image == entry.image);
+            let own = commit.changes.iter().filter(|change| entry.is_called(&change.image));
             let overridden = &self.snapshot.overridden;
             if own.clone().all(|one| overridden.contains(&(one.file.clone(), one.place.clone()))) {
                 one.note = Some(OVERRIDDEN.to_owned());

@@ -137,15 +137,19 @@ impl Past {
             .collect();
         let mine = |change: &&ImageChange| {
             let place = (change.file.clone(), change.place.clone());
-            if change.image != entry.image || (!all && snapshot.overridden.contains(&place)) {
+            if !entry.is_called(&change.image) || (!all && snapshot.overridden.contains(&place)) {
                 return false;
-            }
-            if scopes.len() == 1 {
-                return true;
             }
             let has = |one: &Entry| {
                 one.places.iter().any(|one| one.file == place.0 && one.place.path == place.1)
             };
+            // Where a kustomization renames it, what its file calls it may run elsewhere under that name.
+            if change.image != entry.image {
+                return has(entry);
+            }
+            if scopes.len() == 1 {
+                return true;
+            }
             if has(entry) {
                 return true;
             }
@@ -260,7 +264,11 @@ async fn changed(
                 let places = found
                     .and_then(|found| found.as_ref().as_ref().ok())
                     .map_or(none, |contents| contents.places.as_slice());
-                places.iter().map(|place| Sited { file: file.clone(), place: place.clone() })
+                places.iter().map(|place| Sited {
+                    file: file.clone(),
+                    place: place.clone(),
+                    image: place.image.clone(),
+                })
             });
             places.collect()
         };

@@ -1,8 +1,8 @@
 //! From the files and commits of a repository, and from what its cluster tells, to the nouns of the deck.
 
 pub(super) mod apps;
+mod build;
 pub(super) mod cluster;
 pub(super) mod history;
-mod layers;
 mod rollout;
 pub(super) mod snapshot;

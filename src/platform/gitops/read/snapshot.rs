@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::layers::Layers;
+use super::build::{self, Files, Outcome};
 use crate::domain::AppId;
 use crate::platform::{
     Error,
@@ -68,6 +68,11 @@ pub(in crate::platform::gitops) struct Entry {
 }
 
 impl Entry {
+    /// Whether an image is called so, as it runs or where a kustomization renames it.
+    pub(in crate::platform::gitops) fn is_called(&self, image: &str) -> bool {
+        self.image == image || self.places.iter().any(|one| one.place.image == image)
+    }
+
     /// The place that speaks for it: the first that can be edited.
     pub(in crate::platform::gitops) fn lead(&self) -> Option<&Sited> {
         self.places.iter().find(|one| one.place.fixed.is_none()).or_else(|| self.places.first())
@@ -137,29 +142,22 @@ pub(in crate::platform::gitops) async fn read(
     blobs: &mut Blobs,
     commit: &str,
 ) -> Result<Snapshot, Error> {
-    let files = mirror.files(commit).await?;
+    let (files, others) = mirror.files(commit).await?;
     learn(mirror, blobs, files.iter().map(|(file, id)| (file, id))).await?;
     let mut snapshot = Snapshot { commit: commit.to_owned(), ..Snapshot::default() };
-    let (mut sited, mut kustomizations) = (Vec::new(), Vec::new());
+    let mut read = Vec::new();
     for (file, id) in &files {
         match blobs.get(id).and_then(|known| known.get(file)).map(AsRef::as_ref) {
-            Some(Ok(contents)) => {
-                let places = contents.places.iter();
-                sited
-                    .extend(places.map(|place| Sited { file: file.clone(), place: place.clone() }));
-                kustomizations
-                    .extend(contents.kustomizations.iter().map(|one| (file.as_str(), one)));
-            }
+            Some(Ok(contents)) => read.push((file.as_str(), contents)),
             Some(Err(why)) => snapshot.unreadable.push((file.clone(), why.clone())),
             None => {}
         }
     }
-    let layers = Layers::new(kustomizations.into_iter(), &sited);
-    let (mut said, overridden): (Vec<_>, Vec<_>) =
-        sited.iter().cloned().partition(|one| !layers.replaced(one));
-    for one in &mut said {
-        layers.fill(one);
-    }
+    let others = others.iter().map(String::as_str).collect();
+    let Outcome { said, overridden, unread } =
+        build::build(&Files { read, others }, &mirror.git.remote);
+    let why = "a kustomization takes it, and it is no YAML file by its name";
+    snapshot.unreadable.extend(unread.into_iter().map(|file| (file, why.to_owned())));
     snapshot.overridden = overridden.into_iter().map(|one| (one.file, one.place.path)).collect();
     snapshot.entries = entries(said);
     Ok(snapshot)
@@ -170,7 +168,7 @@ pub(in crate::platform::gitops) async fn read(
 fn entries(sited: Vec<Sited>) -> Vec<Entry> {
     let mut groups: BTreeMap<(String, String), Vec<Sited>> = BTreeMap::new();
     for one in sited {
-        let key = (environment(&one.file), one.place.image.clone());
+        let key = (environment(&one.file), one.image.clone());
         groups.entry(key).or_default().push(one);
     }
     let mut entries = Vec::new();
@@ -191,9 +189,20 @@ fn entries(sited: Vec<Sited>) -> Vec<Entry> {
             let mixed: Vec<String> =
                 split.iter().filter(|(_, some)| !agree(some)).map(|(key, _)| key.clone()).collect();
             for key in mixed {
+                let mut whats: BTreeMap<String, Vec<Sited>> = BTreeMap::new();
                 for one in split.remove(&key).unwrap_or_default() {
                     let what = one.place.path.split(['.', ':']).next().unwrap_or_default();
-                    split.entry(format!("{key}/{what}")).or_default().push(one);
+                    whats.entry(format!("{key}/{what}")).or_default().push(one);
+                }
+                for (what, some) in whats {
+                    if agree(&some) {
+                        split.entry(what).or_default().extend(some);
+                        continue;
+                    }
+                    // Two containers of one object.
+                    for one in some {
+                        split.entry(format!("{key}/{}", one.place.path)).or_default().push(one);
+                    }
                 }
             }
         }
@@ -231,6 +240,7 @@ fn short(image: &str, parts: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::gitops::model::places::Place;
 
     #[test]
     fn files_belong_to_environments() {
@@ -248,7 +258,9 @@ mod tests {
 
     fn sited(file: &str, text: &str) -> Vec<Sited> {
         let places = contents::find(file, text.as_bytes()).unwrap().places;
-        places.into_iter().map(|place| Sited { file: file.to_owned(), place }).collect()
+        let image = |place: &Place| place.image.clone();
+        let sited = |place| Sited { file: file.to_owned(), image: image(&place), place };
+        places.into_iter().map(sited).collect()
     }
 
     #[test]

@@ -1,0 +1,355 @@
+//! What a repository's files come to when they are built: which places say what runs, since others are replaced by a
+//! kustomization above them, and what is filled in by Flux.
+
+mod object;
+mod stage;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::{
+    object::{Image, Origin, PlaceAt},
+    stage::{Stage, Tree, directory, resolve},
+};
+use crate::platform::gitops::model::{
+    contents::Contents,
+    image::Version,
+    kustomizations::Kustomization,
+    places::{Form, Place, Sited},
+};
+
+/// What comes of a place in one of the builds that it decides something in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Decision {
+    image: String,
+    version: Version,
+    /// Why the place cannot be edited, where that is not its own.
+    fixed: Option<String>,
+}
+
+/// What a commit's files come to.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// Places that say what runs.
+    pub(super) said: Vec<Sited>,
+    /// Places that say nothing, since something else is built instead.
+    pub(super) overridden: Vec<Sited>,
+    /// Files that a kustomization takes and that are not read.
+    pub(super) unread: BTreeSet<String>,
+}
+
+/// The files of a commit: paths, with what those say that were read, and all others.
+pub(super) struct Files<'a> {
+    pub(super) read: Vec<(&'a str, &'a Contents)>,
+    pub(super) others: BTreeSet<&'a str>,
+}
+
+/// Works out what a commit's files come to. `remote` is the repository's address.
+pub(super) fn build(files: &Files<'_>, remote: &str) -> Outcome {
+    let origins = files.read.iter().map(|(file, contents)| Origin { file, contents });
+    let origins: Vec<Origin<'_>> = origins.collect();
+    let speaks = |of: &Contents| {
+        !of.objects.is_empty() || !of.operations.is_empty() || !of.kustomizations.is_empty()
+    };
+    let mut tree = Tree {
+        files: BTreeMap::new(),
+        paths: files.read.iter().map(|(file, _)| *file).collect(),
+        directories: BTreeMap::new(),
+    };
+    let mut of_flux = Vec::new();
+    for origin in &origins {
+        if speaks(origin.contents) {
+            tree.files.insert(origin.file, *origin);
+        }
+        for one in &origin.contents.kustomizations {
+            if one.of_flux.is_none() {
+                tree.directories.insert(directory(origin.file), (*origin, one));
+            } else if !is_foreign(one, &origins, remote) {
+                of_flux.push((*origin, one));
+            }
+        }
+    }
+    let mut all = Decisions {
+        tree: &tree,
+        made: BTreeMap::new(),
+        met: BTreeSet::new(),
+        files: BTreeSet::new(),
+    };
+    let mut applied = BTreeSet::new();
+    for (origin, one) in of_flux {
+        let at = resolve("", one.resources.first().map_or("", String::as_str));
+        let known = tree.directories.contains_key(at.as_str());
+        let stage = if known {
+            tree.directory(&at, Some((origin, one)), 0)
+        } else {
+            tree.plain(&at, (origin, one))
+        };
+        applied.insert(at);
+        all.take(stage, Some((origin.file, one)));
+    }
+    // Directories that nothing here takes are built as they are.
+    let taken: BTreeSet<String> = tree
+        .directories
+        .iter()
+        .flat_map(|(at, (_, of))| {
+            of.resources.iter().chain(&of.components).map(|path| resolve(at, path))
+        })
+        .chain(applied)
+        .collect();
+    for (at, (_, of)) in tree.directories.iter().filter(|(at, _)| !taken.contains(**at)) {
+        let stage = tree.directory(at, None, 0);
+        if of.is_component {
+            // Nobody takes it.
+            all.met.extend(stage.met);
+        } else {
+            all.take(stage, None);
+        }
+    }
+    let mut outcome = Outcome { unread: tree.unread(&files.others), ..Outcome::default() };
+    for origin in &origins {
+        for (number, place) in origin.contents.places.iter().enumerate() {
+            all.tell((origin.file, number), place, &mut outcome);
+        }
+    }
+    outcome
+}
+
+/// Whether a Kustomization of Flux applies another repository than this one, as far as that is told here. Addresses of one
+/// repository differ in many ways, its name does not.
+fn is_foreign(one: &Kustomization, files: &[Origin<'_>], remote: &str) -> bool {
+    let Some(of) = &one.of_flux else { return false };
+    let (kind, namespace, name) = &of.source;
+    if matches!(kind.as_str(), "OCIRepository" | "Bucket") {
+        return true;
+    }
+    let called = |url: &str| {
+        let url = url.trim_end_matches('/').trim_end_matches(".git");
+        url.rsplit(['/', ':']).next().unwrap_or(url).to_ascii_lowercase()
+    };
+    let mut sources = files.iter().flat_map(|origin| &origin.contents.sources);
+    let source = sources.find(|(space, known, _)| {
+        known == name && (space.is_none() || namespace.is_none() || space == namespace)
+    });
+    source.is_some_and(|(_, _, url)| called(url) != called(remote))
+}
+
+/// What all builds come to.
+struct Decisions<'t, 'a> {
+    tree: &'t Tree<'a>,
+    made: BTreeMap<PlaceAt<'a>, Vec<Decision>>,
+    met: BTreeSet<PlaceAt<'a>>,
+    files: BTreeSet<&'a str>,
+}
+
+impl<'a> Decisions<'_, 'a> {
+    /// Takes in what is built, and applied by a Kustomization of Flux where there is one.
+    fn take(&mut self, stage: Stage<'a>, flux: Option<(&'a str, &'a Kustomization)>) {
+        self.files.extend(stage.files);
+        self.met.extend(stage.met);
+        for (_, image) in stage.objects.into_iter().flat_map(|one| one.images) {
+            let by = image.by;
+            let decision = decision(image, flux);
+            let known = self.made.entry(by).or_default();
+            if !known.contains(&decision) {
+                known.push(decision);
+            }
+        }
+    }
+
+    /// Says what comes of a place.
+    fn tell(&self, at: PlaceAt<'a>, place: &Place, outcome: &mut Outcome) {
+        let file = at.0.to_owned();
+        let Some(decisions) = self.made.get(&at) else {
+            let image = place.image.clone();
+            let one = Sited { file, place: place.clone(), image };
+            let list =
+                if self.is_dead(at, place) { &mut outcome.overridden } else { &mut outcome.said };
+            list.push(one);
+            return;
+        };
+        let mut names: Vec<&str> = decisions.iter().map(|one| one.image.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            let mut own = decisions.iter().filter(|one| one.image == name);
+            let Some(first) = own.next() else { continue };
+            let mut place = place.clone();
+            let mut fixed = first.fixed.clone();
+            if own.clone().all(|one| one.version == first.version) {
+                place.version = first.version.clone();
+                fixed = fixed.or_else(|| own.find_map(|one| one.fixed.clone()));
+            } else {
+                fixed = Some("what is built of it differs from place to place".to_owned());
+            }
+            if let Some(why) = fixed {
+                let line = place.tag_at.as_ref().map(|scalar| format!("line {}: ", scalar.line));
+                place.fixed = Some(format!("{}{why}", line.unwrap_or_default()));
+            }
+            outcome.said.push(Sited { file: file.clone(), place, image: name.to_owned() });
+        }
+    }
+
+    /// Whether a place that decides nothing took part in what is built, or would have.
+    fn is_dead(&self, at: PlaceAt<'a>, place: &Place) -> bool {
+        if self.met.contains(&at) {
+            return true;
+        }
+        if place.form != Form::Reference || self.files.contains(at.0) {
+            return false;
+        }
+        // A file beside a kustomization that does not name it.
+        let beside = self.tree.directories.get(directory(at.0));
+        if beside.is_some_and(|(origin, of)| !of.generates && self.files.contains(origin.file)) {
+            return true;
+        }
+        // A bare name says nothing where any kustomization sets it.
+        let sets = |of: &Kustomization| {
+            of.images.iter().any(|entry| entry.place.is_some() && entry.name == place.image)
+        };
+        let bare = place.version == Version::default() && place.markers.is_empty();
+        bare && self.tree.directories.values().any(|(_, of)| sets(of))
+    }
+}
+
+/// What an image comes to, with what Flux puts in.
+fn decision(image: Image<'_>, flux: Option<(&str, &Kustomization)>) -> Decision {
+    let Image { name, mut version, altered, .. } = image;
+    let mut fixed = altered;
+    let open = version.tag.as_deref().filter(|tag| tag.contains("${"));
+    let filled = flux.zip(open).and_then(|((file, of), tag)| filled(file, of, tag));
+    if let Some((tag, from)) = filled {
+        version.tag = Some(tag);
+        fixed = fixed.or_else(|| Some(format!("it is filled in by {from}")));
+    }
+    Decision { image: name, version, fixed }
+}
+
+/// A text with its variables filled in, and where their values stand; `None` where one is not known, or nothing is filled
+/// in at all.
+fn filled(file: &str, of: &Kustomization, text: &str) -> Option<(String, String)> {
+    let of = of.of_flux.as_ref()?;
+    let variables = of.variables.as_ref()?;
+    let (mut whole, mut from, mut rest) = (String::new(), Vec::new(), text);
+    while let Some((before, after)) = rest.split_once("${") {
+        let (inside, after) = after.split_once('}')?;
+        // `${NAME:-DEFAULT}` and its like: github.com/fluxcd/pkg/envsubst.
+        let (name, default) = inside.split_at(inside.find([':', '-', '=']).unwrap_or(inside.len()));
+        whole.push_str(before);
+        if let Some((_, value)) = variables.iter().find(|(known, _)| known == name) {
+            whole.push_str(value);
+            from.push(format!("{name} of postBuild.substitute in {file}"));
+        } else if of.more_variables {
+            return None;
+        } else {
+            whole.push_str(default.trim_start_matches(':').get(1..)?);
+            from.push(format!("the default of {name}"));
+        }
+        rest = after;
+    }
+    whole.push_str(rest);
+    Some((whole, from.join(", ")))
+}
+
+impl Tree<'_> {
+    /// Files that a kustomization takes and that are not read: of another form than YAML.
+    fn unread(&self, others: &BTreeSet<&str>) -> BTreeSet<String> {
+        let taken = self
+            .directories
+            .iter()
+            .flat_map(|(at, (_, of))| of.resources.iter().map(|path| resolve(at, path)));
+        taken.filter(|path| others.contains(path.as_str())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::gitops::model::contents;
+
+    fn outcome(files: &[(&str, &str)]) -> Outcome {
+        let contents: Vec<(&str, Contents)> = files
+            .iter()
+            .map(|(file, text)| (*file, contents::find(file, text.as_bytes()).unwrap()))
+            .collect();
+        let read = contents.iter().map(|(file, of)| (*file, of)).collect();
+        build(&Files { read, others: BTreeSet::new() }, "https://git.example.org/acme/config.git")
+    }
+
+    fn read(files: &[(&str, &str)]) -> Vec<(String, String, Option<String>)> {
+        let said = outcome(files).said.into_iter();
+        said.map(|one| (one.file, one.place.version.whole(), one.place.fixed)).collect()
+    }
+
+    const BASE: (&str, &str) = (
+        "base/web.yaml",
+        "kind: Deployment\nmetadata: {name: web, namespace: shop}\nspec:\n  template:\n    spec:\n      containers:\n      - name: app\n        image: reg/web:1\n",
+    );
+    const KUSTOMIZATION: (&str, &str) = ("base/kustomization.yaml", "resources:\n- ./web.yaml\n");
+    const PATCH: (&str, &str) = (
+        "prod/image.yaml",
+        "kind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n      - name: app\n        image: reg/web:2\n",
+    );
+
+    fn told(files: &[(&str, &str)]) -> Vec<String> {
+        let lines = read(files).into_iter();
+        lines.map(|(file, version, _)| format!("{file} {version}")).collect()
+    }
+
+    /// The build of kustomize says 2 for `prod` in each of these, and 1 for what has no patch.
+    #[test]
+    fn a_line_that_is_patched_wherever_it_is_built_says_nothing() {
+        let by_file =
+            ("prod/kustomization.yaml", "resources: [../base]\npatches:\n- path: image.yaml\n");
+        assert_eq!(told(&[BASE, KUSTOMIZATION, by_file, PATCH]), ["prod/image.yaml 2"]);
+        let plain = ("dev/kustomization.yaml", "resources: [../base]\n");
+        let both = told(&[BASE, KUSTOMIZATION, by_file, PATCH, plain]);
+        assert_eq!(both, ["base/web.yaml 1", "prod/image.yaml 2"]);
+        let inline = (
+            "prod/kustomization.yaml",
+            "resources: [../base]\npatches:\n- target: {kind: Deployment, name: web}\n  patch: |-\n    - op: replace\n      path: /spec/template/spec/containers/0/image\n      value: reg/web:2\n",
+        );
+        assert_eq!(told(&[BASE, KUSTOMIZATION, inline]), ["prod/kustomization.yaml 2"]);
+        let other = ("prod/kustomization.yaml", inline.1.replace("name: web", "name: other"));
+        let other = (other.0, other.1.as_str());
+        assert_eq!(told(&[BASE, KUSTOMIZATION, other]), ["base/web.yaml 1"]);
+        let entry = (
+            "prod/kustomization.yaml",
+            "resources: [../base]\nimages:\n- name: reg/web\n  newTag: '2'\n",
+        );
+        assert_eq!(told(&[BASE, KUSTOMIZATION, entry]), ["prod/kustomization.yaml 2"]);
+        let component = (
+            "newer/kustomization.yaml",
+            "kind: Component\nimages:\n- name: reg/web\n  newTag: '2'\n",
+        );
+        let with = ("prod/kustomization.yaml", "resources: [../base]\ncomponents: [../newer]\n");
+        assert_eq!(told(&[BASE, KUSTOMIZATION, component, with]), ["newer/kustomization.yaml 2"]);
+    }
+
+    #[test]
+    fn patches_of_flux_are_shown_and_not_edited() {
+        let flux = (
+            "clusters/eu/shop.yaml",
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: shop}\nspec:\n  path: ./base\n  patches:\n  - patch: |\n      kind: Deployment\n      metadata:\n        name: web\n      spec:\n        template:\n          spec:\n            containers:\n            - name: app\n              image: reg/web:2\n",
+        );
+        let found = read(&[BASE, KUSTOMIZATION, flux]);
+        let expected = "line 8 is a patch within a text".to_owned();
+        assert_eq!(found, [("clusters/eu/shop.yaml".to_owned(), "2".to_owned(), Some(expected))]);
+    }
+
+    #[test]
+    fn what_flux_fills_in_is_told_with_where_it_stands() {
+        let base = (BASE.0, BASE.1.replace("web:1", "web:v${web_tag}"));
+        let flux = (
+            "clusters/eu/shop.yaml",
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: shop}\nspec:\n  path: ./base\n  postBuild:\n    substitute:\n      web_tag: '1.4'\n",
+        );
+        let found = read(&[(base.0, &base.1), KUSTOMIZATION, flux]);
+        let why =
+            "line 8: it is filled in by web_tag of postBuild.substitute in clusters/eu/shop.yaml";
+        let expected = ("base/web.yaml".to_owned(), "v1.4".to_owned(), Some(why.to_owned()));
+        assert_eq!(found, [expected]);
+        let open = (BASE.0, BASE.1.replace("web:1", "web:${other:-1.0}"));
+        assert_eq!(read(&[(open.0, &open.1), KUSTOMIZATION, flux])[0].1, "1.0");
+        let open = (BASE.0, BASE.1.replace("web:1", "web:${other}"));
+        assert_eq!(read(&[(open.0, &open.1), KUSTOMIZATION, flux])[0].1, "${other}");
+    }
+}

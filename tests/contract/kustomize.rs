@@ -1,0 +1,425 @@
+//! What a repository's files come to, beside what kustomize itself makes of them.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use revdeck::{
+    domain::{Scope, TargetId},
+    platform::{Environment, Now, Registry, TargetSpec},
+};
+
+fn git(at: &Path, arguments: &[&str]) {
+    let mut command = Command::new("git");
+    command.current_dir(at).args(["-c", "user.name=Noor", "-c", "user.email=n@x"]);
+    let told = command.args(arguments).env("GIT_CONFIG_GLOBAL", "/dev/null").output().unwrap();
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+}
+
+fn written(files: &[(String, String)]) -> (tempfile::TempDir, PathBuf) {
+    let home = tempfile::tempdir().unwrap();
+    let work = home.path().join("config");
+    for (file, text) in files {
+        let file = work.join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+    (home, work)
+}
+
+/// The images that revdeck takes for what runs.
+async fn told(home: &Path, work: &Path) -> BTreeSet<String> {
+    git(work, &["init", "-q", "--initial-branch=main"]);
+    git(work, &["add", "--all"]);
+    git(work, &["commit", "-q", "-m", "Start"]);
+    let bare = home.join("config.git");
+    git(home, &["clone", "-q", "--bare", "config", "config.git"]);
+    let cache = home.join("cache").display().to_string();
+    let environment = Environment::default().with([("XDG_CACHE_HOME".to_owned(), cache)]);
+    let now: Now = std::sync::Arc::new(|| "2026-11-01T12:00:00Z".parse().unwrap());
+    let location = bare.display().to_string();
+    let spec =
+        TargetSpec { id: TargetId::new("git"), ..TargetSpec::new("gitops", Some(&location)) };
+    let platform = Registry::built_in().open(&[spec], &environment, &now).unwrap().remove(0);
+    let mut images = BTreeSet::new();
+    for app in platform.apps(&Scope::Everything).await.unwrap() {
+        let history = platform.revisions(&app.id).await.unwrap();
+        let newest = history.revisions.first().map(|one| one.id.clone());
+        let Some(newest) = newest else {
+            let label = app.deployed.as_ref().and_then(|of| of.label.clone()).unwrap_or_default();
+            images.insert(format!("{} {label}", app.id));
+            continue;
+        };
+        let detail = platform.detail(&app.id, &newest).await.unwrap();
+        images.extend(detail.facts.iter().map(|fact| fact.value.reveal().to_owned()));
+    }
+    images
+}
+
+/// The images that kustomize makes of directories; `None` where it refuses one of them.
+fn built(work: &Path, roots: &[&str]) -> Option<BTreeSet<String>> {
+    let mut images = BTreeSet::new();
+    for root in roots {
+        let told = Command::new("kubectl").arg("kustomize").arg(work.join(root)).output().unwrap();
+        if !told.status.success() {
+            return None;
+        }
+        let text = String::from_utf8_lossy(&told.stdout).into_owned();
+        let lines = text.lines().map(|line| line.trim().trim_start_matches("- "));
+        let image = lines.filter_map(|line| line.strip_prefix("image: "));
+        images.extend(image.map(|image| image.trim_matches(['"', '\'']).to_owned()));
+    }
+    Some(images)
+}
+
+fn kubectl() -> bool {
+    let there = Command::new("kubectl").arg("version").arg("--client").output().is_ok();
+    if !there {
+        crate::skipped::skipped("kubectl", "kustomize is not at hand");
+    }
+    there
+}
+
+const WEB: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  labels: {tier: front}\nspec:\n  template:\n    spec:\n      containers:\n      - name: app\n        image: reg/web:1\n      - name: side\n        image: reg/side:1\n";
+const ROLLOUT: &str = "apiVersion: acme.example/v1\nkind: Machine\nmetadata:\n  name: web\nspec:\n  image: reg/web:1\n";
+const TAKES: &str = "resources: [web.yaml]\n";
+
+fn patch(image: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  template:\n    spec:\n      containers:\n      - name: app\n        image: {image}\n"
+    )
+}
+
+fn operation(number: usize, image: &str) -> String {
+    format!(
+        "- op: replace\n  path: /spec/template/spec/containers/{number}/image\n  value: {image}\n"
+    )
+}
+
+/// Each of these was told wrongly once: what is replaced was shown, or what runs was hidden.
+#[tokio::test]
+async fn what_is_told_is_what_kustomize_builds() {
+    if !kubectl() {
+        return;
+    }
+    let within = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    let two = format!("{WEB}---\n{}", WEB.replace("name: web\n", "name: api\n"));
+    let spaces = format!(
+        "{}---\n{}",
+        WEB.replace("  name: web\n", "  name: web\n  namespace: a\n"),
+        WEB.replace("  name: web\n", "  name: web\n  namespace: b\n")
+    );
+    let twice = WEB.replace("reg/side:1", "reg/web:1");
+    let pod = |image: &str| WEB.replace("reg/web:1", image);
+    let base = |text: &str| vec![("base/web.yaml".to_owned(), text.to_owned())];
+    let over = |text: &str| {
+        ("prod/kustomization.yaml".to_owned(), format!("resources: [../base]\n{text}"))
+    };
+    let smp = patch("reg/web:2");
+    let op = operation(0, "reg/web:2");
+    let cases: Vec<(&str, Vec<(String, String)>, Vec<(String, String)>)> = vec![
+        ("operations in a file", base(&two), vec![
+            over("patches:\n- path: op.yaml\n  target: {kind: Deployment, name: api}\n"),
+            ("prod/op.yaml".into(), op.clone()),
+        ]),
+        ("a target by its kind", base(&two), vec![
+            over("patches:\n- path: op.yaml\n  target: {kind: Deployment}\n"),
+            ("prod/op.yaml".into(), op.clone()),
+        ]),
+        ("a target by a label", base(&two.replacen("tier: front", "tier: back", 1)), vec![over(
+            &format!("patches:\n- target: {{labelSelector: tier=front}}\n  patch: |-\n{}", within(&op)),
+        )]),
+        ("a merge with a target", base(&two), vec![
+            over("patches:\n- path: smp.yaml\n  target: {kind: Deployment, name: api}\n"),
+            ("prod/smp.yaml".into(), smp.clone()),
+        ]),
+        ("a target that is a pattern", base(&two), vec![over(&format!(
+            "patches:\n- target: {{kind: Deploy.*, name: 'a|w.*'}}\n  patch: |-\n{}",
+            within(&op)
+        ))]),
+        ("two namespaces", base(&spaces), vec![over(&format!(
+            "patches:\n- patch: |-\n{}",
+            within(&smp.replace("  name: web\n", "  name: web\n  namespace: b\n"))
+        ))]),
+        ("two containers of one image", base(&twice), vec![over(&format!(
+            "patches:\n- target: {{kind: Deployment}}\n  patch: |-\n{}",
+            within(&operation(1, "reg/web:2"))
+        ))]),
+        ("an image of another kind", base(ROLLOUT), vec![over(
+            "images:\n- {name: reg/web, newTag: '2'}\n",
+        )]),
+        ("entries over entries", vec![
+            ("base/web.yaml".into(), WEB.into()),
+            ("base/kustomization.yaml".into(), format!("{TAKES}images:\n- {{name: reg/web, newTag: '2'}}\n")),
+        ], vec![over("images:\n- {name: reg/web, newTag: '3'}\n")]),
+        ("entries over patches", base(WEB), vec![over(&format!(
+            "images:\n- {{name: reg/web, newTag: '3'}}\npatches:\n- patch: |-\n{}",
+            within(&smp)
+        ))]),
+        ("renamed below", vec![
+            ("base/web.yaml".into(), WEB.into()),
+            ("base/kustomization.yaml".into(), format!("{TAKES}images:\n- {{name: reg/web, newName: new/web}}\n")),
+        ], vec![over("images:\n- {name: reg/web, newTag: '3'}\n- {name: new/web, newTag: '4'}\n")]),
+        ("a name alone", base(WEB), vec![over("images:\n- {name: reg/web, newName: new/web}\n")]),
+        ("two entries of one name", base(WEB), vec![over(
+            "images:\n- {name: reg/web, newTag: '2'}\n- {name: reg/web, newTag: '3'}\n",
+        )]),
+        ("a suffix", base(WEB), vec![over("images:\n- {name: reg/web, tagSuffix: -slim}\n")]),
+        ("a name that is a pattern", base(WEB), vec![over("images:\n- {name: '.*/web', newTag: '2'}\n")]),
+        ("a dot in a name", base(&pod("reg.io/web:1")), vec![over(
+            "images:\n- {name: reg.io/web, newTag: '2'}\n",
+        )]),
+        ("a digest over a tag", base(WEB), vec![over(
+            "images:\n- {name: reg/web, digest: 'sha256:1234567890123456789012345678901234567890123456789012345678901234'}\n",
+        )]),
+        ("another image by a patch", base(WEB), vec![over(&format!(
+            "patches:\n- patch: |-\n{}",
+            within(&patch("other/web:7"))
+        ))]),
+        ("a whole container", base(WEB), vec![over(&format!(
+            "patches:\n- target: {{kind: Deployment}}\n  patch: |-\n{}",
+            within("- op: replace\n  path: /spec/template/spec/containers/0\n  value: {name: app, image: 'other/web:7'}\n")
+        ))]),
+        ("a container more, and the second after it", base(WEB), vec![over(&format!(
+            "patches:\n- target: {{kind: Deployment}}\n  patch: |-\n{}",
+            within(&format!(
+                "- op: add\n  path: /spec/template/spec/containers/0\n  value: {{name: new, image: 'new:7'}}\n{}",
+                operation(1, "reg/web:9")
+            ))
+        ))]),
+        ("a container more by a merge, and the first after it", base(WEB), vec![over(&format!(
+            "patches:\n- patch: |-\n{}- target: {{kind: Deployment}}\n  patch: |-\n{}",
+            within(&smp.replace("name: app", "name: new").replace("reg/web:2", "new:7")),
+            within(&operation(0, "new:8"))
+        ))]),
+        ("a container less", base(WEB), vec![over(&format!(
+            "patches:\n- target: {{kind: Deployment}}\n  patch: |-\n{}",
+            within(&format!("- op: remove\n  path: /spec/template/spec/containers/0\n{}", operation(0, "reg/side:2")))
+        ))]),
+        ("a container deleted by a merge", base(WEB), vec![over(&format!(
+            "patches:\n- patch: |-\n{}",
+            within(&smp.replace("image: reg/web:2", "$patch: delete"))
+        ))]),
+        ("an object deleted", base(&two), vec![over(
+            "patches:\n- patch: |-\n    $patch: delete\n    apiVersion: apps/v1\n    kind: Deployment\n    metadata: {name: web}\n",
+        )]),
+        ("a list of another kind", base("apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n      - {name: app, image: 'reg/web:1'}\n      - {name: side, image: 'reg/side:1'}\n"), vec![over(
+            "patches:\n- patch: |-\n    apiVersion: argoproj.io/v1alpha1\n    kind: Rollout\n    metadata: {name: web}\n    spec:\n      template:\n        spec:\n          containers:\n          - {name: app, image: 'reg/web:2'}\n",
+        )]),
+        ("a file that nobody takes", base(WEB), vec![
+            over(""),
+            ("base/old.yaml".into(), WEB.replace("name: web", "name: old").replace(":1", ":0")),
+        ]),
+        ("a component", base(WEB), vec![
+            over("components: [../newer]\nimages:\n- {name: reg/side, newTag: '9'}\n"),
+            ("newer/kustomization.yaml".into(), "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nimages:\n- {name: reg/web, newTag: '5'}\n".into()),
+        ]),
+        ("a prefix, and the old and the new name", base(WEB), vec![
+            ("mid/kustomization.yaml".into(), "resources: [../base]\nnamePrefix: eu-\nnamespace: shop\n".into()),
+            ("prod/kustomization.yaml".into(), format!(
+                "resources: [../mid]\npatches:\n- target: {{name: web}}\n  patch: |-\n{}- target: {{name: eu-web, namespace: shop}}\n  patch: |-\n{}",
+                within(&op), within(&operation(1, "reg/side:2"))
+            )),
+        ]),
+        ("a marked line under an entry", base(&WEB.replace("reg/web:1", "reg/web:1 # {\"$imagepolicy\": \"f:web\"}")), vec![over(
+            "images:\n- {name: reg/web, newTag: '2'}\n",
+        )]),
+        ("two tags of one image", base(&twice.replacen("reg/web:1", "reg/web:2", 1)), vec![over("")]),
+        ("an environment of its own", base(WEB), vec![
+            over("images:\n- {name: reg/web, newTag: '2'}\n"),
+            ("dev/kustomization.yaml".into(), "resources: [../base]\n".into()),
+        ]),
+        ("old lists", base(WEB), vec![
+            over("patchesStrategicMerge: [smp.yaml]\npatchesJson6902:\n- path: op.yaml\n  target: {group: apps, version: v1, kind: Deployment, name: web}\n"),
+            ("prod/smp.yaml".into(), smp.clone()),
+            ("prod/op.yaml".into(), operation(1, "reg/side:4")),
+        ]),
+    ];
+    let mut table = String::new();
+    let mut wrong = 0;
+    for (what, base, over) in cases {
+        let mut files = base;
+        if !files.iter().any(|(file, _)| file == "base/kustomization.yaml") {
+            files.push(("base/kustomization.yaml".to_owned(), TAKES.to_owned()));
+        }
+        files.extend(over);
+        let dev = files.iter().any(|(file, _)| file.starts_with("dev/"));
+        let roots: &[&str] = if dev { &["prod", "dev"] } else { &["prod"] };
+        let (home, work) = written(&files);
+        let expected =
+            built(&work, roots).unwrap_or_else(|| panic!("{what}: kustomize refuses it"));
+        let told = told(home.path(), &work).await;
+        let same = told == expected;
+        wrong += usize::from(!same);
+        let _ = writeln!(
+            table,
+            "{} {what}: {told:?}, kustomize {expected:?}",
+            if same { "ok " } else { "NOT" }
+        );
+    }
+    assert_eq!(wrong, 0, "{table}");
+}
+
+/// Repositories made by chance, of everything that kustomizations do with images.
+#[tokio::test]
+async fn chance_finds_no_difference() {
+    if !kubectl() {
+        return;
+    }
+    let count: u64 = std::env::var("REVDECK_TEST_BUILDS").map_or(12, |text| text.parse().unwrap());
+    let mut compared = 0;
+    for seed in 0..count {
+        let files = by_chance(&mut fastrand::Rng::with_seed(seed));
+        let (home, work) = written(&files);
+        let Some(expected) = built(&work, &["prod", "dev"]) else { continue };
+        let told = told(home.path(), &work).await;
+        let shown = |files: &[(String, String)]| {
+            files.iter().fold(String::new(), |all, (file, text)| format!("{all}--- {file}\n{text}"))
+        };
+        assert_eq!(told, expected, "seed {seed}\n{}", shown(&files));
+        compared += 1;
+    }
+    assert!(compared * 2 > count, "{compared} of {count} could be built");
+}
+
+fn by_chance(chance: &mut fastrand::Rng) -> Vec<(String, String)> {
+    let image = |chance: &mut fastrand::Rng| {
+        let name = ["reg/web", "reg/api", "reg/side", "new/web"][chance.usize(..4)];
+        let version = ["", ":1", ":2", ":3", "@sha256:0123", ":4@sha256:4567"][chance.usize(..6)];
+        format!("{name}{version}")
+    };
+    let names = ["web", "api"];
+    let kinds = [
+        ("apps/v1", "Deployment"),
+        ("apps/v1", "StatefulSet"),
+        ("batch/v1", "Job"),
+        ("argoproj.io/v1alpha1", "Rollout"),
+    ];
+    let mut objects = Vec::new();
+    let mut base = String::new();
+    for name in names {
+        let (group, kind) = kinds[chance.usize(..4)];
+        objects.push((group, kind, name));
+        let tier = ["front", "back"][chance.usize(..2)];
+        let _ = write!(
+            base,
+            "---\napiVersion: {group}\nkind: {kind}\nmetadata:\n  name: {name}\n  labels: {{tier: {tier}}}\nspec:\n  template:\n    spec:\n      containers:\n"
+        );
+        for container in ["app", "side", "more"].iter().take(chance.usize(1..4)) {
+            let _ = writeln!(base, "      - {{name: {container}, image: '{}'}}", image(chance));
+        }
+        if chance.bool() {
+            let _ = writeln!(
+                base,
+                "      initContainers:\n      - {{name: start, image: '{}'}}",
+                image(chance)
+            );
+        }
+    }
+    let layer = |chance: &mut fastrand::Rng, takes: &str| {
+        let mut text = takes.to_owned();
+        if chance.usize(..3) == 0 {
+            text += "images:\n";
+            for _ in 0..chance.usize(1..4) {
+                let name = ["reg/web", "reg/api", "new/web", "reg/.*"][chance.usize(..4)];
+                let rest = [
+                    "newTag: '7'",
+                    "newTag: '8'",
+                    "newName: new/web",
+                    "newName: reg/web, newTag: '9'",
+                    "digest: 'sha256:89ab'",
+                    "newTag: '6', digest: 'sha256:cdef'",
+                ][chance.usize(..6)];
+                let _ = writeln!(text, "- {{name: {name}, {rest}}}");
+            }
+        }
+        let mut patches = String::new();
+        for _ in 0..chance.usize(..3) {
+            let (group, kind, name) = objects[chance.usize(..2)];
+            let targets = [
+                format!("{{kind: {kind}, name: {name}}}"),
+                format!("{{kind: {kind}}}"),
+                "{name: '(eu-)?web'}".to_owned(),
+                "{labelSelector: 'tier in (front)'}".to_owned(),
+                "{labelSelector: 'tier!=front,own=yes'}".to_owned(),
+            ];
+            let target = &targets[chance.usize(..5)];
+            let container = ["app", "side", "late"][chance.usize(..3)];
+            let what = [
+                "$patch: delete".to_owned(),
+                format!("image: '{}'", image(chance)),
+                format!("image: '{}'", image(chance)),
+            ];
+            let what = &what[chance.usize(..3)];
+            let number = chance.usize(..2);
+            let operations = [
+                format!(
+                    "- op: replace\n      path: /spec/template/spec/containers/0/image\n      value: '{}'",
+                    image(chance)
+                ),
+                format!(
+                    "- op: replace\n      path: /spec/template/spec/containers/{number}\n      value: {{name: put, image: '{}'}}",
+                    image(chance)
+                ),
+                format!(
+                    "- op: add\n      path: /spec/template/spec/containers/{number}\n      value: {{name: put, image: '{}'}}",
+                    image(chance)
+                ),
+                format!(
+                    "- op: add\n      path: /spec/template/spec/containers/-\n      value: {{name: end, image: '{}'}}",
+                    image(chance)
+                ),
+                "- op: remove\n      path: /spec/template/spec/containers/0".to_owned(),
+                format!(
+                    "- op: add\n      path: /spec/template/spec/initContainers\n      value: [{{name: begin, image: '{}'}}]",
+                    image(chance)
+                ),
+            ];
+            patches += &match chance.usize(..3) {
+                0 => format!(
+                    "- target: {target}\n  patch: |-\n    {}\n",
+                    operations[chance.usize(..6)]
+                ),
+                1 => format!(
+                    "- patch: |-\n    apiVersion: {group}\n    kind: {kind}\n    metadata: {{name: {name}}}\n    spec:\n      template:\n        spec:\n          containers:\n          - {{name: {container}, {what}}}\n"
+                ),
+                _ => format!(
+                    "- target: {target}\n  patch: |-\n    apiVersion: {group}\n    kind: {kind}\n    metadata: {{name: any}}\n    spec:\n      template:\n        spec:\n          containers:\n          - {{name: {container}, {what}}}\n"
+                ),
+            };
+        }
+        if !patches.is_empty() {
+            text += &format!("patches:\n{patches}");
+        }
+        if chance.usize(..4) == 0 {
+            text += "namePrefix: eu-\n";
+        }
+        if chance.usize(..4) == 0 {
+            text += "labels:\n- pairs: {own: 'yes'}\n";
+        }
+        if chance.usize(..4) == 0 {
+            text += "namespace: shop\n";
+        }
+        text
+    };
+    let component = format!(
+        "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n{}",
+        layer(chance, "")
+    );
+    let with = |chance: &mut fastrand::Rng, takes: &str| {
+        let more = if chance.usize(..4) == 0 { "components: [../more]\n" } else { "" };
+        layer(chance, &format!("{takes}{more}"))
+    };
+    vec![
+        ("base/all.yaml".to_owned(), base),
+        ("base/kustomization.yaml".to_owned(), with(chance, "resources: [all.yaml]\n")),
+        ("more/kustomization.yaml".to_owned(), component),
+        ("mid/kustomization.yaml".to_owned(), with(chance, "resources: [../base]\n")),
+        ("prod/kustomization.yaml".to_owned(), with(chance, "resources: [../mid]\n")),
+        ("dev/kustomization.yaml".to_owned(), with(chance, "resources: [../base]\n")),
+    ]
+}
