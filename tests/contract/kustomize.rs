@@ -68,12 +68,16 @@ fn built(work: &Path, roots: &[&str]) -> Option<BTreeSet<String>> {
         if !told.status.success() {
             return None;
         }
-        let text = String::from_utf8_lossy(&told.stdout).into_owned();
-        let lines = text.lines().map(|line| line.trim().trim_start_matches("- "));
-        let image = lines.filter_map(|line| line.strip_prefix("image: "));
-        images.extend(image.map(|image| image.trim_matches(['"', '\'']).to_owned()));
+        images.extend(images_in(&told.stdout));
     }
     Some(images)
+}
+
+fn images_in(manifests: &[u8]) -> BTreeSet<String> {
+    let text = String::from_utf8_lossy(manifests);
+    let lines = text.lines().map(|line| line.trim().trim_start_matches("- "));
+    let image = lines.filter_map(|line| line.strip_prefix("image: "));
+    image.map(|image| image.trim_matches(['"', '\'']).to_owned()).collect()
 }
 
 fn kubectl() -> bool {
@@ -262,6 +266,107 @@ async fn what_is_told_is_what_kustomize_builds() {
         );
     }
     assert_eq!(wrong, 0, "{table}");
+}
+
+/// The same where Flux builds, with what it puts in.
+#[tokio::test]
+async fn what_is_told_is_what_flux_builds() {
+    let flux = std::env::var("REVDECK_TEST_FLUX").unwrap_or_else(|_| "flux".to_owned());
+    if Command::new(&flux).arg("version").arg("--client").output().is_err() {
+        crate::skipped::skipped("flux", "it is not on the PATH, nor named by REVDECK_TEST_FLUX");
+        return;
+    }
+    let open =
+        WEB.replace("reg/web:1", "reg/web:v${TAG}").replace("reg/side:1", "reg/side:${S:=4}");
+    let applies = |spec: &str| {
+        let text = format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: app, namespace: flux-system}}\nspec:\n  interval: 10m\n  path: ./app\n  prune: true\n  sourceRef: {{kind: GitRepository, name: config}}\n{spec}"
+        );
+        ("clusters/app.yaml".to_owned(), text)
+    };
+    let file = |file: &str, text: &str| (file.to_owned(), text.to_owned());
+    let images =
+        "  images:\n  - {name: reg/web, newTag: '9'}\n  - {name: reg/side, newName: new/side}\n";
+    for (what, files) in [
+        (
+            "a plain directory",
+            vec![
+                file("app/web.yaml", WEB),
+                file(
+                    "app/more/kustomization.yaml",
+                    "resources: [api.yaml]\nimages:\n- {name: reg/web, newTag: '3'}\n",
+                ),
+                file("app/more/api.yaml", &WEB.replace("name: web\n", "name: api\n")),
+                file("app/more/old.yaml", &WEB.replace("reg/web:1", "reg/web:0")),
+                file(
+                    "app/far/away/db.yaml",
+                    &WEB.replace("name: web\n", "name: db\n").replace(":1", ":7"),
+                ),
+                applies(""),
+            ],
+        ),
+        ("a plain directory with entries", vec![file("app/web.yaml", WEB), applies(images)]),
+        (
+            "entries over those of the directory",
+            vec![
+                file("app/web.yaml", WEB),
+                file(
+                    "app/kustomization.yaml",
+                    "resources: [web.yaml]\nimages:\n- {name: reg/web, newName: new/web, newTag: '3'}\n- {name: reg/side, digest: 'sha256:12'}\n",
+                ),
+                applies(images),
+            ],
+        ),
+        (
+            "patches and a namespace",
+            vec![
+                file("app/web.yaml", WEB),
+                file("app/kustomization.yaml", "resources: [web.yaml]\nnamespace: a\n"),
+                applies(&format!(
+                    "  targetNamespace: shop\n  namePrefix: eu-\n  patches:\n  - target: {{kind: Deployment, name: w.b}}\n    patch: |\n{}",
+                    operation(0, "reg/web:8")
+                        .lines()
+                        .map(|line| format!("      {line}\n"))
+                        .collect::<String>()
+                )),
+            ],
+        ),
+        (
+            "components",
+            vec![
+                file("app/web.yaml", WEB),
+                file("app/kustomization.yaml", "resources: [web.yaml]\n"),
+                file(
+                    "newer/kustomization.yaml",
+                    "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nimages:\n- {name: reg/web, newTag: '5'}\n",
+                ),
+                applies("  components: [../newer]\n"),
+            ],
+        ),
+        (
+            "what is filled in",
+            vec![file("app/web.yaml", &open), applies("  postBuild: {substitute: {TAG: '1.4'}}\n")],
+        ),
+        (
+            "what is filled in by an entry",
+            vec![
+                file("app/web.yaml", WEB),
+                file(
+                    "app/kustomization.yaml",
+                    "resources: [web.yaml]\nimages:\n- {name: reg/web, newTag: '${TAG}'}\n",
+                ),
+                applies("  postBuild: {substitute: {TAG: '1.4'}}\n"),
+            ],
+        ),
+    ] {
+        let (home, work) = written(&files);
+        let at = ["--path", "./app", "--kustomization-file", "clusters/app.yaml", "--dry-run"];
+        let mut command = Command::new(&flux);
+        command.current_dir(&work).args(["build", "kustomization", "app"]).args(at);
+        let built = command.output().unwrap();
+        assert!(built.status.success(), "{what}: {}", String::from_utf8_lossy(&built.stderr));
+        assert_eq!(told(home.path(), &work).await, images_in(&built.stdout), "{what}");
+    }
 }
 
 /// Repositories made by chance, of everything that kustomizations do with images.

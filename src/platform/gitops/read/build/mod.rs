@@ -352,4 +352,76 @@ mod tests {
         let open = (BASE.0, BASE.1.replace("web:1", "web:${other}"));
         assert_eq!(read(&[(open.0, &open.1), KUSTOMIZATION, flux])[0].1, "${other}");
     }
+
+    /// A Kustomization of another repository has the same path: what it says is said of that one. And what is filled in from
+    /// the cluster is not taken from somebody else's values.
+    #[test]
+    fn what_is_of_others_is_not_taken_for_ours() {
+        let source = |name: &str, of: &str| {
+            format!(
+                "---\napiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: {{name: {name}, namespace: flux-system}}\nspec:\n  url: ssh://git@git.example.org/acme/{of}\n"
+            )
+        };
+        let applies = |name: &str, source: &str, more: &str| {
+            format!(
+                "---\napiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {{name: {name}, namespace: flux-system}}\nspec:\n  path: ./base\n  sourceRef: {{kind: GitRepository, name: {source}}}\n{more}"
+            )
+        };
+        let images = "  images:\n  - {name: reg/web, newTag: '9'}\n";
+        let foreign = applies("theirs", "theirs", images) + &source("theirs", "other");
+        let found = told(&[BASE, KUSTOMIZATION, ("clusters/eu.yaml", &foreign)]);
+        assert_eq!(found, ["base/web.yaml 1", "clusters/eu.yaml 9"]);
+        let own = applies("ours", "ours", images) + &source("ours", "config.git");
+        assert_eq!(
+            told(&[BASE, KUSTOMIZATION, ("clusters/eu.yaml", &own)]),
+            ["clusters/eu.yaml 9"]
+        );
+
+        let open = BASE.1.replace("web:1", "web:${TAG:=1}");
+        let base = ("base/web.yaml", open.as_str());
+        let values = "  postBuild: {substitute: {TAG: '5'}}\n";
+        let theirs = applies("theirs", "theirs", values) + &source("theirs", "other");
+        let from = "  postBuild: {substituteFrom: [{kind: ConfigMap, name: values}]}\n";
+        let both = theirs + &applies("ours", "ours", from);
+        let found = told(&[base, KUSTOMIZATION, ("clusters/eu.yaml", &both)]);
+        assert_eq!(found, ["base/web.yaml ${TAG:=1}"]);
+        // Two of ours that differ have no one answer.
+        let two = applies("a", "ours", values) + &applies("b", "ours", &values.replace('5', "6"));
+        let found = read(&[base, KUSTOMIZATION, ("clusters/eu.yaml", &two)]);
+        assert_eq!(found[0].1, "${TAG:=1}");
+        assert!(found[0].2.as_ref().unwrap().contains("differs from place to place"), "{found:?}");
+    }
+
+    /// What cannot be worked out is not edited, and says why.
+    #[test]
+    fn what_is_not_worked_out_is_said() {
+        for (more, says) in [
+            (
+                "replacements:\n- source: {kind: ConfigMap, name: a}\n  targets:\n  - select: {kind: Deployment}\n    fieldPaths: [spec.template.spec.containers.0.image]\n",
+                "replacements",
+            ),
+            ("configurations: [fields.yaml]\n", "configurations"),
+            ("transformers: [elsewhere.yaml]\n", "transformers"),
+            ("patches:\n- path: lost.yaml\n", "a patch of base/kustomization.yaml, is not read"),
+        ] {
+            let text = format!("{}{more}", KUSTOMIZATION.1);
+            let found = read(&[BASE, ("base/kustomization.yaml", &text)]);
+            let why = found[0].2.clone().unwrap_or_default();
+            assert!(why.contains(says), "{why}");
+        }
+        // Over what is not in the repository an entry may be all that there is, and one above it wins.
+        let remote = (
+            "base/kustomization.yaml",
+            "resources: [https://example.org/web?ref=v1]\nimages:\n- {name: reg/web, newTag: '2'}\n",
+        );
+        let over = (
+            "prod/kustomization.yaml",
+            "resources: [../base]\nimages:\n- {name: reg/web, newTag: '3'}\n- {name: reg/api, newTag: '4'}\n",
+        );
+        assert_eq!(told(&[remote]), ["base/kustomization.yaml 2"]);
+        assert_eq!(
+            told(&[remote, over]),
+            ["prod/kustomization.yaml 3", "prod/kustomization.yaml 4"]
+        );
+    }
 }

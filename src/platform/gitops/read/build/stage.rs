@@ -193,7 +193,6 @@ impl<'a> Stage<'a> {
     }
 
     fn set(&mut self, entry: &ImageEntry, by: Option<PlaceAt<'a>>, origin: Origin<'a>) {
-        self.met.extend(by);
         let mut any = false;
         for one in &mut self.objects {
             any |= one.set(entry, origin.file, by);
@@ -324,6 +323,10 @@ impl<'a> Tree<'a> {
             for patch in &of.late_patches {
                 stage.patch(patch, origin, self);
             }
+        }
+        for (origin, of) in layers() {
+            let places = of.images.iter().filter_map(|entry| entry.place);
+            stage.met.extend(places.map(|place| (origin.file, place)));
         }
         for (entry, by) in entries((origin, of), flux) {
             stage.set(&entry, by, origin);
