@@ -64,6 +64,11 @@ pub trait Platform: Send + Sync {
     /// All apps of a scope, with their rollouts, once. Labels of deployed revisions may be missing in a large scope.
     async fn apps(&self, scope: &Scope) -> Result<Vec<App>, Error>;
 
+    /// What of its scope the last reading of apps could not show, each in a clause; see [`crate::domain::Status::hidden`].
+    async fn unseen(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// One app by its name, `scope/name` or identifier, with the label of its deployed revision.
     ///
     /// # Errors

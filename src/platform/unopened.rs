@@ -116,6 +116,13 @@ impl Platform for Unopened {
         self.platform()?.apps(scope).await
     }
 
+    async fn unseen(&self) -> Vec<String> {
+        match self.platform() {
+            Ok(platform) => platform.unseen().await,
+            Err(_) => Vec::new(),
+        }
+    }
+
     async fn app(&self, name: &str) -> Result<App, Error> {
         self.platform()?.app(name).await
     }

@@ -841,6 +841,26 @@ mod own {
         );
     }
 
+    /// A file that does not parse is said by who reads once, too; and one that a kustomization takes and nobody reads.
+    #[tokio::test]
+    async fn what_is_not_read_is_said() {
+        let simulator = start().await;
+        let files = [
+            ("other/kustomization.yaml".to_owned(), "resources: [web.json]\n".to_owned()),
+            ("other/web.json".to_owned(), "{}\n".to_owned()),
+        ];
+        simulator.world().commit("Noor", "More", &files).unwrap();
+        let platform = open(&simulator, &[]);
+        platform.apps(&revdeck::domain::Scope::Home).await.unwrap();
+        let unseen = platform.unseen().await.join(", ");
+        assert!(unseen.contains("other/web.json (a kustomization takes it"), "{unseen}");
+        let broken = [("more/kustomization.yaml".to_owned(), "images: [\n".to_owned())];
+        simulator.world().commit("Noor", "Even more", &broken).unwrap();
+        platform.apps(&revdeck::domain::Scope::Home).await.unwrap();
+        let unseen = platform.unseen().await.join(", ");
+        assert!(unseen.contains("more/kustomization.yaml and 1 more"), "{unseen}");
+    }
+
     /// Another team's objects of Flux in the same cluster, with the same paths, are not ours to suspend.
     #[tokio::test]
     async fn another_repositorys_kustomizations_are_not_ours() {

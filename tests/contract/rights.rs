@@ -61,6 +61,9 @@ async fn few_rights_are_told_one_by_one() {
         _ => None,
     });
     assert_eq!(hidden.await, ["daemonsets", "replicasets"]);
+    // Who reads once is told, too.
+    assert!(!junior.apps(&Scope::Home).await.unwrap().is_empty());
+    assert_eq!(junior.unseen().await, ["daemonsets", "replicasets"]);
     for (name, roll_back, restart) in [
         ("inventory", "junior may not list replicasets in shop", None),
         ("db", "junior may not patch statefulsets in shop", Some("patch statefulsets")),

@@ -168,6 +168,10 @@ impl Platform for GitOps {
         Ok(self.0.within(&view, scope))
     }
 
+    async fn unseen(&self) -> Vec<String> {
+        self.0.unseen().await
+    }
+
     async fn app(&self, name: &str) -> Result<App, Error> {
         // Whoever asks for one is about to plan: what is down must not keep them from that.
         let view = self.0.look_at(true, false).await?;

@@ -298,6 +298,21 @@ impl Repository {
         (state.cluster_problem.clone(), state.forge_problem.clone())
     }
 
+    /// What of the repository, its cluster and its forge is not seen.
+    pub(super) async fn unseen(&self) -> Vec<String> {
+        let state = self.state.lock().await;
+        let mut unseen =
+            state.view.seen.as_ref().map(|seen| seen.hidden.clone()).unwrap_or_default();
+        unseen.extend(state.cluster_problem.as_ref().map(|why| format!("the cluster ({why})")));
+        unseen.extend(state.forge_problem.as_ref().map(|why| format!("pull requests ({why})")));
+        if let Some(((file, why), more)) = state.view.snapshot.unreadable.split_first() {
+            let more =
+                if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+            unseen.push(clean(&format!("{file}{more} ({why})")));
+        }
+        unseen
+    }
+
     /// Has the next look ask the forge again: something was sent.
     pub(super) fn forget_looks(&self) {
         self.sent.store(true, Ordering::Release);

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch as channel};
 
-use crate::domain::{Interest, Report, Status, text::clean};
+use crate::domain::{Interest, Report, Status};
 use crate::platform::{
     feed::{Failed, Feed, crash_lines},
     gitops::repository::Repository,
@@ -54,17 +54,8 @@ impl Reader for Watch<'_> {
     }
 
     async fn status(&self, schedule: &Schedule) -> Status {
-        let state = self.0.state.lock().await;
-        let view = state.view.clone();
-        let mut hidden = view.seen.as_ref().map(|seen| seen.hidden.clone()).unwrap_or_default();
-        hidden.extend(state.cluster_problem.as_ref().map(|why| format!("the cluster ({why})")));
-        hidden.extend(state.forge_problem.as_ref().map(|why| format!("pull requests ({why})")));
-        if let Some(((file, why), more)) = view.snapshot.unreadable.split_first() {
-            let more =
-                if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-            hidden.push(clean(&format!("{file}{more} ({why})")));
-        }
-        drop(state);
+        let hidden = self.0.unseen().await;
+        let view = self.0.state.lock().await.view.clone();
         let paths = if self.0.paths.is_empty() {
             String::new()
         } else {

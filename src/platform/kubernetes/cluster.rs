@@ -1,6 +1,9 @@
 //! A cluster as one login sees it: the way to it, and what is kept of it.
 
-use std::{collections::HashMap, sync::Mutex};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Mutex,
+};
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -45,6 +48,8 @@ pub(in crate::platform::kubernetes) struct Cluster {
     pub(in crate::platform::kubernetes) labels: Mutex<HashMap<String, String>>,
     /// Who watches Pods anyway, while somebody does.
     pub(in crate::platform::kubernetes) watcher: Mutex<Option<mpsc::Sender<RowsAsked>>>,
+    /// What the last reading of all workloads could not show.
+    pub(in crate::platform::kubernetes) unseen: Mutex<BTreeSet<String>>,
 }
 
 impl Cluster {

@@ -39,6 +39,7 @@ use super::{
     cluster::Connection,
     operation::{Learned, Order, Progress, StepError},
     sightings::Sightings,
+    sync::lock,
 };
 use crate::domain::{
     App, AppEvent, AppId, Capabilities, Detail, History, Interest, LogBatch, LogLine, LogQuery,
@@ -64,6 +65,7 @@ impl Kubernetes {
             own: Mutex::default(),
             labels: Mutex::default(),
             watcher: Mutex::default(),
+            unseen: Mutex::default(),
         })))
     }
 }
@@ -94,6 +96,10 @@ impl Platform for Kubernetes {
 
     async fn apps(&self, scope: &Scope) -> Result<Vec<App>, Error> {
         self.0.list(scope).await
+    }
+
+    async fn unseen(&self) -> Vec<String> {
+        lock(&self.0.unseen).iter().cloned().collect()
     }
 
     async fn app(&self, name: &str) -> Result<App, Error> {

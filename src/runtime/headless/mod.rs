@@ -195,6 +195,13 @@ impl Context {
         if failed.len() < self.platforms.len() || self.platforms.len() > 1 {
             Self::print(&text)?;
         }
+        for platform in &self.platforms {
+            let unseen = platform.unseen().await;
+            if !unseen.is_empty() {
+                let target = platform.target().id;
+                Self::say(&format!("note: not shown of {target}: {}", unseen.join(", ")));
+            }
+        }
         self.incomplete(failed)
     }
 

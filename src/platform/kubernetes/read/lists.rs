@@ -59,13 +59,20 @@ impl Cluster {
 
     /// Workloads and ReplicaSets of a scope. Kinds that the login may not see are left out.
     async fn load(&self, namespace: Option<&str>) -> Result<Store, Error> {
+        lock(&self.unseen).clear();
         let optional = async |kind: Kind| {
             let read = self.all_of::<Workload>(kind.root(), kind.plural(), namespace, "").await;
             match read {
-                Err(Error::Forbidden { .. }) if kind != Kind::Deployment => Ok(Vec::new()),
                 Err(Error::NotFound { .. }) if kind == Kind::Rollout => Ok(Vec::new()),
-                // A kind that its API cannot serve hides only itself.
-                Err(Error::Api { .. } | Error::Garbled { .. }) if kind != Kind::Deployment => {
+                // A kind that the login may not see, or that its API cannot serve, hides only itself.
+                Err(Error::Forbidden { .. }) if kind != Kind::Deployment => {
+                    lock(&self.unseen).insert(kind.plural().to_owned());
+                    Ok(Vec::new())
+                }
+                Err(why @ (Error::Api { .. } | Error::Garbled { .. }))
+                    if kind != Kind::Deployment =>
+                {
+                    lock(&self.unseen).insert(format!("{} ({why})", kind.plural()));
                     Ok(Vec::new())
                 }
                 other => other,
@@ -73,7 +80,10 @@ impl Cluster {
         };
         let seen_sets = async {
             match self.all::<ReplicaSet>("replicasets", namespace, "").await {
-                Err(Error::Forbidden { .. }) => Ok(None),
+                Err(Error::Forbidden { .. }) => {
+                    lock(&self.unseen).insert("replicasets".to_owned());
+                    Ok(None)
+                }
                 other => other.map(Some),
             }
         };
@@ -107,7 +117,10 @@ impl Cluster {
     async fn load_or_home(&self, namespace: Option<&str>) -> Result<Store, Error> {
         match self.load(namespace).await {
             Err(Error::Forbidden { .. }) if namespace.is_none() => {
-                self.load(Some(&self.connection.namespace)).await
+                let home = &self.connection.namespace;
+                let store = self.load(Some(home)).await?;
+                lock(&self.unseen).insert(format!("other namespaces than {home}"));
+                Ok(store)
             }
             other => other,
         }
