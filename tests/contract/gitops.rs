@@ -406,13 +406,23 @@ mod own {
             let Sent::Accepted(receipt) = deck.execute(plan).await else { panic!("{forge}") };
             deck.fixture.pass(40.0);
             let waits = async || {
-                // It and its checks are looked at in turn.
-                deck.fixture.pass(40.0);
-                deck.app(Role::Healthy).await;
+                // It, its checks and what others report are looked at in turn.
+                for _ in 0..2 {
+                    deck.fixture.pass(40.0);
+                    deck.app(Role::Healthy).await;
+                }
                 deck.fixture.pass(40.0);
                 deck.app(Role::Healthy).await.rollout.unwrap().reason
             };
             assert_eq!(waits().await, "pull request 3 waits: a review", "{forge}");
+            if forge == "github" {
+                let branch = receipt.recipe.tracking["own"].as_str().unwrap();
+                simulator.world().report(branch, "ci/jenkins", "failure");
+                let told = waits().await;
+                assert!(told.contains("failed checks (ci/jenkins)"), "{told}");
+                simulator.world().report(branch, "ci/jenkins", "success");
+                assert_eq!(waits().await, "pull request 3 waits: a review");
+            }
             let early = deck.plan(Role::Healthy, Operation::Continue).await;
             assert!(warnings(&early).iter().any(|text| text.contains("a review")), "{early:?}");
             let Sent::Ended(Outcome::Refused(why)) = deck.execute(early).await else {

@@ -36,6 +36,8 @@ pub(crate) struct Rules {
 pub(crate) struct Forge {
     pub(crate) pulls: Vec<Pull>,
     pub(crate) rules: Rules,
+    /// What others report of commits: commit, context and state.
+    pub(crate) statuses: Vec<(String, String, String)>,
 }
 
 /// A pull request.
@@ -113,7 +115,7 @@ fn missing() -> Answer {
 
 /// Answers a call.
 pub(crate) fn answer(bare: &Bare, of: &mut Forge, forge: &str, call: &Call<'_>) -> Answer {
-    let (pulls, rules) = (&mut of.pulls, of.rules);
+    let (pulls, rules, statuses) = (&mut of.pulls, of.rules, of.statuses.as_slice());
     // A branch that somebody pushed to takes its pull request along.
     for pull in pulls.iter_mut().filter(|pull| pull.state == State::Open) {
         if let Some(head) = bare.head(&pull.branch) {
@@ -121,7 +123,7 @@ pub(crate) fn answer(bare: &Bare, of: &mut Forge, forge: &str, call: &Call<'_>) 
         }
     }
     match forge {
-        "github" => github(bare, pulls, rules, call),
+        "github" => github(bare, pulls, (rules, statuses), call),
         "gitlab" => gitlab(bare, pulls, rules, call),
         _ => gitea(bare, pulls, rules, call),
     }
@@ -247,13 +249,17 @@ fn number(part: &str) -> u64 {
     part.parse().unwrap_or(0)
 }
 
-fn github_pull(bare: &Bare, pull: &Pull, rules: Rules, call: &Call<'_>) -> Value {
+/// What the repository asks for, and what is reported of its commits.
+type Asked<'a> = (Rules, &'a [(String, String, String)]);
+
+fn github_pull(bare: &Bare, pull: &Pull, (rules, statuses): Asked<'_>, call: &Call<'_>) -> Value {
+    let mut own = statuses.iter().filter(|(commit, ..)| *commit == pull.head);
     let mergeable = merged_tree(bare, pull).is_some();
     let state = if !mergeable {
         "dirty"
     } else if pull.held_by(rules).is_some() {
         "blocked"
-    } else if checked(pull, call.now) {
+    } else if checked(pull, call.now) && own.all(|(.., state)| state == "success") {
         "clean"
     } else {
         "unstable"
@@ -269,7 +275,8 @@ fn github_pull(bare: &Bare, pull: &Pull, rules: Rules, call: &Call<'_>) -> Value
     })
 }
 
-fn github(bare: &Bare, pulls: &mut Vec<Pull>, rules: Rules, call: &Call<'_>) -> Answer {
+fn github(bare: &Bare, pulls: &mut Vec<Pull>, of: Asked<'_>, call: &Call<'_>) -> Answer {
+    let (rules, statuses) = of;
     if call.path == format!("repos/{}", call.project) {
         let names = ["allow_merge_commit", "allow_squash_merge", "allow_rebase_merge"];
         return (StatusCode::OK, repository(call, rules, names));
@@ -284,10 +291,10 @@ fn github(bare: &Bare, pulls: &mut Vec<Pull>, rules: Rules, call: &Call<'_>) -> 
                 .map(|head| head.split_once(':').map_or(head, |(_, branch)| branch));
             let found =
                 pulls.iter().rev().filter(|pull| branch.is_none_or(|branch| pull.branch == branch));
-            (StatusCode::OK, found.map(|pull| github_pull(bare, pull, rules, call)).collect())
+            (StatusCode::OK, found.map(|pull| github_pull(bare, pull, of, call)).collect())
         }
         ("POST", ["pulls"]) => match open(bare, pulls, call, ["head", "base", "body"]) {
-            Ok(pull) => (StatusCode::CREATED, github_pull(bare, &pull, rules, call)),
+            Ok(pull) => (StatusCode::CREATED, github_pull(bare, &pull, of, call)),
             Err("already") => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 json!({ "message": "Validation Failed", "errors": [{ "resource": "PullRequest", "message": "A pull request already exists for that branch." }] }),
@@ -298,7 +305,7 @@ fn github(bare: &Bare, pulls: &mut Vec<Pull>, rules: Rules, call: &Call<'_>) -> 
             ),
         },
         ("GET", ["pulls", one]) => match pulls.iter().find(|pull| pull.number == number(one)) {
-            Some(pull) => (StatusCode::OK, github_pull(bare, pull, rules, call)),
+            Some(pull) => (StatusCode::OK, github_pull(bare, pull, of, call)),
             None => missing(),
         },
         ("GET", ["pulls", one, "reviews"]) => {
@@ -312,6 +319,17 @@ fn github(bare: &Bare, pulls: &mut Vec<Pull>, rules: Rules, call: &Call<'_>) -> 
             (
                 StatusCode::OK,
                 json!({ "total_count": 1, "check_runs": [{ "name": "validate", "status": status, "conclusion": conclusion }] }),
+            )
+        }
+        // The newest of each context; none at all is `pending`, too.
+        ("GET", ["commits", sha, "status"]) => {
+            let own = statuses.iter().filter(|(commit, ..)| commit == sha);
+            let all: Vec<_> = own
+                .map(|(_, context, state)| json!({ "context": context, "state": state }))
+                .collect();
+            (
+                StatusCode::OK,
+                json!({ "state": "pending", "total_count": all.len(), "statuses": all, "sha": sha }),
             )
         }
         ("PUT", ["pulls", one, "merge"]) => {
@@ -334,7 +352,7 @@ fn github(bare: &Bare, pulls: &mut Vec<Pull>, rules: Rules, call: &Call<'_>) -> 
             if text(call.body, "state") == "closed" && pull.state == State::Open {
                 pull.state = State::Closed;
             }
-            (StatusCode::OK, github_pull(bare, pull, rules, call))
+            (StatusCode::OK, github_pull(bare, pull, of, call))
         }
         _ => missing(),
     }

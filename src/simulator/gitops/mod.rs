@@ -321,6 +321,14 @@ impl Delivery {
         }
     }
 
+    /// Has something that is no app of the forge report of a branch's head: `success`, `failure`, `error` or `pending`.
+    pub fn report(&self, branch: &str, context: &str, state: &str) {
+        let Some(head) = self.head(branch) else { return };
+        let statuses = &mut lock(&self.forge).statuses;
+        statuses.retain(|(commit, known, _)| (commit.as_str(), known.as_str()) != (&head, context));
+        statuses.push((head, context.to_owned(), state.to_owned()));
+    }
+
     /// Merges a pull request, as somebody does it at the forge: `merge`, `squash` or `rebase`.
     ///
     /// # Errors

@@ -37,14 +37,14 @@ impl Form for Gitea {
         let base = format!("/repos/{}/branches/{}", hub.project, text(&one["base"]["ref"]));
         let (checks, reviews, base) =
             tokio::try_join!(hub.seen(&path), hub.seen(&reviews), hub.seen(&base))?;
-        Ok(Seen { one, checks: Some((path, checks)), reviews, base })
+        Ok(Seen { one, checks: vec![(path, checks)], reviews, base })
     }
 
     /// That it is mergeable says that it has no conflict and is no draft (`models/issues/pull.go`, `Mergeable`): what rules of
     /// the branch ask for is told by the branch and by the reviews.
     fn told(&self, seen: &Seen) -> Pull {
         let mut pull = pull(&seen.one);
-        let Some((_, checks)) = &seen.checks else { return pull };
+        let Some((_, checks)) = seen.checks.first() else { return pull };
         pull.missing.extend(missing_checks(checks, &seen.base));
         pull.missing.extend(missing_reviews(&seen.reviews, &seen.base));
         if pull.mergeable == Some(false) {

@@ -39,24 +39,35 @@ impl Form for GitHub {
         let known = pull(&one);
         let path = format!("/repos/{}/commits/{}/check-runs", hub.project, known.head);
         let reviews = format!("{}/{}/reviews", hub.pulls(), known.number);
-        let (checks, reviews) = tokio::try_join!(hub.seen(&path), hub.seen(&reviews))?;
-        Ok(Seen { one, checks: Some((path, checks)), reviews, ..Seen::default() })
+        let of_others = format!("/repos/{}/commits/{}/status", hub.project, known.head);
+        let (checks, reviews, statuses) =
+            tokio::try_join!(hub.seen(&path), hub.seen(&reviews), hub.seen(&of_others))?;
+        let checks = vec![(path, checks), (of_others, statuses)];
+        Ok(Seen { one, checks, reviews, ..Seen::default() })
     }
 
     fn told(&self, seen: &Seen) -> Pull {
         let Seen { one, checks, reviews, .. } = seen;
         let mut pull = pull(one);
-        let Some((_, checks)) = checks else { return pull };
+        let [(_, checks), (_, statuses)] = checks.as_slice() else { return pull };
         let runs = checks["check_runs"].as_array().into_iter().flatten();
         let names = |wanted: &dyn Fn(&Value) -> bool| -> Vec<String> {
             runs.clone().filter(|run| wanted(run)).map(|run| text(&run["name"])).collect()
         };
-        let under_way = names(&|run| run["status"] != "completed");
-        let failed = names(&|run| {
+        // <https://docs.github.com/en/rest/commits/statuses>: what reports without being an app of GitHub.
+        let reported = |states: &[&str]| -> Vec<String> {
+            let all = statuses["statuses"].as_array().into_iter().flatten();
+            let own = all.filter(|one| states.iter().any(|state| one["state"] == *state));
+            own.map(|one| text(&one["context"])).collect()
+        };
+        let mut under_way = names(&|run| run["status"] != "completed");
+        under_way.extend(reported(&["pending"]));
+        let mut failed = names(&|run| {
             ["failure", "timed_out", "cancelled", "action_required"]
                 .iter()
                 .any(|conclusion| run["conclusion"] == *conclusion)
         });
+        failed.extend(reported(&["failure", "error"]));
         if !failed.is_empty() {
             pull.missing.push(format!("failed checks ({})", failed.join(", ")));
         }
