@@ -6,11 +6,12 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
 };
 
 use revdeck::{
-    domain::{Scope, TargetId},
-    platform::{Environment, Now, Registry, TargetSpec},
+    domain::{Operation, Request, RollBackTo, Scope, TargetId},
+    platform::{Environment, Now, Platform, Registry, TargetSpec},
 };
 
 fn git(at: &Path, arguments: &[&str]) {
@@ -36,28 +37,28 @@ async fn told(home: &Path, work: &Path) -> BTreeSet<String> {
     git(work, &["init", "-q", "--initial-branch=main"]);
     git(work, &["add", "--all"]);
     git(work, &["commit", "-q", "-m", "Start"]);
-    let bare = home.join("config.git");
     git(home, &["clone", "-q", "--bare", "config", "config.git"]);
-    let cache = home.join("cache").display().to_string();
-    let environment = Environment::default().with([("XDG_CACHE_HOME".to_owned(), cache)]);
-    let now: Now = std::sync::Arc::new(|| "2026-11-01T12:00:00Z".parse().unwrap());
-    let location = bare.display().to_string();
-    let spec =
-        TargetSpec { id: TargetId::new("git"), ..TargetSpec::new("gitops", Some(&location)) };
-    let platform = Registry::built_in().open(&[spec], &environment, &now).unwrap().remove(0);
+    let platform = open(home);
     let mut images = BTreeSet::new();
     for app in platform.apps(&Scope::Everything).await.unwrap() {
         let history = platform.revisions(&app.id).await.unwrap();
         let newest = history.revisions.first().map(|one| one.id.clone());
-        let Some(newest) = newest else {
-            let label = app.deployed.as_ref().and_then(|of| of.label.clone()).unwrap_or_default();
-            images.insert(format!("{} {label}", app.id));
-            continue;
-        };
+        let Some(newest) = newest else { panic!("{} has no revision", app.id) };
         let detail = platform.detail(&app.id, &newest).await.unwrap();
         images.extend(detail.facts.iter().map(|fact| fact.value.reveal().to_owned()));
     }
     images
+}
+
+/// The deck's view of `config.git`.
+fn open(home: &Path) -> Arc<dyn Platform> {
+    let cache = home.join("cache").display().to_string();
+    let environment = Environment::default().with([("XDG_CACHE_HOME".to_owned(), cache)]);
+    let now: Now = Arc::new(|| "2026-11-01T12:00:00Z".parse().unwrap());
+    let location = home.join("config.git").display().to_string();
+    let spec =
+        TargetSpec { id: TargetId::new("git"), ..TargetSpec::new("gitops", Some(&location)) };
+    Registry::built_in().open(&[spec], &environment, &now).unwrap().remove(0)
 }
 
 /// The images that kustomize makes of directories; `None` where it refuses one of them.
@@ -367,6 +368,67 @@ async fn what_is_told_is_what_flux_builds() {
         assert!(built.status.success(), "{what}: {}", String::from_utf8_lossy(&built.stderr));
         assert_eq!(told(home.path(), &work).await, images_in(&built.stdout), "{what}");
     }
+}
+
+/// A place that named another image before says so; a chart without a digest has an empty one; and a digest that stays is
+/// what is pulled, whatever tag stands beside it.
+#[tokio::test]
+async fn what_else_is_said_of_places() {
+    let entry = |rest: &str| {
+        ("web/kustomization.yaml".to_owned(), format!("images:\n- {{name: web, {rest}}}\n"))
+    };
+    let digest = "digest: 'sha256:0123'";
+    let chart = "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: api}\nspec:\n  values:\n    image: {repository: reg/api, tag: '1', digest: ''}\n";
+    let (home, work) = written(&[
+        entry("newName: old/web, newTag: '1'"),
+        ("api.yaml".to_owned(), chart.to_owned()),
+        (":(glob)z.yaml".to_owned(), WEB.replace("reg/", "z/")),
+    ]);
+    git(&work, &["init", "-q", "--initial-branch=main"]);
+    let commit = |subject: &str, (file, text): (String, String)| {
+        fs::write(work.join(file), text).unwrap();
+        git(&work, &["add", "--all"]);
+        git(&work, &["commit", "-q", "-m", subject]);
+    };
+    commit("Start", ("README.md".to_owned(), String::new()));
+    commit("Move", entry(&format!("newName: new/web, newTag: '2', {digest}")));
+    commit("Release", entry(&format!("newName: new/web, newTag: '3', {digest}")));
+    commit("Chart", ("api.yaml".to_owned(), chart.replace("'1'", "'2'")));
+    commit(
+        "More",
+        (":(glob)z.yaml".to_owned(), WEB.replace("reg/", "z/").replace("web:1", "web:2")),
+    );
+    git(home.path(), &["clone", "-q", "--bare", "config", "config.git"]);
+    for (name, value) in [("user.name", "Noor"), ("user.email", "n@x")] {
+        git(&home.path().join("config.git"), &["config", name, value]);
+    }
+    let platform = open(home.path());
+    let app = async |id: &str| {
+        let apps = platform.apps(&Scope::Everything).await.unwrap();
+        apps.into_iter().find(|app| app.id.as_str().ends_with(id)).unwrap()
+    };
+    let web = app("|new/web").await;
+    let history = platform.revisions(&web.id).await.unwrap();
+    assert_eq!(history.revisions.len(), 2, "{history:?}");
+    let remark = history.remark.unwrap();
+    assert!(remark.contains("it was old/web: those revisions are of that image"), "{remark}");
+    let back = async |id: &str, version: &str| {
+        let app = app(id).await;
+        let history = platform.revisions(&app.id).await.unwrap();
+        let one = history.revisions.iter().find(|one| one.label == version).unwrap();
+        let operation = Operation::RollBack(RollBackTo::Revision(one.id.clone()));
+        platform.plan(Request::new(app.id, operation)).await.unwrap()
+    };
+    let plan = back("|new/web", "2").await;
+    assert_eq!(plan.refused, None);
+    let said = plan.notes.iter().any(|note| note.text().contains("the digest stays as it is"));
+    assert!(said, "{:?}", plan.notes);
+    let plan = back("|reg/api", "1").await;
+    assert_eq!(plan.refused, None);
+    assert!(
+        plan.patch.unwrap().contains("+    image: {repository: reg/api, tag: '1', digest: ''}")
+    );
+    assert_eq!(back("|z/web", "1").await.refused, None);
 }
 
 /// Repositories made by chance, of everything that kustomizations do with images.

@@ -51,8 +51,11 @@ pub fn begin(state: &mut State) -> Vec<Effect> {
     }
     let mut said = Vec::new();
     if !elsewhere.is_empty() {
+        let more = elsewhere.len().saturating_sub(2);
+        elsewhere.truncate(2);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         said.push(format!(
-            "without an end, on targets that are not here: {} (`revdeck resume --list`)",
+            "without an end, on targets that are not here: {}{more} (`revdeck resume --list`)",
             elsewhere.join(", ")
         ));
     }

@@ -104,6 +104,8 @@ impl Git {
         command
             .env("LC_ALL", "C")
             .env("GIT_TERMINAL_PROMPT", "0")
+            // A file may be called `:(glob)x`.
+            .env("GIT_LITERAL_PATHSPECS", "1")
             .env("GIT_OPTIONAL_LOCKS", "0")
             .env("GIT_SSH_COMMAND", self.ssh())
             .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })

@@ -302,7 +302,9 @@ impl PlaceScan<'_> {
     /// Values of a chart: a tag or digest of its own beside a repository, or beside a name where a marker says so.
     fn chart(&mut self, map: &Node, path: &str) -> bool {
         let scalar = |key: &str| map.get(key).and_then(Node::scalar).cloned();
-        let (tag, digest) = (scalar("tag"), scalar("digest"));
+        // An empty one is how charts say that there is none.
+        let given = |key: &str| scalar(key).filter(|scalar| !scalar.text.is_empty());
+        let (tag, digest) = (given("tag"), given("digest"));
         let own: Vec<Marker> =
             [&tag, &digest].into_iter().flatten().filter_map(|one| self.marker(one)).collect();
         let marked = own.iter().any(|marker| !marker.part.is_empty());

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{Draft, branch::Writing};
 use crate::domain::{
-    AppId, Deployable, Difference, Goal, Note, Plan, RevisionSummary, RollBackTo, Step,
+    Deployable, Detail, Fact, Goal, Group, Note, Plan, RevisionSummary, RollBackTo, Secret, Step,
     differences, last_good, revision_name, text::clean,
 };
 use crate::platform::operation::{back_on, supersedes};
@@ -151,7 +151,7 @@ impl Draft<'_> {
         }
         let first = undone.first().map_or("", |commit| short(&commit.id));
         self.ends(&version, Some(&clean(&commit.subject)));
-        self.differing(&commit.id).await;
+        self.differing(&wanted);
         let label = revision_name(&version.label());
         let goal = self.goal(back_on(label));
         let leaving = Some(revision_name(&entry_state.wanted.label()));
@@ -520,13 +520,35 @@ impl Draft<'_> {
     }
 
     /// What differs between now and then.
-    async fn differing(&mut self, commit: &str) {
-        let app = AppId::clone(&self.entry.id);
-        let then = self.repository.detail(&app, commit).await;
-        let now = self.repository.detail(&app, &self.view.snapshot.commit).await;
-        if let (Ok(now), Ok(then)) = (now, then) {
-            let differs: Vec<Difference> = differences(&now, &then);
-            self.plan.differs = differs;
+    fn differing(&mut self, wanted: &ByFile) {
+        let (mut now, mut then) = (Detail::default(), Detail::default());
+        for one in &self.entry.places {
+            let all = wanted.get(&one.file).into_iter().flatten();
+            let own = all.into_iter().find(|wanted| wanted.path == one.place.path);
+            let Some(version) = own.and_then(|wanted| wanted.version.as_ref()) else { continue };
+            let fact = |version: &Version| Fact {
+                group: Group::Artifact,
+                key: clean(&format!("{} {}", one.file, one.place.path)),
+                value: Secret::new(clean(&image::write(&one.image, version))),
+                secret: false,
+            };
+            now.facts.push(fact(&one.place.version));
+            then.facts.push(fact(version));
+        }
+        self.plan.differs = differences(&now, &then);
+        let digest = |version: &Version| version.digest.clone();
+        let same = self.entry.places.iter().any(|one| {
+            let all = wanted.get(&one.file).into_iter().flatten();
+            all.filter(|wanted| wanted.path == one.place.path)
+                .filter_map(|wanted| wanted.version.as_ref())
+                .any(|version| {
+                    let (was, is) = (digest(&one.place.version), digest(version));
+                    was.is_some() && was == is && one.place.version.tag != version.tag
+                })
+        });
+        if same {
+            let text = "the digest stays as it is, and it is what is pulled: another tag beside it changes nothing that runs";
+            self.plan.notes.push(Note::Warning(text.to_owned()));
         }
     }
 

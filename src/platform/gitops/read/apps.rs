@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     cluster::{Kustomization, Seen, Workload},
-    history::{Commit, Past},
+    history::{Commit, ImageChange, Past},
     snapshot::{Entry, Snapshot},
 };
 use crate::domain::{
@@ -257,7 +257,31 @@ impl View {
             }
             _ => None,
         };
+        let renamed = self.renamed(entry).map(|(image, commit)| {
+            let short = commit.get(..7).unwrap_or(commit);
+            format!("until {short} it was {}: those revisions are of that image", clean(image))
+        });
+        let remarks: Vec<_> = remark.into_iter().chain(renamed).collect();
+        let remark = (!remarks.is_empty()).then(|| remarks.join("; "));
         History { revisions, remark, truncated: !self.past.complete }
+    }
+}
+
+impl View {
+    /// The image that an app's place named before, and the commit that changed that.
+    fn renamed(&self, entry: &Entry) -> Option<(&str, &str)> {
+        let lead = entry.lead()?;
+        let at =
+            |change: &&ImageChange| change.file == lead.file && change.place == lead.place.path;
+        let mut newer: Option<&Commit> = None;
+        for commit in &self.past.commits {
+            let Some(change) = commit.changes.iter().find(at) else { continue };
+            if !entry.is_called(&change.image) {
+                return Some((&change.image, &newer?.id));
+            }
+            newer = Some(commit);
+        }
+        None
     }
 }
 

@@ -198,7 +198,10 @@ impl<'a> Decisions<'_, 'a> {
         }
         // A file beside a kustomization that does not name it.
         let beside = self.tree.directories.get(directory(at.0));
-        if beside.is_some_and(|(origin, of)| !of.generates && self.files.contains(origin.file)) {
+        if beside.is_some_and(|(origin, of)| {
+            let takes = !of.resources.is_empty() && !of.generates;
+            takes && self.files.contains(origin.file)
+        }) {
             return true;
         }
         // A bare name says nothing where any kustomization sets it.
