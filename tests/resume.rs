@@ -384,3 +384,28 @@ fn killed_after_a_push() {
     assert_eq!(foundation.events(), ["intent", "sent", "resumed", "ended"]);
     assert_eq!(commits(&foundation), before + 1);
 }
+
+/// One that waits for a review keeps nobody from hearing how another one ended.
+#[cfg(feature = "gitops")]
+#[test]
+fn one_that_waits_keeps_no_other_from_being_told() {
+    let foundation = Foundation::simulate("gitops", "", &REPOSITORY);
+    let begun = |arguments: &[&str]| {
+        let (code, _, err) = foundation.run(&[arguments, &["--yes", "--no-wait"]].concat());
+        assert_eq!(code, 0, "{err}");
+    };
+    begun(&["rollback", "loyalty", "--pull-request"]);
+    begun(&["rollback", "ticketing"]);
+    let mut process = foundation
+        .command(&["resume"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(process.stdout.take().unwrap());
+    let told = BufRead::lines(lines).map_while(Result::ok);
+    let end = told.into_iter().find(|line| line.contains("DONE")).unwrap_or_default();
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert!(end.contains("ticketing is back on"), "{end}");
+}

@@ -5,13 +5,19 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
 
-use super::{super::journal::Entry, Code, Context, Exit, instances::Judge, json, show};
+use super::{
+    super::journal::{Entry, Open},
+    Code, Context, Exit,
+    instances::Judge,
+    json, show,
+};
 use crate::{
     domain::{
         App, Consent, History, LOOKING, Operation, Outcome, Plan, Receipt, Request, Revision,
@@ -104,7 +110,7 @@ pub async fn operate(
         Exit::new(Code::Refused, format!("{}: {}", outcome.word(), outcome.text()))
     })?;
     let sending = platform.as_ref();
-    let sent = telling(|progress| async move {
+    let sent = telling("", |progress| async move {
         operation::execute(sending, confirmed, &progress, &context.journal).await
     });
     let sent = sent.await;
@@ -120,9 +126,9 @@ pub async fn operate(
         }
         Sent::Lost(receipt) => {
             Context::say(LOOKING);
-            follow(context, platform.as_ref(), receipt, None).await?
+            follow(context, platform.as_ref(), receipt, None, "").await?
         }
-        Sent::Accepted(receipt) => follow(context, platform.as_ref(), receipt, None).await?,
+        Sent::Accepted(receipt) => follow(context, platform.as_ref(), receipt, None, "").await?,
     };
     let outcome = note_end(context, &operation.unwrap_or_default(), outcome);
     finish(context, &outcome)
@@ -155,14 +161,14 @@ fn note_end(context: &Context, operation: &str, followed: Followed) -> Outcome {
 }
 
 /// Says what an operation says while it is sent.
-async fn telling<F>(work: impl FnOnce(Progress) -> F) -> F::Output
+async fn telling<F>(voice: &str, work: impl FnOnce(Progress) -> F) -> F::Output
 where
     F: Future,
 {
     let (progress, mut lines) = mpsc::unbounded_channel::<ProgressLine>();
     let telling = async {
         while let Some(line) = lines.recv().await {
-            Context::say(&line.text);
+            Context::say(&format!("{voice}{}", line.text));
         }
     };
     tokio::join!(work(progress), telling).0
@@ -205,12 +211,13 @@ fn finish(context: &Context, outcome: &Outcome) -> Result<(), Exit> {
     }
 }
 
-/// Looks until the operation has ended, with a line for every change.
+/// Looks until the operation has ended, with a line for every change. `voice` is what each begins with.
 async fn follow(
     context: &Context,
     platform: &dyn Platform,
     mut receipt: Receipt,
     mut judge: Option<Judge>,
+    voice: &str,
 ) -> Result<Followed, Exit> {
     let (mut said, mut failures) = (String::new(), 0);
     // From here on an interrupt is remembered, also one that comes while something is read.
@@ -247,7 +254,7 @@ async fn follow(
                     (None, _) => "waiting for the platform".to_owned(),
                 };
                 if changed(&said, &line) {
-                    Context::say(&line);
+                    Context::say(&format!("{voice}{line}"));
                     said = line;
                 }
             }
@@ -259,11 +266,12 @@ async fn follow(
                 ))));
             }
             Ok(Settlement::Unfinished(learned)) => {
-                Context::say(match &learned.outcome {
+                let what = match &learned.outcome {
                     Some(_) => "it is over: what was promised for its end is sent",
                     None => "its first part has taken effect: going on",
-                });
-                let sent = telling(|progress| async move {
+                };
+                Context::say(&format!("{voice}{what}"));
+                let sent = telling(voice, |progress| async move {
                     operation::resume(platform, *learned, &progress, &context.journal).await
                 });
                 match sent.await {
@@ -274,7 +282,7 @@ async fn follow(
             }
             Err(error) => {
                 failures += 1;
-                Context::say(&error.to_string());
+                Context::say(&format!("{voice}{error}"));
                 if failures >= PATIENCE {
                     return Ok(Followed::Left(Outcome::Unknown(format!(
                         "it was sent for {}, and {error}; `revdeck resume` will tell",
@@ -314,7 +322,7 @@ pub async fn watch(context: &Context, name: &str) -> Result<(), Exit> {
     };
     Context::print(&line(context, &app))?;
     let judge = app.rolls().then(Judge::default);
-    match follow(context, platform.as_ref(), receipt, judge).await? {
+    match follow(context, platform.as_ref(), receipt, judge, "").await? {
         Followed::Ended(outcome) | Followed::Left(outcome) => finish(context, &outcome),
     }
 }
@@ -346,70 +354,82 @@ pub async fn resume(context: &Context, list: bool) -> Result<(), Exit> {
         };
         return Ok(Context::print(&text)?);
     }
-    let mut worst = Ok(());
-    for one in open {
-        let (verb, name) = (one.receipt.verb.words(), one.receipt.name.clone());
-        if one.followed {
-            Context::say(&format!("the {verb} of {name} is followed by another revdeck"));
-            continue;
+    // One that takes days keeps none of the others from being told.
+    let several = open.len() > 1;
+    let ends = open.into_iter().map(|one| async move {
+        let voice = if several { one.receipt.name.clone() + ": " } else { String::new() };
+        let end = resume_one(context, one, &voice).await;
+        match end {
+            Err(exit) if several && !exit.text.is_empty() => {
+                Context::say(&exit.text);
+                Err(Exit::new(exit.code, ""))
+            }
+            end => end,
         }
-        let target = &one.receipt.app.target;
-        let here = context.platforms.iter().find(|one| one.target().id == *target);
-        let Some(platform) = here.filter(|platform| one.receipt.is_of(&platform.target())) else {
-            let (api, kind) = (&one.receipt.api, &one.platform);
-            Context::say(&match here {
-                Some(other) => format!(
-                    "the {verb} of {name} was sent to {api}, and {target} leads to {} now: log in there again",
-                    other.target().api
-                ),
-                None => format!(
-                    "the {verb} of {name} is on {target} ({kind}), which is not here: say --target {target}, with a revdeck that knows {kind}"
-                ),
-            });
-            worst = worst.and(Err(Exit::new(Code::Unknown, "")));
-            continue;
-        };
-        let operation = one.receipt.recipe.id.clone();
-        let sent = if context.read_only {
-            Context::say(&format!("following the {verb} of {name}"));
-            Sent::Accepted(one.receipt)
-        } else {
-            match context.journal.take_up(&one.receipt) {
-                Ok(Some(receipt)) => {
-                    Context::say(&format!("following the {verb} of {name}"));
-                    let platform = platform.as_ref();
-                    let work = telling(|progress| async move {
-                        operation::resume(platform, receipt, &progress, &context.journal).await
-                    });
-                    work.await
-                }
-                Ok(None) => {
-                    Context::say(&format!("the {verb} of {name} was taken up by another revdeck"));
-                    continue;
-                }
-                // Where nothing is left to be sent, looking needs no journal.
-                Err(_) if one.receipt.complete() => {
-                    Context::say(&format!("following the {verb} of {name}"));
-                    Sent::Accepted(one.receipt)
-                }
-                Err(error) => {
-                    let outcome = Outcome::no_journal(&error.to_string(), "--no-journal");
-                    Context::say(&format!("{verb} of {name}: {}", outcome.text()));
-                    worst = worst.and(Err(Exit::new(Code::Refused, "")));
-                    continue;
-                }
-            }
-        };
-        let outcome = match sent {
-            Sent::Ended(outcome) => Followed::Ended(outcome),
-            Sent::Accepted(receipt) | Sent::Lost(receipt) => {
-                follow(context, platform.as_ref(), receipt, None).await?
-            }
-        };
-        let outcome = note_end(context, &operation, outcome);
-        worst = worst.and(finish(context, &outcome));
+    });
+    join_all(ends).await.into_iter().fold(Ok(()), |worst, end| worst.and(end))
+}
+
+/// Follows one of them to its end. `voice` is what its lines begin with.
+async fn resume_one(context: &Context, one: Open, voice: &str) -> Result<(), Exit> {
+    let (verb, name) = (one.receipt.verb.words(), one.receipt.name.clone());
+    if one.followed {
+        Context::say(&format!("the {verb} of {name} is followed by another revdeck"));
+        return Ok(());
     }
-    worst
+    let target = &one.receipt.app.target;
+    let here = context.platforms.iter().find(|one| one.target().id == *target);
+    let Some(platform) = here.filter(|platform| one.receipt.is_of(&platform.target())) else {
+        let (api, kind) = (&one.receipt.api, &one.platform);
+        Context::say(&match here {
+            Some(other) => format!(
+                "the {verb} of {name} was sent to {api}, and {target} leads to {} now: log in there again",
+                other.target().api
+            ),
+            None => format!(
+                "the {verb} of {name} is on {target} ({kind}), which is not here: say --target {target}, with a revdeck that knows {kind}"
+            ),
+        });
+        return Err(Exit::new(Code::Unknown, ""));
+    };
+    let operation = one.receipt.recipe.id.clone();
+    let sent = if context.read_only {
+        Context::say(&format!("following the {verb} of {name}"));
+        Sent::Accepted(one.receipt)
+    } else {
+        match context.journal.take_up(&one.receipt) {
+            Ok(Some(receipt)) => {
+                Context::say(&format!("following the {verb} of {name}"));
+                let platform = platform.as_ref();
+                let work = telling(voice, |progress| async move {
+                    operation::resume(platform, receipt, &progress, &context.journal).await
+                });
+                work.await
+            }
+            Ok(None) => {
+                Context::say(&format!("the {verb} of {name} was taken up by another revdeck"));
+                return Ok(());
+            }
+            // Where nothing is left to be sent, looking needs no journal.
+            Err(_) if one.receipt.complete() => {
+                Context::say(&format!("following the {verb} of {name}"));
+                Sent::Accepted(one.receipt)
+            }
+            Err(error) => {
+                let outcome = Outcome::no_journal(&error.to_string(), "--no-journal");
+                Context::say(&format!("{verb} of {name}: {}", outcome.text()));
+                return Err(Exit::new(Code::Refused, ""));
+            }
+        }
+    };
+    let outcome = match sent {
+        Sent::Ended(outcome) => Followed::Ended(outcome),
+        Sent::Accepted(receipt) | Sent::Lost(receipt) => {
+            follow(context, platform.as_ref(), receipt, None, voice).await?
+        }
+    };
+    let outcome = note_end(context, &operation, outcome);
+    finish(context, &outcome)
 }
 
 /// `revdeck journal`: what was done, oldest first.
