@@ -15,8 +15,8 @@ use crate::harness::{Fault, Fixture, Harness, Role};
 pub struct Simulated;
 
 pub struct Repository {
-    simulator: Arc<Simulator<Delivery>>,
-    platform: Arc<dyn Platform>,
+    pub simulator: Arc<Simulator<Delivery>>,
+    pub platform: Arc<dyn Platform>,
 }
 
 /// How long git may take.
@@ -116,8 +116,6 @@ crate::contract!(Simulated);
 
 /// What only a repository can get wrong.
 mod own {
-    use std::fmt::Write as _;
-
     use revdeck::{
         domain::{
             Condition, Consent, Note, Operation, Outcome, Plan, Receipt, Request, RollBackTo,
@@ -663,104 +661,6 @@ mod own {
         assert_eq!(simulator.world().head(branch), Some(more), "it is still there");
     }
 
-    /// The push, on every kind of bad day: exactly one commit or none on the branch, and the right word at the end.
-    #[tokio::test]
-    async fn a_push_is_sent_once_whatever_happens() {
-        let mut table = format!(
-            "{:<28} {:>7} {:>8}  {}\n",
-            "what happens", "commits", "requests", "how it ends"
-        );
-        for (what, commits, requests, word) in [
-            ("nothing", 1, 1, "DONE"),
-            ("lost before", 0, 1, "FAILED"),
-            ("lost after", 1, 1, "DONE"),
-            ("cut short after", 1, 1, "DONE"),
-            ("no answer", 0, 1, "FAILED"),
-            ("a server error", 0, 1, "FAILED"),
-            ("refused by a hook", 0, 1, "REFUSED"),
-            ("moved forward", 0, 0, "REFUSED"),
-            ("moved forward, same file", 0, 0, "REFUSED"),
-            ("moved back", 0, 0, "REFUSED"),
-            ("moved back at the last", 0, 0, "REFUSED"),
-        ] {
-            let (deck, simulator, platform) = deck(start().await, &[]);
-            let plan = plan(platform.as_ref(), "loyalty", &[]).await;
-            let world = simulator.world();
-            let mut before = world.head("main").unwrap();
-            let faults = simulator.faults();
-            let push = "@POST:/acme#1";
-            let lease = async |platform: Arc<dyn Platform>, plan: Plan| match execute(
-                platform.as_ref(),
-                plan,
-                &NoRecord,
-            )
-            .await
-            {
-                Sent::Ended(outcome) => Err(outcome),
-                Sent::Accepted(receipt) | Sent::Lost(receipt) => Ok(receipt),
-            };
-            match what {
-                "lost before" => faults.set(&format!("reset-before{push}")).unwrap(),
-                "lost after" => faults.set(&format!("reset-after{push}")).unwrap(),
-                "cut short after" => faults.set(&format!("truncate{push}")).unwrap(),
-                "no answer" => faults.set(&format!("hang{push}")).unwrap(),
-                "a server error" => faults.set(&format!("500{push}")).unwrap(),
-                "refused by a hook" => world.protect("GH006: protected branch").unwrap(),
-                "moved forward" => {
-                    let files = [("README.md".to_owned(), "more\n".to_owned())];
-                    before = world.commit("Noor", "More", &files).unwrap();
-                }
-                "moved forward, same file" => {
-                    let patch = plan.patch.clone().unwrap();
-                    let file = patch.lines().find_map(|line| line.strip_prefix("+++ b/"));
-                    let file = file.unwrap_or_else(|| panic!("{patch}")).to_owned();
-                    let text = world.git(&["show", &format!("main:{file}")]).unwrap();
-                    let files = [(file, format!("{text}\n# more\n"))];
-                    before = world.commit("Noor", "More", &files).unwrap();
-                }
-                "moved back" => {
-                    before = world.git(&["rev-parse", "main~1"]).unwrap();
-                    world.force("main", Some(&before)).unwrap();
-                }
-                _ => {}
-            }
-            let outcome = if what == "moved back at the last" {
-                // Between the check and the push: a plain push would bring back what was taken away.
-                before = world.git(&["rev-parse", "main~1"]).unwrap();
-                let mover = Mover { simulator: &simulator, to: before.clone() };
-                match execute(platform.as_ref(), plan, &mover).await {
-                    Sent::Ended(outcome) => outcome,
-                    Sent::Accepted(receipt) | Sent::Lost(receipt) => deck.follow(receipt).await,
-                }
-            } else {
-                match lease(platform.clone(), plan).await {
-                    Err(outcome) => outcome,
-                    Ok(receipt) => deck.follow(receipt).await,
-                }
-            };
-            let made = world.git(&["rev-list", "--count", &format!("{before}..main")]).unwrap();
-            let sent = deck.fixture.writes();
-            let _ = writeln!(
-                table,
-                "{what:<28} {made:>7} {sent:>8}  {} {}",
-                outcome.word(),
-                outcome.text()
-            );
-            assert_eq!(
-                (made.as_str(), sent, outcome.word()),
-                (commits.to_string().as_str(), requests, word),
-                "{table}"
-            );
-            let says = match what {
-                "moved forward" => "(Noor: More), none of which touches a file that this changes",
-                "moved forward, same file" => "kustomization.yaml is not what it was",
-                _ => "",
-            };
-            assert!(outcome.text().contains(says), "{what}: {outcome:?}");
-        }
-        println!("{table}");
-    }
-
     async fn back(platform: &dyn Platform, name: &str) -> Plan {
         plan(platform, name, &[("direct", "yes")]).await
     }
@@ -1207,18 +1107,5 @@ mod own {
         }
         counts.retain(|_, count| *count > 0);
         println!("in 60 s: {counts:#?}");
-    }
-
-    /// Moves the branch back when the push is about to be sent.
-    struct Mover<'a> {
-        simulator: &'a Simulator<Delivery>,
-        to: String,
-    }
-
-    #[async_trait::async_trait]
-    impl Record for Mover<'_> {
-        async fn sending(&self, _: &Receipt) -> Result<(), String> {
-            self.simulator.world().force("main", Some(&self.to))
-        }
     }
 }

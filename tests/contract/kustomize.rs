@@ -14,6 +14,9 @@ use revdeck::{
     platform::{Environment, Now, Platform, Registry, TargetSpec},
 };
 
+/// A file: its path, and what is in it.
+type File = (String, String);
+
 fn git(at: &Path, arguments: &[&str]) {
     let mut command = Command::new("git");
     command.current_dir(at).args(["-c", "user.name=Noor", "-c", "user.email=n@x"]);
@@ -99,6 +102,10 @@ fn patch(image: &str) -> String {
     )
 }
 
+fn indented(text: &str, by: usize) -> String {
+    text.lines().fold(String::new(), |all, line| format!("{all}{:by$}{line}\n", ""))
+}
+
 fn operation(number: usize, image: &str) -> String {
     format!(
         "- op: replace\n  path: /spec/template/spec/containers/{number}/image\n  value: {image}\n"
@@ -111,7 +118,7 @@ async fn what_is_told_is_what_kustomize_builds() {
     if !kubectl() {
         return;
     }
-    let within = |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
+    let within = |text: &str| indented(text, 4);
     let two = format!("{WEB}---\n{}", WEB.replace("name: web\n", "name: api\n"));
     let spaces = format!(
         "{}---\n{}",
@@ -126,7 +133,7 @@ async fn what_is_told_is_what_kustomize_builds() {
     };
     let smp = patch("reg/web:2");
     let op = operation(0, "reg/web:2");
-    let cases: Vec<(&str, Vec<(String, String)>, Vec<(String, String)>)> = vec![
+    let cases: Vec<(&str, Vec<File>, Vec<File>)> = vec![
         ("operations in a file", base(&two), vec![
             over("patches:\n- path: op.yaml\n  target: {kind: Deployment, name: api}\n"),
             ("prod/op.yaml".into(), op.clone()),
@@ -325,10 +332,7 @@ async fn what_is_told_is_what_flux_builds() {
                 file("app/kustomization.yaml", "resources: [web.yaml]\nnamespace: a\n"),
                 applies(&format!(
                     "  targetNamespace: shop\n  namePrefix: eu-\n  patches:\n  - target: {{kind: Deployment, name: w.b}}\n    patch: |\n{}",
-                    operation(0, "reg/web:8")
-                        .lines()
-                        .map(|line| format!("      {line}\n"))
-                        .collect::<String>()
+                    indented(&operation(0, "reg/web:8"), 6)
                 )),
             ],
         ),

@@ -33,6 +33,8 @@ mod kustomize;
 mod logins;
 mod logs;
 mod operations;
+#[cfg(feature = "gitops")]
+mod pushes;
 mod reading;
 #[cfg(feature = "kubernetes")]
 mod referee;

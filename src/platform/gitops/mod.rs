@@ -129,6 +129,8 @@ impl GitOps {
             cluster,
             images: Known::default(),
             now,
+            latest: std::sync::Mutex::default(),
+            blobs: Mutex::default(),
             state: Mutex::default(),
             sent: AtomicBool::new(false),
         })))
@@ -169,7 +171,7 @@ impl Platform for GitOps {
     }
 
     async fn unseen(&self) -> Vec<String> {
-        self.0.unseen().await
+        self.0.unseen()
     }
 
     async fn app(&self, name: &str) -> Result<App, Error> {
@@ -251,8 +253,7 @@ impl Platform for GitOps {
 
     fn tracking(&self, app: &App) -> Option<Value> {
         let rollout = app.rollout.as_ref()?;
-        // Nobody waits here: it was read just before.
-        let view = self.0.state.try_lock().ok()?.view.clone();
+        let view = self.0.view();
         let entry = view.entry(app.id.as_str())?;
         let entry_state = view.entry_state(entry);
         let (version, own) = match entry_state.proposal {
@@ -275,7 +276,7 @@ impl Platform for GitOps {
     }
 
     async fn events(&self, app: &AppId) -> Result<Vec<AppEvent>, Error> {
-        let view = self.0.look(false).await?;
+        let view = self.0.lately().await?;
         let entry = self.0.entry(&view, app)?;
         Ok(self.0.events(&view, entry).await)
     }

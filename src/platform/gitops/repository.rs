@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{
-        Arc,
+        Arc, Mutex as SyncMutex,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -19,6 +19,7 @@ use crate::domain::{
     App, AppEvent, AppId, Capabilities, Detail, Fact, Group, History, LogBatch, LogLine, LogQuery,
     Reading, Scope, Secret, Shell, SideName, TargetId, Verb, text::clean,
 };
+use crate::platform::sync::lock;
 use crate::platform::{
     Error, Now,
     gitops::{
@@ -61,7 +62,11 @@ pub(super) struct Repository {
     pub(super) cluster: Option<Cluster>,
     pub(super) images: Known,
     pub(super) now: Now,
+    /// What was read last. Never held while anybody is waited for.
+    pub(super) latest: SyncMutex<Latest>,
+    /// What a look goes on from; who has it looks.
     pub(super) state: Mutex<State>,
+    pub(super) blobs: Mutex<Blobs>,
     /// Whether the forge is to be asked again, since something was sent.
     pub(super) sent: AtomicBool,
 }
@@ -71,20 +76,24 @@ pub(super) type Looked = Result<Option<Pull>, String>;
 
 /// What was read last.
 #[derive(Default)]
-pub(super) struct State {
-    pub(super) remote: Option<Remote>,
-    pub(super) blobs: Blobs,
+pub(super) struct Latest {
     pub(super) view: Arc<View>,
     /// When the cluster was read for it.
     pub(super) seen_at: Option<Timestamp>,
     pub(super) pulls: HashMap<String, (Timestamp, Looked)>,
+    /// Why the cluster, or the forge, cannot be read.
+    pub(super) cluster_problem: Option<String>,
+    pub(super) forge_problem: Option<String>,
+}
+
+/// What a look goes on from.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) remote: Option<Remote>,
     /// Commits on branches of ours, by commit.
     pub(super) proposed: HashMap<ObjectId, Option<Commit>>,
     /// Ancestry never changes.
     pub(super) reached: BTreeMap<(String, String), bool>,
-    /// Why the cluster, or the forge, cannot be read.
-    pub(super) cluster_problem: Option<String>,
-    pub(super) forge_problem: Option<String>,
     pub(super) checked: bool,
 }
 
@@ -114,71 +123,85 @@ impl Repository {
             Some(known) if !remote => known,
             _ => self.mirror.look(&OURS).await?,
         };
-        let mut view = View::clone(&state.view);
-        if state.view.snapshot.commit != at.head {
+        let known = self.view();
+        let mut view = View::clone(&known);
+        if known.snapshot.commit != at.head {
             if !self.mirror.has(&at.head).await {
                 self.mirror.fetch(&[&at.branch]).await?;
             }
-            view.snapshot = snapshot::read(&self.mirror, &mut state.blobs, &at.head).await?;
-            let past = if state.view.past.head.is_empty() {
+            let mut blobs = self.blobs.lock().await;
+            view.snapshot = snapshot::read(&self.mirror, &mut blobs, &at.head).await?;
+            let past = if known.past.head.is_empty() {
                 Past::load(&self.mirror).unwrap_or_default()
             } else {
-                state.view.past.clone()
+                known.past.clone()
             };
-            view.past = past.advance(&self.mirror, &mut state.blobs, &at.head, Some(FIRST)).await?;
+            view.past = past.advance(&self.mirror, &mut blobs, &at.head, Some(FIRST)).await?;
             if view.past.complete {
                 view.past.save(&self.mirror);
             }
             view.branch.clone_from(&at.branch);
         }
         view.proposals = self.proposals(&mut state, &at).await?;
+        let mut seen_at = None;
         if let Some(cluster) = &self.cluster {
-            state.seen_at = None;
             match self.images.look(cluster).await {
                 Ok(seen) => {
-                    state.seen_at = Some((self.now)());
+                    seen_at = Some((self.now)());
                     view.seen = Some(seen.of(&self.mirror.git.remote, &at.branch));
-                    state.cluster_problem = None;
+                    lock(&self.latest).cluster_problem = None;
                 }
                 // What was seen before stays what it was, with its age.
                 Err(error) if strict && view.seen.is_some() => return Err(error),
-                Err(error) => state.cluster_problem = Some(error.to_string()),
+                Err(error) => lock(&self.latest).cluster_problem = Some(error.to_string()),
             }
         }
         self.reach(&mut state, &mut view).await?;
         state.remote = Some(at);
-        state.view = Arc::new(view);
-        Ok(state.view.clone())
+        let view = Arc::new(view);
+        let mut latest = lock(&self.latest);
+        latest.seen_at = seen_at;
+        latest.view = view.clone();
+        Ok(view)
+    }
+
+    /// What was read last.
+    pub(super) fn view(&self) -> Arc<View> {
+        lock(&self.latest).view.clone()
     }
 
     /// What was read within the last minute, else what there is now: which workloads run an app does not change often, and
     /// how they do is asked of the cluster in any case.
     pub(super) async fn lately(&self) -> Result<Arc<View>, Error> {
         const LATELY: SignedDuration = SignedDuration::from_mins(1);
-        let state = self.state.lock().await;
-        if state.seen_at.is_some_and(|at| (self.now)().duration_since(at).abs() < LATELY) {
-            return Ok(state.view.clone());
+        let (view, seen_at) = {
+            let latest = lock(&self.latest);
+            (latest.view.clone(), latest.seen_at)
+        };
+        if seen_at.is_some_and(|at| (self.now)().duration_since(at).abs() < LATELY) {
+            return Ok(view);
         }
-        drop(state);
         self.look(false).await
     }
 
     /// Reads the history down to its first commit, where that was not done yet.
     pub(super) async fn complete(&self) -> Result<Arc<View>, Error> {
-        let view = self.state.lock().await.view.clone();
+        let view = self.view();
         if view.past.complete || view.snapshot.commit.is_empty() {
             return Ok(view);
         }
         // With blobs of its own, which are forgotten afterwards: there are many.
         let mut blobs = Blobs::new();
         let past = Past::default().advance(&self.mirror, &mut blobs, &view.past.head, None).await?;
-        let mut state = self.state.lock().await;
-        let mut newer = View::clone(&state.view);
+        // No look goes on from a view without it.
+        let _looking = self.state.lock().await;
+        let mut newer = View::clone(&self.view());
         let head = newer.snapshot.commit.clone();
         newer.past = past.advance(&self.mirror, &mut blobs, &head, None).await?;
         newer.past.save(&self.mirror);
-        state.view = Arc::new(newer);
-        Ok(state.view.clone())
+        let newer = Arc::new(newer);
+        lock(&self.latest).view = newer.clone();
+        Ok(newer)
     }
 
     /// The changes that wait on branches of ours.
@@ -188,19 +211,22 @@ impl Repository {
         at: &Remote,
     ) -> Result<Vec<Proposal>, Error> {
         let mut proposals = Vec::new();
-        state.forge_problem = None;
-        if self.sent.swap(false, Ordering::AcqRel) {
-            state.pulls.clear();
+        {
+            let mut latest = lock(&self.latest);
+            latest.forge_problem = None;
+            if self.sent.swap(false, Ordering::AcqRel) {
+                latest.pulls.clear();
+            }
+            latest.pulls.retain(|branch, _| at.ours.iter().any(|(known, _)| known == branch));
         }
-        state.pulls.retain(|branch, _| at.ours.iter().any(|(known, _)| known == branch));
         for (branch, head) in &at.ours {
             if !state.proposed.contains_key(head) {
                 if !self.mirror.has(head).await {
                     self.mirror.fetch(&[branch]).await?;
                 }
-                let mut blobs = std::mem::take(&mut state.blobs);
+                let mut blobs = self.blobs.lock().await;
                 let past = Past::default().advance(&self.mirror, &mut blobs, head, Some(1)).await;
-                state.blobs = blobs;
+                drop(blobs);
                 // A branch that only has such a name, or holds somebody's own commits, is not ours to merge or to delete.
                 let commit = past?.commits.into_iter().next();
                 let commit = commit.filter(|commit| commit.body.contains(OPERATION));
@@ -215,21 +241,20 @@ impl Repository {
                 continue;
             }
             let now = (self.now)();
-            let looked = match (&self.forge, state.pulls.get(branch)) {
+            let known = lock(&self.latest).pulls.get(branch).cloned();
+            let looked = match (&self.forge, known) {
                 (Err(why), _) => Err(why.clone()),
-                (Ok(_), Some((at, looked))) if now.duration_since(*at).abs() < PULLS => {
-                    looked.clone()
-                }
+                (Ok(_), Some((at, looked))) if now.duration_since(at).abs() < PULLS => looked,
                 (Ok(forge), known) => {
                     // One that is known is asked for by its number: one request.
-                    let known = known.and_then(|(_, looked)| looked.as_ref().ok()?.as_ref());
+                    let known = known.and_then(|(_, looked)| looked.ok()?);
                     let known = known.filter(|pull| pull.is_of(head));
                     let told = match known.map(|pull| pull.number) {
                         Some(number) => forge.look(number).await.map(Some),
                         None => forge.find(branch, head).await,
                     };
                     let looked = told.map_err(|error| error.to_string());
-                    state.pulls.insert(branch.clone(), (now, looked.clone()));
+                    lock(&self.latest).pulls.insert(branch.clone(), (now, looked.clone()));
                     looked
                 }
             };
@@ -239,7 +264,7 @@ impl Repository {
                 Err(why) => (None, Some(why)),
             };
             if self.forge.is_ok() && unseen.is_some() {
-                state.forge_problem.clone_from(&unseen);
+                lock(&self.latest).forge_problem.clone_from(&unseen);
             }
             // Closed, or merged in another shape: it does not wait any more.
             if pull.as_ref().is_none_or(|pull| pull.open) {
@@ -293,14 +318,14 @@ impl Repository {
     }
 
     /// Why the cluster, and why the forge, cannot be read.
-    pub(super) async fn problems(&self) -> (Option<String>, Option<String>) {
-        let state = self.state.lock().await;
-        (state.cluster_problem.clone(), state.forge_problem.clone())
+    pub(super) fn problems(&self) -> (Option<String>, Option<String>) {
+        let latest = lock(&self.latest);
+        (latest.cluster_problem.clone(), latest.forge_problem.clone())
     }
 
     /// What of the repository, its cluster and its forge is not seen.
-    pub(super) async fn unseen(&self) -> Vec<String> {
-        let state = self.state.lock().await;
+    pub(super) fn unseen(&self) -> Vec<String> {
+        let state = lock(&self.latest);
         let mut unseen =
             state.view.seen.as_ref().map(|seen| seen.hidden.clone()).unwrap_or_default();
         unseen.extend(state.cluster_problem.as_ref().map(|why| format!("the cluster ({why})")));
@@ -331,8 +356,8 @@ impl Repository {
 
     /// What a commit says.
     pub(super) async fn snapshot(&self, commit: &str) -> Result<Snapshot, Error> {
-        let mut state = self.state.lock().await;
-        snapshot::read(&self.mirror, &mut state.blobs, commit).await
+        let mut blobs = self.blobs.lock().await;
+        snapshot::read(&self.mirror, &mut blobs, commit).await
     }
 
     /// The revisions of an app, with what the cluster knows of them.

@@ -19,7 +19,7 @@ pub(in crate::platform::gitops) async fn run(
 ) {
     // The rest of the history comes in the background.
     let completing = async {
-        while repository.state.lock().await.view.snapshot.commit.is_empty() {
+        while repository.view().snapshot.commit.is_empty() {
             tokio::time::sleep(ROLLING).await;
         }
         if let Err(error) = repository.complete().await {
@@ -54,8 +54,8 @@ impl Reader for Watch<'_> {
     }
 
     async fn status(&self, schedule: &Schedule) -> Status {
-        let hidden = self.0.unseen().await;
-        let view = self.0.state.lock().await.view.clone();
+        let hidden = self.0.unseen();
+        let view = self.0.view();
         let paths = if self.0.paths.is_empty() {
             String::new()
         } else {
@@ -86,7 +86,7 @@ impl Watch<'_> {
     async fn detail(&self, schedule: &mut Schedule, feed: &Feed) -> Result<(), Failed> {
         let Some((app, stuck)) = schedule.detail_due(feed) else { return Ok(()) };
         let repository = self.0;
-        let view = repository.state.lock().await.view.clone();
+        let view = repository.view();
         let Ok(entry) = repository.entry(&view, &app.id) else { return Ok(()) };
         let capabilities = repository.allowed(entry);
         feed.report(Report::Allowed { app: app.id.clone(), capabilities }).await?;

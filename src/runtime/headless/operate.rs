@@ -367,7 +367,7 @@ pub async fn resume(context: &Context, list: bool) -> Result<(), Exit> {
             end => end,
         }
     });
-    join_all(ends).await.into_iter().fold(Ok(()), |worst, end| worst.and(end))
+    join_all(ends).await.into_iter().collect()
 }
 
 /// Follows one of them to its end. `voice` is what its lines begin with.

@@ -185,13 +185,13 @@ impl Kustomization {
     }
 }
 
-/// Whether anything in a value speaks of an image.
+/// Whether anything in a value speaks of an image, or is elsewhere.
 fn mentions_image(node: &Node) -> bool {
     match node {
-        Node::Scalar(scalar) | Node::Alias(scalar) => {
-            scalar.text.contains("image") || scalar.text.ends_with(".yaml")
+        Node::Scalar(scalar) | Node::Alias(scalar) => scalar.text.contains("image"),
+        Node::Map(entries) => {
+            entries.iter().any(|(key, value)| key.text == "path" || mentions_image(value))
         }
-        Node::Map(entries) => entries.iter().any(|(_, value)| mentions_image(value)),
         Node::List(items) => items.iter().any(mentions_image),
     }
 }

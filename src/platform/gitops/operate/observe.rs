@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use crate::domain::{
     App, Count, Finding, Observation, Overtaken, Receipt, RolloutId, Verb, text::clean,
 };
+use crate::platform::sync::lock;
 use crate::platform::{
     Error,
     gitops::{
@@ -94,7 +95,7 @@ impl Repository {
     /// The pull request of an operation, where it has one.
     async fn pull(&self, tracking: &Tracking) -> Result<Option<Pull>, Error> {
         let (Some(own), Ok(forge)) = (&tracking.own, &self.forge) else { return Ok(None) };
-        let known = self.state.lock().await.pulls.get(own).cloned();
+        let known = lock(&self.latest).pulls.get(own).cloned();
         let now = (self.now)();
         let sent = self.sent.load(Ordering::Acquire);
         let pull = match (tracking.pull, known) {
@@ -108,8 +109,7 @@ impl Repository {
             (Some(number), None) => Some(forge.read(number).await?),
             (None, _) => forge.find(own, &tracking.commit).await?,
         };
-        let mut state = self.state.lock().await;
-        state.pulls.insert(own.clone(), (now, Ok(pull.clone())));
+        lock(&self.latest).pulls.insert(own.clone(), (now, Ok(pull.clone())));
         Ok(pull)
     }
 

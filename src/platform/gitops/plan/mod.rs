@@ -25,7 +25,7 @@ pub(in crate::platform::gitops) async fn make(
     let title = format!("{} {}", request.operation.verb().words().to_uppercase(), entry.name);
     let operation = request.operation.clone();
     let mut plan = Plan::draft(request, entry.name.clone(), title, now);
-    let (cluster, forge) = repository.problems().await;
+    let (cluster, forge) = repository.problems();
     if let Some(why) = cluster {
         let known = if view.seen.is_some() { "as it was seen before" } else { "not known" };
         let text = format!("the cluster cannot be read, so that what runs is {known}: {why}");

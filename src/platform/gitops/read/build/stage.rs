@@ -308,7 +308,7 @@ impl<'a> Tree<'a> {
         }
         let last = |text: fn(&Kustomization) -> &str| {
             let said = layers().map(|(_, of)| text(of)).filter(|text| !text.is_empty());
-            said.last().unwrap_or_default().to_owned()
+            said.fold("", |_, last| last).to_owned()
         };
         let namespace = last(|of| of.namespace.as_deref().unwrap_or_default());
         let (prefix, suffix) = (last(|of| &of.prefix), last(|of| &of.suffix));
