@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::{Draft, branch::Writing};
 use crate::domain::{
-    Deployable, Detail, Fact, Goal, Group, Note, Plan, RevisionSummary, RollBackTo, Secret, Step,
-    differences, last_good, revision_name, text::clean,
+    Deployable, Goal, Note, Plan, RevisionSummary, RollBackTo, Step, last_good, revision_name,
+    text::clean,
 };
 use crate::platform::operation::{back_on, supersedes};
 use crate::platform::{
@@ -21,15 +21,9 @@ use crate::platform::{
         },
         operate::receipt::Action,
         options,
-        read::{
-            history::{Commit, ImageChange},
-            snapshot::Snapshot,
-        },
+        read::history::{Commit, ImageChange},
     },
 };
-
-/// What becomes of places, by file.
-type ByFile = BTreeMap<String, Vec<Wanted>>;
 
 /// So many of the commits that are undone are looked through for what else they changed.
 const LOOKED_THROUGH: usize = 20;
@@ -245,15 +239,6 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Whether some place says another version than it said at a commit, though the leading one does not.
-    async fn differs_at(&self, commit: &Commit) -> Result<bool, Error> {
-        let then = self.repository.snapshot(&commit.id).await?;
-        Ok(self.entry.places.iter().any(|one| {
-            version_then(&then, &one.file, &one.place.path, &self.entry.image)
-                .is_some_and(|version| version != one.place.version && one.place.fixed.is_none())
-        }))
-    }
-
     /// A tag that nobody deployed before, or one of old.
     pub(super) async fn deploy(mut self) -> Result<Plan, Error> {
         let text = self.plan.request.options.get(options::IMAGE).unwrap_or_default().to_owned();
@@ -318,69 +303,6 @@ impl Draft<'_> {
             before,
         };
         self.write(writing).await
-    }
-
-    /// Why nothing of an app can be edited.
-    fn immovable(&self, wanted: &ByFile) -> Option<String> {
-        let lead = self.entry.lead().filter(|_| wanted.is_empty())?;
-        let why = lead.place.fixed.as_deref().unwrap_or("there is no place");
-        Some(format!(
-            "{} cannot be changed in {}: {}",
-            self.entry.name,
-            clean(&lead.file),
-            clean(why)
-        ))
-    }
-
-    /// What shall stand at each place, by file, and the policies whose markers stand there.
-    fn places(
-        &mut self,
-        version: &Version,
-        then: Option<&Snapshot>,
-    ) -> (ByFile, Vec<(String, String)>) {
-        let markers = self.hold();
-        let mut wanted: BTreeMap<String, Vec<Wanted>> = BTreeMap::new();
-        let (mut held, mut fixed, mut new) = (Vec::new(), Vec::new(), Vec::new());
-        for one in &self.entry.places {
-            if let Some(why) = &one.place.fixed {
-                fixed.push(format!("{} ({why})", one.file));
-                continue;
-            }
-            let was = then
-                .and_then(|then| version_then(then, &one.file, &one.place.path, &self.entry.image));
-            if then.is_some() && was.is_none() {
-                new.push(one.file.clone());
-            }
-            held.extend(one.place.policy().map(|policy| (one.file.clone(), policy.to_owned())));
-            wanted.entry(one.file.clone()).or_default().push(Wanted {
-                path: one.place.path.clone(),
-                version: Some(was.unwrap_or_else(|| version.clone())),
-                markers: markers.clone(),
-            });
-        }
-        if !fixed.is_empty() {
-            let text = format!("not changed, by hand: {}", clean(&fixed.join(", ")));
-            self.plan.notes.push(Note::Warning(text));
-        }
-        // A file that was moved is no new place: the image had one place then, and has one now.
-        let moved = then.is_some_and(|then| {
-            let before = then
-                .entries
-                .iter()
-                .filter(|one| one.image == self.entry.image)
-                .map(|one| one.places.len())
-                .sum::<usize>();
-            before >= self.entry.places.len()
-        });
-        if !new.is_empty() && !moved {
-            let text = format!(
-                "not there at that time, and set to {} too: {}",
-                version.label(),
-                clean(&new.join(", "))
-            );
-            self.plan.notes.push(Note::Warning(text));
-        }
-        (wanted, held)
     }
 
     /// The policies that a commit holds back, as its trailers name them.
@@ -519,39 +441,6 @@ impl Draft<'_> {
         ));
     }
 
-    /// What differs between now and then.
-    fn differing(&mut self, wanted: &ByFile) {
-        let (mut now, mut then) = (Detail::default(), Detail::default());
-        for one in &self.entry.places {
-            let all = wanted.get(&one.file).into_iter().flatten();
-            let own = all.into_iter().find(|wanted| wanted.path == one.place.path);
-            let Some(version) = own.and_then(|wanted| wanted.version.as_ref()) else { continue };
-            let fact = |version: &Version| Fact {
-                group: Group::Artifact,
-                key: clean(&format!("{} {}", one.file, one.place.path)),
-                value: Secret::new(clean(&image::write(&one.image, version))),
-                secret: false,
-            };
-            now.facts.push(fact(&one.place.version));
-            then.facts.push(fact(version));
-        }
-        self.plan.differs = differences(&now, &then);
-        let digest = |version: &Version| version.digest.clone();
-        let same = self.entry.places.iter().any(|one| {
-            let all = wanted.get(&one.file).into_iter().flatten();
-            all.filter(|wanted| wanted.path == one.place.path)
-                .filter_map(|wanted| wanted.version.as_ref())
-                .any(|version| {
-                    let (was, is) = (digest(&one.place.version), digest(version));
-                    was.is_some() && was == is && one.place.version.tag != version.tag
-                })
-        });
-        if same {
-            let text = "the digest stays as it is, and it is what is pulled: another tag beside it changes nothing that runs";
-            self.plan.notes.push(Note::Warning(text.to_owned()));
-        }
-    }
-
     /// What the app will be, as far as that can be seen.
     pub(super) fn goal(&self, goal: Goal) -> Goal {
         let entry_state = self.view.entry_state(self.entry);
@@ -588,21 +477,4 @@ pub(super) fn suspend_step(kind: FluxKind, namespace: &str, name: &str, on: bool
         }),
         ..Step::default()
     }
-}
-
-pub(super) fn place_then<'a>(
-    then: &'a Snapshot,
-    file: &str,
-    path: &str,
-) -> Option<&'a places::Sited> {
-    let places = then.entries.iter().flat_map(|one| &one.places);
-    places.into_iter().find(|one| one.file == file && one.place.path == path)
-}
-
-/// The version that a place had at a time; where the file was elsewhere then, that of the image's one place.
-fn version_then(then: &Snapshot, file: &str, path: &str, image: &str) -> Option<Version> {
-    if let Some(place) = place_then(then, file, path) {
-        return (place.image == image).then(|| place.place.version.clone());
-    }
-    None
 }

@@ -3,6 +3,7 @@
 mod branch;
 mod change;
 mod cluster;
+mod places;
 mod release;
 
 use crate::domain::{Note, Operation, Plan, Request};

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Draft,
     branch::Writing,
-    change::{place_then, short, slug},
+    change::{short, slug},
+    places::place_then,
 };
 use crate::domain::{Note, Plan, text::clean};
 use crate::platform::{
