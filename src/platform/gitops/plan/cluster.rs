@@ -11,7 +11,7 @@ use crate::platform::{
         operate::receipt::{Action, Guard, Tracking},
         read::{
             apps::{HELD, Proposal},
-            cluster::Kustomization,
+            delivery::Kustomization,
         },
     },
     operation,

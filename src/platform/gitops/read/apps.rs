@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    cluster::{Kustomization, Seen, Workload},
+    cluster::{Seen, Workload},
+    delivery::Kustomization,
     history::{Commit, ImageChange, Past},
     snapshot::{Entry, Snapshot},
 };

@@ -3,6 +3,7 @@
 pub(super) mod apps;
 mod build;
 pub(super) mod cluster;
+pub(super) mod delivery;
 pub(super) mod history;
 mod rollout;
 pub(super) mod snapshot;
