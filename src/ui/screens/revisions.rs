@@ -49,10 +49,13 @@ pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer
     let shown = history.revisions.iter().skip(first).take(rows);
     let longest = shown.map(|one| one.label.chars().count()).max().unwrap_or(0);
     let label_width = longest.clamp(4, (width / 3).max(4));
+    let names = history.revisions.iter().map(|one| who(one).chars().count());
+    let who_width = names.max().unwrap_or(0).clamp(6, 8);
     for (row, one) in history.revisions.iter().skip(first).take(rows).enumerate() {
         let is_selected = first + row == at;
         let good = good.filter(|(good, _)| good.id == one.id).map(|(_, sure)| sure);
-        let line = row_line(state, theme, one, (is_selected, good), (label_width, width));
+        let line =
+            row_line(state, theme, one, (is_selected, good), (label_width, who_width, width));
         put(buffer, body, row as u16, &line);
         if is_selected && state.panel == Panel::Revisions {
             buffer.set_style(
@@ -100,13 +103,18 @@ fn split(state: &State, area: Rect) -> (Rect, Option<(&DiffPreview, Rect)>) {
 /// How wide the word is that says what is known of a revision.
 const WORD: usize = 10;
 
+/// Who made a revision, without the domain of an address.
+fn who(one: &Revision) -> &str {
+    one.by.as_deref().map_or("", |by| by.split('@').next().unwrap_or(by))
+}
+
 /// `▌ 8 new       New droplet deployed.   4m hana`
 fn row_line(
     state: &State,
     theme: &Theme,
     one: &Revision,
     (selected, good): (bool, Option<bool>),
-    (label_width, width): (usize, usize),
+    (label_width, who_width, width): (usize, usize, usize),
 ) -> Line<'static> {
     let mut line = Line::default();
     let mark = if selected { theme.glyphs.select } else { ' ' };
@@ -141,18 +149,13 @@ fn row_line(
         }
     };
     line.push_span(piece(fit(&word, WORD.max(word.chars().count() + 1)), theme.style(role)));
-    let who = one
-        .by
-        .as_deref()
-        .map(|by| by.split('@').next().unwrap_or(by).to_owned())
-        .unwrap_or_default();
     let exact = width >= 90;
     let when = match one.created_at {
         Some(at) if exact => at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
         at => age(at, state.now, false),
     };
     let tail = if width >= 44 {
-        format!(" {} {}", fit(&when, if exact { 20 } else { 6 }), fit(&who, 6))
+        format!(" {} {}", fit(&when, if exact { 20 } else { 6 }), fit(who(one), who_width))
     } else {
         format!(" {}", fit(&when, 6))
     };
