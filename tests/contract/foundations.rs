@@ -246,8 +246,13 @@ async fn an_auditor_sees_and_is_refused() {
 #[tokio::test]
 async fn in_a_chain_the_last_good_one_is_the_one_that_served() {
     let bench = Bench::start().await;
-    // Rev 8 crashes; rev 9 is pushed on top of it and crashes, too.
+    // Rev 8 crashes, and is what a restart would start: its droplet is the app's current one
+    // (`lib/cloud_controller/deployments/deployment_target_state.rb`).
     let plan = bench.plan("checkout", Operation::Restart).await;
+    let ends = [&plan.from, &plan.to].map(|end| end.as_ref().unwrap().name.clone());
+    assert_eq!(ends, ["rev 7", "rev 8"]);
+    let well = bench.plan("catalog", Operation::Restart).await;
+    assert_eq!(well.from, well.to);
     let Sent::Accepted(_) = bench.execute(plan).await else { panic!("not taken") };
     bench.pass(60.0);
     let app = bench.app("checkout").await;

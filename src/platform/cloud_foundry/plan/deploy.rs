@@ -180,7 +180,7 @@ pub(super) async fn restart(
     let reason = request.reason.clone();
     let mut plan = blank(snapshot, request, format!("RESTART {name}"));
     plan.from = snapshot.deployed().map(|revision| snapshot.end(revision));
-    plan.to = plan.from.clone();
+    plan.to = snapshot.current().map(|revision| snapshot.end(revision)).or(plan.from.clone());
     if let Some(wrong) = options.unfit(snapshot.no_canary.as_deref()) {
         return Ok(plan.refuse(wrong));
     }

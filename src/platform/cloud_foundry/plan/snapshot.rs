@@ -179,6 +179,15 @@ impl Snapshot {
             .collect()
     }
 
+    /// The revision that a rollout without a droplet of its own would start: the deployed one where it has the app's current
+    /// droplet, which a rollout in progress has set to its own (`lib/cloud_controller/deployments/deployment_target_state.rb`), else the
+    /// newest that has.
+    pub(super) fn current(&self) -> Option<&wire::Revision> {
+        let droplet = self.app.relationships.current_droplet.guid()?;
+        let has = |one: &&wire::Revision| one.droplet.guid.as_deref() == Some(droplet);
+        self.deployed().filter(has).or_else(|| self.revisions.iter().find(has))
+    }
+
     pub(super) fn revision(&self, guid: &str) -> Option<&wire::Revision> {
         self.revisions.iter().find(|revision| revision.guid == guid)
     }
