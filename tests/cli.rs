@@ -147,6 +147,9 @@ fn the_whole_story_without_a_screen() {
     assert_eq!(revisions[0]["record"], "unfinished", "it is what was gone back from");
     let diff = foundation.run(&["diff", "checkout", "--to", "8"]);
     assert!(diff.out.contains("MEMORY_LIMIT •••• → ••••"), "{}", diff.out);
+    // While something else comes, the way to what serves is the way back.
+    let diff = foundation.run(&["diff", "payments", "--to", "3"]);
+    assert!(diff.out.starts_with("rev 4 → rev 3"), "{}", diff.out);
     let diff = foundation.run(&["diff", "checkout", "--to", "8", "--reveal"]);
     assert!(diff.out.contains("MEMORY_LIMIT 512m → 64m"), "{}", diff.out);
 

@@ -106,6 +106,10 @@ pub async fn a_canary_goes_on(harness: &dyn Harness) {
         canary.and_then(revdeck::domain::Rollout::step)
     };
     let before = step(&deck.app(Role::Waiting).await);
+    let plan = deck.plan(Role::Waiting, Operation::Continue).await;
+    if let (Some(from), Some(to)) = (&plan.from, &plan.to) {
+        assert_ne!(from.name, to.name, "from what serves to what comes");
+    }
     done(&deck.carry_out(Role::Waiting, Operation::Continue).await);
     let after = deck.app(Role::Waiting).await;
     match before {

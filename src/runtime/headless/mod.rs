@@ -273,6 +273,7 @@ impl Context {
     ) -> Result<(), Exit> {
         let (platform, app) = self.find(name).await?;
         let history = platform.revisions(&app.id).await?;
+        let said = from.is_some();
         let from = match from {
             Some(label) => operate::revision(&history, label)?,
             None => {
@@ -289,10 +290,10 @@ impl Context {
                 })?
             }
         };
+        let incoming = history.revisions.iter().find(|one| one.incoming);
         let to = match to {
             Some(label) => operate::revision(&history, label)?,
             None => {
-                let incoming = history.revisions.iter().find(|one| one.incoming);
                 let before = || {
                     let mut older = history.revisions.iter().skip_while(|one| one.id != from.id);
                     older.nth(1)
@@ -303,6 +304,8 @@ impl Context {
                 })?
             }
         };
+        // To what serves: that is the way back from what a rollout brings.
+        let from = if from.id == to.id && !said { incoming.unwrap_or(from) } else { from };
         let (before, after) =
             tokio::try_join!(platform.detail(&app.id, &from.id), platform.detail(&app.id, &to.id))?;
         for hidden in &after.hidden {

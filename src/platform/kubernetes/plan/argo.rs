@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::domain::{Goal, revision_name};
-use crate::platform::kubernetes::{plan::changes::Mutation, plan::snapshot::Snapshot};
+use crate::platform::kubernetes::plan::{
+    changes::{Mutation, stays},
+    snapshot::Snapshot,
+};
 use crate::platform::operation::back_on;
 use crate::{domain::Plan, platform::kubernetes::operate::observe::Asked};
 
@@ -53,7 +56,7 @@ pub(in crate::platform::kubernetes) fn promote(
     let status = snapshot.workload.object.status.clone().unwrap_or_default();
     let goal =
         plan.from.as_ref().map_or_else(|| "on".to_owned(), |from| format!("on {}", from.name));
-    plan.to.clone_from(&plan.from);
+    stays(snapshot, plan);
     if status.abort {
         "retry: the aborted rollout begins again at its first step".clone_into(&mut plan.method);
         plan.by_hand.push(by_hand(snapshot, "retry rollout"));

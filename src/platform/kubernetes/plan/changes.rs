@@ -126,7 +126,7 @@ pub(in crate::platform::kubernetes) fn restart(
         template["metadata"]["annotations"] = json!({});
     }
     template["metadata"]["annotations"][wire::RESTARTED] = at.into();
-    plan.to.clone_from(&plan.from);
+    stays(snapshot, plan);
     "the same template with a new mark: every instance is replaced, as a new revision"
         .clone_into(&mut plan.method);
     plan.by_hand
@@ -141,6 +141,14 @@ pub(in crate::platform::kubernetes) fn restart(
         leaving: Some("what ran before".to_owned()),
         ..Mutation::default()
     })
+}
+
+/// What is wanted stays what it is: from what serves, where a rollout is under way.
+pub(in crate::platform::kubernetes) fn stays(snapshot: &Snapshot, plan: &mut Plan) {
+    plan.to.clone_from(&plan.from);
+    if let Some(serving) = snapshot.serving().filter(|_| snapshot.rolling) {
+        plan.from = Some(end(serving));
+    }
 }
 
 /// Pausing and going on.
@@ -164,7 +172,7 @@ pub(in crate::platform::kubernetes) fn hold(
         }
         _ => {}
     }
-    plan.to.clone_from(&plan.from);
+    stays(snapshot, plan);
     let verb = if pause { "pause" } else { "resume" };
     plan.method = if pause {
         "instances stay as they are now, old and new; the deadline stops".to_owned()
@@ -182,9 +190,9 @@ pub(in crate::platform::kubernetes) fn hold(
         json!({ "op": "remove", "path": "/spec/paused" })
     }];
     let shown = plan
-        .from
+        .to
         .as_ref()
-        .map_or_else(|| "on what it was".to_owned(), |from| format!("on {}", from.name));
+        .map_or_else(|| "on what it was".to_owned(), |to| format!("on {}", to.name));
     let shown = match snapshot.pending().filter(|_| !pause) {
         Some(new) => {
             // Going on is a release of what waits: it is compared like one.

@@ -302,7 +302,7 @@ async fn cancel(
     if !snapshot.rolling {
         return Ok(Err(format!("{name} has no rollout to cancel")));
     }
-    let before = snapshot.history.revisions.iter().find(|one| one.deployed && !one.incoming);
+    let before = snapshot.serving();
     let Some(before) = before.cloned() else {
         return Ok(Err(format!(
             "{name} had nothing before this rollout that it could go back to: roll back to a revision instead"

@@ -85,6 +85,11 @@ impl Snapshot {
             .or_else(|| self.history.revisions.iter().find(|one| one.deployed))
     }
 
+    /// What serves while a rollout brings another one.
+    pub(in crate::platform::kubernetes) fn serving(&self) -> Option<&Revision> {
+        self.history.revisions.iter().find(|one| one.deployed && !one.incoming)
+    }
+
     /// Which instances a change reaches, where a partition keeps some from it.
     pub(in crate::platform::kubernetes) fn above(&self) -> String {
         let partition = self.workload.object.spec.as_ref().map_or(0, WorkloadSpec::partition);
