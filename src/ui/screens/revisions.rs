@@ -166,7 +166,7 @@ fn row_line(
     if text.chars().count() > room
         && let Some(tag) = state.app().and_then(|app| text.strip_prefix(&format!("{}:", app.name)))
     {
-        text = format!(":{tag}");
+        text = tag.to_owned();
     }
     if let Some(note) = &one.note {
         text = format!("{note} ({text})");

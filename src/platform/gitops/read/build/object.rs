@@ -59,6 +59,9 @@ pub(super) struct Built<'a> {
 
 /// Whether the whole of a text matches; `None` where the pattern cannot be read.
 fn matches(pattern: &str, text: &str) -> Option<bool> {
+    if pattern.bytes().all(|one| one.is_ascii_alphanumeric() || one == b'-') {
+        return Some(pattern == text);
+    }
     Regex::new(&format!("^(?:{pattern})$")).ok().map(|pattern| pattern.is_match(text))
 }
 
@@ -122,6 +125,12 @@ fn is_part(step: &Step, part: &str) -> bool {
 
 fn below(way: &[Step], pointer: &[String]) -> bool {
     way.len() >= pointer.len() && way.iter().zip(pointer).all(|(step, part)| is_part(step, part))
+}
+
+/// What an entry of `images:` is for (`api/internal/image/image.go`); `None` where its name cannot be read.
+pub(super) fn pattern_of(entry: &ImageEntry) -> Option<Regex> {
+    let version = "(:[a-zA-Z0-9_.{}-]*)?(@sha256:[a-zA-Z0-9_.{}-]*)?$";
+    Regex::new(&format!("^{}{version}", entry.name)).ok()
 }
 
 impl<'a> Built<'a> {
@@ -377,16 +386,13 @@ impl<'a> Built<'a> {
         !spots.is_empty()
     }
 
-    /// Applies an entry of `images:`; says whether it is for one of its images.
+    /// Applies an entry of `images:` that is for what `pattern` matches; says whether it is for one of its images.
     pub(super) fn set(
         &mut self,
-        entry: &ImageEntry,
+        (entry, pattern): (&ImageEntry, &Regex),
         from: &'a str,
         by: Option<PlaceAt<'a>>,
     ) -> bool {
-        let pattern =
-            format!("^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$", entry.name);
-        let Ok(pattern) = Regex::new(&pattern) else { return false };
         let mut any = false;
         for (way, image) in &mut self.images {
             let text = image::write(&image.name, &image.version);

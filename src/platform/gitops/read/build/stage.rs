@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::object::{Built, Image, Origin, PlaceAt};
+use super::object::{Built, Image, Origin, PlaceAt, pattern_of};
 use crate::platform::gitops::model::{
     kustomizations::{ImageEntry, Kustomization},
     objects::{Object, Step, Way},
@@ -194,8 +194,10 @@ impl<'a> Stage<'a> {
 
     fn set(&mut self, entry: &ImageEntry, by: Option<PlaceAt<'a>>, origin: Origin<'a>) {
         let mut any = false;
-        for one in &mut self.objects {
-            any |= one.set(entry, origin.file, by);
+        if let Some(pattern) = pattern_of(entry) {
+            for one in &mut self.objects {
+                any |= one.set((entry, &pattern), origin.file, by);
+            }
         }
         if let (false, false, Some((file, place))) = (any, self.whole, by) {
             let image = Image::at(Origin { file, ..origin }, place);
