@@ -116,10 +116,10 @@ impl Invoked<'_> {
             let named = configured().find(|spec| spec.id.as_str() == text).cloned();
             let spec = match named {
                 Some(spec) => spec,
-                None => self
-                    .registry
-                    .target(text)
-                    .map_err(|why| Exit::new(Code::Usage, format!("--target {text}: {why}")))?,
+                None => self.registry.target(text).map_err(|why| {
+                    let shown = self.registry.shown(text);
+                    Exit::new(Code::Usage, format!("--target {shown}: {why}"))
+                })?,
             };
             // Given twice, it would be shown and operated on twice.
             if !specs.contains(&spec) {

@@ -252,6 +252,16 @@ impl Registry {
         Ok(provider.spec(location))
     }
 
+    /// A target as it was written, without what logs in.
+    pub fn shown(&self, text: &str) -> String {
+        let parts = text.split_once(':');
+        let of = parts.and_then(|(name, location)| Some((name, location, self.provider(name)?)));
+        of.map_or_else(
+            || text.to_owned(),
+            |(name, location, provider)| format!("{name}:{}", provider.shown(location)),
+        )
+    }
+
     /// Every target that the environment has a login for.
     pub fn discover(&self, environment: &Environment) -> Vec<TargetSpec> {
         self.providers().flat_map(|provider| provider.discover(environment)).collect()

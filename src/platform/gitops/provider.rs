@@ -209,12 +209,13 @@ impl registry::Provider for Provider {
     }
 
     fn check_location(&self, location: &str) -> Result<(), String> {
+        let shown = || registry::Provider::shown(self, location);
         match parts(location) {
-            ("", _) => Err(format!("{location:?} names no repository")),
-            (_, Some("")) => Err(format!("{location:?} names no branch after the #")),
+            ("", _) => Err(format!("{:?} names no repository", shown())),
+            (_, Some("")) => Err(format!("{:?} names no branch after the #", shown())),
             (_, Some(branch)) if branch.starts_with('-') => Err(format!("{branch:?} is no branch")),
             (repository, _) if repository.starts_with('-') => {
-                Err(format!("{repository:?} is no repository"))
+                Err(format!("{:?} is no repository", shown()))
             }
             _ => Ok(()),
         }
@@ -225,6 +226,9 @@ impl registry::Provider for Provider {
             return text.to_owned();
         }
         let (repository, branch) = parts(text);
+        // A password may hold a `#`.
+        let branch = branch.filter(|branch| !branch.contains('@'));
+        let repository = if branch.is_some() { repository } else { text };
         let branch = branch.map(|branch| format!("#{branch}")).unwrap_or_default();
         format!("{}{branch}", bare_address(repository))
     }

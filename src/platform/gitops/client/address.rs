@@ -3,7 +3,17 @@
 /// An address without name, password and query, however odd it is written. Of ssh the name stays, which is part of the
 /// address.
 pub(in crate::platform::gitops) fn bare_address(url: &str) -> String {
-    let url = url.split('?').next().unwrap_or(url);
+    // A name and a password come before anything else; what follows a `?` is a query where no `@` comes after it.
+    let url = match (url.find('?'), url.rfind('@')) {
+        (Some(query), at) if at.is_none_or(|at| at < query) => &url[..query],
+        _ => url,
+    };
+    let url = &match url.split_once(":/") {
+        Some((scheme, rest)) if !rest.starts_with('/') && rest.contains('@') => {
+            format!("{scheme}://{rest}")
+        }
+        _ => url.to_owned(),
+    };
     let user = |before: &str| before.split(':').next().unwrap_or_default().to_owned();
     let Some((scheme, rest)) = url.split_once("://") else {
         // `user:password@host:path` is no form of git's, and may still hold a password.
@@ -64,6 +74,9 @@ mod tests {
             "https://git.example.org/a?private_token=s3cret",
             "me:s3cret@host:path",
             "http://me:s3/cret@host/a",
+            "https:/me:s3cret@host/a",
+            "https://me:s3c?ret@host/a",
+            "https://me:s3#cret@host/a",
         ] {
             let shown = bare_address(secret);
             assert!(!shown.contains("s3"), "{shown}");

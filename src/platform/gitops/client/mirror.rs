@@ -421,7 +421,9 @@ impl Clone {
         if get("remote.origin.url").is_none() && get("core.bare").as_deref() != Some("true") {
             return Err(bad("it has no remote `origin` to push to"));
         }
-        let url = get("remote.origin.url").unwrap_or_else(|| own.to_owned());
+        // Of several git fetches from the first.
+        let url = config.iter().find(|(name, _)| name == "remote.origin.url");
+        let url = url.map_or_else(|| own.to_owned(), |(_, url)| url.clone());
         let placed = |url: String| {
             if url.contains("://") || !Path::new(&url).is_relative() || url.contains(':') {
                 url

@@ -4,7 +4,7 @@
 use std::{fmt::Write as _, path::PathBuf};
 
 use super::{
-    address::bare_address,
+    address::{bare_address, without_credentials},
     git::{Git, Ran, Unrun, never_pushed},
     mirror::{Mirror, ObjectId},
 };
@@ -283,7 +283,7 @@ impl Mirror {
         let said: Vec<_> = stderr
             .lines()
             .filter_map(|line| line.strip_prefix("remote:"))
-            .map(|line| clean(without_marks(line)))
+            .map(|line| clean(without_marks(&without_credentials(line))))
             .filter(|line| !line.is_empty())
             .take(3)
             .collect();

@@ -93,7 +93,11 @@ pub(in crate::platform::gitops) fn of(path: &str, text: &str, stream: &Stream) -
                 objects.push(Object::read(item, std::mem::take(&mut finding.spots)));
             }
         } else {
+            // Without a kind it is no manifest, and what it says of images is for somebody else, such as a pipeline; values of
+            // charts are shown all the same.
+            finding.foreign = document.get("kind").is_none();
             finding.walk(document, &base, false);
+            finding.foreign = false;
             let object = Object::read(document, std::mem::take(&mut finding.spots));
             let url = document.get("spec").and_then(|spec| spec.text("url"));
             if let Some(url) = url.filter(|_| object.kind == "GitRepository") {
@@ -150,7 +154,7 @@ mod tests {
     fn values_of_helm_and_what_cannot_be_edited() {
         let text = "kind: HelmRelease\nspec:\n  values:\n    image:\n      repository: reg/h\n      tag: 1.0.0 # {\"$imagepolicy\": \"flux-system:h:tag\"}\n";
         assert_eq!(seen("h.yaml", text), [one("reg/h", "1.0.0", Some("flux-system:h"))]);
-        let text = "spec:\n  containers:\n  - image: app:${TAG}\n  - image: &shared app:1\n  - image: *shared\n  - image: >-\n      app:2\n";
+        let text = "kind: Pod\nspec:\n  containers:\n  - image: app:${TAG}\n  - image: &shared app:1\n  - image: *shared\n  - image: >-\n      app:2\n";
         let places = find("m.yaml", text.as_bytes()).unwrap().places;
         assert_eq!(places.len(), 4);
         assert!(places.iter().all(|one| one.fixed.is_some()), "{places:#?}");

@@ -149,12 +149,19 @@ fn prove(path: &str, before: &[Place], changed: &str, wanted: &[Wanted]) -> Resu
     let failed = || "the change cannot be proved to touch nothing else: by hand".to_owned();
     let after = contents::of(path, changed, &yaml::read(changed).map_err(|_| failed())?).places;
     let asked = |place: &Place| wanted.iter().find(|one| one.path == place.path);
-    // What only its marker tells from other values is no place without it.
-    let stays = |place: &&Place| {
+    // What only its marker tells from other values would be no place without it, and nothing could put it back.
+    let lost = before.iter().find(|place| {
         let removed = asked(place).is_some_and(|one| one.markers == Markers::Remove);
-        !removed || after.iter().any(|is| is.path == place.path)
-    };
-    let kept: Vec<_> = before.iter().filter(stays).collect();
+        removed && !after.iter().any(|is| is.path == place.path)
+    });
+    if let Some(place) = lost {
+        let line = place.tag_at.as_ref().map_or(0, |scalar| scalar.line);
+        return Err(format!(
+            "line {line} is known as an image by its marker alone: hold automation back by \
+             suspend-automation, or not at all (no-hold)"
+        ));
+    }
+    let kept: Vec<_> = before.iter().collect();
     let marks = |markers: &[Marker]| {
         let all = markers.iter().map(|one| (one.policy.clone(), one.part.clone()));
         all.collect::<BTreeSet<_>>()

@@ -22,6 +22,7 @@ pub(in crate::platform::gitops) struct ImageEntry {
 /// What a Kustomization of Flux has beside one of kustomize.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::platform::gitops) struct OfFlux {
+    pub(in crate::platform::gitops) name: String,
     /// Kind, namespace and name of its source.
     pub(in crate::platform::gitops) source: (String, Option<String>, String),
     /// What it puts in for `${…}`: names and values; `None` where it puts in nothing.
@@ -132,7 +133,8 @@ impl Kustomization {
         } else if has("vars") {
             Some("vars")
         } else {
-            has("configurations").then_some("configurations")
+            let schemas = document.get("openapi").is_some();
+            (has("configurations") || schemas).then_some("configurations")
         };
         Self {
             resources: texts(document, &["resources", "bases"]),
@@ -167,7 +169,10 @@ impl Kustomization {
         let source = spec.get("sourceRef");
         let of_source = |key: &str| source.and_then(|source| source.text(key)).map(str::to_owned);
         let own = document.get("metadata").and_then(|metadata| metadata.text("namespace"));
+        let metadata = document.get("metadata");
+        let name = metadata.and_then(|metadata| metadata.text("name")).unwrap_or_default();
         let of_flux = OfFlux {
+            name: name.to_owned(),
             source: (
                 of_source("kind").unwrap_or_default(),
                 of_source("namespace").or_else(|| own.map(str::to_owned)),
@@ -185,10 +190,14 @@ impl Kustomization {
     }
 }
 
-/// Whether anything in a value speaks of an image, or is elsewhere.
+/// Whether anything in a value speaks of an image, or of what holds one, or is elsewhere.
 fn mentions_image(node: &Node) -> bool {
     match node {
-        Node::Scalar(scalar) | Node::Alias(scalar) => scalar.text.contains("image"),
+        Node::Scalar(scalar) | Node::Alias(scalar) => {
+            let text = scalar.text.as_str();
+            let whole = ["spec", "spec.template", "spec.template.spec"].contains(&text);
+            whole || text.contains("image") || text.contains("ontainers")
+        }
         Node::Map(entries) => {
             entries.iter().any(|(key, value)| key.text == "path" || mentions_image(value))
         }

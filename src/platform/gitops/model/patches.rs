@@ -7,7 +7,7 @@
 use super::{
     objects::{Object, Spot},
     places::{Form, Place, PlaceScan, base_of, is_containers},
-    yaml::{self, Node},
+    yaml::{self, Node, Scalar},
 };
 
 /// Which objects a patch is for. Names are regular expressions that match the whole.
@@ -75,7 +75,8 @@ fn patch(item: &Node, places: &mut Vec<Place>) -> Option<Patch> {
         }
     });
     let text = item.scalar().or_else(|| item.get("patch").and_then(Node::scalar));
-    let Some(text) = text.filter(|text| item.scalar().is_none() || text.text.contains('\n')) else {
+    let written = |text: &Scalar| text.text.contains('\n') || text.text.starts_with('{');
+    let Some(text) = text.filter(|text| item.scalar().is_none() || written(text)) else {
         let path = item.text("path").or_else(|| item.scalar().map(|path| path.text.as_str()))?;
         return Some(Patch { target, source: Source::File(path.to_owned()) });
     };

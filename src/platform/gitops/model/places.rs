@@ -107,6 +107,8 @@ pub(super) struct PlaceScan<'a> {
     pub(super) sealed: Option<String>,
     /// Whether the document is a `HelmRelease`.
     pub(super) helm: bool,
+    /// Whether it is no manifest, so that only a marker makes a reference one to what runs.
+    pub(super) foreign: bool,
 }
 
 impl<'a> PlaceScan<'a> {
@@ -120,6 +122,7 @@ impl<'a> PlaceScan<'a> {
             way: Vec::new(),
             sealed: None,
             helm: false,
+            foreign: false,
         }
     }
 }
@@ -170,7 +173,11 @@ impl PlaceScan<'_> {
         let mut found = vec![None; images.items().len()];
         for (number, entry) in images.items().iter().enumerate() {
             let Some(name) = entry.text("name") else { continue };
-            let scalar = |key: &str| entry.get(key).and_then(Node::scalar).cloned();
+            // An empty one is none to kustomize.
+            let scalar = |key: &str| {
+                let found = entry.get(key).and_then(Node::scalar).cloned();
+                found.filter(|scalar| !scalar.text.is_empty())
+            };
             let alias = |key: &str| matches!(entry.get(key), Some(Node::Alias(_)));
             let (tag, digest, renamed) = (scalar("newTag"), scalar("digest"), scalar("newName"));
             if tag.is_none() && digest.is_none() && !alias("newTag") && !alias("digest") {
@@ -260,7 +267,7 @@ impl PlaceScan<'_> {
         // Resources of other kinds name an image, too; only with a version it is one beyond doubt.
         let named = key.text == "image"
             && (contained || image::parse(&scalar.text).1 != Version::default());
-        if whole || (named && marker.is_none()) {
+        if whole || (named && marker.is_none() && !self.foreign) {
             let fixed = self.fixed(scalar);
             self.reference(scalar, path, marker.into_iter().collect(), fixed);
         }
@@ -281,7 +288,8 @@ impl PlaceScan<'_> {
         fixed: Option<String>,
     ) {
         let (image, version) = image::parse(&scalar.text);
-        if image.is_empty() {
+        // A template of a chart is no manifest yet.
+        if image.is_empty() || scalar.text.contains("{{") {
             return;
         }
         self.spots.push(Spot { way: self.way.clone(), place: self.places.len() });
@@ -311,6 +319,11 @@ impl PlaceScan<'_> {
         let names: &[&str] =
             if marked { &["repository", "name", "image"] } else { &["repository"] };
         let Some(name) = names.iter().find_map(|name| scalar(name)) else { return false };
+        let template =
+            |one: &Option<Scalar>| one.as_ref().is_some_and(|one| one.text.contains("{{"));
+        if name.text.contains("{{") || template(&tag) || template(&digest) {
+            return false;
+        }
         if tag.is_none() && digest.is_none() {
             return false;
         }

@@ -226,7 +226,8 @@ impl Draft<'_> {
                 }
             }
         }
-        self.by_hand(&writing.subject, &writing.branch, &base, direct);
+        let own = tracking.own.clone().unwrap_or(writing.branch);
+        self.by_hand(&writing.subject, &own, &base, direct);
         self.plan.recipe = Some(Recipe {
             id: id.to_owned(),
             guard: json!(Guard {

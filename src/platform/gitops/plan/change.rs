@@ -29,9 +29,11 @@ use crate::platform::{
 const LOOKED_THROUGH: usize = 20;
 
 /// A file without its comments, which change nothing that runs.
-fn effective(text: &str) -> Vec<&str> {
+fn effective(text: &str) -> Vec<String> {
     let lines = text.lines().map(|line| line.split(" #").next().unwrap_or(line).trim_end());
-    lines.filter(|line| !line.trim_start().starts_with('#')).collect()
+    let lines = lines.filter(|line| !line.trim_start().starts_with('#'));
+    // Whether a tag needs quotes is no change.
+    lines.map(|line| line.replace(['"', '\''], "")).collect()
 }
 
 /// How much of a commit's identifier is shown.
@@ -64,7 +66,9 @@ impl Draft<'_> {
         let chosen = match to {
             RollBackTo::LastGood => {
                 let Some((good, known)) = last_good(&history.revisions, app.rolls()) else {
-                    let why = format!("{name} has no earlier revision to go back to");
+                    let fixed = self.entry.lead().and_then(|lead| lead.place.fixed.as_deref());
+                    let fixed = fixed.map(|why| format!(" ({})", clean(why))).unwrap_or_default();
+                    let why = format!("{name} has no earlier revision to go back to{fixed}");
                     return Ok(self.refuse(why));
                 };
                 if !known {
@@ -208,7 +212,7 @@ impl Draft<'_> {
             let Some(parent) = &commit.parent else { continue };
             let names = mirror.git.text(&["diff", "--name-only", "-z", parent, &commit.id]).await?;
             let near = |file: &&str| own.contains(&directory(file));
-            for file in names.split('\0').filter(near) {
+            for file in names.split_terminator('\0').filter(near) {
                 if !is_yaml(file) {
                     stays.insert(format!("{} ({})", clean(file), short(&commit.id)));
                     continue;

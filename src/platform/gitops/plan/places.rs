@@ -135,6 +135,13 @@ pub(super) fn place_then<'a>(
     places.into_iter().find(|one| one.file == file && one.place.path == path)
 }
 
+/// The one place that named an image at a time, wherever it was.
+pub(super) fn only_then<'a>(then: &'a Snapshot, image: &str) -> Option<&'a places::Sited> {
+    let mut places = then.entries.iter().flat_map(|one| &one.places);
+    let first = places.by_ref().find(|one| one.image == image)?;
+    places.all(|one| one.image != image).then_some(first)
+}
+
 /// The version that a place had at a time; where the file was elsewhere then, that of the image's one place.
 fn version_then(then: &Snapshot, file: &str, path: &str, image: &str) -> Option<Version> {
     if let Some(place) = place_then(then, file, path) {

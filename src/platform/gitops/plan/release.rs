@@ -6,7 +6,7 @@ use super::{
     Draft,
     branch::Writing,
     change::{short, slug},
-    places::place_then,
+    places::{only_then, place_then},
 };
 use crate::domain::{Note, Plan, text::clean};
 use crate::platform::{
@@ -29,7 +29,8 @@ impl Draft<'_> {
             let before = self.repository.snapshot(parent).await?;
             let mut found = false;
             for one in &self.entry.places {
-                let was = place_then(&before, &one.file, &one.place.path);
+                let was = place_then(&before, &one.file, &one.place.path)
+                    .or_else(|| only_then(&before, &one.image));
                 let Some(was) =
                     was.filter(|was| !was.place.markers.is_empty() && one.place.markers.is_empty())
                 else {

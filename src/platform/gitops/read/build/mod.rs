@@ -14,7 +14,8 @@ use crate::platform::gitops::model::{
     contents::Contents,
     image::Version,
     kustomizations::Kustomization,
-    places::{Form, Place, Sited},
+    patches::Source,
+    places::{Place, Sited},
 };
 
 /// What comes of a place in one of the builds that it decides something in.
@@ -63,27 +64,34 @@ pub(super) fn build(files: &Files<'_>, remote: &str) -> Outcome {
         for one in &origin.contents.kustomizations {
             if one.of_flux.is_none() {
                 tree.directories.insert(directory(origin.file), (*origin, one));
-            } else if !is_foreign(one, &origins, remote) {
+            } else {
                 of_flux.push((*origin, one));
             }
         }
     }
+    let patched = tree.patched_kustomizations();
+    of_flux
+        .retain(|(origin, one)| tree.is_applied(origin.file) && !is_foreign(one, &origins, remote));
     let mut all = Decisions {
         tree: &tree,
         made: BTreeMap::new(),
         met: BTreeSet::new(),
         files: BTreeSet::new(),
+        applied: BTreeSet::new(),
     };
-    let mut applied = BTreeSet::new();
     for (origin, one) in of_flux {
         let at = resolve("", one.resources.first().map_or("", String::as_str));
         let known = tree.directories.contains_key(at.as_str());
-        let stage = if known {
+        let mut stage = if known {
             tree.directory(&at, Some((origin, one)), 0)
         } else {
             tree.plain(&at, (origin, one))
         };
-        applied.insert(at);
+        let name = one.of_flux.as_ref().map_or("", |of| of.name.as_str());
+        if let Some((file, _)) = patched.iter().find(|(_, of)| of.is_none_or(|of| of == name)) {
+            stage.doubt(&format!("{file} changes what Flux applies"), |_| true);
+        }
+        all.applied.insert(at);
         all.take(stage, Some((origin.file, one)));
     }
     // Directories that nothing here takes are built as they are.
@@ -93,13 +101,22 @@ pub(super) fn build(files: &Files<'_>, remote: &str) -> Outcome {
         .flat_map(|(at, (_, of))| {
             of.resources.iter().chain(&of.components).map(|path| resolve(at, path))
         })
-        .chain(applied)
         .collect();
-    for (at, (_, of)) in tree.directories.iter().filter(|(at, _)| !taken.contains(**at)) {
+    let left = |at: &str, origin: &Origin<'_>| {
+        !taken.contains(at) && !all.applied.contains(at) && !all.files.contains(origin.file)
+    };
+    let left: Vec<_> = tree
+        .directories
+        .iter()
+        .filter(|(at, (origin, _))| left(at, origin))
+        .map(|(at, (_, of))| (*at, of.is_component || all.is_left_out(at)))
+        .collect();
+    for (at, dead) in left {
         let stage = tree.directory(at, None, 0);
-        if of.is_component {
+        if dead {
             // Nobody takes it.
             all.met.extend(stage.met);
+            all.files.extend(stage.files);
         } else {
             all.take(stage, None);
         }
@@ -138,6 +155,8 @@ struct Decisions<'t, 'a> {
     made: BTreeMap<PlaceAt<'a>, Vec<Decision>>,
     met: BTreeSet<PlaceAt<'a>>,
     files: BTreeSet<&'a str>,
+    /// Directories that Flux applies.
+    applied: BTreeSet<String>,
 }
 
 impl<'a> Decisions<'_, 'a> {
@@ -188,20 +207,41 @@ impl<'a> Decisions<'_, 'a> {
         }
     }
 
+    /// Whether a directory is below one that Flux applies, and is left out there.
+    fn is_left_out(&self, at: &str) -> bool {
+        let mut above = at;
+        while !above.is_empty() {
+            above = directory(above);
+            if self.applied.contains(above) {
+                return self.tree.directories.contains_key(above);
+            }
+            if self.tree.directories.contains_key(above) {
+                return false;
+            }
+        }
+        false
+    }
+
     /// Whether a place that decides nothing took part in what is built, or would have.
     fn is_dead(&self, at: PlaceAt<'a>, place: &Place) -> bool {
         if self.met.contains(&at) {
             return true;
         }
-        if place.form != Form::Reference || self.files.contains(at.0) {
+        let manifest = self.tree.files.get(at.0).is_some_and(|origin| {
+            let objects = origin.contents.objects.iter();
+            let mut manifests = objects.filter(|one| !one.kind.is_empty());
+            manifests.any(|one| one.spots.iter().any(|spot| spot.place == at.1))
+        });
+        if !manifest || self.files.contains(at.0) {
             return false;
         }
         // A file beside a kustomization that does not name it.
         let beside = self.tree.directories.get(directory(at.0));
-        if beside.is_some_and(|(origin, of)| {
+        let unnamed = beside.is_some_and(|(origin, of)| {
             let takes = !of.resources.is_empty() && !of.generates;
             takes && self.files.contains(origin.file)
-        }) {
+        });
+        if unnamed || (beside.is_none() && self.is_left_out(directory(at.0))) {
             return true;
         }
         // A bare name says nothing where any kustomization sets it.
@@ -252,7 +292,60 @@ fn filled(file: &str, of: &Kustomization, text: &str) -> Option<(String, String)
     Some((whole, from.join(", ")))
 }
 
-impl Tree<'_> {
+impl<'a> Tree<'a> {
+    /// Whether a file is applied, as far as the directory that it is in tells: a kustomization there names what is.
+    fn is_applied(&self, file: &str) -> bool {
+        let names = |(at, (_, of)): (&&str, &(Origin<'a>, &Kustomization))| {
+            of.resources.iter().any(|path| resolve(at, path) == file)
+        };
+        let beside = self.directories.get(directory(file));
+        let beside = beside.is_some_and(|(_, of)| !of.resources.is_empty() && !of.generates);
+        !beside || self.directories.iter().any(names)
+    }
+
+    /// The Kustomizations of Flux that kustomizations patch: the file, and the name where it is told.
+    fn patched_kustomizations(&self) -> Vec<(&'a str, Option<&'a str>)> {
+        let mut found = Vec::new();
+        for (at, (origin, of)) in &self.directories {
+            for patch in of.patches.iter().chain(&of.late_patches) {
+                let target = patch.target.as_ref();
+                let aimed = target.is_some_and(|target| {
+                    target.kind.as_deref() == Some("Kustomization")
+                        || target
+                            .group
+                            .as_deref()
+                            .is_some_and(|of| of.starts_with("kustomize.toolkit"))
+                });
+                if aimed {
+                    let name = target.and_then(|target| target.name.as_deref());
+                    let plain = |name: &&str| {
+                        name.bytes().all(|one| one.is_ascii_alphanumeric() || one == b'-')
+                    };
+                    found.push((origin.file, name.filter(plain)));
+                    continue;
+                }
+                match &patch.source {
+                    Source::Within(body) => {
+                        let merges = body.merges.iter();
+                        let own = merges.filter(|one| one.group.starts_with("kustomize.toolkit"));
+                        found.extend(own.map(|one| (origin.file, Some(one.name.as_str()))));
+                    }
+                    Source::File(path) => {
+                        let path = resolve(at, path);
+                        let Some(of) = self.files.get(path.as_str()) else { continue };
+                        let flux = of
+                            .contents
+                            .kustomizations
+                            .iter()
+                            .filter_map(|one| one.of_flux.as_ref());
+                        found.extend(flux.map(|one| (of.file, Some(one.name.as_str()))));
+                    }
+                }
+            }
+        }
+        found
+    }
+
     /// Files that a kustomization takes and that are not read: of another form than YAML.
     fn unread(&self, others: &BTreeSet<&str>) -> BTreeSet<String> {
         let taken = self

@@ -90,7 +90,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Says of all images why what comes out is not known.
-    fn doubt(&mut self, why: &str, about: impl Fn(&Image<'a>) -> bool) {
+    pub(super) fn doubt(&mut self, why: &str, about: impl Fn(&Image<'a>) -> bool) {
         let images = self.objects.iter_mut().flat_map(|one| &mut one.images);
         for (_, image) in images.filter(|(_, image)| about(image)) {
             image.altered.get_or_insert_with(|| why.to_owned());
