@@ -90,7 +90,7 @@ pub(in crate::platform::gitops) fn of(path: &str, text: &str, stream: &Stream) -
         } else if let Some(items) = document.get("items").filter(|_| kind.ends_with("List")) {
             for (number, item) in items.items().iter().enumerate() {
                 finding.walk(item, &format!("{base}.items[{number}]"), false);
-                objects.push(Object::read(item, std::mem::take(&mut finding.spots)));
+                objects.push(Object::read(item, finding.of_object()));
             }
         } else {
             // Without a kind it is no manifest, and what it says of images is for somebody else, such as a pipeline; values of
@@ -98,7 +98,7 @@ pub(in crate::platform::gitops) fn of(path: &str, text: &str, stream: &Stream) -
             finding.foreign = document.get("kind").is_none();
             finding.walk(document, &base, false);
             finding.foreign = false;
-            let object = Object::read(document, std::mem::take(&mut finding.spots));
+            let object = Object::read(document, finding.of_object());
             let url = document.get("spec").and_then(|spec| spec.text("url"));
             if let Some(url) = url.filter(|_| object.kind == "GitRepository") {
                 sources.push((object.namespace.clone(), object.name.clone(), url.to_owned()));

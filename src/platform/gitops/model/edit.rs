@@ -152,7 +152,8 @@ fn prove(path: &str, before: &[Place], changed: &str, wanted: &[Wanted]) -> Resu
     // What only its marker tells from other values would be no place without it, and nothing could put it back.
     let lost = before.iter().find(|place| {
         let removed = asked(place).is_some_and(|one| one.markers == Markers::Remove);
-        removed && !after.iter().any(|is| is.path == place.path)
+        let is = |is: &Place| is.path == place.path && is.image == place.image;
+        removed && !after.iter().any(is)
     });
     if let Some(place) = lost {
         let line = place.tag_at.as_ref().map_or(0, |scalar| scalar.line);

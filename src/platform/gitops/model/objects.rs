@@ -44,6 +44,8 @@ pub(in crate::platform::gitops) struct Object {
     pub(in crate::platform::gitops) labels: Vec<(String, String)>,
     pub(in crate::platform::gitops) annotations: Vec<(String, String)>,
     pub(in crate::platform::gitops) spots: Vec<Spot>,
+    /// Names of images that stand alone in values of a release, by the way to where its tag would be.
+    pub(in crate::platform::gitops) renames: Vec<(Way, String)>,
     /// Of a patch.
     pub(in crate::platform::gitops) removals: Vec<(Way, Removal)>,
     /// Lists of mappings, with the names of their items.
@@ -79,8 +81,8 @@ fn pairs(metadata: Option<&Node>, key: &str) -> Vec<(String, String)> {
 }
 
 impl Object {
-    /// What a document calls itself, with these spots.
-    pub(super) fn read(document: &Node, spots: Vec<Spot>) -> Self {
+    /// What a document calls itself, with these spots and names.
+    pub(super) fn read(document: &Node, (spots, renames): (Vec<Spot>, Vec<(Way, String)>)) -> Self {
         let text = |key: &str| document.text(key).unwrap_or_default();
         let metadata = document.get("metadata");
         let named = |key: &str| metadata.and_then(|metadata| metadata.text(key));
@@ -97,8 +99,8 @@ impl Object {
             labels: pairs(metadata, "labels"),
             annotations: pairs(metadata, "annotations"),
             spots,
-            removals: Vec::new(),
-            lists: Vec::new(),
+            renames,
+            ..Self::default()
         };
         object.look_through(document, &mut Vec::new());
         object

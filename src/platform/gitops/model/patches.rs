@@ -97,9 +97,9 @@ fn patch(item: &Node, places: &mut Vec<Place>) -> Option<Patch> {
             body.operations.extend(operations.iter().filter_map(operation));
             continue;
         }
+        scan.helm = document.text("kind") == Some("HelmRelease");
         scan.walk(document, &base_of(document).unwrap_or_default(), false);
-        let spots = std::mem::take(&mut scan.spots);
-        body.merges.push(Object::read(document, spots));
+        body.merges.push(Object::read(document, scan.of_object()));
     }
     *places = scan.places;
     let why = format!("line {} is a patch within a text", text.line);
@@ -127,6 +127,7 @@ pub(super) fn operation(item: &Node, path: &str, scan: &mut PlaceScan<'_>) -> Op
     if matches!(op.as_str(), "add" | "replace") {
         match item.get("value") {
             Some(Node::Scalar(value)) if last == "image" => scan.value(value, path),
+            Some(Node::Scalar(value)) if last == "tag" => scan.tag(value, path),
             Some(value @ Node::Map(_)) => scan.walk(value, path, is_containers(list)),
             Some(Node::List(items)) => scan.items(items, path, is_containers(last)),
             _ => {}

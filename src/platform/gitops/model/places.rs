@@ -101,6 +101,8 @@ pub(super) struct PlaceScan<'a> {
     pub(super) places: Vec<Place>,
     /// Where in the object that is being looked through each of them stands.
     pub(super) spots: Vec<Spot>,
+    /// Names of images that stand alone in values of a release, by the way to where its tag would be.
+    pub(super) renames: Vec<(Way, String)>,
     /// The way to what is being looked at.
     pub(super) way: Way,
     /// Why nothing of the document can be edited.
@@ -119,6 +121,7 @@ impl<'a> PlaceScan<'a> {
             stream,
             places: Vec::new(),
             spots: Vec::new(),
+            renames: Vec::new(),
             way: Vec::new(),
             sealed: None,
             helm: false,
@@ -128,6 +131,11 @@ impl<'a> PlaceScan<'a> {
 }
 
 impl PlaceScan<'_> {
+    /// What was found in an object, whose own it is then.
+    pub(super) fn of_object(&mut self) -> (Vec<Spot>, Vec<(Way, String)>) {
+        (std::mem::take(&mut self.spots), std::mem::take(&mut self.renames))
+    }
+
     /// The marker of a value: in the comment beside it. One above a mapping's key is none to image automation, which reads
     /// the comments of values (`internal/update/filter.go`).
     fn marker(&self, scalar: &Scalar) -> Option<Marker> {
@@ -280,6 +288,23 @@ impl PlaceScan<'_> {
         self.reference(scalar, path, markers, fixed);
     }
 
+    /// A tag of a chart's value, of an image that is named elsewhere.
+    pub(super) fn tag(&mut self, scalar: &Scalar, path: &str) {
+        self.spots.push(Spot { way: self.way.clone(), place: self.places.len() });
+        self.places.push(Place {
+            path: path.to_owned(),
+            form: Form::Value,
+            image: String::new(),
+            sets: None,
+            version: Version { tag: Some(scalar.text.clone()), digest: None },
+            markers: self.marker(scalar).into_iter().collect(),
+            fixed: self.fixed(scalar),
+            tag_at: Some(scalar.clone()),
+            digest_at: None,
+            name_at: None,
+        });
+    }
+
     fn reference(
         &mut self,
         scalar: &Scalar,
@@ -318,25 +343,37 @@ impl PlaceScan<'_> {
         let marked = own.iter().any(|marker| !marker.part.is_empty());
         let names: &[&str] =
             if marked { &["repository", "name", "image"] } else { &["repository"] };
-        let Some(name) = names.iter().find_map(|name| scalar(name)) else { return false };
-        let template =
-            |one: &Option<Scalar>| one.as_ref().is_some_and(|one| one.text.contains("{{"));
-        if name.text.contains("{{") || template(&tag) || template(&digest) {
+        let name = names.iter().find_map(|name| given(name));
+        let template = |one: &&Scalar| one.text.contains("{{");
+        if [&tag, &digest, &name].into_iter().flatten().any(|one| template(&one)) {
             return false;
         }
+        let mut way = self.way.clone();
+        way.push(Step::Key("tag".to_owned()));
         if tag.is_none() && digest.is_none() {
+            // What a release below says of a version is then said of another image.
+            if let (Some(name), true) = (name, self.helm) {
+                self.renames.push((way, name.text));
+            }
             return false;
         }
-        let image = match map.text("registry") {
-            Some(registry) => format!("{registry}/{}", name.text),
-            None => name.text.clone(),
+        let policy = own.iter().find(|marker| !marker.part.is_empty());
+        let image = match (&name, map.text("registry"), policy) {
+            (Some(name), Some(registry), _) => format!("{registry}/{}", name.text),
+            (Some(name), None, _) => name.text.clone(),
+            // The chart has the image's name: image automation's policy is called like it.
+            (None, _, Some(marker)) => {
+                marker.policy.split(':').next_back().unwrap_or_default().to_owned()
+            }
+            // A release below may say of which image it is; nothing is shown of it by itself.
+            (None, _, None) if self.helm => String::new(),
+            (None, _, None) => return false,
         };
-        let markers: Vec<_> = own.into_iter().chain(self.marker(&name)).collect();
+        let of_name = name.as_ref().and_then(|name| self.marker(name));
+        let markers: Vec<_> = own.iter().cloned().chain(of_name).collect();
         let unmarked = (markers.is_empty() && !self.helm)
             .then(|| "it is a value of a chart without a marker of image automation".to_owned());
         let fixed = [&tag, &digest].into_iter().flatten().find_map(|one| self.fixed(one));
-        let mut way = self.way.clone();
-        way.push(Step::Key("tag".to_owned()));
         self.spots.push(Spot { way, place: self.places.len() });
         self.places.push(Place {
             path: format!("{path}.tag"),
@@ -351,7 +388,7 @@ impl PlaceScan<'_> {
             fixed: fixed.or(unmarked),
             tag_at: tag,
             digest_at: digest,
-            name_at: Some(name),
+            name_at: name,
         });
         true
     }

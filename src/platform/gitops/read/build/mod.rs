@@ -70,6 +70,8 @@ pub(super) fn build(files: &Files<'_>, remote: &str) -> Outcome {
         }
     }
     let patched = tree.patched_kustomizations();
+    let off: Vec<_> =
+        of_flux.iter().map(|(origin, _)| *origin).filter(|of| !tree.is_applied(of.file)).collect();
     of_flux
         .retain(|(origin, one)| tree.is_applied(origin.file) && !is_foreign(one, &origins, remote));
     let mut all = Decisions {
@@ -79,6 +81,9 @@ pub(super) fn build(files: &Files<'_>, remote: &str) -> Outcome {
         files: BTreeSet::new(),
         applied: BTreeSet::new(),
     };
+    for origin in off {
+        all.met.extend((0..origin.contents.places.len()).map(|place| (origin.file, place)));
+    }
     for (origin, one) in of_flux {
         let at = resolve("", one.resources.first().map_or("", String::as_str));
         let known = tree.directories.contains_key(at.as_str());
@@ -178,6 +183,10 @@ impl<'a> Decisions<'_, 'a> {
     fn tell(&self, at: PlaceAt<'a>, place: &Place, outcome: &mut Outcome) {
         let file = at.0.to_owned();
         let Some(decisions) = self.made.get(&at) else {
+            // A tag of a chart's value whose image is not known.
+            if place.image.is_empty() {
+                return;
+            }
             let image = place.image.clone();
             let one = Sited { file, place: place.clone(), image };
             let list =
@@ -188,7 +197,7 @@ impl<'a> Decisions<'_, 'a> {
         let mut names: Vec<&str> = decisions.iter().map(|one| one.image.as_str()).collect();
         names.sort_unstable();
         names.dedup();
-        for name in names {
+        for name in names.into_iter().filter(|name| !name.is_empty()) {
             let mut own = decisions.iter().filter(|one| one.image == name);
             let Some(first) = own.next() else { continue };
             let mut place = place.clone();
@@ -518,6 +527,47 @@ mod tests {
         assert_eq!(
             told(&[remote, over]),
             ["prod/kustomization.yaml 3", "prod/kustomization.yaml 4"]
+        );
+    }
+
+    /// The layout of github.com/fluxcd/flux2-kustomize-helm-example: what an overlay says of a release's values is merged into
+    /// the base's, value by value.
+    #[test]
+    fn values_of_a_release_are_merged() {
+        let release = |values: &str| {
+            format!(
+                "apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {{name: web}}\nspec:\n  values:\n    image: {values}\n"
+            )
+        };
+        let base = release("{repository: reg/web, tag: '1'}");
+        let base = ("base/web.yaml", base.as_str());
+        let own = |values: &str| release(values);
+        let by_file =
+            ("prod/kustomization.yaml", "resources: [../base]\npatches: [{path: values.yaml}]\n");
+        let found = |values: &str| {
+            let values = own(values);
+            let outcome = outcome(&[base, KUSTOMIZATION, by_file, ("prod/values.yaml", &values)]);
+            let told = |one: Sited| {
+                let fixed = one.place.fixed.is_some();
+                format!("{} {}:{} {fixed}", one.file, one.image, one.place.version.whole())
+            };
+            outcome.said.into_iter().map(told).collect::<Vec<_>>()
+        };
+        assert_eq!(found("{tag: '2'}"), ["prod/values.yaml reg/web:2 false"]);
+        assert_eq!(found("{repository: new/web}"), ["base/web.yaml new/web:1 false"]);
+        assert_eq!(found("{digest: 'sha256:12'}"), ["prod/values.yaml reg/web:1@sha256:12 true"]);
+        assert_eq!(found("{pullPolicy: Always}"), ["base/web.yaml reg/web:1 false"]);
+        let by_operation = (
+            "prod/kustomization.yaml",
+            "resources: [../base]\npatches:\n- target: {kind: HelmRelease}\n  patch: |-\n    - {op: replace, path: /spec/values/image/tag, value: '3'}\n",
+        );
+        assert_eq!(told(&[base, KUSTOMIZATION, by_operation]), ["prod/kustomization.yaml 3"]);
+        // A tag whose image the chart names is called like the policy that moves it.
+        let marked = own("\n      tag: '1' # {\"$imagepolicy\": \"f:podinfo:tag\"}");
+        let outcome = outcome(&[("base/web.yaml", &marked), KUSTOMIZATION]);
+        assert_eq!(
+            outcome.said.iter().map(|one| one.image.as_str()).collect::<Vec<_>>(),
+            ["podinfo"]
         );
     }
 }

@@ -43,6 +43,31 @@ impl<'a> Image<'a> {
     }
 }
 
+/// Whether it is the way to a value of a chart, whose tag, digest and name are merged one by one.
+fn is_value(way: &[Step]) -> bool {
+    matches!(way.last(), Some(Step::Key(key)) if key == "tag")
+}
+
+impl<'a> Image<'a> {
+    /// Takes what a release above says of a value: what it does not say stays.
+    fn value(&mut self, other: Self) {
+        let (tag, digest) = (other.version.tag.is_some(), other.version.digest.is_some());
+        if !other.name.is_empty() {
+            self.name = other.name;
+        }
+        let stays = self.by.0;
+        self.altered = other.altered;
+        if !digest && self.version.digest.is_some() {
+            self.altered = Some(format!("its digest stands in {stays}"));
+        } else if !tag && self.version.tag.is_some() {
+            self.altered = Some(format!("its tag stands in {stays}"));
+        }
+        self.version.tag = other.version.tag.or(self.version.tag.take());
+        self.version.digest = other.version.digest.or(self.version.digest.take());
+        self.by = other.by;
+    }
+}
+
 /// An object that is being built.
 #[derive(Clone, Debug)]
 pub(super) struct Built<'a> {
@@ -246,12 +271,20 @@ impl<'a> Built<'a> {
             let mut removals = patch.removals.iter();
             removals.any(|(removed, what)| *what == Removal::Whole && begins(way, removed))
         };
+        let at = |images: &[(Way, Image<'a>)], wanted: &Way| {
+            images.iter().position(|(way, _)| way.len() == wanted.len() && begins(way, wanted))
+        };
         for spot in patch.spots.iter().filter(|spot| !taken(&spot.way)) {
             let image = Image::at(origin, spot.place);
-            let same_way = |way: &Way| way.len() == spot.way.len() && begins(way, &spot.way);
-            match self.images.iter_mut().find(|(way, _)| same_way(way)) {
-                Some((_, known)) => *known = image,
+            match at(&self.images, &spot.way) {
+                Some(known) if is_value(&spot.way) => self.images[known].1.value(image),
+                Some(known) => self.images[known].1 = image,
                 None => self.images.push((spot.way.clone(), image)),
+            }
+        }
+        for (way, name) in &patch.renames {
+            if let Some(known) = at(&self.images, way) {
+                self.images[known].1.name.clone_from(name);
             }
         }
         true
@@ -351,7 +384,12 @@ impl<'a> Built<'a> {
         if let ([spot], Some(exact)) = (spots.as_slice(), exact)
             && spot.way.is_empty()
         {
-            self.images[exact].1 = Image::at(origin, spot.place);
+            let image = Image::at(origin, spot.place);
+            if is_value(&self.images[exact].0) {
+                self.images[exact].1.value(image);
+            } else {
+                self.images[exact].1 = image;
+            }
             return true;
         }
         let into_list = op == "add"
