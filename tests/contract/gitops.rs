@@ -539,6 +539,54 @@ mod own {
         }
     }
 
+    /// "Update branch" at the forge, or a reviewer's fix, puts commits on a branch of ours: it still waits, can be merged and
+    /// closed, and is found again by a run that has nothing but the journal, also when it is squashed and gone.
+    #[tokio::test]
+    async fn what_others_put_on_top_makes_it_no_other_pull_request() {
+        let on_top = |world: &Delivery, branch: &str| {
+            let head = world.head(branch).unwrap();
+            let files = [("README.md".to_owned(), "more\n".to_owned())];
+            let main = world.commit("Noor", "More", &files).unwrap();
+            let tree = world.git(&["merge-tree", "--write-tree", &head, &main]).unwrap();
+            let who = ["-c", "user.name=Noor", "-c", "user.email=n@x", "commit-tree"];
+            let merge = [tree.lines().next().unwrap(), "-p", &head, "-p", &main, "-m", "Update"];
+            let merged = world.git(&[&who[..], &merge[..]].concat()).unwrap();
+            world.force(branch, Some(&merged)).unwrap();
+        };
+        let begun = async || {
+            let (deck, simulator, platform) = deck(start().await, &[]);
+            let offered = plan(platform.as_ref(), "loyalty", &[("pull-request", "yes")]).await;
+            let Sent::Accepted(receipt) = deck.execute(offered).await else { panic!("not sent") };
+            let branch = receipt.recipe.tracking["own"].as_str().unwrap().to_owned();
+            on_top(simulator.world(), &branch);
+            deck.fixture.pass(40.0);
+            (deck, simulator, receipt, branch)
+        };
+        let (deck, simulator, receipt, branch) = begun().await;
+        let app = deck.app(Role::Healthy).await;
+        assert!(app.rollout.unwrap().reason.starts_with("pull request 3 waits"));
+        let merging = deck.plan(Role::Healthy, Operation::Continue).await;
+        assert!(
+            warnings(&merging).iter().any(|text| text.contains("somebody has put others on top"))
+        );
+        // What the answer has told is not in the journal: as after a kill.
+        let mut tracking = receipt.recipe.tracking.clone();
+        tracking["pull"] = serde_json::Value::Null;
+        let mut lost = Receipt { lost: true, done: 1, ..receipt };
+        lost.recipe.tracking = tracking;
+        simulator.world().merge(3, "squash").unwrap();
+        simulator.world().force(&branch, None).unwrap();
+        deck.fixture.pass(200.0);
+        assert!(done(&deck.follow(lost).await).contains("back on 1.3.0"));
+        let (deck, simulator, _, branch) = begun().await;
+        let closing = deck.plan(Role::Healthy, Operation::Cancel).await;
+        assert!(warnings(&closing).iter().any(|text| text.ends_with("it stays")), "{closing:?}");
+        let Sent::Accepted(receipt) = deck.execute(closing).await else { panic!("not closed") };
+        assert_eq!(deck.follow(receipt).await.word(), "DONE");
+        assert!(simulator.world().head(&branch).is_some(), "what somebody has put there stays");
+        assert!(deck.app(Role::Healthy).await.rollout.is_none());
+    }
+
     /// A closed pull request of an earlier branch of the same name is not what waits on the one that is there now.
     #[tokio::test]
     async fn a_closed_pull_request_of_an_earlier_try_is_not_what_waits() {

@@ -25,7 +25,7 @@ use crate::platform::{
     gitops::{
         client::{
             flux::Cluster,
-            forge::{Forge, Pull},
+            forge::{Forge, OPERATION, Pull},
             mirror::{Mirror, ObjectId, Remote},
         },
         model::image,
@@ -39,8 +39,8 @@ use crate::platform::{
     },
 };
 
-/// The trailer by which a commit is known to be ours.
-const OPERATION: &str = "Revdeck-Operation: ";
+/// How many commits that others have put on a branch of ours are looked through for ours.
+const ON_TOP: usize = 30;
 /// Between two looks at one pull request while nobody operates.
 const PULLS: SignedDuration = SignedDuration::from_secs(30);
 /// Why nothing is known of what runs.
@@ -225,15 +225,25 @@ impl Repository {
                     self.mirror.fetch(&[branch]).await?;
                 }
                 let mut blobs = self.blobs.lock().await;
-                let past = Past::default().advance(&self.mirror, &mut blobs, head, Some(1)).await;
+                let past = Past::default();
+                let past = past.advance(&self.mirror, &mut blobs, head, Some(ON_TOP)).await;
                 drop(blobs);
-                // A branch that only has such a name, or holds somebody's own commits, is not ours to merge or to delete.
-                let commit = past?.commits.into_iter().next();
-                let commit = commit.filter(|commit| commit.body.contains(OPERATION));
+                // A branch that only has such a name is not ours; what others have put on ours, such as the base's newest
+                // commits, does not make it theirs.
+                let mut commits = past?.commits.into_iter();
+                let commit = commits.find(|commit| commit.body.contains(OPERATION));
                 let commit = match commit.as_ref().and_then(|commit| commit.parent.clone()) {
                     Some(parent) if self.mirror.contains(&at.head, &parent).await? => commit,
                     _ => None,
                 };
+                // One that is on the base already is not what waits here.
+                let merged = match &commit {
+                    Some(commit) if commit.id != *head => {
+                        self.mirror.contains(&at.head, &commit.id).await?
+                    }
+                    _ => false,
+                };
+                let commit = commit.filter(|_| !merged);
                 state.proposed.insert(head.clone(), commit);
             }
             let Some(Some(commit)) = state.proposed.get(head).cloned() else { continue };
@@ -248,10 +258,10 @@ impl Repository {
                 (Ok(forge), known) => {
                     // One that is known is asked for by its number: one request.
                     let known = known.and_then(|(_, looked)| looked.ok()?);
-                    let known = known.filter(|pull| pull.is_of(head));
+                    let known = known.filter(|pull| pull.is_of(head, &commit.body));
                     let told = match known.map(|pull| pull.number) {
                         Some(number) => forge.look(number).await.map(Some),
-                        None => forge.find(branch, head).await,
+                        None => forge.find(branch, head, &commit.body).await,
                     };
                     let looked = told.map_err(|error| error.to_string());
                     lock(&self.latest).pulls.insert(branch.clone(), (now, looked.clone()));
@@ -268,7 +278,8 @@ impl Repository {
             }
             // Closed, or merged in another shape: it does not wait any more.
             if pull.as_ref().is_none_or(|pull| pull.open) {
-                proposals.push(Proposal { branch: branch.clone(), commit, pull, unseen });
+                let (branch, head) = (branch.clone(), head.clone());
+                proposals.push(Proposal { branch, head, commit, pull, unseen });
             }
         }
         Ok(proposals)

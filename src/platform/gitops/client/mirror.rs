@@ -279,6 +279,15 @@ impl Mirror {
         )
     }
 
+    /// What a commit says; nothing where it is not here.
+    pub(in crate::platform::gitops) async fn message(&self, id: &str) -> String {
+        let arguments = ["log", "-1", "--format=%B", "--end-of-options", id];
+        match self.git.run(&arguments, None, &[]).await {
+            Ok(ran) if ran.ok => ran.text(),
+            _ => String::new(),
+        }
+    }
+
     /// Whether one commit is the other, or one of those before it. Both must be here.
     pub(in crate::platform::gitops) async fn contains(
         &self,

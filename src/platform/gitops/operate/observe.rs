@@ -107,7 +107,10 @@ impl Repository {
             }
             (Some(number), Some(_)) => Some(forge.look(number).await?),
             (Some(number), None) => Some(forge.read(number).await?),
-            (None, _) => forge.find(own, &tracking.commit).await?,
+            (None, _) => {
+                let message = self.mirror.message(&tracking.commit).await;
+                forge.find(own, &tracking.commit, &message).await?
+            }
         };
         lock(&self.latest).pulls.insert(own.clone(), (now, Ok(pull.clone())));
         Ok(pull)

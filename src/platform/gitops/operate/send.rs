@@ -190,10 +190,10 @@ impl Repository {
                     }
                 }
             }
-            Action::Open { branch, commit, .. } => {
+            Action::Open { branch, commit, body, .. } => {
                 let forge = self.forge()?;
                 // One that somebody has closed or merged since was opened all the same: a second one would override them.
-                forge.find(&branch, &commit).await?.is_some()
+                forge.find(&branch, &commit, &body).await?.is_some()
             }
             Action::Merge { number, .. } => {
                 let forge = self.forge()?;

@@ -65,21 +65,38 @@ impl Draft<'_> {
         let remote = self.repository.mirror.pushes_to();
         let (branch, commit) = (proposal.branch.clone(), proposal.commit.id.clone());
         let mut steps = Vec::new();
+        let ours = proposal.head == commit;
+        if !ours && proposal.pull.is_none() {
+            let why = format!("somebody has put commits on the branch {branch}: delete it by hand");
+            return self.refuse(why);
+        }
         if let (Some(pull), Ok(forge)) = (&proposal.pull, &self.repository.forge) {
             steps.push(Step {
                 label: format!("close pull request {}", pull.number),
                 calls: vec![format!("close pull request {} ({})", pull.number, forge.name)],
                 action: json!(Action::Close { number: pull.number }),
+                completes: !ours,
                 ..Step::default()
             });
         }
-        steps.push(Step {
+        if !ours {
+            let text = format!("somebody has put commits on the branch {branch}: it stays");
+            self.plan.notes.push(Note::Warning(text));
+        }
+        let deletes = Step {
             label: format!("delete the branch {branch}"),
-            calls: vec![format!("git push --force-with-lease=refs/heads/{branch}:{commit} {remote} :refs/heads/{branch}")],
-            action: json!(Action::Push { commit: String::new(), branch: branch.clone(), expected: commit.clone() }),
+            calls: vec![format!(
+                "git push --force-with-lease=refs/heads/{branch}:{commit} {remote} :refs/heads/{branch}"
+            )],
+            action: json!(Action::Push {
+                commit: String::new(),
+                branch: branch.clone(),
+                expected: commit.clone()
+            }),
             completes: true,
             ..Step::default()
-        });
+        };
+        steps.extend(Some(deletes).filter(|_| ours));
         if let (Some(why), Ok(_)) = (&proposal.unseen, &self.repository.forge) {
             let text = format!(
                 "whether it has a pull request is not known ({why}): the forge closes one whose branch goes"
@@ -90,8 +107,9 @@ impl Draft<'_> {
             Some(pull) => format!("pull request {} is closed, and ", pull.number),
             None => String::new(),
         };
+        let goes = if ours { "goes, if it is still what was looked at" } else { "stays" };
         self.plan.method = format!(
-            "{closes}the branch {branch} goes, if it is still what was looked at; the branch {} stays as it is",
+            "{closes}the branch {branch} {goes}; the branch {} stays as it is",
             self.view.branch
         );
         self.plan.by_hand = vec![format!("git push origin --delete {branch}")];
@@ -152,6 +170,13 @@ impl Draft<'_> {
             };
             if !pull.missing.is_empty() {
                 let text = format!("{}: the forge may say no", pull.waits_for());
+                self.plan.notes.push(Note::Warning(text));
+            }
+            if proposal.head != proposal.commit.id {
+                let text = format!(
+                    "the branch {} has more than this commit: somebody has put others on top",
+                    proposal.branch
+                );
                 self.plan.notes.push(Note::Warning(text));
             }
             let way = forge.way().await;

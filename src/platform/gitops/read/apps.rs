@@ -34,6 +34,8 @@ pub(in crate::platform::gitops) struct View {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::platform::gitops) struct Proposal {
     pub(in crate::platform::gitops) branch: String,
+    /// Where the branch is: at our commit, or at one that somebody has put on top of it.
+    pub(in crate::platform::gitops) head: String,
     pub(in crate::platform::gitops) commit: Commit,
     pub(in crate::platform::gitops) pull: Option<Pull>,
     /// Why it is not known whether it has a pull request.

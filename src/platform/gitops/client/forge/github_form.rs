@@ -76,6 +76,7 @@ pub(super) fn pull(one: &Value) -> Pull {
     Pull {
         number: one["number"].as_u64().unwrap_or(0),
         address: text(&one["html_url"]),
+        body: text(&one["body"]),
         head: text(&one["head"]["sha"]),
         open: one["state"] == "open",
         merged,

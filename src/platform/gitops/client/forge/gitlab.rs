@@ -22,6 +22,7 @@ fn pull(one: &Value) -> Pull {
     let mut pull = Pull {
         number: one["iid"].as_u64().unwrap_or(0),
         address: text(&one["web_url"]),
+        body: text(&one["description"]),
         head: text(&one["sha"]),
         open: one["state"] == "opened",
         merged,

@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 
-pub(in crate::platform::gitops) use self::pull::{Opening, Pull};
+pub(in crate::platform::gitops) use self::pull::{OPERATION, Opening, Pull};
 use self::{github_form::Hub, pull::Dialect};
 use crate::{
     domain::text::clean,
@@ -172,15 +172,16 @@ impl Forge {
         self.dialect.check().await
     }
 
-    /// The pull request of a branch that is at this commit, with what is missing: one that is open, or that was closed or
-    /// merged with it. One that ended with another commit is of an earlier branch of that name.
+    /// The pull request of a branch with this commit, whose message is given, with what is missing: one that is open, or that was
+    /// closed or merged with it. Another one is of an earlier branch of that name.
     pub(in crate::platform::gitops) async fn find(
         &self,
         branch: &str,
         commit: &str,
+        message: &str,
     ) -> Result<Option<Pull>, Error> {
         let found = self.dialect.find(branch).await?;
-        match found.filter(|pull| pull.is_of(commit)) {
+        match found.filter(|pull| pull.is_of(commit, message)) {
             Some(found) => self.dialect.read(found.number).await.map(Some),
             None => Ok(None),
         }

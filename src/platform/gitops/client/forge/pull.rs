@@ -10,12 +10,17 @@ use crate::platform::{
     http::{Http, WriteError},
 };
 
+/// The trailer by which a commit, and its pull request, are known to be ours.
+pub(in crate::platform::gitops) const OPERATION: &str = "Revdeck-Operation: ";
+
 /// A pull request, as far as following it needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::platform::gitops) struct Pull {
     pub(in crate::platform::gitops) number: u64,
     /// Where people read it.
     pub(in crate::platform::gitops) address: String,
+    /// What it says below its title.
+    pub(in crate::platform::gitops) body: String,
     /// The commit that its branch points to.
     pub(in crate::platform::gitops) head: ObjectId,
     pub(in crate::platform::gitops) open: bool,
@@ -29,9 +34,11 @@ pub(in crate::platform::gitops) struct Pull {
 }
 
 impl Pull {
-    /// Whether it is about a branch that is at this commit: it is open, or it ended with that.
-    pub(in crate::platform::gitops) fn is_of(&self, commit: &str) -> bool {
-        self.open || self.head == commit
+    /// Whether it is about a branch that is at this commit: it is open, it ended with that, or it says itself that it is of
+    /// that commit's operation, whatever came on top of it since.
+    pub(in crate::platform::gitops) fn is_of(&self, commit: &str, message: &str) -> bool {
+        let mark = message.lines().find(|line| line.starts_with(OPERATION));
+        self.open || self.head == commit || mark.is_some_and(|mark| self.body.contains(mark))
     }
 
     /// What it waits for.
