@@ -119,6 +119,7 @@ impl Draft<'_> {
         if let Some(why) = self.immovable(&wanted) {
             return Ok(self.refuse(why));
         }
+        let version = self.leads_to(&wanted, version);
         let newest = match undone.as_slice() {
             [only] => self.reverts(only, &wanted).await?,
             _ => false,

@@ -92,6 +92,26 @@ impl Draft<'_> {
         (wanted, held)
     }
 
+    /// The version that the place gets that speaks for the app; where others did not agree with it then, that is said.
+    pub(super) fn leads_to(&mut self, wanted: &ByFile, version: Version) -> Version {
+        let of = |file: &str, path: &str| {
+            let found = wanted.get(file)?.iter().find(|wanted| wanted.path == path)?;
+            found.version.clone()
+        };
+        let lead = self.entry.lead().and_then(|lead| of(&lead.file, &lead.place.path));
+        let version = lead.unwrap_or(version);
+        let others = self.entry.places.iter().filter_map(|one| {
+            let gets = of(&one.file, &one.place.path).filter(|gets| *gets != version)?;
+            Some(format!("{} to {}", clean(&one.file), clean(&gets.label())))
+        });
+        let others: Vec<_> = others.collect();
+        if !others.is_empty() {
+            let text = format!("its places did not agree at that time: {}", others.join(", "));
+            self.plan.notes.push(Note::Warning(text));
+        }
+        version
+    }
+
     /// What differs between now and then.
     pub(super) fn differing(&mut self, wanted: &ByFile) {
         let (mut now, mut then) = (Detail::default(), Detail::default());

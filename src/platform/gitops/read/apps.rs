@@ -238,9 +238,7 @@ impl View {
             } else {
                 TrackRecord::Unknown
             };
-            let own = commit.changes.iter().filter(|change| entry.is_called(&change.image));
-            let overridden = &self.snapshot.overridden;
-            if own.clone().all(|one| overridden.contains(&(one.file.clone(), one.place.clone()))) {
+            if !entry_state.revisions.iter().any(|(ran, _)| ran.id == commit.id) {
                 one.note = Some(OVERRIDDEN.to_owned());
                 one.deployable = Deployable::No(format!("it is {OVERRIDDEN}"));
                 one.track_record = TrackRecord::Unfinished;

@@ -1,6 +1,10 @@
 //! Which commits changed what runs: told by what their diffs do, along the first parents, never by author or subject.
 
-use std::{collections::HashMap, fs, path::PathBuf};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    path::PathBuf,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -20,7 +24,7 @@ pub(in crate::platform::gitops) const FIRST: usize = 300;
 const CHUNK: usize = 400;
 /// The file of what is known, and its form.
 const FILE: &str = "revdeck-history.json";
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 /// What stands for no blob in a raw diff.
 const NONE: &str = "0000000000000000000000000000000000000000";
 
@@ -34,6 +38,9 @@ pub(in crate::platform::gitops) struct ImageChange {
     pub(in crate::platform::gitops) new: Option<Version>,
 }
 
+/// A place: its file, and its path there.
+type PlaceId = (String, String);
+
 /// A commit that changed what runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::platform::gitops) struct Commit {
@@ -46,6 +53,9 @@ pub(in crate::platform::gitops) struct Commit {
     pub(in crate::platform::gitops) subject: String,
     pub(in crate::platform::gitops) body: String,
     pub(in crate::platform::gitops) changes: Vec<ImageChange>,
+    /// Places that it moved, from and to: file and path each.
+    #[serde(default)]
+    pub(in crate::platform::gitops) moves: Vec<(PlaceId, PlaceId)>,
     /// Whether it changed nothing else.
     #[serde(default)]
     pub(in crate::platform::gitops) pure: bool,
@@ -128,56 +138,60 @@ impl Past {
         snapshot: &'a Snapshot,
         all: bool,
     ) -> Vec<(&'a Commit, Version)> {
-        // A change in an environment that is no app any more belongs to all apps of the image: files are renamed.
-        let scopes: Vec<_> = snapshot
-            .entries
-            .iter()
-            .filter(|one| one.image == entry.image)
-            .map(|one| one.scope.as_str())
-            .collect();
-        let mine = |change: &&ImageChange| {
-            let place = (change.file.clone(), change.place.clone());
-            if !entry.is_called(&change.image) || (!all && snapshot.overridden.contains(&place)) {
-                return false;
+        let id = |change: &ImageChange| (change.file.clone(), change.place.clone());
+        let lead = entry.lead().map(|lead| (lead.file.clone(), lead.place.path.clone()));
+        let places = entry.places.iter();
+        // Where its places were, from now back: along moves, and where one came anew, in places that have gone since.
+        let mut own: HashSet<PlaceId> =
+            places.map(|one| (one.file.clone(), one.place.path.clone())).collect();
+        let mut gone: Vec<&ImageChange> = Vec::new();
+        let alone = snapshot.entries.iter().filter(|one| one.image == entry.image).count() == 1;
+        let mut replaces_since = false;
+        let mut told: Vec<(&Commit, Version)> = Vec::new();
+        let mut comes: Vec<bool> = Vec::new();
+        for commit in &self.commits {
+            let called = commit.changes.iter().filter(|change| entry.is_called(&change.image));
+            let mine: Vec<_> = called
+                .clone()
+                .filter(|change| {
+                    if !snapshot.overridden.contains(&id(change)) {
+                        return own.contains(&id(change));
+                    }
+                    // What was replaced is told beside; before there was anything above it, it was what ran.
+                    let of = snapshot::environment(&change.file);
+                    let near = alone || of == entry.scope || (replaces_since && of.is_empty());
+                    near && (all || replaces_since)
+                })
+                .collect();
+            let brings = mine.iter().filter(|change| change.new.is_some());
+            let led = brings.clone().find(|change| Some(id(change)) == lead);
+            let version = led.or_else(|| brings.clone().next());
+            if let Some(version) = version.and_then(|change| change.new.clone()) {
+                comes.push(mine.iter().all(|change| change.old.is_none()));
+                told.push((commit, version));
             }
-            let has = |one: &Entry| {
-                one.places.iter().any(|one| one.file == place.0 && one.place.path == place.1)
-            };
-            // Where a kustomization renames it, what its file calls it may run elsewhere under that name.
-            if change.image != entry.image {
-                return has(entry);
-            }
-            if scopes.len() == 1 {
-                return true;
-            }
-            if has(entry) {
-                return true;
-            }
-            if snapshot.entries.iter().any(|one| one.image == entry.image && has(one)) {
-                return false;
-            }
-            let of = snapshot::environment(&change.file);
-            let directory = change.file.rsplit_once('/').map_or("", |(directory, _)| directory);
-            let own = entry.scope == of || entry.scope == directory;
-            own || !scopes.iter().any(|scope| *scope == of || *scope == directory)
-        };
-        let lead = entry.lead();
-        let version = |commit: &Commit| {
-            let own = commit.changes.iter().filter(mine).filter(|change| change.new.is_some());
-            let led = own.clone().find(|change| {
-                lead.is_some_and(|lead| lead.file == change.file && lead.place.path == change.place)
+            let moved: Vec<_> =
+                commit.moves.iter().filter(|(_, to)| own.contains(to)).cloned().collect();
+            let anew = mine.iter().any(|change| {
+                change.old.is_none() && !moved.iter().any(|(_, to)| *to == id(change))
             });
-            led.or_else(|| own.clone().next()).and_then(|change| change.new.clone())
-        };
-        let told = self.commits.iter().filter_map(|commit| Some((commit, version(commit)?)));
-        let mut told: Vec<(&Commit, Version)> = told.collect();
+            replaces_since |= anew;
+            if anew {
+                let near = |change: &&&ImageChange| {
+                    let of = snapshot::environment(&change.file);
+                    of.is_empty() || entry.scope.starts_with(&of)
+                };
+                own.extend(gone.iter().filter(near).map(|change| id(change)));
+            }
+            own.extend(moved.into_iter().map(|(from, _)| from));
+            gone.extend(called.filter(|change| change.new.is_none() && !own.contains(&id(change))));
+        }
         // A second place that comes with the version of the first is no revision.
         let versions: Vec<_> = told.iter().map(|(_, version)| version.clone()).collect();
         let mut at = 0;
-        told.retain(|(commit, version)| {
+        told.retain(|(_, version)| {
             at += 1;
-            let comes = commit.changes.iter().filter(mine).all(|change| change.old.is_none());
-            !comes || versions.get(at).is_none_or(|older| older != version)
+            !comes[at - 1] || versions.get(at).is_none_or(|older| older != version)
         });
         told
     }
@@ -228,6 +242,7 @@ async fn log(mirror: &Mirror, range: &str, limit: Option<usize>) -> Result<Vec<L
                 subject,
                 body: body.trim_end().to_owned(),
                 changes: Vec::new(),
+                moves: Vec::new(),
                 pure: false,
             };
             logged.push(Logged { commit, files: Vec::new(), others: false });
@@ -272,15 +287,19 @@ async fn changed(
             });
             places.collect()
         };
-        let changes = difference(side(false), side(true));
+        let (changes, moves) = difference(side(false), side(true));
         let pure = !one.others;
-        (!changes.is_empty()).then(|| Commit { changes, pure, ..one.commit.clone() })
+        let any = !changes.is_empty() || !moves.is_empty();
+        any.then(|| Commit { changes, moves, pure, ..one.commit.clone() })
     });
     Ok(commits.collect())
 }
 
-/// What differs between the places of changed files before and after.
-fn difference(before: Vec<Sited>, after: Vec<Sited>) -> Vec<ImageChange> {
+/// What differs between the places of changed files before and after, and which of them have moved.
+fn difference(
+    before: Vec<Sited>,
+    after: Vec<Sited>,
+) -> (Vec<ImageChange>, Vec<(PlaceId, PlaceId)>) {
     let key = |one: &Sited| (one.file.clone(), one.place.path.clone());
     let mut old: HashMap<_, _> = before.into_iter().map(|one| (key(&one), one)).collect();
     let (mut changes, mut added) = (Vec::new(), Vec::new());
@@ -294,6 +313,7 @@ fn difference(before: Vec<Sited>, after: Vec<Sited>) -> Vec<ImageChange> {
         }
     }
     // What vanishes in one file and comes in another has moved.
+    let mut moves = Vec::new();
     let mut gone: Vec<_> = old.into_values().collect();
     gone.sort_by(|a, b| (&a.file, &a.place.path).cmp(&(&b.file, &b.place.path)));
     for one in added {
@@ -306,6 +326,7 @@ fn difference(before: Vec<Sited>, after: Vec<Sited>) -> Vec<ImageChange> {
             .position(|was| same(was, true))
             .or_else(|| gone.iter().position(|was| same(was, false)));
         let was = at.map(|at| gone.remove(at));
+        moves.extend(was.as_ref().map(|was| (key(was), key(&one))));
         match was {
             Some(was) if was.place.version == one.place.version => {}
             was => changes.push(change(&one, was.map(|was| was.place.version))),
@@ -315,7 +336,7 @@ fn difference(before: Vec<Sited>, after: Vec<Sited>) -> Vec<ImageChange> {
         gone.into_iter()
             .map(|was| ImageChange { new: None, ..change(&was, Some(was.place.version.clone())) }),
     );
-    changes
+    (changes, moves)
 }
 
 fn change(one: &Sited, old: Option<Version>) -> ImageChange {

@@ -48,7 +48,7 @@ fn is_value(way: &[Step]) -> bool {
     matches!(way.last(), Some(Step::Key(key)) if key == "tag")
 }
 
-impl<'a> Image<'a> {
+impl Image<'_> {
     /// Takes what a release above says of a value: what it does not say stays.
     fn value(&mut self, other: Self) {
         let (tag, digest) = (other.version.tag.is_some(), other.version.digest.is_some());
