@@ -435,6 +435,106 @@ async fn what_else_is_said_of_places() {
     assert_eq!(back("|z/web", "1").await.refused, None);
 }
 
+/// Files with what is written there; none of it where they are removed.
+type Written<'a> = &'a [(&'a str, Option<&'a str>)];
+
+/// A repository in which one commit follows another: each is what it is called and the files that it writes, or removes.
+fn history(commits: &[(&str, Written<'_>)]) -> tempfile::TempDir {
+    let home = tempfile::tempdir().unwrap();
+    let work = home.path().join("config");
+    fs::create_dir(&work).unwrap();
+    git(&work, &["init", "-q", "--initial-branch=main"]);
+    for (at, (subject, files)) in commits.iter().enumerate() {
+        for (file, text) in *files {
+            let file = work.join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            match text {
+                Some(text) => fs::write(file, text).unwrap(),
+                None => fs::remove_file(file).unwrap(),
+            }
+        }
+        git(&work, &["add", "--all"]);
+        let date = format!("2026-10-{:02}T12:00:00Z", at + 1);
+        let when = format!("--date={date}");
+        git(&work, &["commit", "-q", &when, "-m", subject]);
+    }
+    git(home.path(), &["clone", "-q", "--bare", "config", "config.git"]);
+    for (name, value) in [("user.name", "Noor"), ("user.email", "n@x")] {
+        git(&home.path().join("config.git"), &["config", name, value]);
+    }
+    home
+}
+
+/// The way back leads to what an app ran: not to what another one ran that is gone since, and also to what it ran before an
+/// overlay said a version of its own.
+#[tokio::test]
+async fn revisions_are_of_the_apps_own_places() {
+    let over = |tag: &str| {
+        format!("resources: [../../base]\nimages:\n- {{name: reg/web, newTag: '{tag}'}}\n")
+    };
+    let (one, two, rc, four) = (over("1"), over("2"), over("3-rc"), over("4"));
+    let (prod, stage) = ("overlays/prod/kustomization.yaml", "overlays/stage/kustomization.yaml");
+    let base = [("base/kustomization.yaml", Some(TAKES)), ("base/web.yaml", Some(WEB))];
+    let start = [&base[..], &[(prod, Some(one.as_str())), (stage, Some(one.as_str()))]].concat();
+    let gone = history(&[
+        ("Start", &start),
+        ("Production 2", &[(prod, Some(&two))]),
+        ("Stage 3", &[(stage, Some(&rc))]),
+        ("No stage any more", &[(stage, None)]),
+        ("Production 4", &[(prod, Some(&four))]),
+    ]);
+    let plain = [&base[..], &[(prod, Some("resources: [../../base]\n"))]].concat();
+    let newer = WEB.replace("web:1", "web:2");
+    let pinned = history(&[
+        ("Start", &plain),
+        ("Base 2", &[("base/web.yaml", Some(&newer))]),
+        ("Pin 4", &[(prod, Some(&four))]),
+    ]);
+    let moved = history(&[
+        ("Start", &start),
+        ("Two", &[(prod, Some(&two)), (stage, Some(&two))]),
+        ("Elsewhere", &[(prod, None), ("overlays/live/kustomization.yaml", Some(&two))]),
+        ("Four", &[("overlays/live/kustomization.yaml", Some(&four))]),
+    ]);
+    for (home, scope, versions) in [
+        (&gone, "overlays/prod", &["4", "2", "1"][..]),
+        (&pinned, "overlays/prod", &["4", "2", "1"]),
+        (&moved, "overlays/live", &["4", "2", "1"]),
+    ] {
+        let platform = open(home.path());
+        let apps = platform.apps(&Scope::Everything).await.unwrap();
+        let id = format!("{scope}|reg/web");
+        let app = apps.into_iter().find(|app| app.id.as_str() == id).unwrap();
+        let history = platform.revisions(&app.id).await.unwrap();
+        let told: Vec<_> = history.revisions.iter().map(|one| one.label.as_str()).collect();
+        assert_eq!(told, versions, "{scope}");
+        let request = Request::new(app.id, Operation::RollBack(RollBackTo::LastGood));
+        let plan = platform.plan(request).await.unwrap();
+        assert_eq!(plan.refused, None);
+        assert_eq!(plan.to.unwrap().name, "rev 2");
+        assert!(plan.patch.unwrap().contains("newTag: '2'"), "{scope}");
+    }
+}
+
+/// What only its marker makes an image is not held back by taking that away: it could not be put back.
+#[tokio::test]
+async fn a_line_that_its_marker_makes_an_image_keeps_it() {
+    let line = |tag: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: runner}}\ndata:\n  runner: reg/runner:{tag} # {{\"$imagepolicy\": \"f:runner\"}}\n"
+        )
+    };
+    let (one, two) = (line("1"), line("2"));
+    let home = history(&[("Start", &[("a.yaml", Some(&one))]), ("Two", &[("a.yaml", Some(&two))])]);
+    let platform = open(home.path());
+    let app = platform.apps(&Scope::Everything).await.unwrap().remove(0);
+    let back = |request: Request| platform.plan(request);
+    let request = Request::new(app.id, Operation::RollBack(RollBackTo::LastGood));
+    let refused = back(request.clone()).await.unwrap().refused.unwrap();
+    assert!(refused.contains("known as an image by its marker alone"), "{refused}");
+    assert_eq!(back(request.with("no-hold", "yes")).await.unwrap().refused, None);
+}
+
 /// Repositories made by chance, of everything that kustomizations do with images.
 #[tokio::test]
 async fn chance_finds_no_difference() {

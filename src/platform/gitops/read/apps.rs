@@ -94,8 +94,7 @@ impl View {
             workload.serving(&entry.image).is_some() || workload.coming(&entry.image).is_some()
         };
         let all = self.seen.iter().flat_map(|seen| &seen.workloads).filter(runs);
-        let alone =
-            self.snapshot.entries.iter().filter(|one| one.image == entry.image).count() == 1;
+        let alone = self.snapshot.is_alone(&entry.image);
         let workloads: Vec<_> = all
             .filter(|workload| {
                 let own = (workload.app.scope.clone(), workload.app.name.clone());

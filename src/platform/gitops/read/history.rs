@@ -1,9 +1,10 @@
 //! Which commits changed what runs: told by what their diffs do, along the first parents, never by author or subject.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fs,
     path::PathBuf,
+    sync::{Arc, OnceLock},
 };
 
 use jiff::Timestamp;
@@ -70,6 +71,15 @@ pub(in crate::platform::gitops) struct Past {
     pub(in crate::platform::gitops) commits: Vec<Commit>,
     /// Whether it reaches to the first commit.
     pub(in crate::platform::gitops) complete: bool,
+    #[serde(skip)]
+    index: OnceLock<Arc<Index>>,
+}
+
+/// Which commits are about an image, and which move places, by their numbers.
+#[derive(Debug, Default)]
+struct Index {
+    images: HashMap<String, Vec<usize>>,
+    moving: Vec<usize>,
 }
 
 /// One commit of the log, with the files that it changed: path, old and new blob.
@@ -127,7 +137,29 @@ impl Past {
         if known {
             commits.extend(self.commits);
         }
-        Ok(Self { form: FORM, head: head.to_owned(), commits, complete })
+        Ok(Self { form: FORM, head: head.to_owned(), commits, complete, index: OnceLock::new() })
+    }
+
+    /// The commits that are about images, or move places, newest first.
+    fn about<'a>(&'a self, names: impl Iterator<Item = &'a String>) -> Vec<&'a Commit> {
+        let index = self.index.get_or_init(|| {
+            let mut index = Index::default();
+            for (at, commit) in self.commits.iter().enumerate() {
+                for change in &commit.changes {
+                    let of = index.images.entry(change.image.clone()).or_default();
+                    if of.last() != Some(&at) {
+                        of.push(at);
+                    }
+                }
+                if !commit.moves.is_empty() {
+                    index.moving.push(at);
+                }
+            }
+            Arc::new(index)
+        });
+        let of = names.filter_map(|name| index.images.get(name)).flatten();
+        let all: BTreeSet<usize> = of.chain(&index.moving).copied().collect();
+        all.into_iter().filter_map(|at| self.commits.get(at)).collect()
     }
 
     /// The commits that changed an app, newest first, each with the version that it left the app at; with `all`
@@ -145,11 +177,12 @@ impl Past {
         let mut own: HashSet<PlaceId> =
             places.map(|one| (one.file.clone(), one.place.path.clone())).collect();
         let mut gone: Vec<&ImageChange> = Vec::new();
-        let alone = snapshot.entries.iter().filter(|one| one.image == entry.image).count() == 1;
+        let alone = snapshot.is_alone(&entry.image);
         let mut replaces_since = false;
         let mut told: Vec<(&Commit, Version)> = Vec::new();
         let mut comes: Vec<bool> = Vec::new();
-        for commit in &self.commits {
+        let names = entry.places.iter().map(|one| &one.place.image).chain([&entry.image]);
+        for commit in self.about(names) {
             let called = commit.changes.iter().filter(|change| entry.is_called(&change.image));
             let mine: Vec<_> = called
                 .clone()

@@ -84,10 +84,19 @@ impl Entry {
 pub(in crate::platform::gitops) struct Snapshot {
     pub(in crate::platform::gitops) commit: ObjectId,
     pub(in crate::platform::gitops) entries: Vec<Entry>,
+    /// How many apps an image is.
+    counts: HashMap<String, usize>,
     /// Places that say nothing, since a kustomization sets their image: file and path.
     pub(in crate::platform::gitops) overridden: BTreeSet<(String, String)>,
     /// Files that do not parse, with the reason.
     pub(in crate::platform::gitops) unreadable: Vec<(String, String)>,
+}
+
+impl Snapshot {
+    /// Whether an image is one app alone.
+    pub(in crate::platform::gitops) fn is_alone(&self, image: &str) -> bool {
+        self.counts.get(image) == Some(&1)
+    }
 }
 
 /// The environment that a file belongs to: the path down to the directory that names it; empty where none does.
@@ -160,6 +169,9 @@ pub(in crate::platform::gitops) async fn read(
     snapshot.unreadable.extend(unread.into_iter().map(|file| (file, why.to_owned())));
     snapshot.overridden = overridden.into_iter().map(|one| (one.file, one.place.path)).collect();
     snapshot.entries = entries(said);
+    for one in &snapshot.entries {
+        *snapshot.counts.entry(one.image.clone()).or_default() += 1;
+    }
     Ok(snapshot)
 }
 
@@ -214,11 +226,12 @@ fn entries(sited: Vec<Sited>) -> Vec<Entry> {
     }
     // Two images whose names end alike are told apart by more of them.
     for length in 2..5 {
-        let names: Vec<_> =
-            entries.iter().map(|one| (one.scope.clone(), one.name.clone())).collect();
-        for (at, entry) in entries.iter_mut().enumerate() {
-            let twice = |other: usize| other != at && names[other] == names[at];
-            if (0..names.len()).any(twice) {
+        let mut names: HashMap<(String, String), usize> = HashMap::new();
+        for one in &entries {
+            *names.entry((one.scope.clone(), one.name.clone())).or_default() += 1;
+        }
+        for entry in &mut entries {
+            if names.get(&(entry.scope.clone(), entry.name.clone())).is_some_and(|many| *many > 1) {
                 entry.name = short(&entry.image, length);
             }
         }

@@ -3,16 +3,18 @@
 
 mod object;
 mod stage;
+mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::{
     object::{Image, Origin, PlaceAt},
     stage::{Stage, Tree, directory, resolve},
+    variables::filled,
 };
 use crate::platform::gitops::model::{
     contents::Contents,
-    image::Version,
+    image::{self, Version},
     kustomizations::Kustomization,
     patches::Source,
     places::{Place, Sited},
@@ -169,12 +171,15 @@ impl<'a> Decisions<'_, 'a> {
     fn take(&mut self, stage: Stage<'a>, flux: Option<(&'a str, &'a Kustomization)>) {
         self.files.extend(stage.files);
         self.met.extend(stage.met);
-        for (_, image) in stage.objects.into_iter().flat_map(|one| one.images) {
-            let by = image.by;
-            let decision = decision(image, flux);
-            let known = self.made.entry(by).or_default();
-            if !known.contains(&decision) {
-                known.push(decision);
+        for one in stage.objects {
+            let flux = flux.filter(|_| one.is_filled_in());
+            for (_, image) in one.images {
+                let by = image.by;
+                let decision = decision(image, flux);
+                let known = self.made.entry(by).or_default();
+                if !known.contains(&decision) {
+                    known.push(decision);
+                }
             }
         }
     }
@@ -264,41 +269,16 @@ impl<'a> Decisions<'_, 'a> {
 
 /// What an image comes to, with what Flux puts in.
 fn decision(image: Image<'_>, flux: Option<(&str, &Kustomization)>) -> Decision {
-    let Image { name, mut version, altered, .. } = image;
+    let Image { mut name, mut version, altered, .. } = image;
     let mut fixed = altered;
-    let open = version.tag.as_deref().filter(|tag| tag.contains("${"));
-    let filled = flux.zip(open).and_then(|((file, of), tag)| filled(file, of, tag));
-    if let Some((tag, from)) = filled {
-        version.tag = Some(tag);
+    let text = image::write(&name, &version);
+    let filled =
+        flux.filter(|_| text.contains("${")).and_then(|(file, of)| filled(file, of, &text));
+    if let Some((text, from)) = filled {
+        (name, version) = image::parse(&text);
         fixed = fixed.or_else(|| Some(format!("it is filled in by {from}")));
     }
     Decision { image: name, version, fixed }
-}
-
-/// A text with its variables filled in, and where their values stand; `None` where one is not known, or nothing is filled
-/// in at all.
-fn filled(file: &str, of: &Kustomization, text: &str) -> Option<(String, String)> {
-    let of = of.of_flux.as_ref()?;
-    let variables = of.variables.as_ref()?;
-    let (mut whole, mut from, mut rest) = (String::new(), Vec::new(), text);
-    while let Some((before, after)) = rest.split_once("${") {
-        let (inside, after) = after.split_once('}')?;
-        // `${NAME:-DEFAULT}` and its like: github.com/fluxcd/pkg/envsubst.
-        let (name, default) = inside.split_at(inside.find([':', '-', '=']).unwrap_or(inside.len()));
-        whole.push_str(before);
-        if let Some((_, value)) = variables.iter().find(|(known, _)| known == name) {
-            whole.push_str(value);
-            from.push(format!("{name} of postBuild.substitute in {file}"));
-        } else if of.more_variables {
-            return None;
-        } else {
-            whole.push_str(default.trim_start_matches(':').get(1..)?);
-            from.push(format!("the default of {name}"));
-        }
-        rest = after;
-    }
-    whole.push_str(rest);
-    Some((whole, from.join(", ")))
 }
 
 impl<'a> Tree<'a> {
@@ -495,6 +475,34 @@ mod tests {
         let found = read(&[base, KUSTOMIZATION, ("clusters/eu.yaml", &two)]);
         assert_eq!(found[0].1, "${TAG:=1}");
         assert!(found[0].2.as_ref().unwrap().contains("differs from place to place"), "{found:?}");
+    }
+
+    /// As github.com/fluxcd/pkg/envsubst has them; what is not worked out stays as it is written.
+    #[test]
+    fn forms_of_variables() {
+        let flux = (
+            "clusters/eu.yaml",
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: web}\nspec:\n  path: ./base\n  postBuild: {substitute: {TAG: '5', REG: 'reg', SHA: '0123456789', NONE: ''}}\n",
+        );
+        for (written, expected) in [
+            ("reg/web:${TAG}", "reg/web:5"),
+            ("${REG}/web:v${TAG}", "reg/web:v5"),
+            ("reg/web:${NONE:=7}", "reg/web:7"),
+            ("reg/web:${MORE:-7}", "reg/web:7"),
+            ("reg/web:${SHA:0:7}", "reg/web:${SHA:0:7}"),
+            ("reg/web:$${TAG}", "reg/web:$${TAG}"),
+            ("reg/web:${MORE:-${TAG}}", "reg/web:${MORE:-${TAG}}"),
+        ] {
+            let text = BASE.1.replace("reg/web:1", &format!("'{written}'"));
+            let said = outcome(&[("base/web.yaml", &text), KUSTOMIZATION, flux]).said;
+            let told = image::write(&said[0].image, &said[0].place.version);
+            assert_eq!(told, expected, "{written}");
+            assert!(said[0].place.fixed.is_some(), "{written}");
+        }
+        let off = BASE.1.replace("reg/web:1", "'reg/web:${TAG}'");
+        let mark = "metadata: {annotations: {kustomize.toolkit.fluxcd.io/substitute: disabled}, ";
+        let off = off.replace("metadata: {", mark);
+        assert_eq!(told(&[("base/web.yaml", &off), KUSTOMIZATION, flux]), ["base/web.yaml ${TAG}"]);
     }
 
     /// What cannot be worked out is not edited, and says why.

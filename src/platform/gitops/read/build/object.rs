@@ -197,6 +197,13 @@ impl<'a> Built<'a> {
         self
     }
 
+    /// Whether Flux puts variables in: an object may say that it does not want that.
+    pub(super) fn is_filled_in(&self) -> bool {
+        const SUBSTITUTE: &str = "kustomize.toolkit.fluxcd.io/substitute";
+        let off = |(key, value): &(String, String)| key == SUBSTITUTE && value == "disabled";
+        !self.labels.iter().chain(&self.annotations).any(off)
+    }
+
     /// Gives it another name, and another namespace.
     pub(super) fn rename(&mut self, prefix: &str, suffix: &str, namespace: Option<&str>) {
         let Some((name, of)) = self.ids.last().cloned() else { return };
