@@ -148,6 +148,8 @@ pub struct PlanDialog {
     pub plan: Option<Result<Plan, Problem>>,
     /// When the whole plan was first on screen.
     pub shown_at: Option<Timestamp>,
+    /// What was read of a plan that is made anew for its reason alone, and when that was first on screen.
+    pub read: Option<(Timestamp, Vec<(&'static str, String)>)>,
     /// Why the plan no longer holds.
     pub void: Option<String>,
     /// Rows scrolled.

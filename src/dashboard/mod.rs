@@ -21,6 +21,6 @@ pub mod wide;
 
 pub use event::{Copied, Effect, Event};
 pub use keymap::{Command, Keymap};
-pub use state::{Attention, Known, Notice, Panel, Running, Sort, Start, State, Trend};
+pub use state::{Attention, Known, Notice, Panel, Running, SAMPLE, Sort, Start, State, Trend};
 pub use target_state::{Connection, Liveness, TargetState};
 pub use update::{begin, update};

@@ -20,7 +20,7 @@ use crate::domain::{
 };
 
 /// The least time between two samples.
-const SAMPLE: SignedDuration = SignedDuration::from_secs(4);
+pub const SAMPLE: SignedDuration = SignedDuration::from_secs(4);
 /// How many samples of old and new are kept for a rollout.
 const SAMPLES: usize = 240;
 /// How much of what was seen of an app's rollouts is kept.

@@ -401,7 +401,8 @@ async fn a_server_that_went_back_in_time_is_listed_anew() {
     let (interest, interested) = tokio::sync::watch::channel(revdeck::domain::Interest::default());
     let (reports, mut reported) = mpsc::channel(64);
     let watching = bench.platform.clone();
-    bench.simulator.faults().set("future@GET:/apis/apps#4").unwrap();
+    // The first lists ask for no revision: it is the watches that begin in a future.
+    bench.simulator.faults().set("future@GET:/apis/apps#8").unwrap();
     let task = tokio::spawn(async move { watching.watch(interested, reports).await });
     let mut seen = async |text: &str| {
         loop {

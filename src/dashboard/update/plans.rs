@@ -16,7 +16,7 @@ use super::{
 };
 use crate::domain::{
     App, AppKey, Consent, INSTANCE, Note, Operation, Options, Plan, Problem, Request, RollBackTo,
-    TargetId, Verb, text::span,
+    SectionKind, TargetId, Verb, text::span,
 };
 
 /// For so long after a roll back of ours one more is warned of.
@@ -68,6 +68,7 @@ fn ask(state: &mut State, target: TargetId, request: Request, key: Option<Key>) 
         opened_by: key,
         plan: None,
         shown_at: None,
+        read: None,
         void: None,
         scroll: 0,
         reveal: false,
@@ -128,10 +129,20 @@ pub(super) fn planned(state: &mut State, id: u64, mut plan: Result<Plan, Problem
                 );
                 plan.notes.insert(0, Note::Warning(text));
             }
+            // A reason is nothing that is to be read again.
+            let told = plan.as_ref().ok().map(told);
+            let read = dialog.read.take().filter(|(_, read)| told.as_ref() == Some(read));
+            dialog.shown_at = read.map(|(at, _)| at);
             dialog.plan = Some(plan);
             return;
         }
     }
+}
+
+/// What a plan tells, but for the calls, which hold its reason.
+fn told(plan: &Plan) -> Vec<(&'static str, String)> {
+    let call = SectionKind::Call.label();
+    plan.lines(true).into_iter().filter(|(label, _)| *label != call).collect()
 }
 
 /// A frame is on its way: a plan whose last line is on it has been on screen whole.
@@ -261,7 +272,13 @@ fn type_why(state: &mut State, key: Key) -> Vec<Effect> {
             return Vec::new();
         }
         dialog.request.reason = reason;
-        return replan(state);
+        let plan = dialog.plan.as_ref().and_then(|plan| plan.as_ref().ok());
+        let read = dialog.shown_at.zip(plan.map(told));
+        let effects = replan(state);
+        if let Some(Layer::Plan(dialog)) = state.layers.last_mut() {
+            dialog.read = read;
+        }
+        return effects;
     }
     area.input(input(key));
     Vec::new()

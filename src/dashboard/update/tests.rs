@@ -45,6 +45,20 @@ fn a_key_pressed_before_the_plan_was_seen_does_not_confirm() {
     assert!(script.executed().is_some());
 }
 
+/// A reason is no news: what was read before it was written needs not be read once more.
+#[test]
+fn a_plan_that_got_a_reason_was_read_before() {
+    let mut script = Script::incident();
+    script.keys("R");
+    script.planned();
+    script.pass(400);
+    script.keys("w s l o w Enter");
+    assert_eq!(script.executed(), None);
+    script.planned();
+    script.keys("y");
+    assert!(script.executed().is_some(), "{}", script.hint());
+}
+
 #[test]
 fn a_plan_longer_than_the_screen_must_be_scrolled_to_its_end() {
     let mut script = Script::incident();

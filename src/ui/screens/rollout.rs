@@ -14,7 +14,7 @@ use super::{
     sides::{Scale, Shown},
 };
 use crate::{
-    dashboard::{Command, Known, Panel, State, plan_view::wrap},
+    dashboard::{Command, Known, Panel, SAMPLE, State, plan_view::wrap},
     domain::{App, Condition, Phase, Rollout, Stage, StageState, text::span},
 };
 
@@ -323,17 +323,20 @@ fn trend(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec<L
         .max()
         .unwrap_or(1)
         .max(rollout.wanted);
-    let room = width.saturating_sub(4);
-    let row = |word: &str, values: Vec<u32>, role: Role| {
+    // How high a full step is, and how long ago the first one was.
+    let count = i32::try_from(trend.samples.len()).unwrap_or(i32::MAX);
+    let scales = [format!(" of {most}"), format!(" in {}", span(SAMPLE * count))];
+    let room = width.saturating_sub(4 + scales.iter().map(String::len).max().unwrap_or(0));
+    let row = |word: &str, values: Vec<u32>, role: Role, scale: &str| {
+        let steps = levels(&theme.glyphs, &values, most, room);
         Line::from(vec![
             piece(format!("{word} "), theme.style(Role::Dim)),
-            piece(levels(&theme.glyphs, &values, most, room), theme.style(role)),
+            piece(steps, theme.style(role)),
+            piece(scale.to_owned(), theme.style(Role::Dim)),
         ])
     };
-    vec![
-        row("old", trend.samples.iter().map(|sample| sample.0).collect(), Role::Old),
-        row("new", trend.samples.iter().map(|sample| sample.1).collect(), Role::New),
-    ]
+    let (old, new) = trend.samples.iter().copied().unzip();
+    vec![row("old", old, Role::Old, &scales[0]), row("new", new, Role::New, &scales[1])]
 }
 
 /// What would move the app and is held back, and how it is released.
