@@ -99,7 +99,17 @@ fn the_whole_story_without_a_screen() {
     }
     assert_eq!(checkout["deployed"]["label"], "7");
 
+    let why = checkout["rollout"]["reason"].as_str().unwrap();
+    assert!(why.contains("out of memory"), "why is told by the list, too: {why}");
+    assert_eq!(
+        checkout["instances"]["desired"], 5,
+        "what is wanted, and not the sum of both sides"
+    );
+
     let status = foundation.run(&["status", "checkout"]);
+    assert!(status.out.contains("2 of 5 wanted; old 2, new 0 of 4"), "{}", status.out);
+    let wrong = foundation.run(&["apps", "--bogus"]);
+    assert!(wrong.code == 2 && !wrong.err.contains("--cf-home"), "{}", wrong.err);
     assert!(status.out.contains("STUCK") && status.out.contains("out of memory"), "{}", status.out);
 
     let dry = foundation.run(&["rollback", "checkout", "--dry-run"]);

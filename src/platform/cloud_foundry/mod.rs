@@ -66,6 +66,7 @@ impl Platform for CloudFoundry {
         let mut apps = self.overview(scope).await?.apps;
         self.learn_few(&mut apps).await;
         self.count_few(&mut apps).await;
+        self.explain_few(&mut apps).await;
         Ok(apps)
     }
 

@@ -16,6 +16,8 @@ use crate::{
 
 /// How many deployed revisions are looked up one by one, at most.
 const FEW: usize = 25;
+/// How many apps that are stuck are read one by one.
+const STUCK: usize = 5;
 
 impl CloudFoundry {
     /// Looks up the labels of deployed revisions that no list has told, as long as they are few.
@@ -34,6 +36,21 @@ impl CloudFoundry {
         for app in apps {
             if let Some(rollout) = &mut app.rollout {
                 rollout.from.clone_from(&app.deployed);
+            }
+        }
+    }
+
+    /// Reads anew, one by one, what is stuck: why it is no list tells. As long as they are few.
+    pub(in crate::platform::cloud_foundry) async fn explain_few(&self, apps: &mut [domain::App]) {
+        let stuck = |app: &&mut domain::App| {
+            app.rollout.as_ref().is_some_and(|rollout| rollout.stuck.is_some())
+        };
+        let few: Vec<_> = apps.iter_mut().filter(stuck).take(STUCK).collect();
+        let read = join_all(few.iter().map(|app| self.find(app.id.as_str()))).await;
+        for (app, read) in few.into_iter().zip(read) {
+            // What cannot be read is as the list has it.
+            if let Ok(read) = read {
+                *app = read;
             }
         }
     }
