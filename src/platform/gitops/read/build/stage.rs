@@ -372,7 +372,12 @@ fn entries<'a>(
     flux: Option<(Origin<'a>, &'a Kustomization)>,
 ) -> Vec<(ImageEntry, Option<PlaceAt<'a>>)> {
     let at = |origin: Origin<'a>, entry: &ImageEntry| Some((origin.file, entry.place?));
-    let own = of.images.iter();
+    // Over a directory without a kustomization they are put into an empty list.
+    let (own, flux) = match &of.of_flux {
+        Some(_) => (None, Some((origin, of))),
+        None => (Some(&of.images), flux),
+    };
+    let own = own.into_iter().flatten();
     let mut found: Vec<_> = own.map(|entry| (entry.clone(), at(origin, entry))).collect();
     for (origin, entry) in
         flux.iter().flat_map(|(of, flux)| flux.images.iter().map(|one| (*of, one)))
