@@ -11,7 +11,7 @@ use revdeck::{
     platform::{
         Platform,
         cloud_foundry::{CloudFoundry, Options},
-        operation::{self, NoRecord, Sent},
+        operation::{self, NoRecord, Record, Sent},
     },
     simulator::{self, Simulator, clock::Clock},
 };
@@ -35,7 +35,8 @@ impl Bench {
     async fn with(scenario: &str) -> Self {
         let clock = Clock::manual("2026-03-01T12:00:00Z".parse().unwrap());
         let scenario = scenario.to_owned();
-        let options = simulator::Options { scenario, ..simulator::Options::default() };
+        let options =
+            simulator::Options { scenario, keep_log: true, ..simulator::Options::default() };
         let simulator = Simulator::cloud_foundry_at(&options, clock.clone()).await.unwrap();
         let home = simulator.home_buf();
         // A write is waited for four times as long.
@@ -272,6 +273,71 @@ async fn in_a_chain_the_last_good_one_is_the_one_that_served() {
     assert_eq!(now.as_str(), seven.artifact.as_deref());
 }
 
+/// Of the rollouts that were superseded a cancel leaves the newest that still has a running instance, and not the oldest
+/// process (`actions/cancel.rb`): that is what the plan says, and where it ends.
+#[tokio::test]
+async fn a_cancel_leaves_the_newest_that_runs() {
+    let bench = Bench::start().await;
+    let app = bench.app("catalog").await;
+    let first: u32 = app.deployed.as_ref().unwrap().label.as_ref().unwrap().parse().unwrap();
+    for value in ["one", "two"] {
+        bench.set_environment(&app, json!({ "STEP": value })).await;
+        let plan = bench.plan("catalog", Operation::Restart).await;
+        assert!(matches!(bench.execute(plan).await, Sent::Accepted(_)));
+        // The first one gets as far as one instance; the second has just begun.
+        while value == "one" {
+            bench.pass(1.0);
+            let rollout = bench.app("catalog").await.rollout.expect("it is not over yet");
+            if rollout.new.count().running.is_some_and(|running| running > 0) {
+                break;
+            }
+        }
+    }
+    let rolling = bench.app("catalog").await.rollout.unwrap();
+    assert_eq!(rolling.from.unwrap().label, Some((first + 1).to_string()));
+    let plan = bench.plan("catalog", Operation::Cancel).await;
+    let expected = format!("rev {}", first + 1);
+    assert_eq!(plan.to.as_ref().unwrap().name, expected, "{plan:?}");
+    let outcome = bench.run(plan).await;
+    assert!(done(&outcome).contains(&format!("on {expected}")), "{outcome:?}");
+    let deployed = bench.app("catalog").await.deployed.unwrap().label;
+    assert_eq!(deployed, Some((first + 1).to_string()));
+}
+
+/// Somebody's deployment that comes between the steps of a roll back is not superseded by its last one.
+struct Between<'a>(&'a Bench, &'a App);
+
+#[async_trait::async_trait]
+impl Record for Between<'_> {
+    async fn sending(&self, receipt: &Receipt) -> Result<(), String> {
+        if receipt.done + 2 == receipt.recipe.steps.len() {
+            let app = json!({ "app": { "data": { "guid": self.1.id.as_str() } } });
+            self.0.call("POST", "/v3/deployments", json!({ "relationships": app })).await;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_deployment_between_two_steps_stops_the_last_one() {
+    let bench = Bench::start().await;
+    let app = bench.app("basket").await;
+    let history = bench.platform.revisions(&app.id).await.unwrap();
+    let two = history.revisions.iter().find(|one| one.label == "2").unwrap().id.clone();
+    bench.set_environment(&app, json!({ "FEATURE": "on" })).await;
+    let plan = bench.plan("basket", Operation::RollBack(RollBackTo::Revision(two))).await;
+    let steps = plan.recipe.as_ref().unwrap().steps.len();
+    assert!(steps > 1, "{plan:?}");
+    let (progress, _lines) = mpsc::unbounded_channel();
+    let plan = plan.confirm(Consent::Flag).unwrap();
+    let before = bench.deployments(&app).await.len();
+    let record = Between(&bench, &app);
+    let sent = operation::execute(&bench.platform, plan, &progress, &record).await;
+    let Sent::Ended(outcome) = sent else { panic!("{sent:?}") };
+    assert!(outcome.text().contains("CHANGED"), "{outcome:?}");
+    assert_eq!(bench.deployments(&app).await.len(), before + 1, "theirs alone");
+}
+
 /// A restart has the revision that is there (`revision_resolver.rb`): the way back from one is that very revision, and one
 /// that was cancelled says nothing of what it runs.
 #[tokio::test]
@@ -487,6 +553,9 @@ async fn a_client_without_a_secret_is_told_how_to_log_in() {
     assert_eq!(error.kind(), ProblemKind::Login);
     let text = error.to_string();
     assert!(text.contains("cf auth pipeline SECRET --client-credentials"), "{text}");
+    // An empty secret counts as a failed login: it is not tried.
+    let log = bench.simulator.world().log();
+    assert!(!log.iter().any(|line| line.contains("/oauth/token")), "{log:#?}");
 }
 
 /// A proxy that sends a write to its login page has not let it through.
