@@ -506,6 +506,16 @@ async fn what_crashed_is_not_the_way_back() {
     assert!(plan.notes[0].text().contains("FAILED: it was never well"), "{:?}", plan.notes);
 }
 
+/// A release over a rollout that is stuck replaces what served before it as well.
+#[tokio::test]
+async fn what_is_gone_is_both_sides() {
+    let bench = Bench::start().await;
+    let plan = bench.plan_image("storefront", "registry.acme.example/storefront:2.0").await;
+    let outcome = bench.run(plan).await;
+    let text = done(&outcome);
+    assert!(text.contains("rev 4 and rev 3 are gone"), "the one that served, too: {text}");
+}
+
 /// `kubectl rollout undo` gives the change-cause of the target back (`polymorphichelpers/rollback.go`); our own reason stays
 /// with the revision that it is of.
 #[tokio::test]

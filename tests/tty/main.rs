@@ -56,6 +56,9 @@ fn the_same_keys_roll_a_cluster_back() {
     }
     screen.write(b"\r");
     screen.expect("old rev 3", LONG);
+    // Where there is no room for the image's name its tag stands alone.
+    screen.expect("1.4.0: first release", LONG);
+    assert!(!screen.text().contains(" :1."), "{}", screen.text());
     screen.press("R");
     screen.expect("y roll back", LONG);
     Screen::settle(Duration::from_millis(500));
