@@ -285,11 +285,13 @@ async fn a_cancel_leaves_the_newest_that_runs() {
         let plan = bench.plan("catalog", Operation::Restart).await;
         assert!(matches!(bench.execute(plan).await, Sent::Accepted(_)));
         // The first one gets as far as one instance; the second has just begun.
-        while value == "one" {
-            bench.pass(1.0);
-            let rollout = bench.app("catalog").await.rollout.expect("it is not over yet");
-            if rollout.new.count().running.is_some_and(|running| running > 0) {
-                break;
+        if value == "one" {
+            loop {
+                bench.pass(1.0);
+                let rollout = bench.app("catalog").await.rollout.expect("it is not over yet");
+                if rollout.new.count().running.is_some_and(|running| running > 0) {
+                    break;
+                }
             }
         }
     }
