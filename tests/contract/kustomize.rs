@@ -55,8 +55,14 @@ async fn told(home: &Path, work: &Path) -> BTreeSet<String> {
 
 /// The deck's view of `config.git`.
 fn open(home: &Path) -> Arc<dyn Platform> {
+    open_with(home, &[])
+}
+
+fn open_with(home: &Path, more: &[(&str, &str)]) -> Arc<dyn Platform> {
     let cache = home.join("cache").display().to_string();
-    let environment = Environment::default().with([("XDG_CACHE_HOME".to_owned(), cache)]);
+    let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let environment =
+        Environment::default().with([("XDG_CACHE_HOME".to_owned(), cache)]).with(more);
     let now: Now = Arc::new(|| "2026-11-01T12:00:00Z".parse().unwrap());
     let location = home.join("config.git").display().to_string();
     let spec =
@@ -514,6 +520,22 @@ async fn revisions_are_of_the_apps_own_places() {
         assert_eq!(plan.to.unwrap().name, "rev 2");
         assert!(plan.patch.unwrap().contains("newTag: '2'"), "{scope}");
     }
+}
+
+/// Where only some directories are looked at, what is built there is seen, wherever its lines stand.
+#[tokio::test]
+async fn what_is_built_in_a_path_is_at_home_there() {
+    let (home, work) = written(&[
+        ("base/kustomization.yaml".to_owned(), TAKES.to_owned()),
+        ("base/web.yaml".to_owned(), WEB.to_owned()),
+        ("overlays/stage/kustomization.yaml".to_owned(), "resources: [../../base]\n".to_owned()),
+        ("far/api.yaml".to_owned(), WEB.replace("reg/", "far/")),
+    ]);
+    told(home.path(), &work).await;
+    let platform = open_with(home.path(), &[("REVDECK_GITOPS_PATHS", "overlays")]);
+    let apps = platform.apps(&Scope::Home).await.unwrap();
+    let ids: Vec<_> = apps.iter().map(|app| app.id.as_str()).collect();
+    assert_eq!(ids, ["|reg/side", "|reg/web"]);
 }
 
 /// What only its marker makes an image is not held back by taking that away: it could not be put back.

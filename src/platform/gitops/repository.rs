@@ -28,7 +28,7 @@ use crate::platform::{
             forge::{Forge, OPERATION, Pull},
             mirror::{Mirror, ObjectId, Remote},
         },
-        model::image,
+        model::{image, places::Sited},
         options::{self, OURS, Push},
         read::{
             apps::{Proposal, Setting, View},
@@ -417,7 +417,9 @@ impl Repository {
                 path.is_empty() || file == path || file.starts_with(&format!("{path}/"))
             })
         };
-        self.paths.is_empty() || entry.places.iter().any(|one| within(&one.file))
+        // A line of a base is at home where it is built.
+        let at_home = |one: &Sited| within(&one.file) || one.built.iter().any(|of| within(of));
+        self.paths.is_empty() || entry.places.iter().any(at_home)
     }
 
     /// The apps of a scope.

@@ -54,8 +54,6 @@ pub(in crate::platform::gitops) struct Place {
     pub(in crate::platform::gitops) form: Form,
     /// The image's name, as it runs.
     pub(in crate::platform::gitops) image: String,
-    /// Of an entry: the name in manifests that it is for.
-    pub(in crate::platform::gitops) sets: Option<String>,
     pub(in crate::platform::gitops) version: Version,
     pub(in crate::platform::gitops) markers: Vec<Marker>,
     /// Why it cannot be edited.
@@ -74,6 +72,8 @@ pub(in crate::platform::gitops) struct Sited {
     pub(in crate::platform::gitops) place: Place,
     /// The image that runs: another one than the place names where a kustomization renames it.
     pub(in crate::platform::gitops) image: String,
+    /// The directories that are built with it.
+    pub(in crate::platform::gitops) built: Vec<String>,
 }
 
 impl Place {
@@ -217,7 +217,6 @@ impl PlaceScan<'_> {
                 path: format!("{base}[{name}]{number}"),
                 form: Form::Entry,
                 image,
-                sets: Some(image::parse(name).0),
                 version,
                 markers,
                 fixed,
@@ -295,7 +294,6 @@ impl PlaceScan<'_> {
             path: path.to_owned(),
             form: Form::Value,
             image: String::new(),
-            sets: None,
             version: Version { tag: Some(scalar.text.clone()), digest: None },
             markers: self.marker(scalar).into_iter().collect(),
             fixed: self.fixed(scalar),
@@ -322,7 +320,6 @@ impl PlaceScan<'_> {
             path: path.to_owned(),
             form: Form::Reference,
             image,
-            sets: None,
             version,
             markers,
             fixed,
@@ -379,7 +376,6 @@ impl PlaceScan<'_> {
             path: format!("{path}.tag"),
             form: Form::Value,
             image,
-            sets: None,
             version: Version {
                 tag: tag.as_ref().map(|tag| tag.text.clone()),
                 digest: digest.as_ref().map(|digest| digest.text.clone()),

@@ -316,6 +316,7 @@ async fn changed(
                     file: file.clone(),
                     place: place.clone(),
                     image: place.image.clone(),
+                    built: Vec::new(),
                 })
             });
             places.collect()

@@ -272,7 +272,8 @@ mod tests {
     fn sited(file: &str, text: &str) -> Vec<Sited> {
         let places = contents::find(file, text.as_bytes()).unwrap().places;
         let image = |place: &Place| place.image.clone();
-        let sited = |place| Sited { file: file.to_owned(), image: image(&place), place };
+        let sited =
+            |place| Sited { file: file.to_owned(), image: image(&place), place, built: Vec::new() };
         places.into_iter().map(sited).collect()
     }
 

@@ -79,6 +79,7 @@ pub(super) fn build(files: &Files<'_>, remote: &str) -> Outcome {
     let mut all = Decisions {
         tree: &tree,
         made: BTreeMap::new(),
+        built: BTreeMap::new(),
         met: BTreeSet::new(),
         files: BTreeSet::new(),
         applied: BTreeSet::new(),
@@ -98,8 +99,8 @@ pub(super) fn build(files: &Files<'_>, remote: &str) -> Outcome {
         if let Some((file, _)) = patched.iter().find(|(_, of)| of.is_none_or(|of| of == name)) {
             stage.doubt(&format!("{file} changes what Flux applies"), |_| true);
         }
-        all.applied.insert(at);
-        all.take(stage, Some((origin.file, one)));
+        all.applied.insert(at.clone());
+        all.take(&at, stage, Some((origin.file, one)));
     }
     // Directories that nothing here takes are built as they are.
     let taken: BTreeSet<String> = tree
@@ -125,7 +126,7 @@ pub(super) fn build(files: &Files<'_>, remote: &str) -> Outcome {
             all.met.extend(stage.met);
             all.files.extend(stage.files);
         } else {
-            all.take(stage, None);
+            all.take(at, stage, None);
         }
     }
     let mut outcome = Outcome { unread: tree.unread(&files.others), ..Outcome::default() };
@@ -160,6 +161,8 @@ fn is_foreign(one: &Kustomization, files: &[Origin<'_>], remote: &str) -> bool {
 struct Decisions<'t, 'a> {
     tree: &'t Tree<'a>,
     made: BTreeMap<PlaceAt<'a>, Vec<Decision>>,
+    /// In which directories that are built a place decides something.
+    built: BTreeMap<PlaceAt<'a>, BTreeSet<String>>,
     met: BTreeSet<PlaceAt<'a>>,
     files: BTreeSet<&'a str>,
     /// Directories that Flux applies.
@@ -168,13 +171,19 @@ struct Decisions<'t, 'a> {
 
 impl<'a> Decisions<'_, 'a> {
     /// Takes in what is built, and applied by a Kustomization of Flux where there is one.
-    fn take(&mut self, stage: Stage<'a>, flux: Option<(&'a str, &'a Kustomization)>) {
+    fn take(
+        &mut self,
+        directory: &str,
+        stage: Stage<'a>,
+        flux: Option<(&'a str, &'a Kustomization)>,
+    ) {
         self.files.extend(stage.files);
         self.met.extend(stage.met);
         for one in stage.objects {
             let flux = flux.filter(|_| one.is_filled_in());
             for (_, image) in one.images {
                 let by = image.by;
+                self.built.entry(by).or_default().insert(directory.to_owned());
                 let decision = decision(image, flux);
                 let known = self.made.entry(by).or_default();
                 if !known.contains(&decision) {
@@ -193,7 +202,7 @@ impl<'a> Decisions<'_, 'a> {
                 return;
             }
             let image = place.image.clone();
-            let one = Sited { file, place: place.clone(), image };
+            let one = Sited { file, place: place.clone(), image, built: Vec::new() };
             let list =
                 if self.is_dead(at, place) { &mut outcome.overridden } else { &mut outcome.said };
             list.push(one);
@@ -217,7 +226,8 @@ impl<'a> Decisions<'_, 'a> {
                 let line = place.tag_at.as_ref().map(|scalar| format!("line {}: ", scalar.line));
                 place.fixed = Some(format!("{}{why}", line.unwrap_or_default()));
             }
-            outcome.said.push(Sited { file: file.clone(), place, image: name.to_owned() });
+            let built = self.built.get(&at).into_iter().flatten().cloned().collect();
+            outcome.said.push(Sited { file: file.clone(), place, image: name.to_owned(), built });
         }
     }
 
