@@ -151,10 +151,9 @@ async fn a_partition_is_kept_and_told() {
         .await;
     let plan = bench.plan_image("db", "db:17").await;
     let outcome = bench.run(plan).await;
-    assert!(
-        done(&outcome).contains("db is on db:17 from number 2 up: 1 of 1 running"),
-        "{outcome:?}"
-    );
+    let text = done(&outcome);
+    assert!(text.contains("db is on db:17 from number 2 up: 1 of 1 running"), "{outcome:?}");
+    assert!(!text.contains("gone"), "below the partition what served serves on: {text}");
     bench.pass(600.0);
     let app = bench.app("db").await;
     assert_eq!(app.condition(), Condition::Paused, "{app:#?}");

@@ -310,6 +310,12 @@ fn roughly(left: SignedDuration) -> String {
     span(SignedDuration::from_secs((left.as_secs() / step + 1) * step))
 }
 
+/// How high a full step of a trend is, and over how long its samples go.
+fn scales(most: u32, samples: usize) -> [String; 2] {
+    let count = i32::try_from(samples).unwrap_or(i32::MAX);
+    [format!(" of {most}"), format!(" in {}", span(SAMPLE * count))]
+}
+
 /// Old and new running instances over time.
 fn trend(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec<Line<'static>> {
     let trend = state.known().and_then(Known::trend);
@@ -323,9 +329,7 @@ fn trend(state: &State, theme: &Theme, rollout: &Rollout, width: usize) -> Vec<L
         .max()
         .unwrap_or(1)
         .max(rollout.wanted);
-    // How high a full step is, and how long ago the first one was.
-    let count = i32::try_from(trend.samples.len()).unwrap_or(i32::MAX);
-    let scales = [format!(" of {most}"), format!(" in {}", span(SAMPLE * count))];
+    let scales = scales(most, trend.samples.len());
     let room = width.saturating_sub(4 + scales.iter().map(String::len).max().unwrap_or(0));
     let row = |word: &str, values: Vec<u32>, role: Role, scale: &str| {
         let steps = levels(&theme.glyphs, &values, most, room);
@@ -403,4 +407,14 @@ fn resting(state: &State, theme: &Theme, app: &App, width: usize) -> Vec<Line<'s
         lines.push(Line::styled(cut(&text, width), theme.style(role)));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trend_says_its_scale() {
+        assert_eq!(scales(20, 15), [" of 20", " in 1m"]);
+    }
 }

@@ -138,7 +138,7 @@ pub(in crate::platform::kubernetes) fn restart(
         patch,
         template: Some(template),
         goal: format!("on new instances{}", snapshot.above()).into(),
-        leaving: Some("what ran before".to_owned()),
+        leaving: snapshot.above().is_empty().then(|| "what ran before".to_owned()),
         ..Mutation::default()
     })
 }

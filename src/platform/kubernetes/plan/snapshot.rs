@@ -193,6 +193,10 @@ impl Snapshot {
         &self,
         except: Option<&RevisionId>,
     ) -> Option<String> {
+        // A partition keeps some of what served.
+        if !self.above().is_empty() {
+            return None;
+        }
         let gone = self.history.revisions.iter().filter(|one| one.deployed || one.incoming);
         let gone = gone.filter(|one| Some(&one.id) != except);
         let names: Vec<_> = gone.map(|one| format!("rev {}", one.label)).collect();
