@@ -1,6 +1,7 @@
 //! What a repository's files come to when they are built: which places say what runs, since others are replaced by a
 //! kustomization above them, and what is filled in by Flux.
 
+mod flux;
 mod object;
 mod stage;
 mod variables;
@@ -8,6 +9,7 @@ mod variables;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::{
+    flux::is_foreign,
     object::{Image, Origin, PlaceAt},
     stage::{Stage, Tree, directory, resolve},
     variables::filled,
@@ -16,7 +18,6 @@ use crate::platform::gitops::model::{
     contents::Contents,
     image::{self, Version},
     kustomizations::Kustomization,
-    patches::Source,
     places::{Place, Sited},
 };
 
@@ -136,25 +137,6 @@ pub(super) fn build(files: &Files<'_>, remote: &str) -> Outcome {
         }
     }
     outcome
-}
-
-/// Whether a Kustomization of Flux applies another repository than this one, as far as that is told here. Addresses of one
-/// repository differ in many ways, its name does not.
-fn is_foreign(one: &Kustomization, files: &[Origin<'_>], remote: &str) -> bool {
-    let Some(of) = &one.of_flux else { return false };
-    let (kind, namespace, name) = &of.source;
-    if matches!(kind.as_str(), "OCIRepository" | "Bucket") {
-        return true;
-    }
-    let called = |url: &str| {
-        let url = url.trim_end_matches('/').trim_end_matches(".git");
-        url.rsplit(['/', ':']).next().unwrap_or(url).to_ascii_lowercase()
-    };
-    let mut sources = files.iter().flat_map(|origin| &origin.contents.sources);
-    let source = sources.find(|(space, known, _)| {
-        known == name && (space.is_none() || namespace.is_none() || space == namespace)
-    });
-    source.is_some_and(|(_, _, url)| called(url) != called(remote))
 }
 
 /// What all builds come to.
@@ -291,60 +273,7 @@ fn decision(image: Image<'_>, flux: Option<(&str, &Kustomization)>) -> Decision 
     Decision { image: name, version, fixed }
 }
 
-impl<'a> Tree<'a> {
-    /// Whether a file is applied, as far as the directory that it is in tells: a kustomization there names what is.
-    fn is_applied(&self, file: &str) -> bool {
-        let names = |(at, (_, of)): (&&str, &(Origin<'a>, &Kustomization))| {
-            of.resources.iter().any(|path| resolve(at, path) == file)
-        };
-        let beside = self.directories.get(directory(file));
-        let beside = beside.is_some_and(|(_, of)| !of.resources.is_empty() && !of.generates);
-        !beside || self.directories.iter().any(names)
-    }
-
-    /// The Kustomizations of Flux that kustomizations patch: the file, and the name where it is told.
-    fn patched_kustomizations(&self) -> Vec<(&'a str, Option<&'a str>)> {
-        let mut found = Vec::new();
-        for (at, (origin, of)) in &self.directories {
-            for patch in of.patches.iter().chain(&of.late_patches) {
-                let target = patch.target.as_ref();
-                let aimed = target.is_some_and(|target| {
-                    target.kind.as_deref() == Some("Kustomization")
-                        || target
-                            .group
-                            .as_deref()
-                            .is_some_and(|of| of.starts_with("kustomize.toolkit"))
-                });
-                if aimed {
-                    let name = target.and_then(|target| target.name.as_deref());
-                    let plain = |name: &&str| {
-                        name.bytes().all(|one| one.is_ascii_alphanumeric() || one == b'-')
-                    };
-                    found.push((origin.file, name.filter(plain)));
-                    continue;
-                }
-                match &patch.source {
-                    Source::Within(body) => {
-                        let merges = body.merges.iter();
-                        let own = merges.filter(|one| one.group.starts_with("kustomize.toolkit"));
-                        found.extend(own.map(|one| (origin.file, Some(one.name.as_str()))));
-                    }
-                    Source::File(path) => {
-                        let path = resolve(at, path);
-                        let Some(of) = self.files.get(path.as_str()) else { continue };
-                        let flux = of
-                            .contents
-                            .kustomizations
-                            .iter()
-                            .filter_map(|one| one.of_flux.as_ref());
-                        found.extend(flux.map(|one| (of.file, Some(one.name.as_str()))));
-                    }
-                }
-            }
-        }
-        found
-    }
-
+impl Tree<'_> {
     /// Files that a kustomization takes and that are not read: of another form than YAML.
     fn unread(&self, others: &BTreeSet<&str>) -> BTreeSet<String> {
         let taken = self
@@ -546,6 +475,22 @@ mod tests {
             told(&[remote, over]),
             ["prod/kustomization.yaml 3", "prod/kustomization.yaml 4"]
         );
+    }
+
+    /// What is nowhere here is said by who says it, and what no patch can mean breaks nothing.
+    #[test]
+    fn entries_of_flux_over_what_is_elsewhere() {
+        let remote = ("base/kustomization.yaml", "resources: [https://example.org/web?ref=v1]\n");
+        let flux = (
+            "clusters/eu.yaml",
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: web}\nspec:\n  path: ./base\n  images:\n  - {name: reg/api, newTag: '1'}\n  - {name: reg/web, newTag: '2'}\n",
+        );
+        assert_eq!(told(&[remote, flux]), ["clusters/eu.yaml 1", "clusters/eu.yaml 2"]);
+        let odd = (
+            "prod/kustomization.yaml",
+            "resources: [../base]\npatches:\n- target: {kind: Deployment}\n  patch: |-\n    - {op: replace, path: /spec/template/spec/containers/-/image, value: 'reg/x:7'}\n    - {op: add, path: /spec/template/spec/containers/18446744073709551615, value: {name: y, image: 'reg/y:8'}}\n    - {op: add, path: /spec/template/spec/containers/0, value: {name: z, image: 'reg/z:9'}}\n- patch: |-\n    {kind: Deployment, metadata: {name: web, namespace: shop}, spec: {template: {spec: {containers: [{name: z, image: 'reg/z:10'}]}}}}\n",
+        );
+        assert!(told(&[BASE, KUSTOMIZATION, odd]).contains(&"base/web.yaml 1".to_owned()));
     }
 
     /// The layout of github.com/fluxcd/flux2-kustomize-helm-example: what an overlay says of a release's values is merged into

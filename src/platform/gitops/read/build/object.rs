@@ -317,7 +317,8 @@ impl<'a> Built<'a> {
             let Some((old, name)) = number(way) else { continue };
             let first = names.iter().position(|known| name.is_some() && *known == name);
             let new = first.unwrap_or_else(|| {
-                names.len() + old - moved.iter().filter(|at| **at < old).count()
+                let stays = old - moved.iter().filter(|at| **at < old).count();
+                stays.saturating_add(names.len())
             });
             way[depth] = Step::Item(new, name);
         }
@@ -331,7 +332,7 @@ impl<'a> Built<'a> {
                 && let Step::Item(number, _) = &mut way[list.len()]
                 && *number >= from
             {
-                *number = if comes { *number + 1 } else { number.saturating_sub(1) };
+                *number = if comes { number.saturating_add(1) } else { number.saturating_sub(1) };
             }
         }
     }
@@ -405,7 +406,7 @@ impl<'a> Built<'a> {
         if into_list {
             let list = way[..way.len() - 1].to_vec();
             let items = self.images.iter().filter_map(|(at, _)| match at.get(list.len()) {
-                Some(Step::Item(number, _)) if begins(at, &list) => Some(*number + 1),
+                Some(Step::Item(number, _)) if begins(at, &list) => Some(number.saturating_add(1)),
                 _ => None,
             });
             let count = items.max().unwrap_or(0);

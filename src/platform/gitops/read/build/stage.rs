@@ -192,15 +192,17 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn set(&mut self, entry: &ImageEntry, by: Option<PlaceAt<'a>>, origin: Origin<'a>) {
+    /// Applies an entry of `images:`; `by` is where it stands, where it says a version, and `from` the file of its list.
+    fn set(&mut self, entry: &ImageEntry, by: Option<(Origin<'a>, usize)>, from: &'a str) {
         let mut any = false;
+        let place = by.map(|(origin, place)| (origin.file, place));
         if let Some(pattern) = pattern_of(entry) {
             for one in &mut self.objects {
-                any |= one.set((entry, &pattern), origin.file, by);
+                any |= one.set((entry, &pattern), from, place);
             }
         }
-        if let (false, false, Some((file, place))) = (any, self.whole, by) {
-            let image = Image::at(Origin { file, ..origin }, place);
+        if let (false, false, Some((origin, place))) = (any, self.whole, by) {
+            let image = Image::at(origin, place);
             self.objects.push(Built::unseen(unseen_way(), image));
         }
     }
@@ -331,7 +333,7 @@ impl<'a> Tree<'a> {
             stage.met.extend(places.map(|place| (origin.file, place)));
         }
         for (entry, by) in entries((origin, of), flux) {
-            stage.set(&entry, by, origin);
+            stage.set(&entry, by, origin.file);
         }
         if let Some(what) = of.beyond {
             let why = format!("{} has {what}, which are not worked out", origin.file);
@@ -370,8 +372,8 @@ impl<'a> Tree<'a> {
 fn entries<'a>(
     (origin, of): (Origin<'a>, &'a Kustomization),
     flux: Option<(Origin<'a>, &'a Kustomization)>,
-) -> Vec<(ImageEntry, Option<PlaceAt<'a>>)> {
-    let at = |origin: Origin<'a>, entry: &ImageEntry| Some((origin.file, entry.place?));
+) -> Vec<(ImageEntry, Option<(Origin<'a>, usize)>)> {
+    let at = |origin: Origin<'a>, entry: &ImageEntry| Some((origin, entry.place?));
     // Over a directory without a kustomization they are put into an empty list.
     let (own, flux) = match &of.of_flux {
         Some(_) => (None, Some((origin, of))),
