@@ -3,9 +3,16 @@
 /// An address without name, password and query, however odd it is written. Of ssh the name stays, which is part of the
 /// address.
 pub(in crate::platform::gitops) fn bare_address(url: &str) -> String {
-    // A name and a password come before anything else; what follows a `?` is a query where no `@` comes after it.
-    let url = match (url.find('?'), url.rfind('@')) {
-        (Some(query), at) if at.is_none_or(|at| at < query) => &url[..query],
+    // A name and a password come before any path; what follows a `?` is a query where a path or an `@` is before it, or no
+    // `@` behind it.
+    let start = url.find("://").map_or(0, |scheme| scheme + 3);
+    let url = match url.find('?') {
+        Some(query)
+            if url.get(start..query).is_some_and(|before| before.contains(['/', '@']))
+                || !url[query..].contains('@') =>
+        {
+            &url[..query]
+        }
         _ => url,
     };
     let url = &match url.split_once(":/") {
@@ -27,7 +34,11 @@ pub(in crate::platform::gitops) fn bare_address(url: &str) -> String {
     let at = match (place.rfind('@'), place.rsplit_once(':')) {
         (Some(at), _) => Some(at),
         // A password with a slash in it.
-        (None, Some((_, port))) if !digits(port) => rest.rfind('@'),
+        (None, Some((_, port))) if !digits(port) => match rest.rfind('@') {
+            Some(at) => Some(at),
+            // What is left of one, with no host to show.
+            None => return format!("{scheme}://…"),
+        },
         (None, _) => None,
     };
     let (before, rest) = match at {
@@ -77,6 +88,8 @@ mod tests {
             "https:/me:s3cret@host/a",
             "https://me:s3c?ret@host/a",
             "https://me:s3#cret@host/a",
+            "https://host/a?private_token=s3cret&user=me@there",
+            "http://me:s3/c?ret@host/a",
         ] {
             let shown = bare_address(secret);
             assert!(!shown.contains("s3"), "{shown}");
