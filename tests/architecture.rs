@@ -367,3 +367,15 @@ fn files_stay_small_rooms() {
         .collect();
     assert!(long.is_empty(), "{long:?}");
 }
+
+/// What a revision is called is decided by `domain::revision_name` alone.
+#[test]
+fn revisions_are_named_in_one_place() {
+    let mut files = Vec::new();
+    sources(&root(), &mut files);
+    let glued: Vec<_> = files
+        .iter()
+        .filter(|file| fs::read_to_string(file).unwrap().contains(concat!("rev", " {")))
+        .collect();
+    assert!(glued.is_empty(), "a name of its own in {glued:?}");
+}

@@ -2,7 +2,7 @@
 
 use super::{Command, Liveness, Running, State, TargetState};
 use crate::domain::{
-    App, AppState, Deployable, Needs, Phase, TargetId, Verb, VerbSpec, revision_name, text::span,
+    App, AppState, Deployable, Needs, Phase, TargetId, Verb, VerbSpec, text::span,
 };
 
 /// Whether a command would do something; the text says why not.
@@ -133,7 +133,7 @@ fn can_roll_back(state: &State, command: Command) -> Result<(), String> {
             return Err(format!("{why}; select another one"));
         };
         if let Deployable::No(reason) = &revision.deployable {
-            return Err(format!("{} cannot be deployed: {reason}", revision_name(&revision.label)));
+            return Err(format!("{} cannot be deployed: {reason}", revision.name()));
         }
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! Revisions: the deployable states of an app's history.
 
+use std::fmt;
+
 use jiff::Timestamp;
 
 use super::RevisionId;
@@ -41,10 +43,11 @@ const NUMBERED: &str = "rev ";
 
 /// What a revision is called in a sentence: `rev 7` and `rev 5 (was 3)` where its label is a number, else its label, such
 /// as an image's tag or `family:41`.
-pub fn revision_name(label: &str) -> String {
+pub fn revision_name(label: impl fmt::Display) -> String {
+    let label = label.to_string();
     let number = label.split(' ').next().unwrap_or_default();
     let numbered = !number.is_empty() && number.chars().all(|digit| digit.is_ascii_digit());
-    if numbered || label == "?" { format!("{NUMBERED}{label}") } else { label.to_owned() }
+    if numbered || label == "?" { format!("{NUMBERED}{label}") } else { label }
 }
 
 /// Whether a revision can be deployed again.
@@ -100,6 +103,13 @@ pub struct Revision {
     pub served_until: Option<Timestamp>,
     /// Why it was deployed, where somebody said so.
     pub note: Option<String>,
+}
+
+impl Revision {
+    /// What it is called in a sentence, such as `rev 7`.
+    pub fn name(&self) -> String {
+        revision_name(&self.label)
+    }
 }
 
 /// The revisions of one app, newest first.

@@ -9,7 +9,7 @@ use super::super::{
 };
 use crate::{
     dashboard::{Command, Panel, State, dialog::Layer, guard},
-    domain::{last_good, revision_name},
+    domain::last_good,
 };
 
 pub(crate) fn draw(state: &State, theme: &Theme, area: Rect, buffer: &mut Buffer) {
@@ -118,10 +118,8 @@ const ROOMY: u16 = 110;
 fn wanted(state: &State) -> Vec<(Command, String)> {
     let rolling = state.app().is_some_and(crate::domain::App::rolls);
     let good = state.history().and_then(|history| last_good(&history.revisions, rolling));
-    let back = good.map_or_else(
-        || "roll back".to_owned(),
-        |(one, _)| format!("back to {}", revision_name(&one.label)),
-    );
+    let back =
+        good.map_or_else(|| "roll back".to_owned(), |(one, _)| format!("back to {}", one.name()));
     let text = |command: Command, text: &str| (command, text.to_owned());
     // As long as most are, so that the other keys keep their places.
     let mut keys = vec![(Command::RollBackLastGood, format!("{back:<14}"))];
@@ -133,7 +131,7 @@ fn wanted(state: &State) -> Vec<(Command, String)> {
     if state.panel == Panel::Revisions
         && let Some(one) = state.selected_revision()
     {
-        keys.push((Command::RollBackSelected, format!("to {}", revision_name(&one.label))));
+        keys.push((Command::RollBackSelected, format!("to {}", one.name())));
     }
     keys.extend([
         text(Command::Help, "help"),

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
+use crate::domain::revision_name;
+
 /// A page of a list.
 #[derive(Debug, Deserialize)]
 pub(in crate::platform::cloud_foundry) struct Page<T> {
@@ -259,6 +261,13 @@ pub(in crate::platform::cloud_foundry) struct Revision {
     pub(in crate::platform::cloud_foundry) description: String,
     pub(in crate::platform::cloud_foundry) deployable: Option<bool>,
     pub(in crate::platform::cloud_foundry) created_at: Option<Timestamp>,
+}
+
+impl Revision {
+    /// What it is called in a sentence, such as `rev 7`.
+    pub(in crate::platform::cloud_foundry) fn name(&self) -> String {
+        revision_name(self.version)
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

@@ -263,7 +263,7 @@ impl Sender<'_> {
         self.foundation.learn_all(std::slice::from_ref(&made));
         let version = made.revision.as_ref().and_then(|of| of.version);
         if let Some(version) = version {
-            say(self.progress, format!("accepted: rolling to rev {version}"));
+            say(self.progress, format!("accepted: rolling to {}", revision_name(version)));
         }
         let remark = self.between(&made.guid).await;
         if let Some(remark) = &remark {
@@ -274,7 +274,7 @@ impl Sender<'_> {
             rollout: Some(RolloutId::new(made.guid)),
             goal: version
                 .filter(|_| staged)
-                .map(|version| format!("on {}", revision_name(&version.to_string())).into()),
+                .map(|version| format!("on {}", revision_name(version)).into()),
             tracking: Some(tracking.json()),
             remark,
         })
@@ -295,7 +295,7 @@ impl Sender<'_> {
             return None;
         }
         let of = before.revision.as_ref().and_then(|of| of.version);
-        let of = of.map(|version| format!(" of rev {version}")).unwrap_or_default();
+        let of = of.map(|version| format!(" of {}", revision_name(version))).unwrap_or_default();
         Some(took_the_place(&of))
     }
 

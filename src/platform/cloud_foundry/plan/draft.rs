@@ -1,7 +1,7 @@
 //! What every plan begins and ends with.
 
 use super::snapshot::Snapshot;
-use crate::domain::{Goal, Note, Plan, Recipe, Request};
+use crate::domain::{Goal, Note, Plan, Recipe, Request, revision_name};
 use crate::platform::operation::supersedes;
 
 /// A plan with nothing in it yet but what every plan has.
@@ -24,6 +24,6 @@ pub(super) fn finish(
 pub(super) fn superseding(snapshot: &Snapshot) -> Option<Note> {
     let active = snapshot.active()?;
     let revision = active.revision.as_ref().and_then(|of| of.version);
-    let of = revision.map(|version| format!(" of rev {version}")).unwrap_or_default();
+    let of = revision.map(|version| format!(" of {}", revision_name(version))).unwrap_or_default();
     Some(supersedes(&of, ": its instances are drained too"))
 }

@@ -11,7 +11,7 @@ use crate::platform::cloud_foundry::operate::receipt::{Action, Aid, Tracking};
 use crate::{
     domain::{
         INSTANCE, InstanceReading, InstanceState, Note, Plan, Recipe, Request, RevisionSummary,
-        SCALE_TO, text::quoted,
+        SCALE_TO, revision_name, text::quoted,
     },
     platform::{
         Error,
@@ -36,7 +36,7 @@ fn in_flight(snapshot: &Snapshot) -> bool {
 /// ` of rev 8`, of the deployment in flight.
 fn coming(snapshot: &Snapshot) -> String {
     let to = snapshot.active().and_then(|one| one.revision.as_ref()?.version);
-    to.map(|version| format!(" of rev {version}")).unwrap_or_default()
+    to.map(|version| format!(" of {}", revision_name(version))).unwrap_or_default()
 }
 
 pub(super) async fn scale(
@@ -152,9 +152,9 @@ pub(super) async fn start(
         changed.extend((!names.is_empty()).then(|| names.join(", ")));
         if !changed.is_empty() {
             plan.notes.push(Note::Warning(format!(
-                "{} changed since rev {}: this starts something new, as another revision",
+                "{} changed since {}: this starts something new, as another revision",
                 changed.join(" and "),
-                latest.version
+                latest.name()
             )));
         }
     }

@@ -8,13 +8,12 @@ use super::{
     recipe::{deployment_body, new_id, recipe},
     snapshot::Snapshot,
 };
-use crate::domain::revision_name;
 use crate::platform::cloud_foundry::operate::receipt::{Action, Tracking};
 use crate::platform::operation::back_on;
 use crate::{
     domain::{
         Deployable, Detail, Note, Phase, Plan, Request, RollBackTo, TrackRecord, differences,
-        last_good,
+        last_good, revision_name,
         text::{quoted, span},
     },
     platform::{
@@ -77,10 +76,10 @@ pub(super) async fn plan(
         why.push(format!("served {}", span(served)));
     }
     let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join(", ")) };
-    plan.title = format!("ROLL BACK {name} to rev {}{why}", target.version);
+    plan.title = format!("ROLL BACK {name} to {}{why}", target.name());
     plan.to = Some(snapshot.end(target));
     if let Deployable::No(reason) = &chosen.deployable {
-        return Ok(plan.refuse(format!("rev {} cannot be deployed: {reason}", target.version)));
+        return Ok(plan.refuse(format!("{} cannot be deployed: {reason}", target.name())));
     }
     let (running, wanted) = Snapshot::running(&snapshot.web());
     let well = running.is_some_and(|running| running >= wanted) && wanted > 0;
@@ -90,8 +89,7 @@ pub(super) async fn plan(
         ));
     }
     if chosen.track_record == TrackRecord::Unfinished && !chosen.deployed {
-        plan.notes
-            .push(Note::Warning(format!("no rollout of rev {} ever finished", target.version)));
+        plan.notes.push(Note::Warning(format!("no rollout of {} ever finished", target.name())));
     }
     if !sure {
         plan.notes.push(Note::Info(
@@ -100,13 +98,11 @@ pub(super) async fn plan(
     }
     let is_old_side = rolling && snapshot.deployed().is_some_and(|old| old.guid == target.guid);
     if chosen.incoming && rolling && !is_old_side {
-        plan.refused =
-            Some(format!("rev {} is what the rollout in progress brings", target.version));
+        plan.refused = Some(format!("{} is what the rollout in progress brings", target.name()));
         return Ok(plan);
     }
     if chosen.deployed && !rolling {
-        plan.refused =
-            Some(format!("rev {} is what runs now: nothing would change", target.version));
+        plan.refused = Some(format!("{} is what runs now: nothing would change", target.name()));
         return Ok(plan);
     }
     let details = Details::read(foundation, from, target, snapshot.revisions.first()).await?;
@@ -208,7 +204,7 @@ fn by_cancel(
     let old = snapshot.old_web();
     let (running, wanted) = Snapshot::running(&old);
     let new = active.revision.as_ref().and_then(|of| of.version);
-    let of = new.map(|version| format!(" of rev {version}")).unwrap_or_default();
+    let of = new.map(|version| format!(" of {}", revision_name(version))).unwrap_or_default();
     let serve = match running {
         Some(running) => format!("{running} old instances still serve"),
         None => format!("{wanted} old instances still stand"),
@@ -226,9 +222,9 @@ fn by_cancel(
         target: Some(target.guid.clone()),
         ..Tracking::default()
     };
-    let goal = back_on(revision_name(&target.version.to_string()));
+    let goal = back_on(target.name());
     let leaving = new.filter(|version| *version != target.version);
-    let leaving = leaving.map(|version| format!("rev {version}"));
+    let leaving = leaving.map(revision_name);
     finish(plan, recipe(new_id(), snapshot, steps, &tracking), goal, leaving)
 }
 
@@ -247,8 +243,8 @@ fn restore(
             let names: Vec<_> = names.iter().map(|name| crate::domain::text::clean(name)).collect();
             let listed = names.join(", ");
             plan.notes.push(Note::Warning(format!(
-                "{why} the environment of another revision: {listed} will be set as in rev {}",
-                target.version
+                "{why} the environment of another revision: {listed} will be set as in {}",
+                target.name()
             )));
             for name in names {
                 plan.by_hand.push(format!(
@@ -267,12 +263,13 @@ fn restore(
     }
     if snapshot.sidecars_drift(target) {
         plan.notes.push(Note::Warning(format!(
-            "{why} other sidecars: they will be set as in rev {}",
-            target.version
+            "{why} other sidecars: they will be set as in {}",
+            target.name()
         )));
         plan.by_hand.push(format!(
-            "cf curl /v3/apps/{}/sidecars   # set as in rev {}",
-            snapshot.guid, target.version
+            "cf curl /v3/apps/{}/sidecars   # set as in {}",
+            snapshot.guid,
+            target.name()
         ));
         steps.push(Action::RestoreSidecars { revision: target.guid.clone() });
     }
@@ -299,8 +296,8 @@ async fn by_deployment(
     if details.same_as_latest {
         let droplet = target.droplet.guid.clone().unwrap_or_default();
         plan.method = format!(
-            "deploy the droplet of rev {}: the platform refuses to repeat a roll back that was cancelled, and this is the way that works",
-            target.version
+            "deploy the droplet of {}: the platform refuses to repeat a roll back that was cancelled, and this is the way that works",
+            target.name()
         );
         restore(snapshot, &mut plan, target, details, &mut steps, "the app has");
         restore_command(snapshot, target, &mut steps);
@@ -310,10 +307,10 @@ async fn by_deployment(
     } else {
         plan.method = match snapshot.active() {
             Some(_) => format!(
-                "a new rollout of rev {}; the old instances of the one in progress go with it",
-                target.version
+                "a new rollout of {}; the old instances of the one in progress go with it",
+                target.name()
             ),
-            None => format!("a new rollout of rev {}, as a new revision", target.version),
+            None => format!("a new rollout of {}, as a new revision", target.name()),
         };
         plan.by_hand.push(format!(
             "cf rollback {} --version {} {}",
@@ -337,7 +334,7 @@ async fn by_deployment(
             .to_owned(),
     ));
     let leaving = plan.from.as_ref().map(|end| end.name.clone());
-    let goal = back_on(revision_name(&target.version.to_string()));
+    let goal = back_on(target.name());
     finish(plan, recipe(operation, snapshot, steps, &Tracking::default()), goal, leaving)
 }
 

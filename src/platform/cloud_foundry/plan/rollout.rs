@@ -6,7 +6,6 @@ use super::{
     recipe::{new_id, recipe},
     snapshot::Snapshot,
 };
-use crate::domain::revision_name;
 use crate::platform::cloud_foundry::operate::receipt::{Action, Tracking};
 use crate::platform::operation::back_on;
 use crate::{
@@ -52,8 +51,8 @@ pub(super) async fn cancel(
         let leaves = active.previous_droplet.guid.as_ref();
         if leaves.is_some() && leaves != old.droplet.guid.as_ref() {
             plan.notes.push(Note::Warning(format!(
-                "the app keeps the droplet of the rollout before this one: the next restart would start that. Roll back to rev {} instead",
-                old.version
+                "the app keeps the droplet of the rollout before this one: the next restart would start that. Roll back to {} instead",
+                old.name()
             )));
         }
         let path = format!("/v3/revisions/{}/environment_variables", old.guid);
@@ -68,23 +67,22 @@ pub(super) async fn cancel(
         if let Some(names) = drift.filter(|names| !names.is_empty()) {
             let names: Vec<_> = names.iter().map(|name| crate::domain::text::clean(name)).collect();
             plan.notes.push(Note::Warning(format!(
-                "the cancel leaves the new environment behind: {} will be set as in rev {}",
+                "the cancel leaves the new environment behind: {} will be set as in {}",
                 names.join(", "),
-                old.version
+                old.name()
             )));
             steps.push(Action::RestoreEnvironment { revision: old.guid.clone() });
         }
         if snapshot.sidecars_drift(old) {
-            plan.notes
-                .push(Note::Warning(format!("sidecars will be set as in rev {}", old.version)));
+            plan.notes.push(Note::Warning(format!("sidecars will be set as in {}", old.name())));
             steps.push(Action::RestoreSidecars { revision: old.guid.clone() });
         }
     }
     let goal = match old {
-        Some(old) => back_on(revision_name(&old.version.to_string())),
+        Some(old) => back_on(old.name()),
         None => back_on("what it ran before"),
     };
-    let leaving = new.map(|revision| format!("rev {}", revision.version));
+    let leaving = new.map(|revision| revision.name());
     let tracking = Tracking {
         deployment: Some(active.guid.clone()),
         target: old.map(|old| old.guid.clone()),
@@ -122,8 +120,8 @@ pub(super) fn go_on(snapshot: &Snapshot, request: Request) -> Plan {
         capacity::bulk(snapshot, &mut plan);
     }
     plan.by_hand.push(format!("cf continue-deployment {}", quoted(name)));
-    let goal = new
-        .map_or_else(|| "on the new revision".to_owned(), |new| format!("on rev {}", new.version));
+    let goal =
+        new.map_or_else(|| "on the new revision".to_owned(), |new| format!("on {}", new.name()));
     let (value, reason) = convert::status(active);
     let tracking = Tracking {
         deployment: Some(active.guid.clone()),

@@ -207,7 +207,7 @@ impl Snapshot {
             remarks.push("its rollout never finished".to_owned());
         }
         RevisionSummary {
-            name: format!("rev {}", revision.version),
+            name: revision.name(),
             artifact: revision
                 .droplet
                 .guid

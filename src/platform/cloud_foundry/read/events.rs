@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::domain::{AppEvent, text::clean};
+use crate::domain::{AppEvent, revision_name, text::clean};
 use crate::platform::cloud_foundry::{foundation::Labels, model::wire};
 
 /// Crashes for one reason with less than this between them are one storm.
@@ -80,7 +80,7 @@ pub(in crate::platform::cloud_foundry) fn told(
 fn event_of(event: &wire::AuditEvent, labels: &Labels) -> AppEvent {
     let text = |name| text(event, name);
     let revision = || match labels.get(text("revision_guid")) {
-        Some(label) => format!(" of rev {label}"),
+        Some(label) => format!(" of {}", revision_name(label)),
         None => String::new(),
     };
     let kind = event.kind.strip_prefix("audit.app.").unwrap_or(&event.kind);
@@ -91,7 +91,9 @@ fn event_of(event: &wire::AuditEvent, labels: &Labels) -> AppEvent {
         "deployment.create" => (format!("began a rollout{}", revision()), false),
         "deployment.cancel" => ("cancelled the rollout".to_owned(), true),
         "deployment.continue" => ("let the rollout go on".to_owned(), false),
-        "revision.create" => (format!("made rev {}", number(event, "revision_version")), false),
+        "revision.create" => {
+            (format!("made {}", revision_name(number(event, "revision_version"))), false)
+        }
         "process.scale" => ("scaled a process".to_owned(), false),
         "build.create" => ("began staging".to_owned(), false),
         "build.staged" => ("staging finished".to_owned(), false),

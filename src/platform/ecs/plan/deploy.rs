@@ -1,7 +1,7 @@
 //! New deployments: of an image, of a task definition that is registered, or of the same one once more.
 
 use crate::domain::{
-    IMAGE, Note, Plan, RevisionSummary, differences,
+    IMAGE, Note, Plan, RevisionSummary, differences, revision_name,
     text::{clean, quoted},
 };
 use crate::platform::{
@@ -135,7 +135,7 @@ pub(super) async fn deploy(
     let (steps, tracking, number) = registered(snapshot, &of, &body);
     plan.title = format!("DEPLOY {} to {name}", clean(short_image(image)));
     plan.to = Some(RevisionSummary {
-        name: format!("rev {number} (new)"),
+        name: format!("{} (new)", revision_name(number)),
         artifact: Some(clean(short_image(image))),
         remark: None,
     });

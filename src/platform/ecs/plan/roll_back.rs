@@ -48,7 +48,7 @@ pub(super) async fn plan(
             }
         },
     };
-    let label = crate::domain::revision_name(&wanted.label);
+    let label = wanted.name();
     plan.title = format!("ROLL BACK {name} to {label}{}", how_sure(last, wanted));
     plan.to = Some(snapshot.end(wanted));
     // While something comes in, that is what is left.
@@ -152,7 +152,7 @@ fn register_again(
     by_hand_registered(snapshot, plan, &of, number);
     Change {
         steps,
-        goal: back_on(crate::domain::revision_name(&wanted.label)),
+        goal: back_on(wanted.name()),
         leaving: snapshot.leaving(None),
         tracking,
         ..Change::default()

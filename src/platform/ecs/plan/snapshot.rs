@@ -119,7 +119,7 @@ impl Snapshot {
         let served = lived(revision).map(|lived| format!("served {lived}"));
         let remark: Vec<_> = registered.into_iter().chain(served).collect();
         RevisionSummary {
-            name: crate::domain::revision_name(&revision.label),
+            name: revision.name(),
             artifact: images,
             remark: (!remark.is_empty()).then(|| remark.join(", ")),
         }

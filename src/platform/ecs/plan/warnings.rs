@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::domain::{
-    Note, Plan, Revision, revision_name,
+    Note, Plan, Revision,
     text::{clean, short},
 };
 use crate::platform::operation::supersedes;
@@ -102,7 +102,7 @@ pub(super) async fn not_restored(
         known.iter().find(|one| one["taskDefinition"] == snapshot.service.task_definition.as_str());
     let Some(then) = of_wanted else { return Ok(Vec::new()) };
     let mut ran = Vec::new();
-    let label = revision_name(&wanted.label);
+    let label = wanted.name();
     for image in then["containerImages"].as_array().into_iter().flatten() {
         let (Some(name), Some(digest)) = (image["image"].as_str(), image["imageDigest"].as_str())
         else {

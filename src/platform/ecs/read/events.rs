@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::domain::{
-    AppEvent, LogLine,
+    AppEvent, LogLine, revision_name,
     text::{clean, short},
 };
 use crate::platform::{
@@ -47,11 +47,11 @@ pub(in crate::platform::ecs) fn events(service: &Service, fallen: &[Task]) -> Ve
         }
     }
     let stopped = |(task, why, count): &(&Task, String, usize)| {
-        let revision = clean(family(&task.task_definition_arn).1);
+        let revision = revision_name(clean(family(&task.task_definition_arn).1));
         let id = short(last(&task.task_arn));
         let what = match count {
-            1 => format!("task {id} of rev {revision} stopped: {why}"),
-            count => format!("{count} tasks of rev {revision} stopped, the last one {id}: {why}"),
+            1 => format!("task {id} of {revision} stopped: {why}"),
+            count => format!("{count} tasks of {revision} stopped, the last one {id}: {why}"),
         };
         let (at, who) = (task.stopped_at.unwrap_or_default(), "ECS".to_owned());
         AppEvent { at, who, what, bad: true, routine: false }

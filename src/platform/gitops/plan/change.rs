@@ -74,7 +74,7 @@ impl Draft<'_> {
                 if !known {
                     let text = format!(
                         "that {} was well is inferred from how long it stood on the branch: the cluster has no record of it",
-                        revision_name(&good.label)
+                        good.name()
                     );
                     self.plan.notes.push(Note::Warning(text));
                 }
@@ -90,8 +90,7 @@ impl Draft<'_> {
             }
         };
         if let Deployable::No(why) = &chosen.deployable {
-            let why =
-                format!("{name} cannot be deployed from {}: {why}", revision_name(&chosen.label));
+            let why = format!("{name} cannot be deployed from {}: {why}", chosen.name());
             return Ok(self.refuse(why));
         }
         let entry_state = self.view.entry_state(self.entry);
@@ -151,9 +150,9 @@ impl Draft<'_> {
         let first = undone.first().map_or("", |commit| short(&commit.id));
         self.ends(&version, Some(&clean(&commit.subject)));
         self.differing(&wanted);
-        let label = revision_name(&version.label());
+        let label = revision_name(version.label());
         let goal = self.goal(back_on(label));
-        let leaving = Some(revision_name(&entry_state.wanted.label()));
+        let leaving = Some(revision_name(entry_state.wanted.label()));
         let branch = format!("rollback-{first}");
         let before = self.around(&held);
         let writing = Writing {
@@ -290,9 +289,9 @@ impl Draft<'_> {
             return Ok(self.refuse(why));
         }
         self.ends(&version, None);
-        let label = revision_name(&version.label());
+        let label = revision_name(version.label());
         let goal = self.goal(format!("on {label}").into());
-        let leaving = Some(revision_name(&entry_state.wanted.label()));
+        let leaving = Some(revision_name(entry_state.wanted.label()));
         let subject = format!("Release {}", image::write(&self.entry.image, &version));
         let branch = format!("revdeck-{}-{}", slug(&name), slug(&version.label()));
         let before = self.around(&held);

@@ -138,7 +138,7 @@ impl Draft<'_> {
         tracking.own = Some(branch.clone());
         tracking.version = Some(version.clone());
         tracking.held = commit.body.contains(HELD);
-        self.recipe(steps, format!("on {}", revision_name(&version.label())), &tracking);
+        self.recipe(steps, format!("on {}", revision_name(version.label())), &tracking);
         if let Some(recipe) = &mut self.plan.recipe {
             recipe.rollout = Some(crate::domain::RolloutId::new(&commit.id));
         }
@@ -236,7 +236,7 @@ impl Draft<'_> {
             tracking.own = Some(proposal.branch);
             tracking.pull = Some(pull.number);
             tracking.version = Some(version.clone());
-            self.recipe(steps, format!("on {}", revision_name(&version.label())), &tracking);
+            self.recipe(steps, format!("on {}", revision_name(version.label())), &tracking);
             if let Some(recipe) = &mut self.plan.recipe {
                 recipe.rollout = Some(crate::domain::RolloutId::new(&pull.head));
             }
@@ -283,7 +283,7 @@ impl Draft<'_> {
         let head = entry_state.revisions.first().map(|(commit, _)| commit.id.clone());
         tracking.commit = head.unwrap_or_default();
         tracking.version = Some(version.clone());
-        self.recipe(steps, format!("on {}", revision_name(&version.label())), &tracking);
+        self.recipe(steps, format!("on {}", revision_name(version.label())), &tracking);
         self.plan
     }
 

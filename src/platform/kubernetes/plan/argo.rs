@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::domain::{Goal, revision_name};
+use crate::domain::Goal;
 use crate::platform::kubernetes::plan::{
     changes::{Mutation, stays},
     snapshot::Snapshot,
@@ -28,23 +28,23 @@ pub(in crate::platform::kubernetes) fn abort(
     let Some(stable) = stable.filter(|_| snapshot.rolling) else {
         return Err(format!("{} has no rollout to cancel", plan.app));
     };
-    let label = stable.label.clone();
+    let name = stable.name();
     if snapshot.workload.object.status.as_ref().is_some_and(|status| status.abort) {
         return Err(format!(
-            "the rollout of {} is aborted already: roll back to rev {label} for good, or continue to try again",
+            "the rollout of {} is aborted already: roll back to {name} for good, or continue to try again",
             plan.app
         ));
     }
-    plan.title = format!("CANCEL the rollout of {}: back to rev {label}", plan.app);
+    plan.title = format!("CANCEL the rollout of {}: back to {name}", plan.app);
     plan.method = format!(
-        "abort: rev {label} serves alone again, at once; the specification still names the new one until you roll back"
+        "abort: {name} serves alone again, at once; the specification still names the new one until you roll back"
     );
     plan.by_hand.push(by_hand(snapshot, "abort"));
     let set = json!({ "op": "add", "path": "/status/abort", "value": true });
     Ok(Mutation {
         ends: Some(true),
         asked: Some(Asked::Abort),
-        ..change(json!([set]), back_on(revision_name(&label)))
+        ..change(json!([set]), back_on(name))
     })
 }
 

@@ -9,7 +9,6 @@ mod warnings;
 use http::Method;
 use serde_json::Value;
 
-use crate::domain::revision_name;
 use crate::platform::cluster::Connection;
 use crate::platform::kubernetes::{
     cluster::Act,
@@ -149,8 +148,8 @@ async fn back_to(
     let mut now = snapshot.template().clone();
     wire::strip(&mut now);
     plan.title = format!(
-        "ROLL BACK {name} to rev {}{}",
-        wanted.label,
+        "ROLL BACK {name} to {}{}",
+        wanted.name(),
         match (last, wanted.served) {
             (Some(true), _) => " (last good)".to_owned(),
             (Some(false), Some(lived)) =>
@@ -162,8 +161,8 @@ async fn back_to(
     plan.to = Some(end(wanted));
     if now == template && !(snapshot.paused() && snapshot.rolling) {
         return Ok(Err(format!(
-            "nothing would change: {name} has the template of rev {} already",
-            wanted.label
+            "nothing would change: {name} has the template of {} already",
+            wanted.name()
         )));
     }
     plan.differs = differences(&template::of_template(&now), &template::of_template(&template));
@@ -171,19 +170,19 @@ async fn back_to(
         snapshot.workload.object.spec.as_ref().is_some_and(wire::WorkloadSpec::on_delete);
     plan.method = if on_delete {
         format!(
-            "the template of rev {} again: Pods that have another must be deleted for it",
-            wanted.label
+            "the template of {} again: Pods that have another must be deleted for it",
+            wanted.name()
         )
     } else if snapshot.rolling {
         format!(
-            "the template of rev {} again: old instances still serve, and the rollout turns round",
-            wanted.label
+            "the template of {} again: old instances still serve, and the rollout turns round",
+            wanted.name()
         )
     } else {
-        format!("the template of rev {} again, as a rollout of its own", wanted.label)
+        format!("the template of {} again, as a rollout of its own", wanted.name())
     };
     if wanted.track_record == TrackRecord::Unfinished {
-        let text = format!("rev {} FAILED: it was never well for as long as it ran", wanted.label);
+        let text = format!("{} FAILED: it was never well for as long as it ran", wanted.name());
         plan.notes.push(Note::Warning(text));
     }
     let whole = snapshot.workload.object.status.as_ref().is_some_and(|status| {
@@ -196,8 +195,8 @@ async fn back_to(
     }
     if last == Some(false) {
         plan.notes.push(Note::Warning(format!(
-            "that rev {} was well is inferred: the platform keeps no record of it",
-            wanted.label
+            "that {} was well is inferred: the platform keeps no record of it",
+            wanted.name()
         )));
     }
     if snapshot.paused() {
@@ -221,8 +220,8 @@ async fn back_to(
             plan.by_hand.push(snapshot.by_hand("kubectl", &resume));
         } else {
             let edit = snapshot.by_hand("kubectl", &format!("edit {}", snapshot.named()));
-            let label = &wanted.label;
-            plan.by_hand.push(format!("{edit}  # spec.template as in rev {label}, paused: false"));
+            let revision = wanted.name();
+            plan.by_hand.push(format!("{edit}  # spec.template as in {revision}, paused: false"));
         }
     } else {
         plan.by_hand.push(if snapshot.address.kind == Kind::Rollout {
@@ -234,7 +233,7 @@ async fn back_to(
         });
     }
     let leaving = snapshot.leaving(Some(&wanted.id));
-    let goal = back_on(format!("{}{}", revision_name(&wanted.label), snapshot.above()));
+    let goal = back_on(format!("{}{}", wanted.name(), snapshot.above()));
     let reason = plan.request.reason.clone();
     let patch = template_patch(snapshot, &template, reason.as_deref(), Cause::Of(&wanted.id));
     let pods = stuck_pods(cluster, snapshot, wanted).await?;
@@ -310,10 +309,10 @@ async fn cancel(
     };
     let template = cluster.template(&plan.request.app, &before.id).await?;
     let change = back_to(cluster, snapshot, plan, &before, template, None).await?;
-    plan.title = format!("CANCEL the rollout of {name}: back to rev {}", before.label);
+    plan.title = format!("CANCEL the rollout of {name}: back to {}", before.name());
     plan.method = format!(
-        "Kubernetes has no cancel: the template of rev {} again, which was live when this began",
-        before.label
+        "Kubernetes has no cancel: the template of {} again, which was live when this began",
+        before.name()
     );
     Ok(change)
 }

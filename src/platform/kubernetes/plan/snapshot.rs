@@ -199,7 +199,7 @@ impl Snapshot {
         }
         let gone = self.history.revisions.iter().filter(|one| one.deployed || one.incoming);
         let gone = gone.filter(|one| Some(&one.id) != except);
-        let names: Vec<_> = gone.map(|one| format!("rev {}", one.label)).collect();
+        let names: Vec<_> = gone.map(Revision::name).collect();
         (!names.is_empty()).then(|| names.join(" and "))
     }
 }
@@ -217,9 +217,5 @@ pub(in crate::platform::kubernetes) enum Cause<'a> {
 
 /// One end of a change.
 pub(super) fn end(one: &Revision) -> RevisionSummary {
-    RevisionSummary {
-        name: format!("rev {}", one.label),
-        artifact: Some(one.description.clone()),
-        remark: None,
-    }
+    RevisionSummary { name: one.name(), artifact: Some(one.description.clone()), remark: None }
 }
