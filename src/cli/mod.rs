@@ -55,6 +55,9 @@ pub struct Global {
     /// The configuration [default: revdeck/config.toml in the configuration directory]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// A setting of the configuration for this run, once or several times: notify.bell=false
+    #[arg(long, global = true, value_name = "SECTION.NAME=VALUE")]
+    pub set: Vec<String>,
     /// How much to look at
     #[arg(long, global = true, value_enum)]
     pub scope: Option<ScopeWord>,
@@ -104,6 +107,7 @@ impl Global {
             mouse: self.mouse,
             read_only: self.read_only,
             keys: self.keys.clone(),
+            set: self.set.clone(),
         }
     }
 }

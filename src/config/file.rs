@@ -1,8 +1,9 @@
-//! `config.toml`: the targets, and how the dashboard starts. What one run may want to change is a flag, too.
+//! `config.toml`: the targets, and how the dashboard starts. What one run wants otherwise is said by `--set`, and much of it
+//! by a flag of its own.
 
 use std::{
     collections::BTreeMap,
-    fmt, fs, io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -12,6 +13,7 @@ use toml::Spanned;
 
 use super::{
     notify::{self, NotifySettings},
+    source::{ConfigError, ConfigText, Origin, Row, Setting},
     theme::{self, ThemeSettings},
     verdict::{self, VerdictSettings},
     words::{Colour, Column, Order, ScopeWord, ThemeWord},
@@ -23,29 +25,6 @@ use crate::{
 
 /// The shipped configuration: every setting with its default, documented in place.
 pub const SHIPPED: &str = include_str!("../../assets/config.toml");
-
-/// Where a value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// It is what revdeck does where nobody says anything.
-    Default,
-    /// A line of the configuration file, counted from 1.
-    File(usize),
-    /// A flag of this run.
-    Flag(&'static str),
-}
-
-/// A setting as it is shown: its name, its value in TOML, and where that came from.
-pub type Row<'a> = (&'static str, String, &'a Origin);
-
-/// A value and where it came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Setting<T> {
-    /// The value.
-    pub value: T,
-    /// Where it came from.
-    pub origin: Origin,
-}
 
 /// What flags of a run say; `None` and `false` say nothing.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +49,8 @@ pub struct Flags {
     pub read_only: bool,
     /// `--keys`
     pub keys: Option<PathBuf>,
+    /// `--set`, each as `SECTION.NAME=VALUE`
+    pub set: Vec<String>,
 }
 
 /// The configuration of a run.
@@ -107,29 +88,6 @@ pub struct Config {
     pub targets: Vec<Setting<TargetSpec>>,
 }
 
-/// What is wrong with a configuration: the file, the line counted from 1, and one sentence.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
-    /// It cannot be read.
-    #[error("cannot read the configuration {file}: {why}")]
-    Unreadable {
-        /// The file.
-        file: String,
-        /// What the system says.
-        why: String,
-    },
-    /// It makes no sense.
-    #[error("{file}, line {line}: {text}")]
-    Wrong {
-        /// The file.
-        file: String,
-        /// The line.
-        line: usize,
-        /// What is wrong.
-        text: String,
-    },
-}
-
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -158,72 +116,6 @@ struct Dashboard {
     mouse: Option<Spanned<bool>>,
     read_only: Option<Spanned<bool>>,
     keys: Option<Spanned<PathBuf>>,
-}
-
-/// The text of a configuration file, for sentences about it.
-pub(super) struct ConfigText<'a> {
-    file: &'a str,
-    text: &'a str,
-}
-
-impl ConfigText<'_> {
-    pub(super) fn line(&self, at: usize) -> usize {
-        self.text.get(..at).unwrap_or(self.text).matches('\n').count() + 1
-    }
-
-    pub(super) fn wrong(&self, at: usize, text: impl Into<String>) -> ConfigError {
-        ConfigError::Wrong { file: self.file.to_owned(), line: self.line(at), text: text.into() }
-    }
-
-    pub(super) fn setting<T: Clone>(&self, value: Option<&Spanned<T>>, default: T) -> Setting<T> {
-        match value {
-            Some(value) => Setting {
-                value: value.get_ref().clone(),
-                origin: Origin::File(self.line(value.span().start)),
-            },
-            None => Setting { value: default, origin: Origin::Default },
-        }
-    }
-
-    fn word<T: ValueEnum>(
-        &self,
-        name: &str,
-        value: Option<&Spanned<String>>,
-        default: T,
-    ) -> Result<Setting<T>, ConfigError> {
-        let Some(value) = value else {
-            return Ok(Setting { value: default, origin: Origin::Default });
-        };
-        let origin = Origin::File(self.line(value.span().start));
-        Ok(Setting { value: self.parse(name, value)?, origin })
-    }
-
-    fn parse<T: ValueEnum>(&self, name: &str, value: &Spanned<String>) -> Result<T, ConfigError> {
-        let words = T::value_variants().iter().filter_map(ValueEnum::to_possible_value);
-        let words: Vec<_> = words.map(|word| word.get_name().to_owned()).collect();
-        T::from_str(value.get_ref(), false).map_err(|_| {
-            let text = format!("{name} is none of {}: {:?}", words.join(", "), value.get_ref());
-            self.wrong(value.span().start, text)
-        })
-    }
-}
-
-impl ConfigText<'_> {
-    /// A list of words; all there are where nothing is said.
-    fn words<T: ValueEnum>(
-        &self,
-        name: &str,
-        value: Option<&Spanned<Vec<Spanned<String>>>>,
-    ) -> Result<Setting<Vec<T>>, ConfigError> {
-        let Some(list) = value else {
-            return Ok(Setting { value: T::value_variants().to_vec(), origin: Origin::Default });
-        };
-        let mut words = Vec::new();
-        for word in list.get_ref() {
-            words.push(self.parse(name, word)?);
-        }
-        Ok(Setting { value: words, origin: Origin::File(self.line(list.span().start)) })
-    }
 }
 
 fn or_flag<T>(setting: Setting<T>, flag: Option<T>, name: &'static str) -> Setting<T> {
@@ -263,17 +155,14 @@ impl Config {
         flags: &Flags,
     ) -> Result<Self, ConfigError> {
         let name = file.map(|(file, _)| file.display().to_string()).unwrap_or_default();
-        let source =
-            ConfigText { file: &name, text: file.map(|(_, text)| text).unwrap_or_default() };
-        let parsed: File = toml::from_str(source.text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            source.wrong(at, error.message().trim().to_owned())
-        })?;
+        let text = file.map(|(_, text)| text).unwrap_or_default();
+        let source = ConfigText::new(&name, text, &flags.set)?;
+        let parsed: File = source.read()?;
         let own = parsed.dashboard;
         let keys = own.keys.as_ref().filter(|keys| !keys.get_ref().as_os_str().is_empty());
         let keys = keys.map(|keys| Setting {
             value: Some(keys.get_ref().clone()),
-            origin: Origin::File(source.line(keys.span().start)),
+            origin: source.origin(keys.span().start),
         });
         let keys = keys.unwrap_or(Setting { value: None, origin: Origin::Default });
         let on = |flag: bool| flag.then_some(true);
@@ -387,16 +276,6 @@ fn targets(
         targets.push(Setting { value: spec, origin: Origin::File(line) });
     }
     Ok(targets)
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("default"),
-            Self::File(line) => write!(f, "line {line}"),
-            Self::Flag(flag) => f.write_str(flag),
-        }
-    }
 }
 
 fn word<T: ValueEnum>(value: &T) -> String {
@@ -537,5 +416,48 @@ mod tests {
         assert_eq!(config.order, Setting { value: Order::Name, origin: Origin::Flag("--order") });
         assert_eq!(config.read_only, Setting { value: true, origin: Origin::File(3) });
         assert_eq!(config.only_active.origin, Origin::Default);
+    }
+
+    #[test]
+    fn what_is_set_for_one_run_wins_over_the_file_and_not_over_a_flag() {
+        let text = "[dashboard]\nascii = true\norder = \"scope\"\ncolumns = [\"scope\"]\n";
+        let with = |set: &[&str], flags: Flags| {
+            let set = set.iter().map(|one| (*one).to_owned()).collect();
+            let file = Some((Path::new("config.toml"), text));
+            Config::parse(file, &Registry::built_in(), &Flags { set, ..flags })
+                .map_err(|error| error.to_string())
+        };
+        let set = ["dashboard.ascii=false", "dashboard.order=name", "notify.bell = false"];
+        let config = with(&set, Flags::default()).unwrap();
+        let said = Origin::Flag("--set");
+        assert_eq!(config.ascii, Setting { value: false, origin: said.clone() });
+        assert_eq!(config.order, Setting { value: Order::Name, origin: said.clone() });
+        assert_eq!(config.columns.origin, Origin::File(4));
+        assert!(config.notify.settings().contains(&("bell", "false".to_owned(), &said)));
+        let flags = Flags { order: Some(Order::Need), ..Flags::default() };
+        assert_eq!(with(&set, flags).unwrap().order.origin, Origin::Flag("--order"));
+
+        for (set, said) in [
+            ("ascii", "--set ascii: it is SECTION.NAME=VALUE, such as notify.bell=false"),
+            ("dashboard.asci=true", "--set dashboard.asci=true: unknown field `asci`"),
+            ("ascii=true", "--set ascii=true: unknown field `ascii`"),
+            ("dashboard.order=size", "--set dashboard.order=size: order is none of need, name"),
+            ("dashboard.columns=[\"size\"]", "--set dashboard.columns=[\"size\"]: columns is none"),
+            ("dashboard.ascii=maybe", "--set dashboard.ascii=maybe: invalid type: string"),
+            (
+                "verdict.samples=1.5",
+                "--set verdict.samples=1.5: samples in [verdict] is not a whole",
+            ),
+            ("theme.bad=reddish", "--set theme.bad=reddish: bad in [theme] is no colour"),
+            ("dashboard=", "--set dashboard=: invalid type: string"),
+            ("=", "--set =: "),
+            ("a b=1", "--set a b=1: "),
+            ("target.name=a", "--set target.name=a: a target is said with --target"),
+        ] {
+            // One that is well stands before it.
+            let error = with(&["theme.good=7", set], Flags::default()).unwrap_err();
+            assert!(error.starts_with(said), "{error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+        }
     }
 }

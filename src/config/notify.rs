@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::file::{ConfigError, ConfigText, Origin, Row, Setting};
+use super::source::{ConfigError, ConfigText, Origin, Row, Setting};
 use crate::dashboard::notify::{Channels, Message};
 
 /// What the file says.
@@ -39,7 +39,7 @@ impl NotifySettings {
                     let text = format!("message is none of none, 9, 777: {:?}", word.get_ref());
                     source.wrong(at, text)
                 })?;
-                Setting { value: found.1, origin: Origin::File(source.line(at)) }
+                Setting { value: found.1, origin: source.origin(at) }
             }
         };
         Ok(Self {

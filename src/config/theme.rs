@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use super::file::{ConfigError, ConfigText, Origin, Row, Setting};
+use super::source::{ConfigError, ConfigText, Origin, Row, Setting};
 use crate::ui::theme::{OwnColours, PARTS};
 
 /// What the file says, by name.
@@ -35,7 +35,7 @@ impl ThemeSettings {
             };
             colours.set(name.get_ref(), &text).map_err(wrong)?;
             if let Some(slot) = texts.iter_mut().find(|(part, _)| part == name.get_ref()) {
-                let origin = Origin::File(source.line(value.span().start));
+                let origin = source.origin(value.span().start);
                 slot.1 = Setting { value: text, origin };
             }
         }

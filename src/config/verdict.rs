@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use toml::Spanned;
 
-use super::file::{ConfigError, ConfigText, Origin, Row};
+use super::source::{ConfigError, ConfigText, Origin, Row};
 use crate::domain::Thresholds;
 
 /// What the file says, by name.
@@ -79,7 +79,7 @@ impl VerdictSettings {
                 let text = format!("{} in [verdict] is not {wanted}, from 0 on", name.get_ref());
                 return Err(source.wrong(value.span().start, text));
             }
-            read.origins[at] = Origin::File(source.line(value.span().start));
+            read.origins[at] = source.origin(value.span().start);
         }
         Ok(read)
     }
