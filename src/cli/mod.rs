@@ -17,7 +17,7 @@ use crate::{
     config::{Colour, Column, Flags, Order, ScopeWord, ThemeWord},
     domain::Verb,
     platform::{Provider, Registry, Setting},
-    simulator::SIMULATED,
+    simulator::{SIMULATED, fault},
 };
 
 /// How an app is named.
@@ -279,11 +279,7 @@ pub struct SimulatorArgs {
     /// default, quiet, rolling, or a TOML file
     #[arg(long, value_name = "NAME|FILE", default_value = "default")]
     pub scenario: String,
-    /// Faults, such as latency=300ms,503~5%,reset-after@POST:/v3/deployments#1
-    ///
-    /// Comma-separated `KIND[=VALUE][~PERCENT%][@<METHOD:/path>][#COUNT]`; kinds are latency=TIME, stale=TIME, hang,
-    /// late=TIME, reset-before, reset-after, truncate, html, html-502, redirect, 429=TIME, token=TIME, limit=N, role=ROLE,
-    /// api=VERSION, diego, watch=TIME, 410, future, admission=digests, and any status from 400 to 599.
+    /// Faults, such as latency=300ms,503~5%,reset-after@POST:/#1
     #[arg(long, value_name = "SPEC", default_value = "")]
     pub faults: String,
     /// The version of the API, such as 3.195, where the platform has several
@@ -327,6 +323,18 @@ fn flags(registry: &Registry) -> impl Iterator<Item = (&'static str, &'static Se
     settings.filter_map(|setting| Some((setting.flag?, setting)))
 }
 
+/// Says which kinds of faults there are, those of every simulator and those of one alone.
+fn faults_help(faults: Arg) -> Arg {
+    let short = faults.get_help().map(ToString::to_string).unwrap_or_default();
+    let own = SIMULATED.iter().map(|one| format!("{} also {}", one.name, one.faults));
+    let own: Vec<_> = own.collect();
+    faults.long_help(format!(
+        "{short}\n\nComma-separated `KIND[=VALUE][~PERCENT%][@METHOD:/PATH][#COUNT]`; kinds are {}; {}",
+        fault::KINDS,
+        own.join("; ")
+    ))
+}
+
 /// The whole command line, with the verbs, options and flags of these platforms.
 pub fn command(registry: &Registry) -> clap::Command {
     let usage = registry.usage();
@@ -340,7 +348,10 @@ pub fn command(registry: &Registry) -> clap::Command {
         let help = format!("{} [env: {}]", setting.help, setting.variable);
         command = command.arg(arg.help(help).global(true));
     }
-    let command = command.subcommands(operate::commands(registry));
+    command = command.subcommands(operate::commands(registry));
+    for name in ["demo", "simulator"] {
+        command = command.mut_subcommand(name, |one| one.mut_arg("faults", faults_help));
+    }
     // Names of apps are completed from what was read last.
     command.mut_subcommands(|one| {
         let takes_an_app = one.get_arguments().any(|arg| arg.get_id() == "app");

@@ -54,10 +54,7 @@ fn command(registry: &Registry, verb: &VerbSpec) -> Command {
     let mut artifacts = Vec::new();
     for (spec, platforms) in options_of(registry, verb.verb) {
         let only = if several { format!(" ({})", platforms.join(", ")) } else { String::new() };
-        let mut help = spec.hint.to_owned();
-        if let Some(first) = help.get(..1) {
-            help.replace_range(..1, &first.to_uppercase());
-        }
+        let help = capitalized(spec.hint);
         let mut arg = Arg::new(spec.name);
         // `scale APP N` is what everybody types.
         let bare = verb.verb == Verb::Scale && spec.artifact;
@@ -101,7 +98,16 @@ fn command(registry: &Registry, verb: &VerbSpec) -> Command {
         .hide(true)
         .help("Any option, by name");
     // The options bring a description of their own with them.
-    OperationArgs::augment_args(command.arg(other)).about(verb.does).long_about(None)
+    OperationArgs::augment_args(command.arg(other)).about(capitalized(verb.does)).long_about(None)
+}
+
+/// A text as clap's own begin, with a capital.
+fn capitalized(text: &str) -> String {
+    let mut text = text.to_owned();
+    if let Some(first) = text.get(..1) {
+        text.replace_range(..1, &first.to_uppercase());
+    }
+    text
 }
 
 /// Reads what was said with a verb.

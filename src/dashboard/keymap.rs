@@ -23,22 +23,25 @@ const NEEDED: &[Command] = &[
     Command::Leave,
 ];
 
+/// A row is a command, its table, its name there, what it does, and the verbs that it may carry out; `= Verb` stands for what
+/// that verb does.
 macro_rules! commands {
-    ($($variant:ident $table:literal $name:literal $text:literal $($verb:ident)*,)*) => {
+    ($($variant:ident $table:literal $name:literal $($text:literal)? $(= $does:ident)? $($verb:ident)*,)*) => {
         /// What a key can mean.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Command {
-            $(#[doc = $text] $variant,)*
+            $($(#[doc = $text])? $(#[doc = concat!("what [`Verb::", stringify!($does), "`] does")])? $variant,)*
         }
 
         /// Every command: itself, its table, its name there, what it does.
-        pub const COMMANDS: &[(Command, &str, &str, &str)] = &[$((Command::$variant, $table, $name, $text),)*];
+        pub const COMMANDS: &[(Command, &str, &str, &str)] =
+            &[$((Command::$variant, $table, $name, $($text)? $(Verb::$does.spec().does)?),)*];
 
         impl Command {
             /// What it may do to an app; none where it changes nothing that runs. Of several the app decides.
             pub const fn verbs(self) -> &'static [Verb] {
                 match self {
-                    $(Self::$variant => &[$(Verb::$verb),*],)*
+                    $(Self::$variant => &[$(Verb::$does,)? $(Verb::$verb),*],)*
                 }
             }
         }
@@ -48,18 +51,18 @@ macro_rules! commands {
 commands! {
     RollBackLastGood "deck" "roll-back-last-good" "roll back to the last good revision" RollBack,
     RollBackSelected "deck" "roll-back-selected" "roll back to the selected revision" RollBack,
-    Deploy "deck" "deploy" "deploy something new" Deploy,
-    Cancel "deck" "cancel" "cancel the rollout" Cancel,
-    Continue "deck" "continue" "let a rollout that waits go on" Continue,
-    Pause "deck" "pause" "hold the rollout where it is" Pause,
-    Restart "deck" "restart" "replace all instances, rolling" Restart,
+    Deploy "deck" "deploy" = Deploy,
+    Cancel "deck" "cancel" = Cancel,
+    Continue "deck" "continue" = Continue,
+    Pause "deck" "pause" = Pause,
+    Restart "deck" "restart" = Restart,
     RestartInstance "deck" "restart-instance" "restart the selected instance, on the page of instances" Restart,
     Shell "deck" "shell" "a shell in the selected instance, on the page of instances",
-    Scale "deck" "scale" "change how many instances there are" Scale,
+    Scale "deck" "scale" = Scale,
     StopOrStart "deck" "stop-or-start" "stop the app, or start it where it is stopped" Stop Start,
-    Release "deck" "release" "release what holds the app still, such as suspended auto scaling" Release,
-    Reconcile "deck" "reconcile" "have what applies the repository look at it now" Reconcile,
-    EnableRevisions "deck" "enable-revisions" "have the platform keep revisions" EnableRevisions,
+    Release "deck" "release" = Release,
+    Reconcile "deck" "reconcile" = Reconcile,
+    EnableRevisions "deck" "enable-revisions" = EnableRevisions,
     Diff "deck" "diff" "what differs between the deployed and the selected revision",
     Mark "deck" "mark" "mark the revision that D compares from",
     Events "deck" "events" "what happened to the app",

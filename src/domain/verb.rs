@@ -32,7 +32,7 @@ pub struct VerbSpec {
     pub command: &'static str,
     /// The verb in a sentence, such as `roll back`.
     pub words: &'static str,
-    /// What it does, for help.
+    /// What it does, for help: of keys, of the palette and of the command line.
     pub does: &'static str,
     /// What must be so.
     pub needs: Needs,
@@ -65,18 +65,18 @@ macro_rules! verbs {
 }
 
 verbs! {
-    RollBack "rollback" "roll back" "Roll back to the last good revision, or to a given one" EarlierRevision,
-    Deploy "deploy" "deploy" "Deploy something new" App,
-    Cancel "cancel" "cancel" "Cancel the rollout in progress" RolloutToCancel,
-    Continue "continue" "continue" "Let a rollout that waits go on" WaitingRollout,
-    Pause "pause" "pause" "Hold a rollout where it is" Rollout,
-    Restart "restart" "restart" "Replace all instances, rolling" App,
-    Release "release" "release" "Release what holds an app still, such as suspended auto scaling" App,
-    Reconcile "reconcile" "reconcile" "Have what applies a repository look at it now" App,
-    Scale "scale" "scale" "Change how many instances an app has" App,
-    Stop "stop" "stop" "Stop an app: none of its instances runs" NotStopped,
-    Start "start" "start" "Start an app that is stopped" Stopped,
-    EnableRevisions "enable-revisions" "switch revisions on" "Have the platform keep revisions of an app" NoRevisions,
+    RollBack "rollback" "roll back" "roll back to the last good revision, or to a given one" EarlierRevision,
+    Deploy "deploy" "deploy" "deploy something new" App,
+    Cancel "cancel" "cancel" "cancel the rollout in progress" RolloutToCancel,
+    Continue "continue" "continue" "let a rollout that waits go on" WaitingRollout,
+    Pause "pause" "pause" "hold a rollout where it is" Rollout,
+    Restart "restart" "restart" "replace all instances, rolling" App,
+    Release "release" "release" "release what holds an app still, such as suspended auto scaling" App,
+    Reconcile "reconcile" "reconcile" "have what applies a repository look at it now" App,
+    Scale "scale" "scale" "change how many instances an app has" App,
+    Stop "stop" "stop" "stop an app: none of its instances runs" NotStopped,
+    Start "start" "start" "start an app that is stopped" Stopped,
+    EnableRevisions "enable-revisions" "switch revisions on" "have the platform keep revisions of an app" NoRevisions,
 }
 
 impl Verb {

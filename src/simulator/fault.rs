@@ -14,8 +14,8 @@
 //! | `html` | status 200 with an HTML page |
 //! | `html-502` | status 502 with an HTML page, as a proxy makes it |
 //! | `truncate` | the JSON ends half-way |
-//! | `token=30s` | access tokens live so long (a setting, not a chance) |
-//! | `watch=1s` | every watch ends after so long (Kubernetes) |
+//! | `token=30s` | access tokens live so long (Cloud Foundry, a setting, not a chance) |
+//! | `watch=1s` | every watch ends after so long (Kubernetes, a setting) |
 //! | `410` | a watch, or a page of a list, is told that its place in the history is forgotten (Kubernetes) |
 //! | `future` | a list or watch from a revision is told that the server has not reached that yet (Kubernetes) |
 //! | `admission=digests` | an admission plugin puts digests in place of tags (Kubernetes, a setting) |
@@ -24,7 +24,7 @@
 //! | `api=3.195` | the API is of this version, without what came later (Cloud Foundry, a setting) |
 //! | `diego` | the runtime cannot be asked for instances: 503 for what needs them (Cloud Foundry, a setting) |
 //! | `stale=5s` | what is read is without the changes of the last so many seconds (Amazon ECS, a setting) |
-//! | `limit=2000` | so many requests an hour, with the headers that tell what is left (a setting as well) |
+//! | `limit=2000` | so many requests an hour, with the headers that tell what is left (Cloud Foundry, a setting) |
 //!
 //! Without a percentage a fault strikes always; with `#COUNT` only so often, and `revdeck simulator` tells on stderr when
 //! it does. `@POST:/v3/deployments` limits it to
@@ -37,6 +37,9 @@ use std::{
 };
 
 use tokio::sync::{broadcast, watch};
+
+/// The kinds of faults that every simulator has, as the command line names them.
+pub const KINDS: &str = "latency=TIME, hang, late=TIME, reset-before, reset-after, truncate, html, html-502, redirect, 429=TIME, and any status from 400 to 599";
 
 /// So many strikes are kept for one who listens slowly.
 const STRIKES: usize = 256;
@@ -361,6 +364,19 @@ mod tests {
         for wrong in ["potato", "429=soon", "500~many", "html#x", "700"] {
             let said = Faults::default().set(wrong).unwrap_err();
             assert!(said.contains(wrong), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_help_names_is_known() {
+        let own = crate::simulator::SIMULATED.iter().map(|one| one.faults);
+        for kind in own.chain([KINDS]).flat_map(|kinds| kinds.split(", ")) {
+            let name = kind.split('=').next().unwrap_or(kind);
+            let known = match name.parse::<Fault>() {
+                Err(why) => !why.contains("no such fault"),
+                Ok(_) => true,
+            };
+            assert!(known || name.starts_with("and any status"), "{name}");
         }
     }
 }

@@ -94,6 +94,8 @@ type Starting = Pin<Box<dyn Future<Output = Result<Box<dyn Serving>, StartError>
 pub struct Simulated {
     /// The name of the platform.
     pub name: &'static str,
+    /// The kinds of faults that it has besides those of every simulator, see [`fault::KINDS`].
+    pub faults: &'static str,
     /// Starts a simulator of it on a clock.
     pub start: fn(Options, Clock) -> Starting,
 }
@@ -107,12 +109,17 @@ fn starting<W: serve::Served>(options: Options, clock: Clock) -> Starting {
 
 /// Every platform that can be simulated, one line each.
 pub const SIMULATED: &[Simulated] = &[
-    Simulated { name: "cloud-foundry", start: starting::<Foundation> },
-    Simulated { name: "kubernetes", start: starting::<Cluster> },
+    Simulated {
+        name: "cloud-foundry",
+        faults: cloud_foundry::FAULTS,
+        start: starting::<Foundation>,
+    },
+    Simulated { name: "kubernetes", faults: kubernetes::FAULTS, start: starting::<Cluster> },
     #[cfg(feature = "ecs")]
-    Simulated { name: "ecs", start: starting::<Region> },
+    Simulated { name: "ecs", faults: ecs::FAULTS, start: starting::<Region> },
+    // Its cluster is a simulated Kubernetes.
     #[cfg(feature = "gitops")]
-    Simulated { name: "gitops", start: starting::<gitops::Delivery> },
+    Simulated { name: "gitops", faults: kubernetes::FAULTS, start: starting::<gitops::Delivery> },
 ];
 
 /// Why a simulator did not start.

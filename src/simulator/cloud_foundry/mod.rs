@@ -66,6 +66,9 @@ use super::{
     serve::{BODY_LIMIT, Served, decode, pairs, strike},
 };
 
+/// The kinds of faults that it has besides those of every simulator.
+pub(super) const FAULTS: &str = "token=TIME, limit=N, role=ROLE, api=VERSION, diego";
+
 /// A foundation that is being served.
 #[derive(Debug)]
 pub struct Foundation {

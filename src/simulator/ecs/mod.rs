@@ -58,6 +58,9 @@ use super::{
     serve::{BODY_LIMIT, Served, strike},
 };
 
+/// The kinds of faults that it has besides those of every simulator.
+pub(super) const FAULTS: &str = "stale=TIME";
+
 /// A region that is being served.
 #[derive(Debug)]
 pub struct Region {

@@ -74,6 +74,8 @@ use super::{
     serve::{BODY_LIMIT, Served, decode, pairs, strike},
 };
 
+/// The kinds of faults that it has besides those of every simulator.
+pub(super) const FAULTS: &str = "watch=TIME, 410, future, admission=digests";
 /// How often the controllers are given time while something moves, and while nothing does.
 const LIVELY: Duration = Duration::from_millis(20);
 const CALM: Duration = Duration::from_millis(200);
