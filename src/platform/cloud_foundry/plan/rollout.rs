@@ -82,7 +82,7 @@ pub(super) async fn cancel(
         Some(old) => back_on(old.name()),
         None => back_on("what it ran before"),
     };
-    let leaving = new.map(|revision| revision.name());
+    let leaving = new.map(wire::Revision::name);
     let tracking = Tracking {
         deployment: Some(active.guid.clone()),
         target: old.map(|old| old.guid.clone()),

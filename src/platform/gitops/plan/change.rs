@@ -421,7 +421,7 @@ impl Draft<'_> {
         let entry_state = self.view.entry_state(self.entry);
         let now = &entry_state.wanted;
         let end = |version: &Version, remark: Option<String>| RevisionSummary {
-            name: revision_name(&clean(&version.label())),
+            name: revision_name(clean(&version.label())),
             artifact: Some(clean(&image::write(&self.entry.image, version))),
             remark,
         };
