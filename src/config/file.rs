@@ -100,8 +100,11 @@ struct File {
     #[serde(default)]
     theme: theme::Table,
     #[serde(default)]
-    target: Vec<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
+    target: Vec<Spanned<Entry>>,
 }
+
+/// What a `[[target]]` says.
+type Entry = BTreeMap<Spanned<String>, Spanned<toml::Value>>;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -217,15 +220,16 @@ impl Config {
 fn targets(
     source: &ConfigText<'_>,
     registry: &Registry,
-    entries: Vec<Spanned<BTreeMap<Spanned<String>, Spanned<String>>>>,
+    entries: Vec<Spanned<Entry>>,
 ) -> Result<Vec<Setting<TargetSpec>>, ConfigError> {
     let mut targets: Vec<Setting<TargetSpec>> = Vec::new();
     for entry in entries {
         let start = entry.span().start;
         let entry = entry.into_inner();
+        let entry = texts(source, &entry)?;
         let field = |name: &str| {
             let found = entry.iter().find(|(key, _)| key.get_ref() == name);
-            found.map(|(_, value)| (value.span().start, value.get_ref().as_str()))
+            found.map(|(_, (at, value))| (*at, value.as_str()))
         };
         let Some((at, platform)) = field("platform") else {
             return Err(source.wrong(start, "this target says no platform"));
@@ -241,7 +245,8 @@ fn targets(
             provider.check_location(location).map_err(|why| source.wrong(at, why))?;
         }
         let mut spec = provider.spec(location.map(|(_, text)| text));
-        if let Some((_, name)) = field("name") {
+        if let Some((at, name)) = field("name") {
+            check_name(registry, name, platform).map_err(|why| source.wrong(at, why))?;
             spec.id = TargetId::new(name);
         }
         for (key, value) in &entry {
@@ -261,7 +266,9 @@ fn targets(
                     ),
                 ));
             };
-            spec.variables.insert(setting.variable.to_owned(), value.get_ref().clone());
+            let (at, value) = value;
+            provider.check_setting(setting.name, value).map_err(|why| source.wrong(*at, why))?;
+            spec.variables.insert(setting.variable.to_owned(), value.clone());
         }
         let line = source.line(start);
         if let Some(twin) = targets.iter().find(|one| one.value.id == spec.id) {
@@ -276,6 +283,37 @@ fn targets(
         targets.push(Setting { value: spec, origin: Origin::File(line) });
     }
     Ok(targets)
+}
+
+/// What an entry says, by key: where it stands, and the text.
+fn texts<'a>(
+    source: &ConfigText<'_>,
+    entry: &'a Entry,
+) -> Result<BTreeMap<&'a Spanned<String>, (usize, String)>, ConfigError> {
+    let text = |(key, value): (&'a Spanned<String>, &Spanned<toml::Value>)| {
+        let at = value.span().start;
+        let text = match value.get_ref() {
+            toml::Value::String(text) => text.clone(),
+            toml::Value::Integer(number) => number.to_string(),
+            _ => return Err(source.wrong(at, format!("{} is no text in quotes", key.get_ref()))),
+        };
+        Ok((key, (at, text)))
+    };
+    entry.iter().map(text).collect()
+}
+
+/// A name stands on screen, and in `--target` beside what platforms read there.
+fn check_name(registry: &Registry, name: &str, platform: &str) -> Result<(), String> {
+    if name.trim().is_empty() || name.chars().any(char::is_control) {
+        return Err(format!("{name:?} is no name for a target"));
+    }
+    let other = registry.target(name).is_ok_and(|spec| {
+        registry.provider(platform).is_none_or(|provider| provider.kind().name != spec.platform)
+    });
+    if other {
+        return Err(format!("{name:?} is what another platform is called in --target"));
+    }
+    Ok(())
 }
 
 fn word<T: ValueEnum>(value: &T) -> String {
@@ -382,6 +420,34 @@ mod tests {
             ),
             ("[theme]\nbad = true\n", "config.toml, line 2: bad in [theme] is no text in quotes"),
             ("[dashboard]\nascii = 1\n", "config.toml, line 2: "),
+            (
+                "[[target]]\nplatform = \"cf\"\nname = true\n",
+                "config.toml, line 3: name is no text in quotes",
+            ),
+            (
+                "[[target]]\nplatform = \"cf\"\nname = \"\"\n",
+                "config.toml, line 3: \"\" is no name for a target",
+            ),
+            (
+                "[[target]]\nplatform = \"cf\"\nname = \"kubernetes\"\n",
+                "config.toml, line 3: \"kubernetes\" is what another platform is called in --target",
+            ),
+            (
+                "[[target]]\nplatform = \"gitops\"\npush = \"whenever\"\n",
+                "config.toml, line 3: push = \"whenever\" is neither \"direct\" nor \"pull-request\"",
+            ),
+            (
+                "[[target]]\nplatform = \"gitops\"\nforge = \"gitub\"\n",
+                "config.toml, line 3: forge = \"gitub\" is none of github, gitlab, gitea, forgejo or none",
+            ),
+            (
+                "[[target]]\nplatform = \"gitops\"\npatience = \"soon\"\n",
+                "config.toml, line 3: patience = \"soon\" is no number of seconds",
+            ),
+            (
+                "[[target]]\nplatform = \"gitops\"\nforge-api = \"notaurl\"\n",
+                "config.toml, line 3: forge-api = \"notaurl\" is no address",
+            ),
             ("[[target]]\nname = \"a\"\n", "config.toml, line 1: this target says no platform"),
             (
                 "[[target]]\nplatform = \"heroku\"\n",

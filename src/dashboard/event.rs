@@ -107,6 +107,22 @@ pub enum Event {
         /// What to follow it by.
         receipt: Box<Receipt>,
     },
+    /// An operation of an earlier run cannot be gone on with now; it is followed all the same.
+    NotTakenUp {
+        /// Which operation.
+        id: u64,
+        /// What to follow it by.
+        receipt: Box<Receipt>,
+        /// Why.
+        why: Hindrance,
+    },
+    /// Another program has ended an operation, and has written that down.
+    EndedElsewhere {
+        /// Which operation.
+        id: u64,
+        /// How.
+        outcome: Outcome,
+    },
     /// An operation was not sent, since it could not be written down before.
     NoJournal {
         /// Which operation.
@@ -184,6 +200,15 @@ pub enum Event {
         /// Newest first.
         events: Result<Vec<AppEvent>, Problem>,
     },
+}
+
+/// Why nothing more of an operation is sent now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hindrance {
+    /// Another program that runs follows it.
+    Followed,
+    /// It cannot be written down, for this reason.
+    Journal(String),
 }
 
 /// Everything that the dashboard can want.

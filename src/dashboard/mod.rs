@@ -19,7 +19,7 @@ pub mod update;
 pub mod view;
 pub mod wide;
 
-pub use event::{Copied, Effect, Event};
+pub use event::{Copied, Effect, Event, Hindrance};
 pub use keymap::{Command, Keymap};
 pub use state::{Attention, Known, Notice, Panel, Running, SAMPLE, Sort, Start, State, Trend};
 pub use target_state::{Connection, Liveness, TargetState};

@@ -29,6 +29,15 @@ impl Outcome {
         ))
     }
 
+    /// An end as the journal has written it down, by its word in any case; `None` where the word is none of the four.
+    pub fn of_word(word: &str, text: &str) -> Option<Self> {
+        let text = text.to_owned();
+        let ends = [Self::Done, Self::Refused, Self::Failed, Self::Unknown];
+        ends.into_iter()
+            .map(|end| end(text.clone()))
+            .find(|end| end.word().eq_ignore_ascii_case(word))
+    }
+
     /// The sentence.
     pub fn text(&self) -> &str {
         match self {

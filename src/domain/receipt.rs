@@ -189,6 +189,13 @@ impl Receipt {
     pub fn complete(&self) -> bool {
         self.done + usize::from(self.lost) >= self.recipe.steps.len()
     }
+
+    /// Whether something of it may have to be sent yet: a step, a lost one that completes it once more, or what was promised
+    /// for when it is over.
+    pub fn may_send(&self) -> bool {
+        let again = self.recipe.steps.get(self.done).is_some_and(|step| step.completes);
+        !self.complete() || (self.lost && !self.resent && again) || self.promises()
+    }
 }
 
 #[cfg(test)]

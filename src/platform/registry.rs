@@ -151,6 +151,14 @@ pub trait Provider: Send + Sync {
         Err(format!("{location:?}: a target of {} has no location", self.kind().name))
     }
 
+    /// Checks the value of a setting as the configuration says it. Any text will do unless it says otherwise here.
+    ///
+    /// # Errors
+    /// One clause of what is wrong.
+    fn check_setting(&self, _name: &str, _value: &str) -> Result<(), String> {
+        Ok(())
+    }
+
     /// A location, or the value of a setting, as it may be shown and kept: without what logs in.
     fn shown(&self, text: &str) -> String {
         text.to_owned()
@@ -178,13 +186,13 @@ pub trait Provider: Send + Sync {
         now: &Now,
     ) -> Result<Arc<dyn Platform>, OpenError>;
 
-    /// The same with the target that it is read together with.
+    /// The same with the target that it is read together with, or why that cannot be opened.
     fn open_beside(
         &self,
         spec: &TargetSpec,
         environment: &Environment,
         now: &Now,
-        _beside: Option<Arc<dyn Platform>>,
+        _beside: Option<Result<Arc<dyn Platform>, OpenError>>,
     ) -> Result<Arc<dyn Platform>, OpenError> {
         self.open(spec, environment, now)
     }
@@ -287,7 +295,7 @@ impl Registry {
         let provider = self.provider(spec.platform).ok_or_else(unknown)?;
         let environment = environment.clone().with(spec.variables.clone());
         let beside = provider.beside(spec, &environment);
-        let beside = beside.map(|beside| self.open_one(&beside, &environment, now)).transpose()?;
+        let beside = beside.map(|beside| self.open_one(&beside, &environment, now));
         provider.open_beside(spec, &environment, now, beside)
     }
 
@@ -295,21 +303,21 @@ impl Registry {
     /// again.
     ///
     /// # Errors
-    /// Where not one of them could be opened; the first reason.
+    /// Where not one of them could be opened; the reason of each.
     pub fn open(
         &self,
         specs: &[TargetSpec],
         environment: &Environment,
         now: &Now,
     ) -> Result<Vec<Arc<dyn Platform>>, OpenError> {
-        let (mut platforms, mut errors): (Vec<Arc<dyn Platform>>, Vec<OpenError>) =
+        let (mut platforms, mut errors): (Vec<Arc<dyn Platform>>, Vec<(&TargetId, OpenError)>) =
             (Vec::new(), Vec::new());
         for spec in specs {
             let Some(provider) = self.provider(spec.platform) else { continue };
             match self.open_one(spec, environment, now) {
                 Ok(platform) => platforms.push(platform),
                 Err(error) => {
-                    errors.push(error.clone());
+                    errors.push((&spec.id, error.clone()));
                     let unopened = Unopened::new(
                         (self.clone(), provider.kind()),
                         spec.clone(),
@@ -321,9 +329,13 @@ impl Registry {
                 }
             }
         }
-        match errors.into_iter().next() {
-            Some(first) if platforms.iter().all(|platform| platform.unopened().is_some()) => {
-                Err(first)
+        let none = platforms.iter().all(|platform| platform.unopened().is_some());
+        match errors.as_slice() {
+            [(_, only)] if none => Err(only.clone()),
+            [(_, first), ..] if none => {
+                let texts = errors.iter().map(|(id, error)| format!("{id}: {error}"));
+                let text = texts.collect::<Vec<_>>().join("\nrevdeck: ");
+                Err(OpenError { kind: first.kind, text })
             }
             _ if platforms.is_empty() => Err(self.nobody()),
             _ => Ok(platforms),

@@ -15,9 +15,13 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Setup, files, incident::Incident, journal::Journal};
+use super::{
+    Setup, files,
+    incident::Incident,
+    journal::{Journal, Taken},
+};
 use crate::{
-    dashboard::{Effect, Event},
+    dashboard::{Effect, Event, Hindrance},
     domain::{
         AppEvent, AppKey, Confirmed, Interest, LogBatch, LogQuery, Outcome, Problem, ProblemKind,
         Receipt, TargetId, Thresholds,
@@ -284,18 +288,22 @@ impl Executor {
                 let (journal, receipt) = (journal.clone(), receipt.clone());
                 move || journal.take_up(&receipt)
             });
-            let receipt = match taken.await {
-                Ok(Ok(Some(receipt))) => receipt,
-                // Another program sends what is left of it; its end is worth telling here, too.
-                Ok(Ok(None)) => return Event::Accepted { id, receipt: Box::new(receipt) },
+            let why = match taken.await {
+                Ok(Ok(Taken::Ours(receipt))) => {
+                    let resumed =
+                        operation::resume(platform.as_ref(), *receipt, &progress, &journal);
+                    return sent(id, resumed.await);
+                }
+                Ok(Ok(Taken::Ended(outcome))) => return Event::EndedElsewhere { id, outcome },
+                Ok(Ok(Taken::Followed)) => Hindrance::Followed,
                 // Where nothing is left to be sent, looking needs no journal.
-                _ if receipt.complete() => {
+                _ if !receipt.may_send() => {
                     return Event::Accepted { id, receipt: Box::new(receipt) };
                 }
-                Ok(Err(error)) => return Event::NoJournal { id, why: error.to_string() },
-                Err(error) => return Event::NoJournal { id, why: error.to_string() },
+                Ok(Err(error)) => Hindrance::Journal(error.to_string()),
+                Err(error) => Hindrance::Journal(error.to_string()),
             };
-            sent(id, operation::resume(platform.as_ref(), receipt, &progress, &journal).await)
+            Event::NotTakenUp { id, receipt: Box::new(receipt), why }
         }));
     }
 }

@@ -15,6 +15,7 @@ mod screen;
 mod shell;
 #[path = "../support/skipped.rs"]
 mod skipped;
+mod startup_order;
 mod tmux;
 
 use std::time::Duration;

@@ -89,6 +89,8 @@ pub fn update(state: &mut State, event: Event, at: Timestamp) -> Vec<Effect> {
             Vec::new()
         }
         Event::Accepted { id, receipt } => running::accepted(state, id, *receipt),
+        Event::NotTakenUp { id, receipt, why } => running::not_taken_up(state, id, *receipt, why),
+        Event::EndedElsewhere { id, outcome } => running::ended_elsewhere(state, id, outcome),
         Event::NoJournal { id, why } => running::no_journal(state, id, &why),
         Event::Ended { id, outcome } => running::ended(state, id, outcome),
         Event::Settled { id, settlement } => running::settled(state, id, *settlement),
@@ -185,6 +187,7 @@ fn dispatch(state: &mut State, command: Command, key: Option<Key>) -> Vec<Effect
         Command::WithoutJournal => {
             let text = "from here on nothing is written into the journal".to_owned();
             state.notice = Some(Notice::Hint(text));
+            running::without_journal(state);
             return vec![Effect::WithoutJournal];
         }
         Command::Suspend => return vec![Effect::Suspend],

@@ -40,7 +40,10 @@ pub(super) fn apply(state: &mut State, target: &TargetId, report: Report) -> Vec
         Report::Logs { app, lines } => {
             known(state, target, app, |known| known.crash_logs = lines);
         }
-        Report::Target(target) => target_state.target = target,
+        Report::Target(target) => {
+            target_state.target = target;
+            return running::take_up(state);
+        }
         Report::Status(status) => connection.status = status,
         Report::Problem { problem, retry_at } => connection.problem = Some((problem, retry_at)),
     }

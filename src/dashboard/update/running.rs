@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     super::{
-        Command, Effect, State, notify,
+        Command, Effect, Hindrance, State, notify,
         state::{Notice, Running},
     },
     instances,
@@ -20,15 +20,49 @@ const LOOK: SignedDuration = SignedDuration::from_secs(5);
 /// How long a rollout is left alone while the watcher sees it moving.
 const CALM: SignedDuration = SignedDuration::from_secs(45);
 
-/// Takes up operations of earlier runs: what was sent is followed, and what completes it is sent.
+/// Takes up operations of earlier runs: what was sent is followed, and what completes it is sent. What cannot be taken up is
+/// said.
 pub fn begin(state: &mut State) -> Vec<Effect> {
-    let mut effects = Vec::new();
-    let mut elsewhere = Vec::new();
-    for receipt in std::mem::take(&mut state.open) {
-        if !state.targets.iter().any(|one| receipt.is_of(&one.target)) {
-            elsewhere.push(format!("{} of {}", receipt.verb.words(), receipt.name));
-            continue;
+    let effects = take_up(state);
+    let unopened = |receipt: &Receipt| {
+        let here = state.targets.iter().find(|one| one.target.id == receipt.app.target);
+        here.is_some_and(|one| one.target.api.is_empty())
+    };
+    let (later, elsewhere): (Vec<_>, Vec<_>) = state.open.iter().partition(|one| unopened(one));
+    let mut said = Vec::new();
+    for (receipts, why) in [
+        (later, "taken up as soon as their targets can be opened"),
+        (elsewhere, "on targets that are not here"),
+    ] {
+        let named = receipts.iter().map(|one| format!("{} of {}", one.verb.words(), one.name));
+        let named: Vec<_> = named.take(2).collect();
+        let more = receipts.len() - named.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        if !named.is_empty() {
+            let named = named.join(", ");
+            said.push(format!("without an end, {why}: {named}{more} (`revdeck resume --list`)"));
         }
+    }
+    let complaints = std::mem::take(&mut state.complaints);
+    if let Some(first) = complaints.first() {
+        let more = complaints.len() - 1;
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        said.push(format!("{first}{more} (`revdeck journal`)"));
+    }
+    if !said.is_empty() {
+        state.notice = Some(Notice::Hint(said.join("; ")));
+    }
+    effects
+}
+
+/// Takes up those whose targets are here by now.
+pub(super) fn take_up(state: &mut State) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    let here = |receipt: &Receipt| state.targets.iter().any(|one| receipt.is_of(&one.target));
+    let (here, left): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut state.open).into_iter().partition(|receipt| here(receipt));
+    state.open = left;
+    for receipt in here {
         let id = state.fresh_id();
         state.running.push(Running {
             id,
@@ -43,32 +77,56 @@ pub fn begin(state: &mut State) -> Vec<Effect> {
             said: Vec::new(),
             looking: false,
             look_at: state.now,
+            hindered: None,
             began: receipt.sent_at.unwrap_or(state.now),
         });
         if !state.read_only {
             effects.push(Effect::Resume { id, receipt: Box::new(receipt) });
         }
     }
-    let mut said = Vec::new();
-    if !elsewhere.is_empty() {
-        let more = elsewhere.len().saturating_sub(2);
-        elsewhere.truncate(2);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        said.push(format!(
-            "without an end, on targets that are not here: {}{more} (`revdeck resume --list`)",
-            elsewhere.join(", ")
-        ));
-    }
-    let complaints = std::mem::take(&mut state.complaints);
-    if let Some(first) = complaints.first() {
-        let more = complaints.len() - 1;
-        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-        said.push(format!("{first}{more} (`revdeck journal`)"));
-    }
-    if !said.is_empty() {
-        state.notice = Some(Notice::Hint(said.join("; ")));
-    }
     effects
+}
+
+/// It is looked at as before, and what is left of it is tried again after a while: whoever follows it may end, and the journal
+/// may be written again.
+pub(super) fn not_taken_up(
+    state: &mut State,
+    id: u64,
+    receipt: Receipt,
+    why: Hindrance,
+) -> Vec<Effect> {
+    let (now, key) = (state.now, state.keymap.hint(Command::WithoutJournal));
+    if let Some(running) = find(state, id) {
+        let why = match why {
+            Hindrance::Followed => {
+                "another revdeck follows it, and sends what is left of it".to_owned()
+            }
+            Hindrance::Journal(why) => format!(
+                "nothing more of it is sent, since the journal cannot be written ({why}); {key} goes on without it"
+            ),
+        };
+        running.line.clone_from(&why);
+        running.hindered = Some(why);
+        running.receipt = Some(receipt);
+        running.look_at = now + LOOK;
+    }
+    Vec::new()
+}
+
+/// Another program has ended it and written that down: the end is worth telling here, too.
+pub(super) fn ended_elsewhere(state: &mut State, id: u64, outcome: Outcome) -> Vec<Effect> {
+    if let Some(running) = find(state, id) {
+        running.operation = None;
+    }
+    ended(state, id, outcome)
+}
+
+/// Somebody has agreed to go on without the journal: what waits for it is looked at now.
+pub(super) fn without_journal(state: &mut State) {
+    let now = state.now;
+    for running in state.running.iter_mut().filter(|one| one.hindered.is_some()) {
+        running.look_at = now;
+    }
 }
 
 pub(super) fn no_journal(state: &mut State, id: u64, why: &str) -> Vec<Effect> {
@@ -101,6 +159,7 @@ pub(super) fn accepted(state: &mut State, id: u64, receipt: Receipt) -> Vec<Effe
     let now = state.now;
     let Some(running) = find(state, id) else { return Vec::new() };
     let lost = receipt.lost;
+    running.hindered = None;
     if lost {
         running.line = format!("UNKNOWN: {LOOKING}");
     } else {
@@ -178,15 +237,18 @@ pub(super) fn settled(
                 running.looking = false;
                 running.standing = Some(standing);
                 running.look_at = now + LOOK;
-                running.line = match standing {
+                let standing_line = match standing {
                     Standing::Accepted => "accepted, waiting for the platform to begin",
                     Standing::Rolling => "rolling",
                     Standing::Paused => "waits",
                     Standing::Converging => {
                         "it is as asked, and the last instances are on their way"
                     }
-                }
-                .to_owned();
+                };
+                running.line = match &running.hindered {
+                    Some(why) => format!("{standing_line}; {why}"),
+                    None => standing_line.to_owned(),
+                };
                 running.receipt = Some(*receipt);
             }
         }
@@ -208,11 +270,13 @@ pub(super) fn settled(
                 return Vec::new();
             }
             running.receipt = None;
-            match receipt.outcome {
-                Some(_) => "it is over: what was promised for its end is sent",
-                None => "its first part has taken effect: going on",
+            if running.hindered.is_none() {
+                match receipt.outcome {
+                    Some(_) => "it is over: what was promised for its end is sent",
+                    None => "its first part has taken effect: going on",
+                }
+                .clone_into(&mut running.line);
             }
-            .clone_into(&mut running.line);
             return vec![Effect::Resume { id, receipt }];
         }
         Err(problem) => {

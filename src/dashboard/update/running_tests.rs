@@ -1,10 +1,10 @@
 //! Operations under way: followed, taken up again after a restart, and not left by accident.
 
 use super::{
-    super::{Effect, Event, Notice, dialog::Layer},
+    super::{Effect, Event, Hindrance, Notice, dialog::Layer},
     script::{Script, app, receipt},
 };
-use crate::domain::{Outcome, Settlement, Standing, TargetId};
+use crate::domain::{Outcome, Receipt, Report, Settlement, Standing, Target, TargetId};
 
 #[test]
 fn an_operation_is_followed_to_its_end() {
@@ -144,7 +144,7 @@ fn no_outcome_takes_the_place_of_one_that_nobody_has_read() {
 fn what_the_journal_cannot_tell_or_take_is_said() {
     let mut script = Script::incident();
     let receipt = receipt(Some("rollout-1"), true);
-    let elsewhere = crate::domain::Receipt { api: "https://api.other".to_owned(), ..receipt };
+    let elsewhere = Receipt { api: "https://api.other".to_owned(), ..receipt };
     script.state.open = vec![elsewhere];
     script.state.complaints =
         vec!["line 3 of the journal is cut in half".to_owned(), "more".to_owned()];
@@ -163,4 +163,70 @@ fn what_the_journal_cannot_tell_or_take_is_said() {
     script.event(Event::Journalled { failed: Some("disk full".to_owned()) });
     let Some(Notice::Outcome(outcome)) = &script.state.notice else { panic!() };
     assert!(outcome.text().starts_with("it is so; its end could not be written down (disk full)"));
+}
+
+/// What cannot be gone on with is followed at the usual pace and tried again, never at once: the platform would be asked
+/// without end.
+#[test]
+fn what_is_not_taken_up_is_tried_again_after_a_while() {
+    let settles = |script: &mut Script| {
+        script.event(Event::Tick);
+        script.effects.iter().any(|effect| matches!(effect, Effect::Settle { .. }))
+    };
+    for why in [Hindrance::Followed, Hindrance::Journal("read-only file system".to_owned())] {
+        let mut script = Script::incident();
+        let open = receipt(Some("rollout-1"), true);
+        script.state.open = vec![open.clone()];
+        let [Effect::Resume { id, .. }] = super::begin(&mut script.state)[..] else { panic!() };
+        let refuse = |script: &mut Script| {
+            let (receipt, why) = (Box::new(open.clone()), why.clone());
+            script.event(Event::NotTakenUp { id, receipt, why });
+        };
+        for _ in 0..3 {
+            refuse(&mut script);
+            assert!(!settles(&mut script), "at once");
+            script.pass(4_000);
+            assert!(!settles(&mut script), "too early");
+            script.pass(2_000);
+            assert!(settles(&mut script), "it is followed");
+            let settlement = Box::new(Ok(Settlement::Unfinished(Box::new(open.clone()))));
+            script.event(Event::Settled { id, settlement });
+            assert!(matches!(script.effects.as_slice(), [Effect::Resume { .. }]));
+        }
+        refuse(&mut script);
+        let line = script.state.running[0].line.clone();
+        match why {
+            Hindrance::Followed => assert!(line.contains("another revdeck follows it"), "{line}"),
+            Hindrance::Journal(_) => {
+                assert!(line.contains("read-only file system"), "{line}");
+                assert!(line.contains("C-j goes on without it"), "{line}");
+                script.keys("C-j");
+                assert!(settles(&mut script), "somebody has agreed");
+            }
+        }
+        // Whoever follows it has ended it: that is told, and not written down once more.
+        let outcome = Outcome::Done("checkout is back on rev 7".to_owned());
+        script.event(Event::EndedElsewhere { id, outcome });
+        assert!(script.state.running.is_empty());
+        assert!(!script.effects.iter().any(|effect| matches!(effect, Effect::Journal { .. })));
+        script.pass(10_000);
+        script.event(Event::Tick);
+        let Some(Notice::Outcome(Outcome::Done(_))) = &script.state.notice else { panic!() };
+    }
+}
+
+/// A login that can be opened later only: what was sent there is taken up then.
+#[test]
+fn what_is_on_a_target_that_opens_later_is_taken_up_then() {
+    let mut script = Script::incident();
+    let target = script.state.targets[0].target.clone();
+    script.state.targets[0].target.api.clear();
+    let api = "https://api.example".to_owned();
+    script.state.open = vec![Receipt { api: api.clone(), ..receipt(Some("rollout-1"), true) }];
+    assert!(super::begin(&mut script.state).is_empty());
+    assert!(script.hint().contains("as soon as their targets can be opened"), "{}", script.hint());
+    let report = Report::Target(Target { api, ..target.clone() });
+    script.event(Event::Report { target: target.id, report });
+    assert!(matches!(script.effects.as_slice(), [Effect::Resume { .. }]), "{:?}", script.effects);
+    assert!(script.state.open.is_empty());
 }

@@ -30,7 +30,7 @@ pub use options::{KIND, Push};
 use self::{
     client::{flux::Cluster, forge::Forge, mirror::Mirror},
     read::cluster::Known,
-    repository::Repository,
+    repository::{Latest, Repository},
 };
 use super::{
     Error, Now, OpenError, Platform,
@@ -62,13 +62,14 @@ pub struct Options {
     pub variables: Vec<(String, String)>,
     /// The longest that git or an answer may take.
     pub timeout: Duration,
-    /// Which forge it is, where its API is, what the repository is called there, and a token; none of it where it is not
-    /// known.
-    pub forge: Option<ForgeOptions>,
+    /// Which forge it is, where its API is, what the repository is called there, and a token; else why it cannot be asked.
+    pub forge: Result<ForgeOptions, String>,
     /// The cluster that it is applied to.
     pub cluster: Option<Arc<dyn Platform>>,
     /// How to reach that cluster.
     pub connection: Option<super::cluster::Options>,
+    /// Why the cluster that is named cannot be opened.
+    pub no_cluster: Option<String>,
 }
 
 /// A forge, and a login there.
@@ -102,8 +103,8 @@ impl GitOps {
             mirror.git.remote.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
         let name = clean(name.trim_end_matches(".git"));
         let forge = match options.forge {
-            None => Err("no forge is known for this repository".to_owned()),
-            Some(forge) => match client::forge::ForgeKind::named(&forge.kind) {
+            Err(why) => Err(why),
+            Ok(forge) => match client::forge::ForgeKind::named(&forge.kind) {
                 None => Err(format!(
                     "there is no forge {:?}: github, gitlab, gitea or forgejo",
                     forge.kind
@@ -129,7 +130,10 @@ impl GitOps {
             cluster,
             images: Known::default(),
             now,
-            latest: std::sync::Mutex::default(),
+            latest: std::sync::Mutex::new(Latest {
+                cluster_problem: options.no_cluster,
+                ..Latest::default()
+            }),
             blobs: Mutex::default(),
             state: Mutex::default(),
             sent: AtomicBool::new(false),

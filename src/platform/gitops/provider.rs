@@ -106,15 +106,15 @@ fn credential(
     (!password.is_empty()).then(|| SecretString::from(password.to_owned()))
 }
 
-fn forge_of(environment: &Environment, remote: &str) -> Option<ForgeOptions> {
-    let (scheme, host, path) = address(remote)?;
-    let named = environment.variable(FORGE);
-    if named == Some("none") {
-        return None;
-    }
-    let kind = match named {
-        Some(name) => forge::ForgeKind::named(name)?,
-        None => forge::ForgeKind::of_host(host)?,
+/// The forge of a repository, or why there is none to be asked.
+fn forge_of(environment: &Environment, remote: &str) -> Result<ForgeOptions, String> {
+    let unknown = || "no forge is known for this repository".to_owned();
+    let (scheme, host, path) = address(remote).ok_or_else(unknown)?;
+    let kind = match environment.variable(FORGE) {
+        Some("none") => return Err(unknown()),
+        Some(name) => forge::ForgeKind::named(name)
+            .ok_or_else(|| format!("forge = {name:?} is none of {FORGES}"))?,
+        None => forge::ForgeKind::of_host(host).ok_or_else(unknown)?,
     };
     let api = environment.variable(FORGE_API).map_or_else(|| kind.api(scheme, host), str::to_owned);
     let variable =
@@ -123,25 +123,36 @@ fn forge_of(environment: &Environment, remote: &str) -> Option<ForgeOptions> {
     let here = ["127.0.0.1", "localhost", "[::1]"];
     let plain = api.strip_prefix("http://").and_then(|rest| rest.split(['/', ':']).next());
     if plain.is_some_and(|host| !here.contains(&host)) {
-        return None;
+        return Err(format!("a token is not sent in clear, and {api} is not https"));
     }
     let token = match environment.variable(TOKEN) {
         Some(name) => variable(name),
         None => kind.variables().iter().find_map(|name| variable(name)),
     };
-    let token = token.or_else(|| credential(environment, scheme, host, path))?;
+    let token = token.or_else(|| credential(environment, scheme, host, path)).ok_or_else(|| {
+        let named = environment.variable(TOKEN).unwrap_or(kind.variables()[0]);
+        format!("there is no token for the forge: set {named}")
+    })?;
     let project = path.trim_end_matches('/').trim_end_matches(".git").to_owned();
     let kind = match kind {
         forge::ForgeKind::GitHub => "github",
         forge::ForgeKind::GitLab => "gitlab",
         forge::ForgeKind::Gitea => "gitea",
     };
-    Some(ForgeOptions {
+    Ok(ForgeOptions {
         kind: kind.to_owned(),
         api: api.trim_end_matches('/').to_owned(),
         project,
         token,
     })
+}
+
+fn push_of(text: &str) -> Result<Push, String> {
+    match text {
+        "direct" => Ok(Push::Direct),
+        "pull-request" => Ok(Push::PullRequest),
+        other => Err(format!("push = {other:?} is neither \"direct\" nor \"pull-request\"")),
+    }
 }
 
 /// The cluster that a setting names: `kubernetes`, `kubernetes:CONTEXT/NAMESPACE` or `CONTEXT/NAMESPACE`.
@@ -168,12 +179,13 @@ const fn setting(
     Setting { name, variable, flag: None, value, help }
 }
 
+const FORGES: &str = "github, gitlab, gitea, forgejo or none";
 const SETTINGS: &[Setting] = &[
     setting("repository", REPOSITORY, "URL|PATH", "The repository, or a clone of it"),
     setting("branch", BRANCH, "BRANCH", "The branch that is applied"),
     setting("paths", PATHS, "PATHS", "The directories to look at, with commas"),
     setting("push", PUSH, "direct|pull-request", "Where commits go"),
-    setting("forge", FORGE, "FORGE", "github, gitlab, gitea, forgejo or none"),
+    setting("forge", FORGE, "FORGE", FORGES),
     setting("forge-api", FORGE_API, "URL", "The address of the forge's API"),
     setting("token-variable", TOKEN, "NAME", "The variable that holds the forge's token"),
     setting(
@@ -221,6 +233,23 @@ impl registry::Provider for Provider {
         }
     }
 
+    fn check_setting(&self, name: &str, value: &str) -> Result<(), String> {
+        let wrong = |is: &str| Err(format!("{name} = {value:?} is {is}"));
+        match name {
+            "push" => push_of(value).map(|_| ()),
+            "forge" if value != "none" && forge::ForgeKind::named(value).is_none() => {
+                wrong(&format!("none of {FORGES}"))
+            }
+            "forge-api" if !value.starts_with("https://") && !value.starts_with("http://") => {
+                wrong("no address that begins with https://")
+            }
+            "patience" if !value.parse::<u64>().is_ok_and(|seconds| seconds > 0) => {
+                wrong("no number of seconds")
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn shown(&self, text: &str) -> String {
         if !text.contains("://") && !text.contains('@') {
             return text.to_owned();
@@ -256,7 +285,7 @@ impl registry::Provider for Provider {
         spec: &TargetSpec,
         environment: &Environment,
         now: &Now,
-        beside: Option<Arc<dyn Platform>>,
+        beside: Option<Result<Arc<dyn Platform>, OpenError>>,
     ) -> Result<Arc<dyn Platform>, OpenError> {
         let (located, branch) = spec.location.as_deref().map(parts).unzip();
         let Some(repository) = located.or_else(|| environment.variable(REPOSITORY)) else {
@@ -266,15 +295,8 @@ impl registry::Provider for Provider {
         };
         let repository = &at_home(repository, environment);
         let branch = branch.flatten().or_else(|| environment.variable(BRANCH)).map(str::to_owned);
-        let push = match environment.variable(PUSH) {
-            None | Some("direct") => Push::Direct,
-            Some("pull-request") => Push::PullRequest,
-            Some(other) => {
-                return Err(OpenError::login(format!(
-                    "push = {other:?} is neither \"direct\" nor \"pull-request\""
-                )));
-            }
-        };
+        let push = environment.variable(PUSH).map_or(Ok(Push::Direct), push_of);
+        let push = push.map_err(OpenError::login)?;
         let cache = environment
             .variable("XDG_CACHE_HOME")
             .map(PathBuf::from)
@@ -296,10 +318,17 @@ impl registry::Provider for Provider {
         let variables = variables.iter().filter_map(|name| {
             environment.variable(name).map(|value| ((*name).to_owned(), value.to_owned()))
         });
+        // Without its cluster a repository still says what the branch says.
+        let (beside, mut no_cluster) = match beside {
+            Some(Ok(platform)) => (Some(platform), None),
+            Some(Err(error)) => (None, Some(error.to_string())),
+            None => (None, None),
+        };
         let connection = match (&beside, self.beside(spec, environment)) {
             (Some(_), Some(named)) => {
                 let environment = environment.clone().with(named.variables.clone());
-                Some(cluster::Options::read(named.location.as_deref(), &environment)?)
+                let read = cluster::Options::read(named.location.as_deref(), &environment);
+                read.map_err(|error| no_cluster = Some(error.to_string())).ok()
             }
             _ => None,
         };
@@ -317,6 +346,7 @@ impl registry::Provider for Provider {
             forge: forge_of(environment, &bare_address(&remote_of(repository))),
             cluster: beside,
             connection,
+            no_cluster,
         };
         Ok(Arc::new(GitOps::open(spec.id.clone(), options, now.clone())?))
     }

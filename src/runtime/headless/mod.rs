@@ -141,37 +141,60 @@ impl Context {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
-    /// An app by name, and the platform that has it.
+    /// An app by name, and the platform that has it. Targets that could not be asked are named, and may have one, too.
     ///
     /// # Errors
     /// Where no platform has it, or several do.
     async fn find(&self, name: &str) -> Result<(Arc<dyn Platform>, App), Exit> {
+        self.look_for(name).await.map(|(platform, app, _)| (platform, app))
+    }
+
+    /// The same, for something that is to be changed: it must be the only one of that name for certain.
+    ///
+    /// # Errors
+    /// Also where a target could not be asked, unless the name is an identifier.
+    async fn find_to_change(&self, name: &str) -> Result<(Arc<dyn Platform>, App), Exit> {
+        let (platform, app, unread) = self.look_for(name).await?;
+        if let Some(other) = unread.first().filter(|_| app.id.as_str() != name) {
+            let own = &app.target;
+            let text = format!(
+                "REFUSED: {other} could not be asked and may have an app {name:?}, too: say --target {own}"
+            );
+            return Err(Exit::new(Code::Refused, text));
+        }
+        Ok((platform, app))
+    }
+
+    /// An app by name, the platform that has it, and the targets that could not be asked for it.
+    async fn look_for(&self, name: &str) -> Result<(Arc<dyn Platform>, App, Vec<TargetId>), Exit> {
         if let [platform] = self.platforms.as_slice() {
-            return Ok((platform.clone(), platform.app(name).await?));
+            return Ok((platform.clone(), platform.app(name).await?, Vec::new()));
         }
         let asked = self.platforms.iter().map(|platform| platform.app(name));
-        let (mut found, mut failed) = (Vec::new(), None);
+        let (mut found, mut missing, mut failed) = (Vec::new(), None, Vec::new());
         for (platform, app) in self.platforms.iter().zip(join_all(asked).await) {
             match app {
                 Ok(app) => found.push((platform.clone(), app)),
-                // That an app is nowhere else says less than that one target could not be asked.
-                Err(error @ Error::NotFound { .. }) => failed = failed.or(Some(error)),
-                Err(error) => failed = Some(error),
+                Err(error @ Error::NotFound { .. }) => missing = missing.or(Some(error)),
+                Err(error) => failed.push((platform.target().id, error)),
             }
-        }
-        if found.len() == 1
-            && let Some(error) = failed.take_if(|error| !matches!(error, Error::NotFound { .. }))
-        {
-            // It may have an app of that name, too.
-            Self::say(&format!("note: {error}"));
         }
         if found.len() > 1 {
             let targets: Vec<_> = found.iter().map(|(_, app)| app.target.as_str()).collect();
             let text = format!("{name:?} is an app of {}: say --target", targets.join(" and "));
             return Err(Exit::new(Code::Refused, text));
         }
-        let missing = || Exit::new(Code::Refused, format!("there is no app {name:?}"));
-        found.pop().ok_or_else(|| failed.map_or_else(missing, Exit::from))
+        if let Some((platform, app)) = found.pop() {
+            for (target, error) in &failed {
+                Self::say(&format!("note: {target}: {error}"));
+            }
+            let unread = failed.into_iter().map(|(target, _)| target).collect();
+            return Ok((platform, app, unread));
+        }
+        // That an app is nowhere else says less than that a target could not be asked.
+        self.incomplete(failed)?;
+        let nowhere = || Exit::new(Code::Refused, format!("there is no app {name:?}"));
+        Err(missing.map_or_else(nowhere, Exit::from))
     }
 
     /// `revdeck apps`.

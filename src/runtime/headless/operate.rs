@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    super::journal::{Entry, Open},
+    super::journal::{Entry, Open, Taken},
     Code, Context, Exit,
     instances::Judge,
     json, show,
@@ -71,7 +71,10 @@ pub async fn operate(
     to: Option<&str>,
     consenting: Consenting,
 ) -> Result<(), Exit> {
-    let (platform, app) = context.find(name).await?;
+    let (platform, app) = match consenting.dry_run {
+        true => context.find(name).await?,
+        false => context.find_to_change(name).await?,
+    };
     request.app = app.id.clone();
     if let Some(label) = to {
         let history = platform.revisions(&app.id).await?;
@@ -350,9 +353,11 @@ pub async fn resume(context: &Context, list: bool) -> Result<(), Exit> {
         let text = if context.json {
             json::list(open.iter().map(json::open))
         } else {
-            show::open(&open, context.now())
+            show::open(&open, context.now(), !story.complaints.is_empty())
         };
-        return Ok(Context::print(&text)?);
+        Context::print(&text)?;
+        // What was complained of may be an operation without an end.
+        return if story.uncertain { Err(Exit::new(Code::Unknown, "")) } else { Ok(()) };
     }
     // One that takes days keeps none of the others from being told.
     let several = open.len() > 1;
@@ -398,20 +403,21 @@ async fn resume_one(context: &Context, one: Open, voice: &str) -> Result<(), Exi
         Sent::Accepted(one.receipt)
     } else {
         match context.journal.take_up(&one.receipt) {
-            Ok(Some(receipt)) => {
+            Ok(Taken::Ours(receipt)) => {
                 Context::say(&format!("following the {verb} of {name}"));
                 let platform = platform.as_ref();
                 let work = telling(voice, |progress| async move {
-                    operation::resume(platform, receipt, &progress, &context.journal).await
+                    operation::resume(platform, *receipt, &progress, &context.journal).await
                 });
                 work.await
             }
-            Ok(None) => {
+            Ok(Taken::Followed) => {
                 Context::say(&format!("the {verb} of {name} was taken up by another revdeck"));
                 return Ok(());
             }
+            Ok(Taken::Ended(outcome)) => return finish(context, &outcome),
             // Where nothing is left to be sent, looking needs no journal.
-            Err(_) if one.receipt.complete() => {
+            Err(_) if !one.receipt.may_send() => {
                 Context::say(&format!("following the {verb} of {name}"));
                 Sent::Accepted(one.receipt)
             }

@@ -274,9 +274,12 @@ pub(super) fn targets<'a>(
     table(&["TARGET", "API", "SCOPE", "USER", "STATE"], rows)
 }
 
-pub(super) fn open(open: &[Open], now: Timestamp) -> String {
-    if open.is_empty() {
-        return "every operation in the journal has its end\n".to_owned();
+/// `partly` is whether not all of the journal could be read.
+pub(super) fn open(open: &[Open], now: Timestamp, partly: bool) -> String {
+    match (open.is_empty(), partly) {
+        (false, _) => {}
+        (true, false) => return "every operation in the journal has its end\n".to_owned(),
+        (true, true) => return "nothing that can be read is without its end\n".to_owned(),
     }
     let row = |one: &Open| {
         let receipt = &one.receipt;

@@ -40,6 +40,17 @@ const REMEMBERED: usize = 1_048_576;
 /// How many journals that were put aside are kept.
 const KEPT: u32 = 3;
 
+/// Who goes on with an operation of an earlier run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Taken {
+    /// This program, with what is known of it by now.
+    Ours(Box<Receipt>),
+    /// Another one that runs.
+    Followed,
+    /// Nobody: another one has ended it, so.
+    Ended(Outcome),
+}
+
 /// A journal; clones write into the same one.
 #[derive(Clone)]
 pub struct Journal {
@@ -122,38 +133,44 @@ impl Journal {
         }))
     }
 
-    /// Takes up an operation of an earlier run, with what is known of it by now; `None` where another program follows
-    /// it or has ended it. No two programs take up the same one.
+    /// Takes up an operation of an earlier run, with what is known of it by now. No two programs take up the same one.
     ///
     /// # Errors
     /// Where it cannot be written down: nothing of it may be sent then.
-    pub fn take_up(&self, receipt: &Receipt) -> io::Result<Option<Receipt>> {
+    pub fn take_up(&self, receipt: &Receipt) -> io::Result<Taken> {
+        let ours = || Ok(Taken::Ours(Box::new(receipt.clone())));
         let id = &receipt.recipe.id;
         let Some(directory) = self.file.as_deref().and_then(Path::parent) else {
-            return Ok(Some(receipt.clone()));
+            return ours();
         };
         if self.claims().has(id) {
-            return Ok(Some(receipt.clone()));
+            return ours();
         }
         match self.claims().take(directory, id) {
             Ok(true) => {}
-            Ok(false) => return Ok(None),
+            Ok(false) => return Ok(Taken::Followed),
             // Who has agreed to write nothing goes on without a claim where none can be had.
-            Err(_) if self.is_skipped() => return Ok(Some(receipt.clone())),
+            Err(_) if self.is_skipped() => return ours(),
             Err(error) => return Err(error),
         }
         // Whoever had it until now may have gone on with it.
-        let open = self.read().open().into_iter().find(|one| one.receipt.recipe.id == *id);
+        let story = self.read();
+        let open = story.open().into_iter().find(|one| one.receipt.recipe.id == *id);
         let Some(Open { receipt, .. }) = open else {
             self.claims().give_back(directory, id);
-            return Ok(None);
+            let outcome = story.end_of(id).unwrap_or_else(|| {
+                let text =
+                    "the journal tells no end of it, and has lost how to follow it: look what runs";
+                Outcome::Unknown(text.to_owned())
+            });
+            return Ok(Taken::Ended(outcome));
         };
         // Where a step is left to be sent, that is written down instead.
         if receipt.complete() {
             let fields = json!({ "name": receipt.name, "process": std::process::id() });
             self.write(id, "resumed", fields)?;
         }
-        Ok(Some(receipt))
+        Ok(Taken::Ours(Box::new(receipt)))
     }
 
     /// Adds how an operation ended; where another program follows it, that one does.
