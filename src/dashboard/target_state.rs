@@ -29,8 +29,13 @@ impl TargetState {
         }
     }
 
-    /// Where it looks: what the target says, else what the login says.
+    /// What it is called on screen: the name that somebody gave it, else where it looks.
     pub fn name(&self) -> &str {
+        self.target.own_name().unwrap_or_else(|| self.scope_label())
+    }
+
+    /// Where it looks: what the target says, else what the login says.
+    pub fn scope_label(&self) -> &str {
         self.connection.status.scope_label.as_ref().unwrap_or(&self.target.scope_label)
     }
 }

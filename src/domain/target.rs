@@ -54,6 +54,16 @@ pub struct Target {
     pub badge: Option<String>,
 }
 
+impl Target {
+    /// The name that somebody gave it, where it is not called by its platform and location.
+    pub fn own_name(&self) -> Option<&str> {
+        let id = self.id.as_str();
+        let platform = id.split(':').next();
+        let named = [self.platform.name, self.platform.short];
+        (!named.iter().any(|name| platform == Some(name))).then_some(id)
+    }
+}
+
 /// Whether something can be done, and if not, why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Capability {

@@ -28,7 +28,7 @@ pub fn found(state: &State, search: &str) -> Vec<usize> {
             "{} {} {} {} {}",
             target.platform.name,
             target.id,
-            one.name(),
+            one.scope_label(),
             target.api,
             target.user
         );

@@ -212,7 +212,7 @@ impl Context {
         let text = if self.json {
             json::list(apps.iter().map(json::app))
         } else {
-            show::apps(&apps, self.now())
+            show::apps(&apps, self.now(), self.platforms.len() > 1)
         };
         // Where there is only one target its failure is the result.
         if failed.len() < self.platforms.len() || self.platforms.len() > 1 {

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     domain::{
         App, Consent, History, LOOKING, Operation, Outcome, Plan, Receipt, Request, Revision,
-        RollBackTo, Settlement, Standing, text::span,
+        RollBackTo, Settlement, Standing, TargetId, text::span,
     },
     platform::{
         Platform,
@@ -83,6 +83,7 @@ pub async fn operate(
     }
     let request = context.journal.complete(&platform.target(), request);
     let mut plan = platform.plan(request).await?;
+    let target = (context.platforms.len() > 1).then_some(&app.target);
     // Who lets a rollout go on should know what is seen of its new side.
     if plan.request.operation == Operation::Continue
         && let Some(verdict) = context.verdict(platform.as_ref(), &app).await
@@ -92,9 +93,9 @@ pub async fn operate(
     if context.json && consenting.dry_run {
         Context::print(&json::pretty(&json::plan(&plan)))?;
     } else if consenting.dry_run {
-        Context::print(&text(&plan))?;
+        Context::print(&text(&plan, target))?;
     } else {
-        Context::say(&text(&plan));
+        Context::say(&text(&plan, target));
     }
     if let Some(reason) = &plan.refused {
         return Err(Exit::new(Code::Refused, format!("REFUSED: {reason}")));
@@ -177,9 +178,10 @@ where
     tokio::join!(work(progress), telling).0
 }
 
-/// The plan in text, as the dry run prints it.
-fn text(plan: &Plan) -> String {
-    let lines = plan.lines(false);
+/// The plan in text, as the dry run prints it; with the target where there are several.
+fn text(plan: &Plan, target: Option<&TargetId>) -> String {
+    let target = target.map(|target| ("target", target.to_string()));
+    let lines: Vec<_> = target.into_iter().chain(plan.lines(false)).collect();
     let lines: Vec<_> = lines.iter().map(|(label, text)| format!("  {label:<8} {text}")).collect();
     format!("{}\n{}\n", plan.title, lines.join("\n"))
 }

@@ -57,8 +57,9 @@ fn age(at: Option<Timestamp>, now: Timestamp) -> String {
     at.map_or_else(|| "?".to_owned(), |at| span(now.duration_since(at)))
 }
 
-pub(super) fn apps(apps: &[App], now: Timestamp) -> String {
-    let rows = apps
+/// With `targets` each says whose it is.
+pub(super) fn apps(apps: &[App], now: Timestamp, targets: bool) -> String {
+    let rows: Vec<Vec<String>> = apps
         .iter()
         .map(|app| {
             let rollout =
@@ -73,7 +74,16 @@ pub(super) fn apps(apps: &[App], now: Timestamp) -> String {
             ]
         })
         .collect();
-    table(&["APP", "SCOPE", "STATE", "RUNNING", "REV", "ROLLOUT"], rows)
+    let mut titles = vec!["APP", "SCOPE", "STATE", "RUNNING", "REV", "ROLLOUT"];
+    if !targets {
+        return table(&titles, rows);
+    }
+    titles.insert(1, "TARGET");
+    let with_target = |(mut row, app): (Vec<String>, &App)| {
+        row.insert(1, app.target.to_string());
+        row
+    };
+    table(&titles, rows.into_iter().zip(apps).map(with_target).collect())
 }
 
 /// `rev 7→8, old 5/5, new 0/1, 4m`.

@@ -61,7 +61,9 @@ fn wordings(state: &State, dot: &str) -> Vec<String> {
     if let [one] = state.targets.as_slice() {
         let target = &one.target;
         let host = target.api.split_once("://").map_or(target.api.as_str(), |(_, host)| host);
-        let some = format!("{}{dot}{}{dot}{}", target.platform.short, one.name(), target.user);
+        let own = target.own_name().map(|name| format!("{name}{dot}")).unwrap_or_default();
+        let scope = one.scope_label();
+        let some = format!("{}{dot}{own}{scope}{dot}{}", target.platform.short, target.user);
         return vec![format!("{some}{dot}{host}"), some];
     }
     let each = |one: &TargetState| format!("{}{dot}{}", one.target.platform.short, one.name());

@@ -25,6 +25,10 @@ pub(crate) fn draw(
         Some(Ok(plan)) => plan.title.clone(),
         _ => format!("{} {}", dialog.request.operation.verb().words().to_uppercase(), dialog.name),
     };
+    let title = match whose(state, dialog) {
+        Some(target) => format!("{title}, on {target}"),
+        None => title,
+    };
     let role = match (&dialog.plan, &dialog.request.operation) {
         (Some(Ok(plan)), _) if plan.refused.is_some() => Role::Bad,
         (_, Operation::Continue) => Role::New,
@@ -63,6 +67,16 @@ pub(crate) fn draw(
     why(dialog, theme, inside, foot, buffer);
     let answer = answer(state, dialog, theme, width, view.most());
     put(buffer, inside, foot + 2, &answer);
+}
+
+/// The target of a plan, where another one may have an app of that name.
+fn whose<'a>(state: &'a State, dialog: &PlanDialog) -> Option<&'a str> {
+    let (own, others): (Vec<_>, Vec<_>) =
+        state.targets.iter().partition(|one| one.target.id == dialog.target);
+    let own = own.first()?;
+    let alike = others.iter().any(|other| other.target.platform == own.target.platform);
+    let named = own.target.own_name().is_some() && !others.is_empty();
+    (alike || named).then(|| own.name())
 }
 
 fn line(theme: &Theme, label: &str, text: &str) -> Line<'static> {

@@ -138,8 +138,9 @@ fn rights(state: &State, one: &TargetState) -> String {
         [] => "it may do everything, as far as is known".to_owned(),
         denied => format!("it does all but: {}", denied.join("; ")),
     };
-    match &one.connection.problem {
-        Some((problem, _)) => format!("{}. {rest}", problem.text),
-        None => rest,
+    match (&one.connection.problem, one.connection.read_at) {
+        (Some((problem, _)), None) => format!("{}. What it may do is not known", problem.text),
+        (Some((problem, _)), Some(_)) => format!("{}. {rest}", problem.text),
+        (None, _) => rest,
     }
 }
