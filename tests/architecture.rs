@@ -379,3 +379,40 @@ fn revisions_are_named_in_one_place() {
         .collect();
     assert!(glued.is_empty(), "a name of its own in {glued:?}");
 }
+
+/// The lines that say something: no comments, imports, lists of modules, lone brackets, or heads of functions, which a trait
+/// gives.
+fn telling(text: &str) -> Vec<String> {
+    let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let (mut lines, mut import, mut head) = (Vec::new(), false, false);
+    for line in text.lines().map(str::trim) {
+        let bare = line.trim_start_matches("pub ").trim_start_matches("async ");
+        import |= bare.starts_with("use ") || bare.starts_with("mod ");
+        head |= bare.starts_with("fn ") || bare.starts_with("impl ");
+        if import || head {
+            import &= !line.ends_with(';');
+            head &= !line.ends_with('{') && !line.ends_with(';');
+        } else if line.len() > 2 && !line.starts_with("//") && !line.starts_with('#') {
+            lines.push(line.to_owned());
+        }
+    }
+    lines
+}
+
+/// What two adapters have in common belongs into a room of its own.
+#[test]
+fn no_two_files_of_platforms_share_six_lines() {
+    let mut files = Vec::new();
+    sources(&root().join("platform"), &mut files);
+    let mut seen: BTreeMap<Vec<String>, &Path> = BTreeMap::new();
+    let mut twice = BTreeSet::new();
+    for file in &files {
+        for six in telling(&fs::read_to_string(file).unwrap()).windows(6) {
+            let first = *seen.entry(six.to_vec()).or_insert(file);
+            if first != file.as_path() {
+                twice.insert(format!("{} and {}: {}", first.display(), file.display(), six[0]));
+            }
+        }
+    }
+    assert!(twice.is_empty(), "{twice:#?}");
+}

@@ -137,7 +137,7 @@ impl Invoked<'_> {
         let environment = Environment::new(self.paths.home.clone())
             .keeping(self.paths.state.clone())
             .with(variables)
-            .with(self.global.variables.clone());
+            .over(&self.global.variables);
         let mut specs = self.targets()?;
         if specs.is_empty() {
             specs.extend(self.config.targets.iter().map(|one| one.value.clone()));
@@ -346,6 +346,7 @@ impl Invoked<'_> {
             (None, Some(usual)) => format!("# there is no {}\n", usual.display()),
             (None, None) => String::new(),
         };
+        text += "# A deck that was left otherwise opens as it was left: order, scope and only-active. A flag, or --set, comes before that.\n";
         for (section, settings) in config.sections() {
             text += &format!("[{section}]\n");
             for (name, value, origin) in settings {

@@ -39,6 +39,19 @@ pub struct OptionSpec {
 }
 
 impl OptionSpec {
+    /// An option that is said or not.
+    pub const fn flag(name: &'static str, hint: &'static str) -> Self {
+        Self {
+            name,
+            short: None,
+            value: "yes|no",
+            hint,
+            kind: OptionKind::Flag,
+            artifact: false,
+            with: None,
+        }
+    }
+
     /// What is wrong with a value, in one sentence.
     pub fn check(&self, value: &str) -> Result<(), String> {
         let name = self.name;

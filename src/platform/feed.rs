@@ -11,14 +11,14 @@ use crate::domain::{App, AppId, Interest, LogLine, Report, RolloutId, Status};
 /// How many log lines of a crashing app are told without being asked for.
 const CRASH_LINES: usize = 30;
 
-/// Nobody listens any more.
+/// Whoever the reports are for has ended.
 #[derive(Debug)]
 pub struct Gone;
 
 /// Why a turn of a watch that polls came to nothing.
 #[derive(Debug)]
 pub enum Failed {
-    /// Nobody listens any more.
+    /// Whoever the reports are for has ended.
     Gone,
     /// Something could not be read.
     Error(Error),

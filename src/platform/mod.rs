@@ -14,7 +14,6 @@ pub mod http;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
 pub mod operation;
-#[cfg(any(feature = "ecs", feature = "gitops"))]
 pub mod polling;
 pub mod registry;
 pub mod sightings;

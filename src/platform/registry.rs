@@ -2,7 +2,11 @@
 //!
 //! A platform is one folder with an adapter, and one line in [`Registry::built_in`].
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use super::{Now, Platform, Unopened};
 use crate::domain::{PlatformKind, Problem, ProblemKind, TargetId};
@@ -11,6 +15,8 @@ use crate::domain::{PlatformKind, Problem, ProblemKind, TargetId};
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
+    /// The variables that other programs do not have.
+    own: BTreeSet<String>,
     home: Option<PathBuf>,
     state: Option<PathBuf>,
 }
@@ -18,7 +24,7 @@ pub struct Environment {
 impl Environment {
     /// An environment of nothing but a home.
     pub fn new(home: Option<PathBuf>) -> Self {
-        Self { variables: BTreeMap::new(), home, state: None }
+        Self { home, ..Self::default() }
     }
 
     /// The same with these variables set; one that is set already is replaced.
@@ -26,6 +32,18 @@ impl Environment {
     pub fn with(mut self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
         self.variables.extend(variables);
         self
+    }
+
+    /// The same with what a flag or the configuration says instead of some variables: no other program knows of that.
+    #[must_use]
+    pub fn over(mut self, variables: &BTreeMap<String, String>) -> Self {
+        self.own.extend(variables.keys().cloned());
+        self.with(variables.clone())
+    }
+
+    /// A variable that is set by a flag or the configuration only, so that a command which is copied elsewhere must say it.
+    pub fn own(&self, name: &str) -> Option<&str> {
+        self.variable(name).filter(|_| self.own.contains(name))
     }
 
     /// The same with a directory for what is to outlive the program.
@@ -293,7 +311,7 @@ impl Registry {
     ) -> Result<Arc<dyn Platform>, OpenError> {
         let unknown = || OpenError::login(format!("there is no platform {}", spec.platform));
         let provider = self.provider(spec.platform).ok_or_else(unknown)?;
-        let environment = environment.clone().with(spec.variables.clone());
+        let environment = environment.clone().over(&spec.variables);
         let beside = provider.beside(spec, &environment);
         let beside = beside.map(|beside| self.open_one(&beside, &environment, now));
         provider.open_beside(spec, &environment, now, beside)
@@ -310,8 +328,8 @@ impl Registry {
         environment: &Environment,
         now: &Now,
     ) -> Result<Vec<Arc<dyn Platform>>, OpenError> {
-        let (mut platforms, mut errors): (Vec<Arc<dyn Platform>>, Vec<(&TargetId, OpenError)>) =
-            (Vec::new(), Vec::new());
+        let mut platforms: Vec<Arc<dyn Platform>> = Vec::new();
+        let mut errors: Vec<(&TargetId, OpenError)> = Vec::new();
         for spec in specs {
             let Some(provider) = self.provider(spec.platform) else { continue };
             match self.open_one(spec, environment, now) {

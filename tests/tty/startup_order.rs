@@ -23,13 +23,48 @@ const BYTES_A_LINE: usize = 512;
 /// So much of the program is kept where one byte of it is used.
 const WINDOW: usize = 65_536;
 
-/// What is known of the functions of one name.
-#[derive(Clone, Default)]
+/// The first keys that somebody presses in a hurry: look around, the page of instances, the log, and a plan.
+const KEYS: &[&str] =
+    &["j", "k", "\t", "/", "\x1b", "?", "\x1b", "i", "\x1b", "L", "\x1b", "R", "", "\x1b"];
+
+/// When a function is run: by the start, or by the first keys.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum When {
+    Start,
+    Keys,
+}
+
+/// The functions of one name: a generic one is several.
+#[derive(Default)]
 struct Tally {
-    /// The size of all of them.
     bytes: usize,
-    /// The size and number of those that were run, by the group that they belong to.
-    run: BTreeMap<usize, (usize, usize)>,
+    run_bytes: usize,
+    run: usize,
+    by: BTreeSet<(When, usize)>,
+}
+
+impl Tally {
+    /// Which part of the list it belongs to: the time, and what several platforms run before what one alone does. What is
+    /// mostly not run comes last, where it lies between nothing else.
+    fn part(&self) -> Option<Part> {
+        let (when, first) = self.by.first()?;
+        let mut others = self.by.iter().filter(|by| by.0 == *when && by.1 != *first);
+        let waste = self.bytes - self.run_bytes;
+        Some(match () {
+            () if waste >= WINDOW * self.run => return None,
+            () if waste * 10 >= WINDOW * self.run => Part::Seldom,
+            () if others.next().is_some() => Part::Shared(*when),
+            () => Part::Of(*when, *first),
+        })
+    }
+}
+
+/// A part of the list, in its order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Shared(When),
+    Of(When, usize),
+    Seldom,
 }
 
 #[derive(Default)]
@@ -42,37 +77,43 @@ struct Node {
 #[ignore = "it writes the order of functions, from a program with symbols that REVDECK_SYMBOLS names, by valgrind and nm"]
 fn record_the_order_of_functions() {
     let program = std::env::var("REVDECK_SYMBOLS").expect("REVDECK_SYMBOLS names a program");
-    let sizes = sizes(&program);
-    let runs: Vec<_> = (0..SIMULATED.len()).map(|index| run(&program, index)).collect();
-    // First what several platforms run, then what one alone does.
-    let group = |name: &String| {
-        let mut by = runs.iter().enumerate().filter(|(_, run)| run.contains(name));
-        match (by.next(), by.next()) {
-            (None, _) => None,
-            (Some((index, _)), None) => Some(index + 1),
-            (Some(_), Some(_)) => Some(0),
+    let mut runs = Vec::new();
+    for (when, keys) in [(When::Start, &[][..]), (When::Keys, KEYS)] {
+        for platform in 0..SIMULATED.len() {
+            runs.push(((when, platform), run(&program, platform, keys)));
         }
-    };
+    }
     let mut root = Node::default();
-    for (name, bytes) in &sizes {
-        let Some(path) = path(name) else { continue };
+    for (name, bytes) in sizes(&program) {
+        let Some(path) = path(&name) else { continue };
         let mut node = &mut root;
         for part in path {
             node = node.below.entry(part).or_default();
         }
         node.own.bytes += bytes;
-        if let Some(group) = group(name) {
-            let run = node.own.run.entry(group).or_default();
-            *run = (run.0 + bytes, run.1 + 1);
+        let by: Vec<_> =
+            runs.iter().filter(|(_, run)| run.contains(&name)).map(|(by, _)| *by).collect();
+        if !by.is_empty() {
+            node.own.run += 1;
+            node.own.run_bytes += bytes;
+            node.own.by.extend(by);
         }
     }
     let mut text = String::from(
         "# What a start runs, in the order in which it is linked: see `build.rs`, and `CONTRIBUTING.md` for how it is made anew.\n",
     );
-    let platforms = SIMULATED.iter().map(|one| one.name);
-    for (group, name) in std::iter::once("several platforms").chain(platforms).enumerate() {
-        let (lines, bytes) = lines(&root, group, "");
-        let _ = writeln!(text, "\n# {name}: {} kilobytes", bytes / 1_024);
+    let mut parts = Vec::new();
+    for (when, said) in [(When::Start, "the start"), (When::Keys, "the first keys")] {
+        parts.push((Part::Shared(when), format!("{said}, several platforms")));
+        let platforms = SIMULATED.iter().enumerate();
+        parts.extend(
+            platforms.map(|(at, one)| (Part::Of(when, at), format!("{said}, {}", one.name))),
+        );
+    }
+    parts.push((Part::Seldom, "generic ones of which few are run".to_owned()));
+    for (part, said) in parts {
+        let (lines, bytes) = lines(&root, part, "");
+        let _ = writeln!(text, "\n# {said}: {} kilobytes", bytes / 1_024);
         for line in lines {
             let _ = writeln!(text, "{line}");
         }
@@ -94,8 +135,8 @@ fn sizes(program: &str) -> HashMap<String, usize> {
     text.lines().filter_map(function).collect()
 }
 
-/// What is run from the start to a plan that is looked at, and left.
-fn run(program: &str, index: usize) -> BTreeSet<String> {
+/// What is run from the start to the end, with these keys in between.
+fn run(program: &str, index: usize, keys: &[&str]) -> BTreeSet<String> {
     let home = tempfile::tempdir().unwrap();
     let out = home.path().join("out");
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -115,12 +156,12 @@ fn run(program: &str, index: usize) -> BTreeSet<String> {
     command.env("XDG_STATE_HOME", home.path());
     let mut screen = Screen::start_command(120, 40, command, false);
     screen.expect("▌", LONG);
-    for key in ["j", "k", "\t", "/", "\x1b", "?", "\x1b", "i", "\x1b", "L", "\x1b", "R"] {
+    Screen::settle(Duration::from_secs(12));
+    for key in keys {
         screen.press(key);
         Screen::settle(Duration::from_secs(4));
     }
-    Screen::settle(Duration::from_secs(8));
-    for key in ["\x1b", "q", "q"] {
+    for key in ["q", "q"] {
         screen.press(key);
         Screen::settle(Duration::from_secs(2));
     }
@@ -182,18 +223,15 @@ fn path(name: &str) -> Option<Vec<String>> {
     (!parts.is_empty()).then_some(parts)
 }
 
-/// The lines for the functions of a group below a name, and how much of the program they are.
-fn lines(node: &Node, group: usize, name: &str) -> (Vec<String>, usize) {
+/// The lines for the functions of a part below a name, and how much of the program they are.
+fn lines(node: &Node, part: Part, name: &str) -> (Vec<String>, usize) {
     let (mut found, mut bytes) = (Vec::new(), 0);
-    if let Some((run, count)) = node.own.run.get(&group) {
-        // Of a generic function all that it became is taken or left, since they have one name.
-        if (node.own.bytes - run) * 10 < WINDOW * count {
-            found.push(name.to_owned());
-            bytes += node.own.bytes;
-        }
+    if node.own.part() == Some(part) {
+        found.push(name.to_owned());
+        bytes += node.own.bytes;
     }
-    for (part, below) in &node.below {
-        let (more, size) = lines(below, group, &format!("{name}{part}"));
+    for (below, node) in &node.below {
+        let (more, size) = lines(node, part, &format!("{name}{below}"));
         found.extend(more);
         bytes += size;
     }

@@ -35,6 +35,8 @@ pub(in crate::platform::cloud_foundry) type Labels = HashMap<String, String>;
 pub struct Options {
     /// The directory that holds `.cf`, as `CF_HOME` names it.
     pub home: PathBuf,
+    /// Whether the cf CLI would look elsewhere, unless it is told.
+    pub own_home: bool,
     /// Another organization than the session's, by name.
     pub org: Option<String>,
     /// Another space than the session's, by name.
@@ -49,6 +51,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             home: PathBuf::new(),
+            own_home: false,
             org: None,
             space: None,
             timeout: http::TIMEOUT,
@@ -60,6 +63,8 @@ impl Default for Options {
 /// A foundation, seen with one login.
 pub struct CloudFoundry {
     pub(in crate::platform::cloud_foundry) target: TargetId,
+    /// What `CF_HOME` must say for the cf CLI to use the same login, where that is not what it says anyway.
+    pub(in crate::platform::cloud_foundry) own_home: Option<PathBuf>,
     pub(in crate::platform::cloud_foundry) session: Session,
     pub(in crate::platform::cloud_foundry) user: String,
     pub(in crate::platform::cloud_foundry) http: Http,
@@ -103,6 +108,7 @@ impl CloudFoundry {
         let user = user.unwrap_or_else(|| "unknown user".to_owned());
         let auth = Auth::new(client.clone(), &session, options.timeout, now.clone());
         Ok(Self {
+            own_home: options.own_home.then(|| options.home.clone()),
             target,
             user: clean(&user),
             http: Http::new(

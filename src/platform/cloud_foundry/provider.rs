@@ -76,6 +76,7 @@ impl registry::Provider for Provider {
         };
         let options = Options {
             home: home(environment),
+            own_home: environment.own(HOME).is_some(),
             org: org.map(str::to_owned),
             space: space.map(str::to_owned),
             docker_password: environment

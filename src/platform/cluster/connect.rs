@@ -27,6 +27,8 @@ use crate::{
 pub struct Options {
     /// The kubeconfig, or several as `KUBECONFIG` lists them; what kubectl would use where it is none.
     pub kubeconfig: Option<PathBuf>,
+    /// Whether kubectl would take another one, unless it is told.
+    pub own_kubeconfig: bool,
     /// Another context than the current one.
     pub context: Option<String>,
     /// Another namespace than the context's.
@@ -43,6 +45,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             kubeconfig: None,
+            own_kubeconfig: false,
             context: None,
             namespace: None,
             impersonate: None,
@@ -90,6 +93,7 @@ impl Options {
             return Err(OpenError::login("--as-group names groups of nobody: say --as USER, too"));
         }
         Ok(Self {
+            own_kubeconfig: environment.own(Self::KUBECONFIG).is_some(),
             kubeconfig: named.or_else(|| usual().filter(|file| file.exists())),
             context: context.map(str::to_owned),
             namespace: namespace.map(str::to_owned),
@@ -105,6 +109,8 @@ pub(in crate::platform) struct Connection {
     kubeconfig: Option<Kubeconfig>,
     /// The files that it was read from, where they were named.
     pub(in crate::platform) files: Option<PathBuf>,
+    /// The file that kubectl must be told, where it would take another one.
+    own_file: Option<PathBuf>,
     pub(in crate::platform) context: String,
     pub(in crate::platform) api: String,
     pub(in crate::platform) user: String,
@@ -218,6 +224,7 @@ impl Connection {
         Ok(Self {
             kubeconfig: Some(kubeconfig),
             files: options.kubeconfig.clone(),
+            own_file: options.kubeconfig.clone().filter(|_| options.own_kubeconfig),
             context,
             api: api.trim_end_matches('/').to_owned(),
             user: acting(user, options),
@@ -236,6 +243,7 @@ impl Connection {
         Self {
             kubeconfig: None,
             files: None,
+            own_file: None,
             context: "in-cluster".to_owned(),
             api: config.cluster_url.to_string().trim_end_matches('/').to_owned(),
             user: acting("service account".to_owned(), options),
@@ -262,6 +270,9 @@ impl Connection {
     pub(in crate::platform) fn kubectl_flags(&self) -> Vec<String> {
         let mut flags = Vec::new();
         let mut add = |name: &str, value: &str| flags.extend([name.to_owned(), value.to_owned()]);
+        if let Some(file) = &self.own_file {
+            add("--kubeconfig", &file.display().to_string());
+        }
         if let Some(context) = self.named() {
             add("--context", context);
         }

@@ -18,25 +18,13 @@ pub(in crate::platform::ecs) const SUSPEND: &str = "suspend-auto-scaling";
 pub(in crate::platform::ecs) const RESUME: &str = "resume-auto-scaling";
 pub(in crate::platform::ecs) const DEREGISTER: &str = "deregister";
 
-const fn flag(name: &'static str, hint: &'static str) -> OptionSpec {
-    OptionSpec {
-        name,
-        short: None,
-        value: "yes|no",
-        hint,
-        kind: OptionKind::Flag,
-        artifact: false,
-        with: None,
-    }
-}
-
 pub(in crate::platform::ecs) const REGISTER: &str = "re-register";
 
 /// What can be held back meanwhile.
 const AROUND: [OptionSpec; 3] = [
-    flag(HOLD, "auto scaling is suspended before and released when it is over"),
-    flag(SUSPEND, "auto scaling is suspended before, and stays so"),
-    flag(RESUME, "auto scaling is released when it is over"),
+    OptionSpec::flag(HOLD, "auto scaling is suspended before and released when it is over"),
+    OptionSpec::flag(SUSPEND, "auto scaling is suspended before, and stays so"),
+    OptionSpec::flag(RESUME, "auto scaling is released when it is over"),
 ];
 
 /// All of them.
@@ -65,14 +53,14 @@ const OPTIONS: &[VerbOptions] = &[
     },
     VerbOptions {
         verbs: &[Verb::RollBack, Verb::Deploy, Verb::Cancel],
-        options: &[flag(
+        options: &[OptionSpec::flag(
             DEREGISTER,
             "the task definition that is left is deregistered when it is done",
         )],
     },
     VerbOptions {
         verbs: &[Verb::RollBack],
-        options: &[flag(
+        options: &[OptionSpec::flag(
             REGISTER,
             "the task definition is registered again, with the images that it ran by digest",
         )],

@@ -30,18 +30,6 @@ pub(in crate::platform::gitops) const SUSPEND: &str = "suspend-automation";
 pub(in crate::platform::gitops) const PULL: &str = "pull-request";
 pub(in crate::platform::gitops) const DIRECT: &str = "direct";
 
-const fn flag(name: &'static str, hint: &'static str) -> OptionSpec {
-    OptionSpec {
-        name,
-        short: None,
-        value: "yes|no",
-        hint,
-        kind: OptionKind::Flag,
-        artifact: false,
-        with: None,
-    }
-}
-
 /// All of them.
 const OPTIONS: &[VerbOptions] = &[
     VerbOptions {
@@ -59,8 +47,11 @@ const OPTIONS: &[VerbOptions] = &[
     VerbOptions {
         verbs: &[Verb::RollBack, Verb::Deploy],
         options: &[
-            flag(NO_HOLD, "image automation is not held back, and may take it away at once"),
-            flag(
+            OptionSpec::flag(
+                NO_HOLD,
+                "image automation is not held back, and may take it away at once",
+            ),
+            OptionSpec::flag(
                 SUSPEND,
                 "image automation of the whole namespace is suspended instead of the marker removed",
             ),
@@ -69,11 +60,11 @@ const OPTIONS: &[VerbOptions] = &[
     VerbOptions {
         verbs: &[Verb::RollBack, Verb::Deploy, Verb::Release],
         options: &[
-            flag(
+            OptionSpec::flag(
                 PULL,
                 "it goes on a branch of its own, with a pull request where there is a forge",
             ),
-            flag(DIRECT, "it is pushed to the branch, whatever the target says"),
+            OptionSpec::flag(DIRECT, "it is pushed to the branch, whatever the target says"),
         ],
     },
 ];

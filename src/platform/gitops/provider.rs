@@ -326,7 +326,7 @@ impl registry::Provider for Provider {
         };
         let connection = match (&beside, self.beside(spec, environment)) {
             (Some(_), Some(named)) => {
-                let environment = environment.clone().with(named.variables.clone());
+                let environment = environment.clone().over(&named.variables);
                 let read = cluster::Options::read(named.location.as_deref(), &environment);
                 read.map_err(|error| no_cluster = Some(error.to_string())).ok()
             }

@@ -136,6 +136,12 @@ pub(super) fn plan(plan: &Plan) -> Value {
     })
 }
 
+/// How an operation ended; `operation` is its name in the journal.
+pub(super) fn outcome(operation: &str, word: &str, text: &str) -> Value {
+    let operation = (!operation.is_empty()).then_some(operation);
+    json!({ "outcome": word, "text": text, "operation": operation })
+}
+
 pub(super) fn open(open: &Open) -> Value {
     let receipt = &open.receipt;
     json!({

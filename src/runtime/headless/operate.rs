@@ -71,11 +71,13 @@ pub async fn operate(
     to: Option<&str>,
     consenting: Consenting,
 ) -> Result<(), Exit> {
-    let (platform, app) = match consenting.dry_run {
-        true => context.find(name).await?,
-        false => context.find_to_change(name).await?,
+    let (platform, app) = if consenting.dry_run {
+        context.find(name).await?
+    } else {
+        context.find_to_change(name).await?
     };
     request.app = app.id.clone();
+    let verb = request.operation.verb();
     if let Some(label) = to {
         let history = platform.revisions(&app.id).await?;
         request.operation =
@@ -98,6 +100,9 @@ pub async fn operate(
         Context::say(&text(&plan, target));
     }
     if let Some(reason) = &plan.refused {
+        if context.json && !consenting.dry_run {
+            Context::print(&json::pretty(&json::outcome("", "refused", reason)))?;
+        }
         return Err(Exit::new(Code::Refused, format!("REFUSED: {reason}")));
     }
     if consenting.dry_run {
@@ -113,19 +118,36 @@ pub async fn operate(
         let outcome = Outcome::no_journal(&error.to_string(), "--no-journal");
         Exit::new(Code::Refused, format!("{}: {}", outcome.word(), outcome.text()))
     })?;
+    let operation = operation.unwrap_or_default();
     let sending = platform.as_ref();
     let sent = telling("", |progress| async move {
         operation::execute(sending, confirmed, &progress, &context.journal).await
     });
-    let sent = sent.await;
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    let sent = tokio::select! {
+        sent = sent => sent,
+        _ = interrupts.recv() => {
+            let what = format!("the {} of {name} was left while it was being sent", verb.words());
+            let text = if context.journal.is_skipped() {
+                format!("{what}: look what runs before you try again")
+            } else {
+                format!("{what}; `revdeck resume` finds out what became of it")
+            };
+            return finish(context, &operation, &Outcome::Unknown(text));
+        }
+    };
     let outcome = match sent {
         Sent::Ended(outcome) => Followed::Ended(outcome),
         Sent::Accepted(_) if consenting.no_wait => {
-            Context::say(if context.journal.is_skipped() {
+            let text = if context.journal.is_skipped() {
                 "accepted; not waiting for the end"
             } else {
                 "accepted; not waiting for the end (`revdeck resume` follows it)"
-            });
+            };
+            if context.json {
+                Context::print(&json::pretty(&json::outcome(&operation, "accepted", text)))?;
+            }
+            Context::say(text);
             return Ok(());
         }
         Sent::Lost(receipt) => {
@@ -134,8 +156,8 @@ pub async fn operate(
         }
         Sent::Accepted(receipt) => follow(context, platform.as_ref(), receipt, None, "").await?,
     };
-    let outcome = note_end(context, &operation.unwrap_or_default(), outcome);
-    finish(context, &outcome)
+    let outcome = note_end(context, &operation, outcome);
+    finish(context, &operation, &outcome)
 }
 
 /// How following an operation ended.
@@ -205,13 +227,16 @@ fn ask(_context: &Context, plan: &Plan) -> Result<Consent, Exit> {
     Err(Exit::new(Code::Refused, "left as it is: nothing was sent"))
 }
 
-fn finish(context: &Context, outcome: &Outcome) -> Result<(), Exit> {
+/// Tells how an operation ended, by its code as well; `operation` is its name in the journal, empty where it has none.
+fn finish(context: &Context, operation: &str, outcome: &Outcome) -> Result<(), Exit> {
     let line = format!("{}  {}", outcome.word(), outcome.text());
+    if context.json {
+        let word = outcome.word().to_lowercase();
+        Context::print(&json::pretty(&json::outcome(operation, &word, outcome.text())))?;
+    }
     match Exit::of_outcome(outcome) {
-        Code::Done if !context.json => Ok(Context::print(&line)?),
-        Code::Done => Ok(Context::print(&json::pretty(
-            &serde_json::json!({ "outcome": "done", "text": outcome.text() }),
-        ))?),
+        Code::Done if context.json => Ok(()),
+        Code::Done => Ok(Context::print(&line)?),
         code => Err(Exit::new(code, line)),
     }
 }
@@ -328,7 +353,7 @@ pub async fn watch(context: &Context, name: &str) -> Result<(), Exit> {
     Context::print(&line(context, &app))?;
     let judge = app.rolls().then(Judge::default);
     match follow(context, platform.as_ref(), receipt, judge, "").await? {
-        Followed::Ended(outcome) | Followed::Left(outcome) => finish(context, &outcome),
+        Followed::Ended(outcome) | Followed::Left(outcome) => finish(context, "", &outcome),
     }
 }
 
@@ -417,7 +442,7 @@ async fn resume_one(context: &Context, one: Open, voice: &str) -> Result<(), Exi
                 Context::say(&format!("the {verb} of {name} was taken up by another revdeck"));
                 return Ok(());
             }
-            Ok(Taken::Ended(outcome)) => return finish(context, &outcome),
+            Ok(Taken::Ended(outcome)) => return finish(context, &operation, &outcome),
             // Where nothing is left to be sent, looking needs no journal.
             Err(_) if !one.receipt.may_send() => {
                 Context::say(&format!("following the {verb} of {name}"));
@@ -437,7 +462,7 @@ async fn resume_one(context: &Context, one: Open, voice: &str) -> Result<(), Exi
         }
     };
     let outcome = note_end(context, &operation, outcome);
-    finish(context, &outcome)
+    finish(context, &operation, &outcome)
 }
 
 /// `revdeck journal`: what was done, oldest first.

@@ -236,7 +236,7 @@ impl Watcher {
     /// Reports what has changed, and nothing where nothing has, unless that is asked for.
     async fn emit(&mut self, asked: bool) -> Result<(), Gone> {
         if !self.blind.is_empty() {
-            // Half of the truth is not passed off as the whole: what has changed is told when all is seen again.
+            // What cannot be read now may contradict what can: what has changed is told when all is seen again.
             return Ok(());
         }
         let at = (self.cluster.now)();
