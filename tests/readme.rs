@@ -10,7 +10,7 @@
 
 use std::{fs, path::Path};
 
-use revdeck::dashboard::{Keymap, keymap::COMMANDS};
+use revdeck::dashboard::{Keymap, key::Key, keymap::COMMANDS};
 
 const KEYS: [&str; 2] = [
     "<!-- keys: generated from keybindings.toml, checked by tests/readme.rs -->\n",
@@ -18,24 +18,26 @@ const KEYS: [&str; 2] = [
 ];
 fn table() -> String {
     let keymap = Keymap::shipped().unwrap();
-    let mut text = "| key | on the deck | | key | in a plan |\n|---|---|---|---|---|\n".to_owned();
+    let mut text = "| key | on the deck | | key | in a plan | | key | in a log |\n|---|---|---|---|---|---|---|---|\n"
+        .to_owned();
     let rows = |table: &str| -> Vec<String> {
         COMMANDS
             .iter()
             .filter(|one| one.1 == table)
             .map(|(command, _, _, does)| {
-                let keys: Vec<_> =
-                    keymap.keys(*command).iter().map(|key| format!("`{key}`")).collect();
+                // A bar ends a cell, in code as well.
+                let key = |key: &Key| format!("`{key}`").replace('|', "\\|");
+                let keys: Vec<_> = keymap.keys(*command).iter().map(key).collect();
                 format!("{} | {does}", keys.join(" "))
             })
             .collect()
     };
-    let (deck, plan) = (rows("deck"), rows("plan"));
-    for at in 0..deck.len().max(plan.len()) {
+    let (deck, plan, logs) = (rows("deck"), rows("plan"), rows("logs"));
+    for at in 0..deck.len().max(plan.len()).max(logs.len()) {
         let empty = || " | ".to_owned();
-        let left = deck.get(at).cloned().unwrap_or_else(empty);
-        let right = plan.get(at).cloned().unwrap_or_else(empty);
-        text += &format!("| {left} | | {right} |\n");
+        let [left, middle, right] =
+            [&deck, &plan, &logs].map(|rows| rows.get(at).cloned().unwrap_or_else(empty));
+        text += &format!("| {left} | | {middle} | | {right} |\n");
     }
     text
 }

@@ -2,6 +2,7 @@
 //! where it is asked for: see `CONTRIBUTING.md`.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Write as _,
     fs,
@@ -44,33 +45,56 @@ struct Tally {
 }
 
 impl Tally {
-    /// Which part of the list it belongs to: the time, and what several platforms run before what one alone does. What is
-    /// mostly not run comes last, where it lies between nothing else.
+    /// Which part of the list it belongs to; none where nothing of it is run, or next to nothing.
     fn part(&self) -> Option<Part> {
-        let (when, first) = self.by.first()?;
-        let mut others = self.by.iter().filter(|by| by.0 == *when && by.1 != *first);
+        let (when, _) = *self.by.first()?;
         let waste = self.bytes - self.run_bytes;
-        Some(match () {
-            () if waste >= WINDOW * self.run => return None,
-            () if waste * 10 >= WINDOW * self.run => Part::Seldom,
-            () if others.next().is_some() => Part::Shared(*when),
-            () => Part::Of(*when, *first),
-        })
+        if waste >= WINDOW * self.run {
+            return None;
+        }
+        if waste * 10 >= WINDOW * self.run {
+            return Some(Part::Seldom);
+        }
+        let platforms: Vec<_> =
+            self.by.iter().filter(|by| by.0 == when).map(|(_, platform)| *platform).collect();
+        Some(Part::Of(when, Reverse(platforms.len()), platforms))
     }
 }
 
-/// A part of the list, in its order.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// A part of the list, in its order: the earlier first, and what most platforms run before what one alone does. What is mostly
+/// not run comes last, where it lies between nothing else.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
-    Shared(When),
-    Of(When, usize),
+    Of(When, Reverse<usize>, Vec<usize>),
     Seldom,
+}
+
+impl Part {
+    fn title(&self) -> String {
+        match self {
+            Self::Seldom => "generic functions of which few are run".to_owned(),
+            Self::Of(when, _, platforms) => {
+                let when = if *when == When::Start { "the start" } else { "the first keys" };
+                let names = platforms.iter().map(|at| SIMULATED[*at].name);
+                format!("{when}: {}", names.collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
 }
 
 #[derive(Default)]
 struct Node {
     own: Tally,
     below: BTreeMap<String, Self>,
+}
+
+impl Node {
+    fn parts(&self, found: &mut BTreeSet<Part>) {
+        found.extend(self.own.part());
+        for node in self.below.values() {
+            node.parts(found);
+        }
+    }
 }
 
 #[test]
@@ -102,18 +126,11 @@ fn record_the_order_of_functions() {
     let mut text = String::from(
         "# What a start runs, in the order in which it is linked: see `build.rs`, and `CONTRIBUTING.md` for how it is made anew.\n",
     );
-    let mut parts = Vec::new();
-    for (when, said) in [(When::Start, "the start"), (When::Keys, "the first keys")] {
-        parts.push((Part::Shared(when), format!("{said}, several platforms")));
-        let platforms = SIMULATED.iter().enumerate();
-        parts.extend(
-            platforms.map(|(at, one)| (Part::Of(when, at), format!("{said}, {}", one.name))),
-        );
-    }
-    parts.push((Part::Seldom, "generic ones of which few are run".to_owned()));
-    for (part, said) in parts {
-        let (lines, bytes) = lines(&root, part, "");
-        let _ = writeln!(text, "\n# {said}: {} kilobytes", bytes / 1_024);
+    let mut parts = BTreeSet::new();
+    root.parts(&mut parts);
+    for part in parts {
+        let (lines, bytes) = lines(&root, &part, "");
+        let _ = writeln!(text, "\n# {} ({} kilobytes)", part.title(), bytes / 1_024);
         for line in lines {
             let _ = writeln!(text, "{line}");
         }
@@ -224,9 +241,9 @@ fn path(name: &str) -> Option<Vec<String>> {
 }
 
 /// The lines for the functions of a part below a name, and how much of the program they are.
-fn lines(node: &Node, part: Part, name: &str) -> (Vec<String>, usize) {
+fn lines(node: &Node, part: &Part, name: &str) -> (Vec<String>, usize) {
     let (mut found, mut bytes) = (Vec::new(), 0);
-    if node.own.part() == Some(part) {
+    if node.own.part().as_ref() == Some(part) {
         found.push(name.to_owned());
         bytes += node.own.bytes;
     }

@@ -102,7 +102,7 @@ pub(super) fn not_taken_up(
                 "another revdeck follows it, and sends what is left of it".to_owned()
             }
             Hindrance::Journal(why) => format!(
-                "nothing more of it is sent, since the journal cannot be written ({why}); {key} goes on without it"
+                "{key} goes on without the journal: it cannot be written ({why}), and nothing more is sent"
             ),
         };
         running.line.clone_from(&why);

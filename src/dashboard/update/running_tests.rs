@@ -199,7 +199,7 @@ fn what_is_not_taken_up_is_tried_again_after_a_while() {
             Hindrance::Followed => assert!(line.contains("another revdeck follows it"), "{line}"),
             Hindrance::Journal(_) => {
                 assert!(line.contains("read-only file system"), "{line}");
-                assert!(line.contains("C-j goes on without it"), "{line}");
+                assert!(line.contains("C-j goes on without the journal"), "{line}");
                 script.keys("C-j");
                 assert!(settles(&mut script), "somebody has agreed");
             }
