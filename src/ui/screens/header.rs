@@ -92,7 +92,7 @@ fn worst(state: &State) -> (String, Role) {
             .filter(|other| other.target.platform == one.target.platform)
             .count();
         let short = one.target.platform.short;
-        let name = if alike > 1 { one.name() } else { short };
+        let name = if alike > 1 { one.name() } else { one.target.own_name().unwrap_or(short) };
         (format!("{name}: {text}"), role)
     } else {
         (text, role)

@@ -45,7 +45,7 @@ pub(crate) fn draw(
         let here = if scope == state.scope() { " (here)" } else { "" };
         let text = match scope {
             Scope::Home => {
-                let all: Vec<_> = state.targets.iter().map(TargetState::name).collect();
+                let all: Vec<_> = state.targets.iter().map(TargetState::scope_label).collect();
                 format!("where the logins point{here}: {}", all.join(", "))
             }
             Scope::Organization => {
