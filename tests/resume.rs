@@ -125,6 +125,47 @@ impl Drop for Foundation {
     }
 }
 
+/// Whoever interrupts what is being sent is told how to find out what became of it.
+#[test]
+fn an_interrupt_while_sending_says_what_to_do() {
+    let foundation = Foundation::start("hang@POST:/v3/deployments#1");
+    let mut command = foundation.command(&["rollback", "catalog", "--yes", "--output", "json"]);
+    let process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !foundation.strikes.recv_timeout(PATIENCE).unwrap().contains("Hang") {}
+    let killed = Command::new("kill").args(["-INT", &process.id().to_string()]).status();
+    assert!(killed.unwrap().success());
+    let Output { status, stdout, .. } = process.wait_with_output().unwrap();
+    assert_eq!(status.code(), Some(4));
+    let told: Value = serde_json::from_slice(&stdout).unwrap();
+    assert_eq!(told["outcome"], "unknown", "{told}");
+    assert!(told["text"].as_str().unwrap().contains("`revdeck resume` finds out"), "{told}");
+    let (_, out, _) = foundation.run(&["resume", "--list", "--output", "json"]);
+    let open: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(open[0]["operation"], told["operation"], "{open}");
+}
+
+/// What may hide an operation without an end is not called over.
+#[test]
+fn a_journal_that_cannot_be_read_is_not_at_its_end() {
+    let foundation = Foundation::start("");
+    let directory = foundation.state.path().join("revdeck");
+    fs::create_dir_all(&directory).unwrap();
+    let file = directory.join("journal.jsonl");
+    let line =
+        r#"{"version":1,"at":"2026-01-01T00:00:00Z","operation":"a","event":"sent","receipt":7}"#;
+    fs::write(&file, format!("{line}\n")).unwrap();
+    let (code, out, err) = foundation.run(&["resume"]);
+    assert_eq!((code, out.trim()), (4, "nothing that can be read is without its end"), "{err}");
+    assert!(err.contains("line 1 of the journal") && err.contains("cannot read"), "{err}");
+    // Of a newer revdeck: its operations are its own, and its lines stay.
+    let newer = line.replace("\"version\":1", "\"version\":2");
+    fs::write(&file, format!("{newer}\n")).unwrap();
+    let (code, _, err) = foundation.run(&["resume"]);
+    assert_eq!(code, 4);
+    assert!(err.contains("is of a newer revdeck: it is left to that"), "{err}");
+    assert!(fs::read_to_string(&file).unwrap().contains(&newer));
+}
+
 /// The request hangs when the program is killed: it never arrives, and that is found out and said.
 #[test]
 fn killed_between_the_request_and_its_answer() {
