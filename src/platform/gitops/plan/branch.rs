@@ -222,7 +222,7 @@ impl Draft<'_> {
                         format!("one commit on the branch {branch}; no pull request is opened");
                     self.plan
                         .notes
-                        .push(Note::Info(format!("{why}: open the pull request by hand")));
+                        .push(Note::Warning(format!("{why}; open the pull request by hand")));
                 }
             }
         }
