@@ -183,7 +183,13 @@ fn run(program: &str, index: usize, keys: &[&str]) -> BTreeSet<String> {
         Screen::settle(Duration::from_secs(2));
     }
     assert_eq!(screen.ends(), Some(0));
-    executed(&fs::read_to_string(out).unwrap(), program)
+    let found = executed(&fs::read_to_string(out).unwrap(), program);
+    assert!(
+        found.len() > 1_000,
+        "{program} has an order, or no symbols: {} functions",
+        found.len()
+    );
+    found
 }
 
 /// The functions that an output of callgrind tells of: <https://valgrind.org/docs/manual/cl-format.html>.

@@ -8,14 +8,14 @@ const LOOKED_THROUGH: [&str; 2] = ["containers", "initContainers"];
 
 /// A step on the way from an object to a value in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::platform::gitops) enum Step {
+pub(in crate::platform::gitops) enum Segment {
     Key(String),
     /// An item of a list: its number, and its `name` where it has one.
     Item(usize, Option<String>),
 }
 
 /// The way to a value.
-pub(in crate::platform::gitops) type Way = Vec<Step>;
+pub(in crate::platform::gitops) type Way = Vec<Segment>;
 
 /// Where an image stands, and which of the file's places that is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,17 +53,17 @@ pub(in crate::platform::gitops) struct Object {
 }
 
 /// Whether `images:` of a kustomization looks at a value.
-pub(in crate::platform::gitops) fn is_looked_at(way: &[Step]) -> bool {
-    let [.., Step::Key(list), Step::Item(..), Step::Key(key)] = way else { return false };
+pub(in crate::platform::gitops) fn is_looked_at(way: &[Segment]) -> bool {
+    let [.., Segment::Key(list), Segment::Item(..), Segment::Key(key)] = way else { return false };
     key == "image" && LOOKED_THROUGH.contains(&list.as_str())
 }
 
 /// Whether it does so a second time, since the value is at one of the usual fields, too
 /// (`api/internal/konfig/builtinpluginconsts/images.go`): what is added to a tag is added twice.
-pub(in crate::platform::gitops) fn is_looked_at_twice(way: &[Step]) -> bool {
-    let keys = |keys: &[&str], steps: &[Step]| {
+pub(in crate::platform::gitops) fn is_looked_at_twice(way: &[Segment]) -> bool {
+    let keys = |keys: &[&str], steps: &[Segment]| {
         keys.len() == steps.len()
-            && keys.iter().zip(steps).all(|(key, step)| *step == Step::Key((*key).to_owned()))
+            && keys.iter().zip(steps).all(|(key, step)| *step == Segment::Key((*key).to_owned()))
     };
     let Some(above) = way.len().checked_sub(3).map(|above| &way[..above]) else { return false };
     is_looked_at(way) && (keys(&["spec"], above) || keys(&["spec", "template", "spec"], above))
@@ -121,7 +121,7 @@ impl Object {
                     _ => {}
                 }
                 for (key, value) in entries {
-                    way.push(Step::Key(key.text.clone()));
+                    way.push(Segment::Key(key.text.clone()));
                     if is_null(value) {
                         self.removals.push((way.clone(), Removal::Whole));
                     }
@@ -144,7 +144,7 @@ impl Object {
                     self.lists.push((way.clone(), names.collect()));
                 }
                 for (number, item) in items.into_iter().enumerate() {
-                    way.push(Step::Item(number, item.text("name").map(str::to_owned)));
+                    way.push(Segment::Item(number, item.text("name").map(str::to_owned)));
                     self.look_through(item, way);
                     way.pop();
                 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::{
     image::{self, Version},
-    objects::{Spot, Step, Way},
+    objects::{Segment, Spot, Way},
     yaml::{Node, Scalar, Stream, Style},
 };
 
@@ -235,7 +235,7 @@ impl PlaceScan<'_> {
                 let chart = self.chart(node, path);
                 for (key, value) in entries {
                     let below = format!("{path}.{}", key.text);
-                    self.way.push(Step::Key(key.text.clone()));
+                    self.way.push(Segment::Key(key.text.clone()));
                     match value {
                         Node::Scalar(scalar) => {
                             if !chart || !VALUES.contains(&key.text.as_str()) {
@@ -262,7 +262,7 @@ impl PlaceScan<'_> {
         for (number, item) in items.iter().enumerate() {
             let name = item.text("name").map(str::to_owned);
             let called = name.clone().unwrap_or_else(|| number.to_string());
-            self.way.push(Step::Item(number, name));
+            self.way.push(Segment::Item(number, name));
             self.walk(item, &format!("{path}[{called}]"), contained);
             self.way.pop();
         }
@@ -346,7 +346,7 @@ impl PlaceScan<'_> {
             return false;
         }
         let mut way = self.way.clone();
-        way.push(Step::Key("tag".to_owned()));
+        way.push(Segment::Key("tag".to_owned()));
         if tag.is_none() && digest.is_none() {
             // What a release below says of a version is then said of another image.
             if let (Some(name), true) = (name, self.helm) {

@@ -2,7 +2,7 @@
 
 use super::{
     object::Origin,
-    stage::{Tree, directory, resolve},
+    resources::{Tree, directory, resolve},
 };
 use crate::platform::gitops::model::{kustomizations::Kustomization, patches::Source};
 

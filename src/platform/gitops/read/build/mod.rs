@@ -3,7 +3,7 @@
 
 mod flux;
 mod object;
-mod stage;
+mod resources;
 mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::{
     flux::is_foreign,
     object::{Image, Origin, PlaceAt},
-    stage::{Stage, Tree, directory, resolve},
+    resources::{Resources, Tree, directory, resolve},
     variables::filled,
 };
 use crate::platform::gitops::model::{
@@ -91,17 +91,17 @@ pub(super) fn build(files: &Files<'_>, remote: &str) -> Outcome {
     for (origin, one) in of_flux {
         let at = resolve("", one.resources.first().map_or("", String::as_str));
         let known = tree.directories.contains_key(at.as_str());
-        let mut stage = if known {
+        let mut resources = if known {
             tree.directory(&at, Some((origin, one)), 0)
         } else {
             tree.plain(&at, (origin, one))
         };
         let name = one.of_flux.as_ref().map_or("", |of| of.name.as_str());
         if let Some((file, _)) = patched.iter().find(|(_, of)| of.is_none_or(|of| of == name)) {
-            stage.doubt(&format!("{file} changes what Flux applies"), |_| true);
+            resources.doubt(&format!("{file} changes what Flux applies"), |_| true);
         }
         all.applied.insert(at.clone());
-        all.take(&at, stage, Some((origin.file, one)));
+        all.take(&at, resources, Some((origin.file, one)));
     }
     // Directories that nothing here takes are built as they are.
     let taken: BTreeSet<String> = tree
@@ -121,13 +121,13 @@ pub(super) fn build(files: &Files<'_>, remote: &str) -> Outcome {
         .map(|(at, (_, of))| (*at, of.is_component || all.is_left_out(at)))
         .collect();
     for (at, dead) in left {
-        let stage = tree.directory(at, None, 0);
+        let resources = tree.directory(at, None, 0);
         if dead {
             // Nobody takes it.
-            all.met.extend(stage.met);
-            all.files.extend(stage.files);
+            all.met.extend(resources.met);
+            all.files.extend(resources.files);
         } else {
-            all.take(at, stage, None);
+            all.take(at, resources, None);
         }
     }
     let mut outcome = Outcome { unread: tree.unread(&files.others), ..Outcome::default() };
@@ -156,12 +156,12 @@ impl<'a> Decisions<'_, 'a> {
     fn take(
         &mut self,
         directory: &str,
-        stage: Stage<'a>,
+        resources: Resources<'a>,
         flux: Option<(&'a str, &'a Kustomization)>,
     ) {
-        self.files.extend(stage.files);
-        self.met.extend(stage.met);
-        for one in stage.objects {
+        self.files.extend(resources.files);
+        self.met.extend(resources.met);
+        for one in resources.objects {
             let flux = flux.filter(|_| one.is_filled_in());
             for (_, image) in one.images {
                 let by = image.by;

@@ -9,7 +9,7 @@ use crate::platform::gitops::model::{
     contents::Contents,
     image::{self, Version},
     kustomizations::ImageEntry,
-    objects::{Object, Removal, Step, Way, is_looked_at, is_looked_at_twice},
+    objects::{Object, Removal, Segment, Way, is_looked_at, is_looked_at_twice},
     patches::{Operation, Target},
 };
 
@@ -44,8 +44,8 @@ impl<'a> Image<'a> {
 }
 
 /// Whether it is the way to a value of a chart, whose tag, digest and name are merged one by one.
-fn is_value(way: &[Step]) -> bool {
-    matches!(way.last(), Some(Step::Key(key)) if key == "tag")
+fn is_value(way: &[Segment]) -> bool {
+    matches!(way.last(), Some(Segment::Key(key)) if key == "tag")
 }
 
 impl Image<'_> {
@@ -127,28 +127,28 @@ fn selects(selector: &str, labels: &[(String, String)]) -> Option<bool> {
 }
 
 /// Whether two steps are the same one; items of lists are the same by their names.
-fn same(one: &Step, other: &Step) -> bool {
+fn same(one: &Segment, other: &Segment) -> bool {
     match (one, other) {
-        (Step::Key(one), Step::Key(other)) => one == other,
-        (Step::Item(_, Some(one)), Step::Item(_, Some(other))) => one == other,
-        (Step::Item(one, _), Step::Item(other, _)) => one == other,
+        (Segment::Key(one), Segment::Key(other)) => one == other,
+        (Segment::Item(_, Some(one)), Segment::Item(_, Some(other))) => one == other,
+        (Segment::Item(one, _), Segment::Item(other, _)) => one == other,
         _ => false,
     }
 }
 
-fn begins(way: &[Step], with: &[Step]) -> bool {
+fn begins(way: &[Segment], with: &[Segment]) -> bool {
     way.len() >= with.len() && way.iter().zip(with).all(|(one, other)| same(one, other))
 }
 
 /// Whether a step is what a part of a JSON Pointer says.
-fn is_part(step: &Step, part: &str) -> bool {
+fn is_part(step: &Segment, part: &str) -> bool {
     match step {
-        Step::Key(key) => key == part,
-        Step::Item(number, _) => part.parse() == Ok(*number),
+        Segment::Key(key) => key == part,
+        Segment::Item(number, _) => part.parse() == Ok(*number),
     }
 }
 
-fn below(way: &[Step], pointer: &[String]) -> bool {
+fn below(way: &[Segment], pointer: &[String]) -> bool {
     way.len() >= pointer.len() && way.iter().zip(pointer).all(|(step, part)| is_part(step, part))
 }
 
@@ -263,7 +263,7 @@ impl<'a> Built<'a> {
             let gone = self.images.iter().find(|(at, _)| begins(at, way));
             let gone = gone.and_then(|(at, _)| at.get(way.len().checked_sub(1)?).cloned());
             self.images.retain(|(at, _)| !begins(at, way) || (!whole && at.len() == way.len()));
-            if let (true, Some(Step::Item(number, _))) = (whole, gone) {
+            if let (true, Some(Segment::Item(number, _))) = (whole, gone) {
                 self.shift(&way[..way.len() - 1], number, false);
             }
         }
@@ -274,7 +274,7 @@ impl<'a> Built<'a> {
                 self.images.retain(|(at, _)| !begins(at, list));
             }
         }
-        let taken = |way: &[Step]| {
+        let taken = |way: &[Segment]| {
             let mut removals = patch.removals.iter();
             removals.any(|(removed, what)| *what == Removal::Whole && begins(way, removed))
         };
@@ -298,10 +298,10 @@ impl<'a> Built<'a> {
     }
 
     /// Puts the items that a merge names first, as it names them (`MergeOptionsListPrepend`).
-    fn reorder(&mut self, list: &[Step], names: &[Option<String>]) {
+    fn reorder(&mut self, list: &[Segment], names: &[Option<String>]) {
         let depth = list.len();
         let number = |way: &Way| match way.get(depth) {
-            Some(Step::Item(number, name)) if begins(way, list) => Some((*number, name.clone())),
+            Some(Segment::Item(number, name)) if begins(way, list) => Some((*number, name.clone())),
             _ => None,
         };
         let mut moved: Vec<usize> = self
@@ -320,16 +320,16 @@ impl<'a> Built<'a> {
                 let stays = old - moved.iter().filter(|at| **at < old).count();
                 stays.saturating_add(names.len())
             });
-            way[depth] = Step::Item(new, name);
+            way[depth] = Segment::Item(new, name);
         }
     }
 
     /// Counts the items of a list anew, from one that has come or gone.
-    fn shift(&mut self, list: &[Step], from: usize, comes: bool) {
+    fn shift(&mut self, list: &[Segment], from: usize, comes: bool) {
         for (way, _) in &mut self.images {
             if way.len() > list.len()
                 && begins(way, list)
-                && let Step::Item(number, _) = &mut way[list.len()]
+                && let Segment::Item(number, _) = &mut way[list.len()]
                 && *number >= from
             {
                 *number = if comes { number.saturating_add(1) } else { number.saturating_sub(1) };
@@ -347,9 +347,9 @@ impl<'a> Built<'a> {
         let guess = |(at, part): (usize, &String)| {
             let name = named.filter(|_| at == last).cloned();
             match part.parse() {
-                Ok(number) => Step::Item(number, name),
-                Err(_) if part == "-" => Step::Item(usize::MAX, name),
-                Err(_) => Step::Key(part.clone()),
+                Ok(number) => Segment::Item(number, name),
+                Err(_) if part == "-" => Segment::Item(usize::MAX, name),
+                Err(_) => Segment::Key(part.clone()),
             }
         };
         pointer.iter().enumerate().map(|one| known(one.0).unwrap_or_else(|| guess(one))).collect()
@@ -402,27 +402,29 @@ impl<'a> Built<'a> {
         }
         let into_list = op == "add"
             && (last == "-" || last.parse::<usize>().is_ok())
-            && matches!(way.last(), Some(Step::Item(..)));
+            && matches!(way.last(), Some(Segment::Item(..)));
         if into_list {
             let list = way[..way.len() - 1].to_vec();
             let items = self.images.iter().filter_map(|(at, _)| match at.get(list.len()) {
-                Some(Step::Item(number, _)) if begins(at, &list) => Some(number.saturating_add(1)),
+                Some(Segment::Item(number, _)) if begins(at, &list) => {
+                    Some(number.saturating_add(1))
+                }
                 _ => None,
             });
             let count = items.max().unwrap_or(0);
             let number = last.parse().unwrap_or(count);
             self.shift(&list, number, true);
             let at = way.len() - 1;
-            way[at] = Step::Item(number, named.clone());
+            way[at] = Segment::Item(number, named.clone());
         } else if let Some(exact) = exact {
             let why = format!("an operation of {} sets it", origin.file);
             self.images[exact].1.altered = Some(why);
             return true;
         } else {
             self.images.retain(|(at, _)| !below(at, pointer));
-            if let Some(Step::Item(number, _)) = way.last().cloned() {
+            if let Some(Segment::Item(number, _)) = way.last().cloned() {
                 let at = way.len() - 1;
-                way[at] = Step::Item(number, named.clone());
+                way[at] = Segment::Item(number, named.clone());
             }
         }
         for spot in spots {

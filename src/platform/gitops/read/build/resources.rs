@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::object::{Built, Image, Origin, PlaceAt, pattern_of};
 use crate::platform::gitops::model::{
     kustomizations::{ImageEntry, Kustomization},
-    objects::{Object, Step, Way},
+    objects::{Object, Segment, Way},
     patches::{Body, Patch, Source, Target},
 };
 
@@ -31,9 +31,9 @@ pub(super) struct Tree<'a> {
     pub(super) directories: BTreeMap<&'a str, (Origin<'a>, &'a Kustomization)>,
 }
 
-/// What is built, on its way.
+/// What a kustomization has come to so far.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Stage<'a> {
+pub(super) struct Resources<'a> {
     pub(super) objects: Vec<Built<'a>>,
     /// Whether all that it builds on is here: else what matches nothing may match something.
     pub(super) whole: bool,
@@ -69,11 +69,11 @@ pub(super) fn is_below(file: &str, directory: &str) -> bool {
 
 /// The way that stands for an image of something that is not here.
 fn unseen_way() -> Way {
-    let key = |key: &str| Step::Key(key.to_owned());
-    vec![key("containers"), Step::Item(0, None), key("image")]
+    let key = |key: &str| Segment::Key(key.to_owned());
+    vec![key("containers"), Segment::Item(0, None), key("image")]
 }
 
-impl<'a> Stage<'a> {
+impl<'a> Resources<'a> {
     fn extend(&mut self, other: Self) {
         self.objects.extend(other.objects);
         self.whole &= other.whole;
@@ -210,21 +210,21 @@ impl<'a> Stage<'a> {
 
 impl<'a> Tree<'a> {
     /// What a path brings: a file, or the directory of a kustomization.
-    fn resource(&self, from: &str, path: &str, depth: usize) -> Stage<'a> {
-        let mut stage = Stage { whole: true, ..Stage::default() };
+    fn resource(&self, from: &str, path: &str, depth: usize) -> Resources<'a> {
+        let mut resources = Resources { whole: true, ..Resources::default() };
         // `https://…`, `git@…:…` and `github.com/…?ref=…` are elsewhere.
         let elsewhere = path.contains("://") || path.contains('?') || path.contains("git@");
         let at = resolve(from, path);
         if elsewhere {
-            stage.whole = false;
+            resources.whole = false;
         } else if let Some(directory) = self.directories.get_key_value(at.as_str()) {
-            stage = self.directory(directory.0, None, depth + 1);
+            resources = self.directory(directory.0, None, depth + 1);
         } else if let Some(origin) = self.files.get(at.as_str()) {
-            stage.take(*origin);
+            resources.take(*origin);
         } else {
-            stage.whole = self.paths.contains(at.as_str());
+            resources.whole = self.paths.contains(at.as_str());
         }
-        stage
+        resources
     }
 
     /// What is built of a directory that has a kustomization; with what a Kustomization of Flux adds to that.
@@ -233,28 +233,28 @@ impl<'a> Tree<'a> {
         directory: &str,
         flux: Option<(Origin<'a>, &'a Kustomization)>,
         depth: usize,
-    ) -> Stage<'a> {
+    ) -> Resources<'a> {
         let Some((origin, of)) = self.directories.get(directory).copied() else {
-            return Stage::default();
+            return Resources::default();
         };
-        let mut stage =
-            Stage { whole: !of.resources.is_empty() && !of.generates, ..Stage::default() };
+        let mut resources =
+            Resources { whole: !of.resources.is_empty() && !of.generates, ..Resources::default() };
         if depth > DEEPEST {
-            stage.whole = false;
-            return stage;
+            resources.whole = false;
+            return resources;
         }
-        stage.files.insert(origin.file);
+        resources.files.insert(origin.file);
         for path in &of.resources {
-            stage.extend(self.resource(directory, path, depth));
+            resources.extend(self.resource(directory, path, depth));
         }
-        self.apply(&mut stage, (origin, of), flux, depth);
-        stage
+        self.apply(&mut resources, (origin, of), flux, depth);
+        resources
     }
 
     /// What Flux makes of a directory without a kustomization: all files below, and what is built of directories in it that
     /// have one (`github.com/fluxcd/pkg/kustomize`, `scanManifests`).
-    pub(super) fn plain(&self, of: &str, flux: (Origin<'a>, &'a Kustomization)) -> Stage<'a> {
-        let mut stage = Stage { whole: true, ..Stage::default() };
+    pub(super) fn plain(&self, of: &str, flux: (Origin<'a>, &'a Kustomization)) -> Resources<'a> {
+        let mut resources = Resources { whole: true, ..Resources::default() };
         let own = |at: &str| {
             let mut at = at;
             while at.len() > of.len() {
@@ -267,21 +267,21 @@ impl<'a> Tree<'a> {
         };
         for (file, origin) in &self.files {
             if is_below(file, of) && own(directory(file)) {
-                stage.take(*origin);
+                resources.take(*origin);
             }
         }
         for at in self.directories.keys().filter(|at| is_below(at, of) && own(directory(at))) {
-            stage.extend(self.directory(at, None, 1));
+            resources.extend(self.directory(at, None, 1));
         }
-        stage.whole &= !stage.files.is_empty();
-        self.apply(&mut stage, flux, None, 0);
-        stage
+        resources.whole &= !resources.files.is_empty();
+        self.apply(&mut resources, flux, None, 0);
+        resources
     }
 
     /// Applies what a kustomization changes.
     fn apply(
         &self,
-        stage: &mut Stage<'a>,
+        resources: &mut Resources<'a>,
         (origin, of): (Origin<'a>, &'a Kustomization),
         flux: Option<(Origin<'a>, &'a Kustomization)>,
         depth: usize,
@@ -296,18 +296,18 @@ impl<'a> Tree<'a> {
             let at = resolve(&from, path);
             match self.directories.get(at.as_str()) {
                 Some((origin, component)) if depth < DEEPEST => {
-                    stage.files.insert(origin.file);
+                    resources.files.insert(origin.file);
                     for path in &component.resources {
-                        stage.extend(self.resource(&at, path, depth + 1));
+                        resources.extend(self.resource(&at, path, depth + 1));
                     }
-                    self.apply(stage, (*origin, component), None, depth + 1);
+                    self.apply(resources, (*origin, component), None, depth + 1);
                 }
-                _ => stage.whole = false,
+                _ => resources.whole = false,
             }
         }
         for (origin, of) in layers() {
             for patch in &of.patches {
-                stage.patch(patch, origin, self);
+                resources.patch(patch, origin, self);
             }
         }
         let last = |text: fn(&Kustomization) -> &str| {
@@ -316,7 +316,7 @@ impl<'a> Tree<'a> {
         };
         let namespace = last(|of| of.namespace.as_deref().unwrap_or_default());
         let (prefix, suffix) = (last(|of| &of.prefix), last(|of| &of.suffix));
-        for one in &mut stage.objects {
+        for one in &mut resources.objects {
             if !namespace.is_empty() || !prefix.is_empty() || !suffix.is_empty() {
                 let namespace = Some(namespace.as_str()).filter(|namespace| !namespace.is_empty());
                 one.rename(&prefix, &suffix, namespace);
@@ -325,15 +325,15 @@ impl<'a> Tree<'a> {
         }
         for (origin, of) in layers() {
             for patch in &of.late_patches {
-                stage.patch(patch, origin, self);
+                resources.patch(patch, origin, self);
             }
         }
         for (origin, of) in layers() {
             let places = of.images.iter().filter_map(|entry| entry.place);
-            stage.met.extend(places.map(|place| (origin.file, place)));
+            resources.met.extend(places.map(|place| (origin.file, place)));
         }
         for (entry, by) in entries((origin, of), flux) {
-            stage.set(&entry, by, origin.file);
+            resources.set(&entry, by, origin.file);
         }
         if let Some(what) = of.beyond {
             let why = format!("{} has {what}, which are not worked out", origin.file);
@@ -341,12 +341,12 @@ impl<'a> Tree<'a> {
                 let text = image.version.whole();
                 text.contains("$(") || image.name.contains("$(")
             };
-            stage.doubt(&why, |image| what != "vars" || variable(image));
+            resources.doubt(&why, |image| what != "vars" || variable(image));
         }
         let own = |path: &&String| !self.is_harmless(directory(origin.file), path);
         if of.transformers.iter().any(|path| own(&path)) {
             let why = format!("{} has transformers, which are not worked out", origin.file);
-            stage.doubt(&why, |_| true);
+            resources.doubt(&why, |_| true);
         }
     }
 
