@@ -184,9 +184,13 @@ fn what_is_not_taken_up_is_tried_again_after_a_while() {
         };
         for _ in 0..3 {
             refuse(&mut script);
+            script.state.running[0].standing = Some(Standing::Rolling);
             assert!(!settles(&mut script), "at once");
             script.pass(4_000);
             assert!(!settles(&mut script), "too early");
+            script.apps(vec![app("checkout", None)]);
+            let news = script.effects.iter().any(|one| matches!(one, Effect::Settle { .. }));
+            assert!(!news, "whatever comes in between");
             script.pass(2_000);
             assert!(settles(&mut script), "it is followed");
             let settlement = Box::new(Ok(Settlement::Unfinished(Box::new(open.clone()))));

@@ -228,6 +228,8 @@ impl Journal {
 
     fn rotate_beyond(&self, large: u64) -> io::Result<()> {
         let Some(file) = self.file.as_ref().filter(|_| !self.is_skipped()) else { return Ok(()) };
+        // One of an earlier version, that is only read, is nobody else's either.
+        tighten(file, 0o600);
         let story = self.read();
         if let Some(directory) = file.parent() {
             let open = story.open();
