@@ -281,6 +281,8 @@ pub struct Running {
     pub looking: bool,
     /// When it may be looked at again.
     pub look_at: Timestamp,
+    /// Whether what was left of it has been sent, or tried.
+    pub resumed: bool,
     /// Why nothing more of it is sent now, in a clause.
     pub hindered: Option<String>,
     /// When it began.

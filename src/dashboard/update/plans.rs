@@ -250,6 +250,7 @@ fn confirm(state: &mut State, key: Key) -> Vec<Effect> {
         said: Vec::new(),
         looking: false,
         look_at: state.now,
+        resumed: false,
         hindered: None,
         began: state.now,
     });

@@ -77,6 +77,7 @@ pub(super) fn take_up(state: &mut State) -> Vec<Effect> {
             said: Vec::new(),
             looking: false,
             look_at: state.now,
+            resumed: true,
             hindered: None,
             began: receipt.sent_at.unwrap_or(state.now),
         });
@@ -165,7 +166,8 @@ pub(super) fn accepted(state: &mut State, id: u64, receipt: Receipt) -> Vec<Effe
     } else {
         "accepted by the platform".clone_into(&mut running.line);
     }
-    running.look_at = if lost { now } else { now + LOOK };
+    // One that could not be gone on with has just been looked at.
+    running.look_at = if lost && !running.resumed { now } else { now + LOOK };
     running.receipt = Some(receipt);
     state.attention.nudge += 1;
     let mut effects = vec![Effect::Attention(state.attention.clone())];
@@ -270,6 +272,7 @@ pub(super) fn settled(
                 return Vec::new();
             }
             running.receipt = None;
+            running.resumed = true;
             if running.hindered.is_none() {
                 match receipt.outcome {
                     Some(_) => "it is over: what was promised for its end is sent",

@@ -219,6 +219,33 @@ fn what_is_not_taken_up_is_tried_again_after_a_while() {
     }
 }
 
+/// What the look finds and the sending cannot confirm is not asked for without a pause either.
+#[test]
+fn what_is_left_is_not_tried_at_once_where_it_was_tried_in_vain() {
+    let mut script = Script::incident();
+    script.keys("R");
+    script.planned();
+    script.pass(1_000);
+    script.keys("y");
+    let id = script.executed().unwrap();
+    let lost = Receipt { lost: true, ..receipt(Some("rollout-1"), true) };
+    let settles = |script: &Script| {
+        script.effects.iter().any(|effect| matches!(effect, Effect::Settle { .. }))
+    };
+    script.event(Event::Accepted { id, receipt: Box::new(lost.clone()) });
+    assert!(settles(&script), "a lost answer is looked for at once");
+    for _ in 0..3 {
+        let settlement = Box::new(Ok(Settlement::Unfinished(Box::new(lost.clone()))));
+        script.event(Event::Settled { id, settlement });
+        assert!(matches!(script.effects.as_slice(), [Effect::Resume { .. }]));
+        script.event(Event::Accepted { id, receipt: Box::new(lost.clone()) });
+        assert!(!settles(&script), "at once");
+        script.pass(5_000);
+        script.event(Event::Tick);
+        assert!(settles(&script));
+    }
+}
+
 /// A login that can be opened later only: what was sent there is taken up then.
 #[test]
 fn what_is_on_a_target_that_opens_later_is_taken_up_then() {

@@ -306,9 +306,13 @@ async fn follow(
                 });
                 match sent.await {
                     Sent::Ended(outcome) => return Ok(Followed::Ended(outcome)),
-                    Sent::Accepted(learned) | Sent::Lost(learned) => receipt = learned,
+                    Sent::Accepted(learned) => {
+                        receipt = learned;
+                        continue;
+                    }
+                    // The next look tells more, after a while.
+                    Sent::Lost(learned) => receipt = learned,
                 }
-                continue;
             }
             Err(error) => {
                 failures += 1;
