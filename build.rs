@@ -24,7 +24,9 @@ fn main() -> io::Result<()> {
     }
     let script = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("startup-order.ld");
     fs::write(&script, ordering(&fs::read_to_string(list)?))?;
-    println!("cargo::rustc-link-arg-bin=revdeck=-Wl,-T,{}", script.display());
+    // Two arguments, so that the path may hold a comma.
+    println!("cargo::rustc-link-arg-bin=revdeck=-T");
+    println!("cargo::rustc-link-arg-bin=revdeck={}", script.display());
     Ok(())
 }
 

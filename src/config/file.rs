@@ -246,7 +246,7 @@ fn targets(
         }
         let mut spec = provider.spec(location.map(|(_, text)| text));
         if let Some((at, name)) = field("name") {
-            check_name(registry, name, platform).map_err(|why| source.wrong(at, why))?;
+            check_name(registry, name).map_err(|why| source.wrong(at, why))?;
             spec.id = TargetId::new(name);
         }
         for (key, value) in &entry {
@@ -303,15 +303,15 @@ fn texts<'a>(
 }
 
 /// A name stands on screen, and in `--target` beside what platforms read there.
-fn check_name(registry: &Registry, name: &str, platform: &str) -> Result<(), String> {
+fn check_name(registry: &Registry, name: &str) -> Result<(), String> {
     if name.trim().is_empty() || name.chars().any(char::is_control) {
         return Err(format!("{name:?} is no name for a target"));
     }
-    let other = registry.target(name).is_ok_and(|spec| {
-        registry.provider(platform).is_none_or(|provider| provider.kind().name != spec.platform)
-    });
-    if other {
-        return Err(format!("{name:?} is what another platform is called in --target"));
+    let first = name.split(':').next().unwrap_or_default();
+    if registry.provider(first).is_some() {
+        return Err(format!(
+            "{name:?} is what a platform is called in --target: take another name"
+        ));
     }
     Ok(())
 }
@@ -430,7 +430,7 @@ mod tests {
             ),
             (
                 "[[target]]\nplatform = \"cf\"\nname = \"kubernetes\"\n",
-                "config.toml, line 3: \"kubernetes\" is what another platform is called in --target",
+                "config.toml, line 3: \"kubernetes\" is what a platform is called in --target",
             ),
             (
                 "[[target]]\nplatform = \"gitops\"\npush = \"whenever\"\n",
@@ -493,20 +493,27 @@ mod tests {
             Config::parse(file, &Registry::built_in(), &Flags { set, ..flags })
                 .map_err(|error| error.to_string())
         };
-        let set = ["dashboard.ascii=false", "dashboard.order=name", "notify.bell = false"];
+        let set = [
+            "dashboard.ascii=false",
+            "dashboard.order = name",
+            "notify.bell = false",
+            "notify.message=9",
+        ];
         let config = with(&set, Flags::default()).unwrap();
         let said = Origin::Flag("--set");
         assert_eq!(config.ascii, Setting { value: false, origin: said.clone() });
         assert_eq!(config.order, Setting { value: Order::Name, origin: said.clone() });
         assert_eq!(config.columns.origin, Origin::File(4));
         assert!(config.notify.settings().contains(&("bell", "false".to_owned(), &said)));
+        assert!(config.notify.settings().contains(&("message", "\"9\"".to_owned(), &said)));
         let flags = Flags { order: Some(Order::Need), ..Flags::default() };
         assert_eq!(with(&set, flags).unwrap().order.origin, Origin::Flag("--order"));
 
         for (set, said) in [
             ("ascii", "--set ascii: it is SECTION.NAME=VALUE, such as notify.bell=false"),
             ("dashboard.asci=true", "--set dashboard.asci=true: unknown field `asci`"),
-            ("ascii=true", "--set ascii=true: unknown field `ascii`"),
+            ("ascii=true", "--set ascii=true: it is SECTION.NAME=VALUE, such as"),
+            ("sound.bell=true", "--set sound.bell=true: unknown field `sound`"),
             ("dashboard.order=size", "--set dashboard.order=size: order is none of need, name"),
             ("dashboard.columns=[\"size\"]", "--set dashboard.columns=[\"size\"]: columns is none"),
             ("dashboard.ascii=maybe", "--set dashboard.ascii=maybe: invalid type: string"),
@@ -515,9 +522,12 @@ mod tests {
                 "--set verdict.samples=1.5: samples in [verdict] is not a whole",
             ),
             ("theme.bad=reddish", "--set theme.bad=reddish: bad in [theme] is no colour"),
-            ("dashboard=", "--set dashboard=: invalid type: string"),
+            ("dashboard=", "--set dashboard=: it is SECTION.NAME=VALUE"),
+            ("dashboard.ascii=1", "--set dashboard.ascii=1: invalid type: "),
+            ("\"target\".name=a", "--set \"target\".name=a: a target is said with --target"),
             ("=", "--set =: "),
-            ("a b=1", "--set a b=1: "),
+            ("a b=1", "--set a b=1: it is SECTION.NAME=VALUE"),
+            ("a b.c=1", "--set a b.c=1: "),
             ("target.name=a", "--set target.name=a: a target is said with --target"),
         ] {
             // One that is well stands before it.

@@ -86,8 +86,17 @@ pub(super) struct ConfigText<'a> {
 struct Override<'a> {
     /// As it was said.
     said: &'a str,
-    /// As a line of TOML, moved to its position by blanks.
-    line: String,
+    /// As a line of TOML, moved to its position by blanks; `None` where it is none.
+    line: Option<String>,
+    /// The same with the value as a word.
+    word: String,
+}
+
+impl Override<'_> {
+    /// The position behind it.
+    fn end(&self) -> usize {
+        self.word.len().max(self.line.as_ref().map_or(0, String::len))
+    }
 }
 
 impl<'a> ConfigText<'a> {
@@ -103,22 +112,23 @@ impl<'a> ConfigText<'a> {
     ) -> Result<Self, ConfigError> {
         let mut source = Self { file, text, set: Vec::new() };
         for said in set {
-            let start = source.set.last().map_or(text.len(), |before| before.line.len()) + 1;
+            let start = source.set.last().map_or(text.len(), |before| before.end()) + 1;
             let wrong =
                 |text: &str| ConfigError::WrongSet { set: said.clone(), text: text.to_owned() };
-            let (name, value) = said
-                .split_once('=')
-                .ok_or_else(|| wrong("it is SECTION.NAME=VALUE, such as notify.bell=false"))?;
-            if name.trim().split('.').next() == Some("target") {
+            let shape = || wrong("it is SECTION.NAME=VALUE, such as notify.bell=false");
+            let (name, value) = said.split_once('=').ok_or_else(shape)?;
+            if !name.contains('.') {
+                return Err(shape());
+            }
+            let (blanks, value) = (" ".repeat(start), value.trim());
+            let line = format!("{blanks}{name} = {value}");
+            let targets = |table: Spanned<DeTable<'_>>| table.get_ref().contains_key("target");
+            let word = format!("{blanks}{name} = {}", serde_json::Value::from(value));
+            if DeTable::parse(&word).is_ok_and(targets) {
                 return Err(wrong("a target is said with --target"));
             }
-            let blanks = " ".repeat(start);
-            let plain = format!("{blanks}{name} = {value}");
-            let line = match DeTable::parse(&plain) {
-                Ok(_) => plain,
-                Err(_) => format!("{blanks}{name} = {}", serde_json::Value::from(value)),
-            };
-            source.set.push(Override { said, line });
+            let line = DeTable::parse(&line).is_ok().then_some(line);
+            source.set.push(Override { said, line, word });
         }
         Ok(source)
     }
@@ -132,12 +142,30 @@ impl<'a> ConfigText<'a> {
             let at = error.span().map_or(0, |span| span.start);
             self.wrong(at, error.message().trim().to_owned())
         };
-        let mut table = DeTable::parse(self.text).map_err(wrong)?;
-        for set in &self.set {
-            let over = DeTable::parse(&set.line).map_err(wrong)?;
-            lay_over(table.get_mut(), over.into_inner());
+        // What fits as no value may fit as a word: `9` is a number, and one of the ways to tell somebody.
+        let mut words = vec![false; self.set.len()];
+        loop {
+            let mut table = DeTable::parse(self.text).map_err(wrong)?;
+            for (set, word) in self.set.iter().zip(&words) {
+                let line = set.line.as_ref().filter(|_| !word).unwrap_or(&set.word);
+                let over = DeTable::parse(line).map_err(wrong)?;
+                lay_over(table.get_mut(), over.into_inner());
+            }
+            let error = match T::deserialize(Deserializer::from(table)) {
+                Ok(read) => return Ok(read),
+                Err(error) => error,
+            };
+            let at = error.span().and_then(|span| self.set_at(span.start));
+            match at.filter(|at| !words[*at] && self.set[*at].line.is_some()) {
+                Some(at) => words[at] = true,
+                None => return Err(wrong(error)),
+            }
         }
-        T::deserialize(Deserializer::from(table)).map_err(wrong)
+    }
+
+    /// Which `--set` stands at this position.
+    fn set_at(&self, at: usize) -> Option<usize> {
+        self.set.iter().position(|set| at > self.text.len() && at < set.end())
     }
 
     /// Where what stands at this position came from.
@@ -151,7 +179,7 @@ impl<'a> ConfigText<'a> {
 
     pub(super) fn wrong(&self, at: usize, text: impl Into<String>) -> ConfigError {
         let text = text.into();
-        match self.set.iter().find(|set| at > self.text.len() && at < set.line.len()) {
+        match self.set_at(at).map(|at| &self.set[at]) {
             Some(set) => ConfigError::WrongSet { set: set.said.to_owned(), text },
             None => ConfigError::Wrong { file: self.file.to_owned(), line: self.line(at), text },
         }

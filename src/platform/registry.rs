@@ -204,13 +204,13 @@ pub trait Provider: Send + Sync {
         now: &Now,
     ) -> Result<Arc<dyn Platform>, OpenError>;
 
-    /// The same with the target that it is read together with, or why that cannot be opened.
+    /// The same with the target that it is read together with.
     fn open_beside(
         &self,
         spec: &TargetSpec,
         environment: &Environment,
         now: &Now,
-        _beside: Option<Result<Arc<dyn Platform>, OpenError>>,
+        _beside: Option<Arc<dyn Platform>>,
     ) -> Result<Arc<dyn Platform>, OpenError> {
         self.open(spec, environment, now)
     }
@@ -313,8 +313,31 @@ impl Registry {
         let provider = self.provider(spec.platform).ok_or_else(unknown)?;
         let environment = environment.clone().over(&spec.variables);
         let beside = provider.beside(spec, &environment);
-        let beside = beside.map(|beside| self.open_one(&beside, &environment, now));
-        provider.open_beside(spec, &environment, now, beside)
+        let beside =
+            beside.map(|beside| self.open_or_wait(&beside, &environment, now)).transpose()?;
+        provider.open_beside(spec, &environment, now, beside.map(|(platform, _)| platform))
+    }
+
+    /// Opens one target; where that fails it stands for itself with its reason, and is tried again.
+    fn open_or_wait(
+        &self,
+        spec: &TargetSpec,
+        environment: &Environment,
+        now: &Now,
+    ) -> Result<(Arc<dyn Platform>, Option<OpenError>), OpenError> {
+        let error = match self.open_one(spec, environment, now) {
+            Ok(platform) => return Ok((platform, None)),
+            Err(error) => error,
+        };
+        let Some(provider) = self.provider(spec.platform) else { return Err(error) };
+        let unopened = Unopened::new(
+            (self.clone(), provider.kind()),
+            spec.clone(),
+            environment.clone(),
+            now.clone(),
+            error.clone(),
+        );
+        Ok((Arc::new(unopened), Some(error)))
     }
 
     /// Opens targets. One that cannot be opened keeps no other out: it stands for itself with its reason, and is tried
@@ -331,21 +354,9 @@ impl Registry {
         let mut platforms: Vec<Arc<dyn Platform>> = Vec::new();
         let mut errors: Vec<(&TargetId, OpenError)> = Vec::new();
         for spec in specs {
-            let Some(provider) = self.provider(spec.platform) else { continue };
-            match self.open_one(spec, environment, now) {
-                Ok(platform) => platforms.push(platform),
-                Err(error) => {
-                    errors.push((&spec.id, error.clone()));
-                    let unopened = Unopened::new(
-                        (self.clone(), provider.kind()),
-                        spec.clone(),
-                        environment.clone(),
-                        now.clone(),
-                        error,
-                    );
-                    platforms.push(Arc::new(unopened));
-                }
-            }
+            let Ok((platform, error)) = self.open_or_wait(spec, environment, now) else { continue };
+            platforms.push(platform);
+            errors.extend(error.map(|error| (&spec.id, error)));
         }
         let none = platforms.iter().all(|platform| platform.unopened().is_some());
         match errors.as_slice() {

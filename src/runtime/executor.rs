@@ -360,6 +360,9 @@ fn sent(id: u64, sent: Sent) -> Event {
         Sent::Accepted(receipt) | Sent::Lost(receipt) => {
             Event::Accepted { id, receipt: Box::new(receipt) }
         }
+        Sent::Unrecorded(receipt, why) => {
+            Event::NotTakenUp { id, receipt: Box::new(receipt), why: Hindrance::Journal(why) }
+        }
     }
 }
 

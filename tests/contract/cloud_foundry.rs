@@ -373,6 +373,49 @@ async fn a_recipe_that_is_cut_short_names_what_was_done() {
     assert!(!text.contains("nothing has changed"), "{text}");
 }
 
+/// A disk that is full from this step on.
+struct Full(usize);
+
+#[async_trait]
+impl operation::Record for Full {
+    async fn sending(&self, receipt: &revdeck::domain::Receipt) -> Result<(), String> {
+        if receipt.done < self.0 { Ok(()) } else { Err("no space left on device".to_owned()) }
+    }
+}
+
+/// What cannot be written down is not sent; it is no end, and is gone on with when it can.
+#[tokio::test]
+async fn what_cannot_be_written_down_is_gone_on_with_later() {
+    let (simulator, platform) = foundation("").await;
+    let app = platform.app("checkout").await.unwrap();
+    let back = Operation::RollBack(revdeck::domain::RollBackTo::LastGood);
+    let plan = platform.plan(Request::new(app.id, back)).await.unwrap();
+    let plan = plan.confirm(revdeck::domain::Consent::Flag).unwrap();
+    let (progress, _lines) = tokio::sync::mpsc::unbounded_channel();
+    let patches = || {
+        let log = simulator.world().log();
+        log.iter().filter(|line| line.contains("PATCH")).count()
+    };
+    // The cancel was sent; to put the environment back was not.
+    let sent = operation::execute(&platform, plan, &progress, &Full(1)).await;
+    let Sent::Unrecorded(receipt, why) = sent else { panic!("{sent:?}") };
+    assert_eq!((receipt.done, receipt.lost, why.as_str()), (1, false, "no space left on device"));
+    let again = operation::resume(&platform, receipt, &progress, &Full(0)).await;
+    let Sent::Unrecorded(receipt, _) = again else { panic!("{again:?}") };
+    assert_eq!(patches(), 0);
+    // One that was lost once stays lost, and may be sent once more yet.
+    simulator.faults().set("reset-before@PATCH:/v3/apps").unwrap();
+    let lost = operation::resume(&platform, receipt, &progress, &NoRecord).await;
+    let Sent::Lost(receipt) = lost else { panic!("{lost:?}") };
+    simulator.faults().set("").unwrap();
+    simulator.clock().advance(200.0);
+    let full = operation::resume(&platform, receipt, &progress, &Full(0)).await;
+    let Sent::Unrecorded(receipt, _) = full else { panic!("{full:?}") };
+    assert_eq!((receipt.done, receipt.lost, receipt.resent), (1, true, false));
+    let done = operation::resume(&platform, receipt, &progress, &NoRecord).await;
+    assert!(matches!(done, Sent::Accepted(_)), "{done:?}");
+}
+
 /// The cancel was answered, and putting the environment back is lost twice: it is sent once more, and never a third time.
 #[tokio::test]
 async fn a_step_that_completes_is_sent_once_more_at_most() {

@@ -470,6 +470,7 @@ async fn every_change_is_sent_once() {
             deck.fixture.break_writes(fault);
             let outcome = match deck.execute(plan).await {
                 Sent::Accepted(receipt) | Sent::Lost(receipt) => deck.follow(receipt).await,
+                Sent::Unrecorded(_, why) => panic!("{why}"),
                 Sent::Ended(outcome) => outcome,
             };
             let text = outcome.text();

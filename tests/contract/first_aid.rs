@@ -22,6 +22,7 @@ async fn carry_out(deck: &Deck, plan: Plan) -> Outcome {
     assert_eq!(plan.refused, None);
     match deck.execute(plan).await {
         Sent::Accepted(receipt) | Sent::Lost(receipt) => deck.follow(receipt).await,
+        Sent::Unrecorded(_, why) => panic!("{why}"),
         Sent::Ended(outcome) => outcome,
     }
 }

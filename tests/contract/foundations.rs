@@ -110,6 +110,7 @@ impl Bench {
                 Settlement::Unfinished(learned) => {
                     let (progress, _lines) = mpsc::unbounded_channel();
                     match operation::resume(&self.platform, *learned, &progress, &NoRecord).await {
+                        Sent::Unrecorded(_, why) => panic!("{why}"),
                         Sent::Ended(outcome) => return outcome,
                         Sent::Accepted(learned) | Sent::Lost(learned) => receipt = learned,
                     }
@@ -122,6 +123,7 @@ impl Bench {
     async fn run(&self, plan: Plan) -> Outcome {
         match self.execute(plan).await {
             Sent::Accepted(receipt) | Sent::Lost(receipt) => self.follow(receipt).await,
+            Sent::Unrecorded(_, why) => panic!("{why}"),
             Sent::Ended(outcome) => outcome,
         }
     }

@@ -699,6 +699,7 @@ mod own {
             .unwrap();
         simulator.world().force(branch, Some(&more)).unwrap();
         let outcome = match execute(platform.as_ref(), cancel, &NoRecord).await {
+            Sent::Unrecorded(_, why) => panic!("{why}"),
             Sent::Ended(outcome) => outcome,
             Sent::Accepted(receipt) | Sent::Lost(receipt) => deck.follow(receipt).await,
         };

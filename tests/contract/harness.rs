@@ -165,6 +165,7 @@ impl Deck {
                     let (progress, _lines) = mpsc::unbounded_channel();
                     let platform = self.platform.as_ref();
                     match operation::resume(platform, *learned, &progress, &NoRecord).await {
+                        Sent::Unrecorded(_, why) => panic!("{why}"),
                         Sent::Ended(outcome) => return outcome,
                         Sent::Accepted(learned) | Sent::Lost(learned) => receipt = learned,
                     }
@@ -187,6 +188,7 @@ impl Deck {
         assert_eq!(plan.refused, None);
         match self.execute(plan).await {
             Sent::Accepted(receipt) | Sent::Lost(receipt) => self.follow(receipt).await,
+            Sent::Unrecorded(_, why) => panic!("{why}"),
             Sent::Ended(outcome) => outcome,
         }
     }

@@ -207,6 +207,7 @@ async fn walk(what: &str, own: bool) -> (usize, usize, String) {
         }
     };
     let outcome = match sent {
+        Sent::Unrecorded(_, why) => panic!("{why}"),
         Sent::Ended(outcome) => outcome,
         Sent::Accepted(receipt) | Sent::Lost(receipt) => {
             if own && world.head(&branch).is_some_and(|head| Some(head) != taken) {

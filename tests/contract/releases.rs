@@ -70,6 +70,7 @@ impl Bench {
         let work = async {
             let sent = operation::execute(&self.platform, plan, &progress, &NoRecord).await;
             let mut receipt = match sent {
+                Sent::Unrecorded(_, why) => panic!("{why}"),
                 Sent::Ended(outcome) => return outcome,
                 Sent::Accepted(receipt) | Sent::Lost(receipt) => receipt,
             };

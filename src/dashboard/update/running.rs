@@ -312,7 +312,9 @@ fn look(state: &mut State, news: bool) -> Vec<Effect> {
         let Some(receipt) = &one.receipt else { continue };
         let moving = apps.get(&one.app).is_some_and(|known| moving(&known.app, receipt));
         // While the watcher sees it move there is nothing to ask that is not on screen.
-        let due = if moving { one.look_at + CALM } else { one.look_at };
+        // What cannot be gone on with is waited for whatever moves.
+        let calm = moving && one.hindered.is_none();
+        let due = if calm { one.look_at + CALM } else { one.look_at };
         // News come as often as they like: what cannot be gone on with keeps its pace.
         let news = news && one.hindered.is_none();
         if now >= due || (news && !moving && now + LOOK >= one.look_at && one.standing.is_some()) {

@@ -109,8 +109,8 @@ pub(in crate::platform) struct Connection {
     kubeconfig: Option<Kubeconfig>,
     /// The files that it was read from, where they were named.
     pub(in crate::platform) files: Option<PathBuf>,
-    /// The file that kubectl must be told, where it would take another one.
-    own_file: Option<PathBuf>,
+    /// What `KUBECONFIG` must say for kubectl to use the same login, where it would take another one.
+    pub(in crate::platform) own_file: Option<PathBuf>,
     pub(in crate::platform) context: String,
     pub(in crate::platform) api: String,
     pub(in crate::platform) user: String,
@@ -270,9 +270,6 @@ impl Connection {
     pub(in crate::platform) fn kubectl_flags(&self) -> Vec<String> {
         let mut flags = Vec::new();
         let mut add = |name: &str, value: &str| flags.extend([name.to_owned(), value.to_owned()]);
-        if let Some(file) = &self.own_file {
-            add("--kubeconfig", &file.display().to_string());
-        }
         if let Some(context) = self.named() {
             add("--context", context);
         }

@@ -30,11 +30,10 @@ pub use options::{KIND, Push};
 use self::{
     client::{flux::Cluster, forge::Forge, mirror::Mirror},
     read::cluster::Known,
-    repository::{Latest, Repository},
+    repository::Repository,
 };
 use super::{
     Error, Now, OpenError, Platform,
-    cluster::Connection,
     operation::{Learned, Order, Progress, StepError},
 };
 use crate::domain::{
@@ -68,8 +67,6 @@ pub struct Options {
     pub cluster: Option<Arc<dyn Platform>>,
     /// How to reach that cluster.
     pub connection: Option<super::cluster::Options>,
-    /// Why the cluster that is named cannot be opened.
-    pub no_cluster: Option<String>,
 }
 
 /// A forge, and a login there.
@@ -115,9 +112,7 @@ impl GitOps {
             },
         };
         let cluster = match (options.cluster, options.connection) {
-            (Some(platform), Some(connection)) => {
-                Some(Cluster::new(platform, Connection::open(&connection)?))
-            }
+            (Some(platform), Some(connection)) => Some(Cluster::new(platform, connection)),
             _ => None,
         };
         Ok(Self(Arc::new(Repository {
@@ -130,10 +125,7 @@ impl GitOps {
             cluster,
             images: Known::default(),
             now,
-            latest: std::sync::Mutex::new(Latest {
-                cluster_problem: options.no_cluster,
-                ..Latest::default()
-            }),
+            latest: std::sync::Mutex::default(),
             blobs: Mutex::default(),
             state: Mutex::default(),
             sent: AtomicBool::new(false),

@@ -236,6 +236,8 @@ impl registry::Provider for Provider {
     fn check_setting(&self, name: &str, value: &str) -> Result<(), String> {
         let wrong = |is: &str| Err(format!("{name} = {value:?} is {is}"));
         match name {
+            // What is empty is not said.
+            _ if value.is_empty() => Ok(()),
             "push" => push_of(value).map(|_| ()),
             "forge" if value != "none" && forge::ForgeKind::named(value).is_none() => {
                 wrong(&format!("none of {FORGES}"))
@@ -244,7 +246,7 @@ impl registry::Provider for Provider {
                 wrong("no address that begins with https://")
             }
             "patience" if !value.parse::<u64>().is_ok_and(|seconds| seconds > 0) => {
-                wrong("no number of seconds")
+                wrong("no number of seconds, from 1 on")
             }
             _ => Ok(()),
         }
@@ -285,7 +287,7 @@ impl registry::Provider for Provider {
         spec: &TargetSpec,
         environment: &Environment,
         now: &Now,
-        beside: Option<Result<Arc<dyn Platform>, OpenError>>,
+        beside: Option<Arc<dyn Platform>>,
     ) -> Result<Arc<dyn Platform>, OpenError> {
         let (located, branch) = spec.location.as_deref().map(parts).unzip();
         let Some(repository) = located.or_else(|| environment.variable(REPOSITORY)) else {
@@ -318,17 +320,10 @@ impl registry::Provider for Provider {
         let variables = variables.iter().filter_map(|name| {
             environment.variable(name).map(|value| ((*name).to_owned(), value.to_owned()))
         });
-        // Without its cluster a repository still says what the branch says.
-        let (beside, mut no_cluster) = match beside {
-            Some(Ok(platform)) => (Some(platform), None),
-            Some(Err(error)) => (None, Some(error.to_string())),
-            None => (None, None),
-        };
         let connection = match (&beside, self.beside(spec, environment)) {
             (Some(_), Some(named)) => {
                 let environment = environment.clone().over(&named.variables);
-                let read = cluster::Options::read(named.location.as_deref(), &environment);
-                read.map_err(|error| no_cluster = Some(error.to_string())).ok()
+                Some(cluster::Options::read(named.location.as_deref(), &environment)?)
             }
             _ => None,
         };
@@ -346,7 +341,6 @@ impl registry::Provider for Provider {
             forge: forge_of(environment, &bare_address(&remote_of(repository))),
             cluster: beside,
             connection,
-            no_cluster,
         };
         Ok(Arc::new(GitOps::open(spec.id.clone(), options, now.clone())?))
     }

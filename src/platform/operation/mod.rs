@@ -54,6 +54,8 @@ pub enum Sent {
     Lost(Receipt),
     /// It is over already: refused, or failed before anything was begun.
     Ended(Outcome),
+    /// What is left of it was not sent, since it could not be written down, for this reason. It can be gone on with later.
+    Unrecorded(Receipt, String),
 }
 
 /// A step that is to be sent. Only this module makes one, of a confirmed plan or of the receipt of one.
@@ -159,7 +161,7 @@ pub async fn execute(
             return Sent::Ended(Outcome::Refused(format!("nothing was sent: {error}")));
         }
     }
-    Run { platform, receipt, progress, record }.steps().await
+    Run { platform, receipt, progress, record, began: false }.steps().await
 }
 
 /// Sends what is left of an operation that was cut short, as far as it is right to send it later than it was agreed to.
@@ -170,7 +172,7 @@ pub async fn resume(
     record: &dyn Record,
 ) -> Sent {
     if let Some(outcome) = receipt.outcome.clone() {
-        return Run { platform, receipt, progress, record }.close(outcome).await;
+        return Run { platform, receipt, progress, record, began: true }.close(outcome).await;
     }
     if receipt.lost
         && let Some(step) = receipt.recipe.steps.get(receipt.done)
@@ -201,7 +203,7 @@ pub async fn resume(
             Err(_) => return Sent::Lost(Receipt { lost: true, ..receipt }),
         }
     };
-    let run = Run { platform, receipt, progress, record };
+    let run = Run { platform, receipt, progress, record, began: true };
     match cut_short.map(|why| words::cut_short(&run.receipt, &why)) {
         None => run.steps().await,
         Some(outcome) if run.receipt.promises() => run.close(outcome).await,
@@ -238,6 +240,8 @@ struct Run<'a> {
     receipt: Receipt,
     progress: &'a Progress,
     record: &'a dyn Record,
+    /// Whether an earlier run began it, so that something of it was sent.
+    began: bool,
 }
 
 impl Run<'_> {
@@ -272,11 +276,18 @@ impl Run<'_> {
             }
         }
         // Before the answer is here, it counts as lost: that is what a restart would find.
+        let before = self.receipt.clone();
         self.receipt.sent_at = Some(self.platform.now());
         self.receipt.lost = true;
         if let Err(why) = self.record.sending(&self.receipt).await {
-            self.receipt.lost = false;
-            return Some(self.unsent(&words::no_journal(&why)));
+            if !self.began && before.done == 0 {
+                self.receipt.lost = false;
+                return Some(self.unsent(&words::no_journal(&why)));
+            }
+            // One that was to be sent once more may still arrive from the first time.
+            let again = before.resent;
+            let left = Receipt { lost: again, resent: false, ..before };
+            return Some(Sent::Unrecorded(left, why));
         }
         say(self.progress, step.label.clone());
         let order = Order { receipt: &self.receipt, step };
@@ -334,6 +345,9 @@ impl Run<'_> {
         let (mut done, mut failed) = (Vec::new(), Vec::new());
         while let Some(step) = self.receipt.recipe.afterwards.get(self.receipt.closed).cloned() {
             if !step.only_if_done || matches!(outcome, Outcome::Done(_)) {
+                if let Err(why) = self.record.sending(&self.receipt).await {
+                    return Sent::Unrecorded(self.receipt, why);
+                }
                 match self.afterwards(&step).await {
                     Ok(()) => done.push(step.label),
                     Err(why) => failed.push(words::not_afterwards(&step, &why)),
@@ -346,7 +360,6 @@ impl Run<'_> {
 
     /// Sends one of the steps that come afterwards; one that was lost is looked for, and sent once more.
     async fn afterwards(&self, step: &Step) -> Result<(), String> {
-        self.record.sending(&self.receipt).await.map_err(|why| words::no_journal(&why))?;
         say(self.progress, step.label.clone());
         let mut lost = String::new();
         for look in 1..=LOOKS {

@@ -49,12 +49,14 @@ pub struct Exit {
     pub code: Code,
     /// One sentence for standard error; empty where there is nothing to say.
     pub text: String,
+    /// Whether the result has been printed: a script finds an end on standard output whatever it is.
+    printed: bool,
 }
 
 impl Exit {
     /// An exit with a sentence.
     pub fn new(code: Code, text: impl Into<String>) -> Self {
-        Self { code, text: text.into() }
+        Self { code, text: text.into(), printed: false }
     }
 
     pub(super) fn of_outcome(outcome: &Outcome) -> Code {

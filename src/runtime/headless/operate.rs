@@ -67,6 +67,24 @@ pub(super) fn revision<'a>(history: &'a History, label: &str) -> Result<&'a Revi
 pub async fn operate(
     context: &Context,
     name: &str,
+    request: Request,
+    to: Option<&str>,
+    consenting: Consenting,
+) -> Result<(), Exit> {
+    let ended = carry_out(context, name, request, to, consenting).await;
+    if let Err(exit) = &ended
+        && context.json
+        && !exit.printed
+    {
+        // Whatever kept it from being sent.
+        Context::print(&json::pretty(&json::outcome("", "refused", &exit.text)))?;
+    }
+    ended
+}
+
+async fn carry_out(
+    context: &Context,
+    name: &str,
     mut request: Request,
     to: Option<&str>,
     consenting: Consenting,
@@ -100,10 +118,9 @@ pub async fn operate(
         Context::say(&text(&plan, target));
     }
     if let Some(reason) = &plan.refused {
-        if context.json && !consenting.dry_run {
-            Context::print(&json::pretty(&json::outcome("", "refused", reason)))?;
-        }
-        return Err(Exit::new(Code::Refused, format!("REFUSED: {reason}")));
+        let exit = Exit::new(Code::Refused, format!("REFUSED: {reason}"));
+        // The plan says it.
+        return Err(Exit { printed: consenting.dry_run, ..exit });
     }
     if consenting.dry_run {
         return Ok(());
@@ -123,17 +140,12 @@ pub async fn operate(
     let sent = telling("", |progress| async move {
         operation::execute(sending, confirmed, &progress, &context.journal).await
     });
-    let mut interrupts = signal(SignalKind::interrupt())?;
-    let sent = tokio::select! {
-        sent = sent => sent,
-        _ = interrupts.recv() => {
-            let what = format!("the {} of {name} was left while it was being sent", verb.words());
-            let text = if context.journal.is_skipped() {
-                format!("{what}: look what runs before you try again")
-            } else {
-                format!("{what}; `revdeck resume` finds out what became of it")
-            };
-            return finish(context, &operation, &Outcome::Unknown(text));
+    let what = format!("the {} of {name}", verb.words());
+    let sent = match unless_interrupted(context, &operation, &what, sent).await? {
+        Ok(sent) => sent,
+        Err(left) => {
+            let outcome = note_end(context, &operation, left);
+            return finish(context, &operation, &outcome);
         }
     };
     let outcome = match sent {
@@ -150,6 +162,7 @@ pub async fn operate(
             Context::say(text);
             return Ok(());
         }
+        Sent::Unrecorded(receipt, why) => unrecorded(&receipt, &why),
         Sent::Lost(receipt) => {
             Context::say(LOOKING);
             follow(context, platform.as_ref(), receipt, None, "").await?
@@ -168,12 +181,12 @@ enum Followed {
     Left(Outcome),
 }
 
-/// Writes down how an operation ended, where it did.
 /// What is said where an end is not on disk.
 fn unwritten(error: &io::Error) -> String {
     format!("its end could not be written down ({error}): the next run looks again")
 }
 
+/// Writes down how an operation ended, where it did.
 fn note_end(context: &Context, operation: &str, followed: Followed) -> Outcome {
     match followed {
         Followed::Ended(outcome) => {
@@ -184,6 +197,42 @@ fn note_end(context: &Context, operation: &str, followed: Followed) -> Outcome {
         }
         Followed::Left(outcome) => outcome,
     }
+}
+
+/// What is said of an operation of which a part could not be written down, and so was not sent.
+fn unrecorded(receipt: &Receipt, why: &str) -> Followed {
+    let (verb, name) = (receipt.verb.words(), &receipt.name);
+    Followed::Left(Outcome::Unknown(format!(
+        "a part of the {verb} of {name} is left to be sent, since the journal cannot be written ({why}); `revdeck resume` goes on with it, with --no-journal where it must"
+    )))
+}
+
+/// Sends, unless somebody interrupts it: then how it is left. `what` is the operation in words.
+async fn unless_interrupted(
+    context: &Context,
+    operation: &str,
+    what: &str,
+    sending: impl Future<Output = Sent>,
+) -> io::Result<Result<Sent, Followed>> {
+    let mut interrupts = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        sent = sending => return Ok(Ok(sent)),
+        _ = interrupts.recv() => {}
+    }
+    let story = context.journal.read();
+    let sent = |entry: &Entry| entry.operation == operation && entry.event == "sent";
+    Ok(Err(if !story.entries.iter().any(sent) {
+        let text = format!("{what} was interrupted before anything of it was sent");
+        Followed::Ended(Outcome::Refused(text))
+    } else if context.journal.is_skipped() {
+        Followed::Left(Outcome::Unknown(format!(
+            "{what} was left while it was being sent: look what runs before you try again"
+        )))
+    } else {
+        Followed::Left(Outcome::Unknown(format!(
+            "{what} was left while it was being sent; `revdeck resume` finds out what became of it"
+        )))
+    }))
 }
 
 /// Says what an operation says while it is sent.
@@ -237,7 +286,7 @@ fn finish(context: &Context, operation: &str, outcome: &Outcome) -> Result<(), E
     match Exit::of_outcome(outcome) {
         Code::Done if context.json => Ok(()),
         Code::Done => Ok(Context::print(&line)?),
-        code => Err(Exit::new(code, line)),
+        code => Err(Exit { printed: context.json, ..Exit::new(code, line) }),
     }
 }
 
@@ -301,11 +350,18 @@ async fn follow(
                     None => "its first part has taken effect: going on",
                 };
                 Context::say(&format!("{voice}{what}"));
+                let operation = learned.recipe.id.clone();
+                let left = format!("the {} of {}", learned.verb.words(), learned.name);
                 let sent = telling(voice, |progress| async move {
                     operation::resume(platform, *learned, &progress, &context.journal).await
                 });
-                match sent.await {
+                let sent = match unless_interrupted(context, &operation, &left, sent).await? {
+                    Ok(sent) => sent,
+                    Err(left) => return Ok(left),
+                };
+                match sent {
                     Sent::Ended(outcome) => return Ok(Followed::Ended(outcome)),
+                    Sent::Unrecorded(receipt, why) => return Ok(unrecorded(&receipt, &why)),
                     Sent::Accepted(learned) => {
                         receipt = learned;
                         continue;
@@ -403,7 +459,9 @@ pub async fn resume(context: &Context, list: bool) -> Result<(), Exit> {
             end => end,
         }
     });
-    join_all(ends).await.into_iter().collect()
+    let ended: Result<(), Exit> = join_all(ends).await.into_iter().collect();
+    ended?;
+    if story.uncertain { Err(Exit::new(Code::Unknown, "")) } else { Ok(()) }
 }
 
 /// Follows one of them to its end. `voice` is what its lines begin with.
@@ -440,7 +498,14 @@ async fn resume_one(context: &Context, one: Open, voice: &str) -> Result<(), Exi
                 let work = telling(voice, |progress| async move {
                     operation::resume(platform, *receipt, &progress, &context.journal).await
                 });
-                work.await
+                let what = format!("the {verb} of {name}");
+                match unless_interrupted(context, &operation, &what, work).await? {
+                    Ok(sent) => sent,
+                    Err(left) => {
+                        let outcome = note_end(context, &operation, left);
+                        return finish(context, &operation, &outcome);
+                    }
+                }
             }
             Ok(Taken::Followed) => {
                 Context::say(&format!("the {verb} of {name} was taken up by another revdeck"));
@@ -461,6 +526,7 @@ async fn resume_one(context: &Context, one: Open, voice: &str) -> Result<(), Exi
     };
     let outcome = match sent {
         Sent::Ended(outcome) => Followed::Ended(outcome),
+        Sent::Unrecorded(receipt, why) => unrecorded(&receipt, &why),
         Sent::Accepted(receipt) | Sent::Lost(receipt) => {
             follow(context, platform.as_ref(), receipt, None, voice).await?
         }

@@ -158,17 +158,21 @@ impl Journal {
         let open = story.open().into_iter().find(|one| one.receipt.recipe.id == *id);
         let Some(Open { receipt, .. }) = open else {
             self.claims().give_back(directory, id);
-            let outcome = story.end_of(id).unwrap_or_else(|| {
-                let text =
-                    "the journal tells no end of it, and has lost how to follow it: look what runs";
-                Outcome::Unknown(text.to_owned())
-            });
-            return Ok(Taken::Ended(outcome));
+            return match story.end_of(id) {
+                Some(outcome) => Ok(Taken::Ended(outcome)),
+                None if story.is_of_newer(id) => Ok(Taken::Followed),
+                // Whatever became of its lines, nothing says that it is over.
+                None => Err(io::Error::other("it does not tell how to go on with it")),
+            };
         };
         // Where a step is left to be sent, that is written down instead.
         if receipt.complete() {
             let fields = json!({ "name": receipt.name, "process": std::process::id() });
-            self.write(id, "resumed", fields)?;
+            // Who cannot write it down leaves it to others, and tries again.
+            if let Err(error) = self.write(id, "resumed", fields) {
+                self.claims().give_back(directory, id);
+                return Err(error);
+            }
         }
         Ok(Taken::Ours(Box::new(receipt)))
     }
@@ -452,5 +456,30 @@ mod tests {
         drop(hold);
         writer.join().unwrap();
         assert_eq!(told(&one.read()), ["first sent", "second sent"]);
+    }
+
+    /// Who cannot write it down does not keep an operation from others, nor from itself later.
+    #[test]
+    fn what_cannot_be_written_down_is_not_taken() {
+        let place = tempfile::tempdir().unwrap();
+        let (one, other) = (journal(place.path()), journal(place.path()));
+        one.sent(&receipt("a")).unwrap();
+        let lock = place.path().join("journal.lock");
+        fs::remove_file(&lock).unwrap();
+        fs::create_dir(&lock).unwrap();
+        assert!(one.take_up(&receipt("a")).is_err());
+        assert!(one.take_up(&receipt("a")).is_err(), "nor the second time");
+        fs::remove_dir(&lock).unwrap();
+        assert!(matches!(other.take_up(&receipt("a")).unwrap(), Taken::Ours(_)));
+        assert_eq!(one.take_up(&receipt("a")).unwrap(), Taken::Followed);
+        let outcome = Outcome::Done("it is".to_owned());
+        other.ended("a", &outcome).unwrap();
+        assert_eq!(one.take_up(&receipt("a")).unwrap(), Taken::Ended(outcome));
+        // That nothing can be read is no end.
+        other.sent(&receipt("b")).unwrap();
+        let file = place.path().join("journal.jsonl");
+        fs::remove_file(&file).unwrap();
+        fs::create_dir(&file).unwrap();
+        assert!(one.take_up(&receipt("b")).is_err());
     }
 }

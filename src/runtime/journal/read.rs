@@ -53,7 +53,7 @@ pub struct Story {
     followed: Vec<String>,
     /// The lines of a newer revdeck, as they are.
     newer: Vec<Newer>,
-    /// Whether there may be an operation without an end that is not among the open ones.
+    /// Whether an operation may be without an end that nobody goes on with: it is not among the open ones.
     pub uncertain: bool,
 }
 
@@ -132,8 +132,7 @@ impl Story {
             .into_iter()
             .filter(|(operation, _)| !ended.contains(operation.as_str()))
             .collect();
-        let unread = story.newer.iter().any(|one| !ended.contains(one.operation.as_str()));
-        story.uncertain = unread || !unreadable.is_empty();
+        story.uncertain = !unreadable.is_empty();
         story.complaints.extend(unreadable.into_iter().map(|(_, why)| why));
         story
     }
@@ -166,7 +165,18 @@ impl Story {
         let mut own = self.entries.iter().rev().filter(|entry| entry.operation == operation);
         let word =
             |entry: &Entry, name: &str| entry.line[name].as_str().unwrap_or_default().to_owned();
-        own.find_map(|entry| Outcome::of_word(&word(entry, "outcome"), &word(entry, "text")))
+        let told =
+            own.find_map(|entry| Outcome::of_word(&word(entry, "outcome"), &word(entry, "text")));
+        let newer = || self.newer.iter().any(|one| one.operation == operation && one.ends);
+        told.or_else(|| {
+            let text = "a newer revdeck has ended it: its `revdeck journal` tells how";
+            newer().then(|| Outcome::Unknown(text.to_owned()))
+        })
+    }
+
+    /// Whether a newer revdeck has gone on with an operation.
+    pub(super) fn is_of_newer(&self, operation: &str) -> bool {
+        self.newer.iter().any(|one| one.operation == operation)
     }
 
     /// The operations that were sent and have no end, oldest first. One that a newer revdeck has gone on with is its own.
@@ -306,7 +316,10 @@ mod tests {
         let story = Story::parse(&lines.join("\n"), "the journal");
         let open: Vec<_> = story.open().into_iter().map(|one| one.receipt.recipe.id).collect();
         assert_eq!(open, ["c"], "the others are the newer one's");
-        assert!(story.uncertain, "b and d may have no end");
+        assert!(!story.uncertain, "b and d are somebody's");
+        assert_eq!(story.end_of("b"), None);
+        assert!(story.is_of_newer("b") && !story.is_of_newer("c"));
+        assert!(matches!(story.end_of("a"), Some(Outcome::Unknown(_))));
         let kept = story.open_lines();
         assert!(kept.contains(&newer("b", "sent")) && kept.contains(&newer("d", "sent")), "{kept}");
         assert!(!kept.contains("\"operation\":\"a\""), "{kept}");

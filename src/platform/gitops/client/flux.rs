@@ -3,14 +3,18 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use http::Method;
 use serde_json::Value;
 
 use crate::platform::sync::lock;
-use crate::platform::{Error, Platform, cluster::Connection, http::WriteError};
+use crate::platform::{
+    Error, Platform,
+    cluster::{Connection, Options},
+    http::WriteError,
+};
 
 /// By this name the cluster knows who changed an object. It must not begin with `kubectl`: kustomize-controller takes back
 /// what such a manager did (`internal/controller/kustomization_controller.go`).
@@ -19,7 +23,9 @@ const MANAGER: &str = "revdeck";
 /// A cluster: its workloads through the port, and the objects of Flux through the same login.
 pub(in crate::platform::gitops) struct Cluster {
     pub(in crate::platform::gitops) platform: Arc<dyn Platform>,
-    connection: Connection,
+    options: Options,
+    /// The way to it: a kubeconfig may come later.
+    opened: OnceLock<Connection>,
     /// The version of a group that is served; none where it is not installed.
     versions: Mutex<HashMap<&'static str, Option<String>>>,
 }
@@ -59,16 +65,22 @@ impl FluxKind {
 
 impl Cluster {
     /// The cluster of these two.
-    pub(in crate::platform::gitops) fn new(
-        platform: Arc<dyn Platform>,
-        connection: Connection,
-    ) -> Self {
-        Self { platform, connection, versions: Mutex::default() }
+    pub(in crate::platform::gitops) fn new(platform: Arc<dyn Platform>, options: Options) -> Self {
+        Self { platform, options, opened: OnceLock::new(), versions: Mutex::default() }
+    }
+
+    fn connection(&self) -> Result<&Connection, Error> {
+        if let Some(connection) = self.opened.get() {
+            return Ok(connection);
+        }
+        let connection = Connection::open(&self.options).map_err(Error::Unopened)?;
+        Ok(self.opened.get_or_init(|| connection))
     }
 
     /// What it is called in sentences.
     pub(in crate::platform::gitops) fn name(&self) -> &str {
-        &self.connection.context
+        let named = self.options.context.as_deref().unwrap_or("the cluster");
+        self.connection().map_or(named, |connection| &connection.context)
     }
 
     async fn version(&self, kind: FluxKind) -> Result<Option<String>, Error> {
@@ -77,7 +89,7 @@ impl Cluster {
         if let Some(known) = known {
             return Ok(known);
         }
-        let told = self.connection.get::<Value>(&format!("/apis/{group}"), &[]).await;
+        let told = self.connection()?.get::<Value>(&format!("/apis/{group}"), &[]).await;
         let version = match told {
             Ok(told) => told["preferredVersion"]["version"].as_str().map(str::to_owned),
             Err(Error::NotFound { .. } | Error::Api { status: 404, .. }) => None,
@@ -97,7 +109,7 @@ impl Cluster {
     ) -> Result<Vec<Value>, Error> {
         let Some(version) = self.version(kind).await? else { return Ok(Vec::new()) };
         let path = format!("/apis/{}/{version}/{}", kind.group(), kind.plural());
-        match self.connection.get::<Value>(&path, &[]).await {
+        match self.connection()?.get::<Value>(&path, &[]).await {
             Ok(Value::Object(mut list)) => match list.remove("items") {
                 Some(Value::Array(items)) => Ok(items),
                 _ => Ok(Vec::new()),
@@ -131,7 +143,7 @@ impl Cluster {
         name: &str,
     ) -> Result<Value, Error> {
         let path = self.path(kind, namespace, name).await?;
-        self.connection.get(&path, &[]).await
+        self.connection()?.get(&path, &[]).await
     }
 
     /// Changes one object by a merge patch, once.
@@ -144,6 +156,9 @@ impl Cluster {
     ) -> Result<Value, WriteError> {
         let path = self.path(kind, namespace, name).await.map_err(WriteError::NoEffect)?;
         let address = Connection::address(&path, &[("fieldManager", MANAGER)]);
-        self.connection.write(Method::PATCH, &address, "application/merge-patch+json", patch).await
+        self.connection()
+            .map_err(WriteError::NoEffect)?
+            .write(Method::PATCH, &address, "application/merge-patch+json", patch)
+            .await
     }
 }

@@ -30,6 +30,8 @@ pub(in crate::platform::kubernetes) struct Snapshot {
     causes: HashMap<String, String>,
     /// The flags by which kubectl acts as this login does.
     login: String,
+    /// What stands before a command that would use another kubeconfig otherwise.
+    own: Option<String>,
 }
 
 impl Snapshot {
@@ -73,8 +75,10 @@ impl Snapshot {
         let shown = store.app(&cluster.target, app.as_str(), (cluster.now)());
         let rolling = shown.is_some_and(|app| app.rollout.is_some());
         let flags = cluster.connection.kubectl_flags();
+        let own = cluster.connection.own_file.as_ref();
+        let own = own.map(|file| format!("KUBECONFIG={} ", quoted(&file.display().to_string())));
         let login = flags.iter().fold(String::new(), |all, flag| all + " " + &quoted(flag));
-        Ok(Self { address, whole, workload, history, rolling, causes, login })
+        Ok(Self { address, whole, workload, history, rolling, causes, login, own })
     }
 
     pub(in crate::platform::kubernetes) fn deployed(&self) -> Option<&Revision> {
@@ -118,7 +122,8 @@ impl Snapshot {
 
     /// The same by hand. It names the context: where it is pasted, another one may be the current one.
     pub(in crate::platform::kubernetes) fn by_hand(&self, tool: &str, command: &str) -> String {
-        format!("{tool}{} -n {} {command}", self.login, self.address.namespace)
+        let (own, login) = (self.own.as_deref().unwrap_or_default(), &self.login);
+        format!("{own}{tool}{login} -n {} {command}", self.address.namespace)
     }
 
     /// As kubectl names it: `deployment/web`.
