@@ -112,7 +112,7 @@ impl<'a> ConfigText<'a> {
     ) -> Result<Self, ConfigError> {
         let mut source = Self { file, text, set: Vec::new() };
         for said in set {
-            let start = source.set.last().map_or(text.len(), |before| before.end()) + 1;
+            let start = source.set.last().map_or(text.len(), Override::end) + 1;
             let wrong =
                 |text: &str| ConfigError::WrongSet { set: said.clone(), text: text.to_owned() };
             let shape = || wrong("it is SECTION.NAME=VALUE, such as notify.bell=false");

@@ -71,7 +71,7 @@ pub async fn operate(
     to: Option<&str>,
     consenting: Consenting,
 ) -> Result<(), Exit> {
-    let ended = carry_out(context, name, request, to, consenting).await;
+    let ended = Box::pin(carry_out(context, name, request, to, consenting)).await;
     if let Err(exit) = &ended
         && context.json
         && !exit.printed
