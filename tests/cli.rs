@@ -316,6 +316,63 @@ fn one_dead_login_hides_no_other_targets_apps() {
     }
 }
 
+/// Two foundations with the same apps, by the names that somebody gave them, and one that is dead: each row says whose it is,
+/// nothing is changed where another target might be meant, and a command that is copied leads to the same login.
+#[test]
+fn targets_that_look_alike_are_told_apart() {
+    let (eu, us) = (Foundation::start(&[]), Foundation::start(&["--seed", "8"]));
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config.toml");
+    let target = |name: &str, home: &str| {
+        format!("[[target]]\nname = \"{name}\"\nplatform = \"cf\"\nhome = \"{home}\"\n")
+    };
+    let none = home.path().join("none").display().to_string();
+    let text = target("prod-eu", &eu.home) + &target("prod-us", &us.home) + &target("dead", &none);
+    std::fs::write(&config, text).unwrap();
+    let run = |args: &[&str]| {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = revdeck();
+        command.arg("--config").arg(&config).args(args).env("XDG_STATE_HOME", home.path());
+        let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Ran { code: status.code().unwrap(), out: text(stdout), err: text(stderr) }
+    };
+    let apps = run(&["apps"]);
+    assert_eq!(apps.code, 5, "{}", apps.err);
+    assert!(apps.err.contains("dead: "), "{}", apps.err);
+    for name in ["prod-eu", "prod-us"] {
+        let row = format!("checkout {name}");
+        let squeezed = apps.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(squeezed.contains(&row), "{}", apps.out);
+    }
+    let unsaid = run(&["rollback", "checkout", "--yes"]);
+    assert_eq!(unsaid.code, 3, "{}", unsaid.err);
+    assert!(
+        unsaid.err.contains("is an app of prod-eu and prod-us: say --target"),
+        "{}",
+        unsaid.err
+    );
+
+    let beside = ["--target", "prod-eu", "--target", "dead"];
+    let refused =
+        run(&[&beside[..], &["rollback", "checkout", "--yes", "--output", "json"]].concat());
+    assert_eq!(refused.code, 3, "{}", refused.err);
+    assert!(refused.err.contains("dead could not be asked and may have an app"), "{}", refused.err);
+    let told: Value = serde_json::from_str(&refused.out).unwrap();
+    assert_eq!(told["outcome"], "refused", "{told}");
+    assert!(told["text"].as_str().unwrap().ends_with("say --target prod-eu"), "{told}");
+    // Reading does no harm, and says the same.
+    let plan = run(&[&beside[..], &["rollback", "checkout", "--dry-run"]].concat());
+    assert_eq!(plan.code, 0, "{}", plan.err);
+    assert!(plan.err.contains("note: dead: "), "{}", plan.err);
+    let line = |start: &str| plan.out.lines().find(|line| line.trim().starts_with(start)).unwrap();
+    assert!(line("target").ends_with("prod-eu"), "{}", plan.out);
+    assert!(line("by hand").contains(&format!("CF_HOME={} cf ", eu.home)), "{}", plan.out);
+    // Who has said where has nothing to repeat.
+    let plain = eu.run(&["rollback", "checkout", "--dry-run"]);
+    assert!(plain.out.contains("by hand  cf cancel-deployment checkout"), "{}", plain.out);
+}
+
 #[test]
 fn a_target_that_no_platform_reads_is_a_usage_error() {
     for (text, why) in [

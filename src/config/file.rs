@@ -429,24 +429,8 @@ mod tests {
                 "config.toml, line 3: \"\" is no name for a target",
             ),
             (
-                "[[target]]\nplatform = \"cf\"\nname = \"kubernetes\"\n",
-                "config.toml, line 3: \"kubernetes\" is what a platform is called in --target",
-            ),
-            (
-                "[[target]]\nplatform = \"gitops\"\npush = \"whenever\"\n",
-                "config.toml, line 3: push = \"whenever\" is neither \"direct\" nor \"pull-request\"",
-            ),
-            (
-                "[[target]]\nplatform = \"gitops\"\nforge = \"gitub\"\n",
-                "config.toml, line 3: forge = \"gitub\" is none of github, gitlab, gitea, forgejo or none",
-            ),
-            (
-                "[[target]]\nplatform = \"gitops\"\npatience = \"soon\"\n",
-                "config.toml, line 3: patience = \"soon\" is no number of seconds",
-            ),
-            (
-                "[[target]]\nplatform = \"gitops\"\nforge-api = \"notaurl\"\n",
-                "config.toml, line 3: forge-api = \"notaurl\" is no address",
+                "[[target]]\nplatform = \"cf\"\nname = \"cf:eu\"\n",
+                "config.toml, line 3: \"cf:eu\" is what a platform is called in --target",
             ),
             ("[[target]]\nname = \"a\"\n", "config.toml, line 1: this target says no platform"),
             (
@@ -535,5 +519,29 @@ mod tests {
             assert!(error.starts_with(said), "{error}");
             assert_eq!(error.lines().count(), 1, "{error}");
         }
+    }
+
+    #[cfg(feature = "gitops")]
+    #[test]
+    fn the_settings_of_a_target_are_checked() {
+        for (setting, said) in [
+            (
+                "push = \"whenever\"",
+                "push = \"whenever\" is neither \"direct\" nor \"pull-request\"",
+            ),
+            (
+                "forge = \"gitub\"",
+                "forge = \"gitub\" is none of github, gitlab, gitea, forgejo or none",
+            ),
+            ("patience = \"soon\"", "patience = \"soon\" is no number of seconds, from 1 on"),
+            ("patience = 0", "patience = \"0\" is no number of seconds, from 1 on"),
+            ("forge-api = \"notaurl\"", "forge-api = \"notaurl\" is no address"),
+        ] {
+            let error =
+                read(&format!("[[target]]\nplatform = \"gitops\"\n{setting}\n")).unwrap_err();
+            assert!(error.starts_with(&format!("config.toml, line 3: {said}")), "{error}");
+        }
+        // What is empty is not said, and a number may be one.
+        assert!(read("[[target]]\nplatform = \"gitops\"\nforge = \"\"\npatience = 30\n").is_ok());
     }
 }

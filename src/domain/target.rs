@@ -111,3 +111,30 @@ impl Capabilities {
         self.0.get(&verb)?.reason()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_told_from_a_platform_and_its_location() {
+        let platform = PlatformKind { name: "cloud-foundry", short: "cf", options: &[] };
+        for (id, own) in [
+            ("prod-eu", Some("prod-eu")),
+            ("cloud-foundry", None),
+            ("cf", None),
+            ("cloud-foundry:acme/prod", None),
+            ("cloud-foundry-eu", Some("cloud-foundry-eu")),
+        ] {
+            let target = Target {
+                id: TargetId::new(id),
+                platform,
+                api: String::new(),
+                scope_label: "acme/prod".to_owned(),
+                user: String::new(),
+                badge: None,
+            };
+            assert_eq!(target.own_name(), own, "{id}");
+        }
+    }
+}

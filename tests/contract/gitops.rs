@@ -1158,3 +1158,26 @@ mod own {
         println!("in 60 s: {counts:#?}");
     }
 }
+
+/// A repository is shown without its cluster, which comes to life as soon as its kubeconfig is there.
+#[tokio::test]
+async fn a_cluster_that_can_be_opened_later_is() {
+    let simulator = start().await;
+    let home = tempfile::tempdir().unwrap();
+    let later = home.path().join("kubeconfig");
+    let deck = open(&simulator, &[("REVDECK_GITOPS_KUBECONFIG", later.to_str().unwrap())]);
+    let read = || async {
+        let apps = deck.apps(&revdeck::domain::Scope::Home).await.unwrap();
+        let ticketing = apps.into_iter().find(|app| app.name == "ticketing").unwrap();
+        (ticketing.instances.running, deck.unseen().await.join("; "))
+    };
+    let (running, unseen) = read().await;
+    assert_eq!(running, None);
+    assert!(unseen.contains("the cluster (") && unseen.contains("kubeconfig"), "{unseen}");
+    let environment = simulator.environment();
+    let named = |one: &&(String, String)| one.0 == "REVDECK_GITOPS_KUBECONFIG";
+    std::fs::copy(&environment.iter().find(named).unwrap().1, &later).unwrap();
+    simulator.clock().advance(60.0);
+    let (running, unseen) = read().await;
+    assert!(running.is_some() && !unseen.contains("the cluster ("), "{running:?} {unseen}");
+}

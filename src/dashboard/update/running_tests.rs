@@ -9,11 +9,7 @@ use crate::domain::{Outcome, Receipt, Report, Settlement, Standing, Target, Targ
 #[test]
 fn an_operation_is_followed_to_its_end() {
     let mut script = Script::incident();
-    script.keys("R");
-    script.planned();
-    script.pass(1_000);
-    script.keys("y");
-    let id = script.executed().unwrap();
+    let id = script.roll_back();
     let receipt = receipt(Some("rollout-1"), true);
     script.event(Event::Accepted { id, receipt: Box::new(receipt.clone()) });
     let settles = |script: &Script| {
@@ -91,11 +87,7 @@ fn leaving_while_something_is_sent_asks_once() {
 #[test]
 fn without_a_journal_nothing_is_sent_until_somebody_agrees() {
     let mut script = Script::incident();
-    script.keys("R");
-    script.planned();
-    script.pass(400);
-    script.keys("y");
-    let id = script.executed().unwrap();
+    let id = script.roll_back();
     script.event(Event::NoJournal { id, why: "read-only file system".to_owned() });
     let Some(Notice::Outcome(Outcome::Refused(text))) = &script.state.notice else { panic!() };
     assert!(text.contains("read-only file system") && text.contains("C-j goes on"), "{text}");
@@ -223,11 +215,7 @@ fn what_is_not_taken_up_is_tried_again_after_a_while() {
 #[test]
 fn what_is_left_is_not_tried_at_once_where_it_was_tried_in_vain() {
     let mut script = Script::incident();
-    script.keys("R");
-    script.planned();
-    script.pass(1_000);
-    script.keys("y");
-    let id = script.executed().unwrap();
+    let id = script.roll_back();
     let lost = Receipt { lost: true, ..receipt(Some("rollout-1"), true) };
     let settles = |script: &Script| {
         script.effects.iter().any(|effect| matches!(effect, Effect::Settle { .. }))

@@ -133,6 +133,15 @@ impl Script {
         self.event(Event::Painted);
     }
 
+    /// Rolls the selected app back, to where it is being sent.
+    pub(super) fn roll_back(&mut self) -> u64 {
+        self.keys("R");
+        self.planned();
+        self.pass(1_000);
+        self.keys("y");
+        self.executed().unwrap()
+    }
+
     pub(super) fn executed(&self) -> Option<u64> {
         self.effects.iter().find_map(|effect| match effect {
             Effect::Execute { id, .. } => Some(*id),

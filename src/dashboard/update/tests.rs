@@ -249,11 +249,7 @@ fn what_is_new_is_painted_at_once_and_mere_progress_in_its_time() {
 #[test]
 fn a_second_roll_back_in_a_hurry_goes_no_further_back() {
     let mut script = Script::incident();
-    script.keys("R");
-    script.planned();
-    script.pass(400);
-    script.keys("y");
-    let id = script.executed().unwrap();
+    let id = script.roll_back();
     let receipt = receipt(None, false);
     script.event(Event::Accepted { id, receipt: Box::new(receipt) });
     script.keys("R");
