@@ -17,7 +17,7 @@ use ratatui::{
     style::Color,
 };
 use revdeck::{
-    dashboard::{Effect, Event, Keymap, Start, State, mouse::Spot, update::update},
+    dashboard::{Effect, Event, Keymap, Start, State, TargetState, mouse::Spot, update::update},
     domain::{Interest, LogQuery, Problem, ProblemKind, Report, TargetId},
     platform::{
         Platform,
@@ -355,6 +355,25 @@ async fn dialogs() {
     insta::assert_snapshot!("palette_80x24", deck.shown(&theme()));
     deck.keys("Esc d");
     insta::assert_snapshot!("deploy_80x24", deck.shown(&theme()));
+}
+
+/// Where another target may have an app of that name a plan says whose it is; the name that somebody gave comes before a scope.
+#[tokio::test]
+async fn a_plan_says_whose_it_is_where_two_might_be_meant() {
+    let mut deck = Deck::open((100, 24)).await;
+    deck.load().await;
+    deck.plan("R").await;
+    assert!(
+        !deck.shown(&theme()).contains(", on "),
+        "there is one target:\n{}",
+        deck.shown(&theme())
+    );
+    let mut other = deck.state.targets[0].target.clone();
+    other.id = TargetId::new("prod-us");
+    deck.state.targets.push(TargetState::new(other));
+    let picture = deck.shown(&theme());
+    assert!(picture.contains("ROLL BACK checkout to rev 7 (last good), on acme/prod"), "{picture}");
+    assert!(picture.contains("cf · acme/prod  cf · prod-us"), "{picture}");
 }
 
 #[tokio::test]
